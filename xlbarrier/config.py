@@ -1,0 +1,337 @@
+"""The resolved configuration of a run: ConfigDict in, frozen dataclasses out.
+
+A config file is a recipe (see `configs/`); flags override its fields. Here it becomes frozen
+dataclasses, checked field by field, so that a mistyped name or value stops a run before any work.
+"""
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+MODES = ('study', 'eval', 'train', 'prompts', 'report')
+ARMS = ('english', 'mixed')
+VARIANTS = ('english', 'full', 'question', 'options', 'mixup')
+METHODS = ('loglikelihood', 'letter')
+DTYPES = ('float32', 'bfloat16')
+RELATIONS = ('city_country', 'country_currency', 'country_language')
+LORA_TARGETS = ('q', 'k', 'v', 'o', 'gate', 'up', 'down')
+
+
+class ConfigError(ValueError):
+    """A field that does not exist, or one whose value cannot be used; names the field."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Which model is measured and in which precision."""
+
+    source: str  # pypi:NAME==VERSION, hf:ORG/NAME[@REVISION], a folder, or a .gguf file
+    param_dtype: str = 'float32'
+    compute_dtype: str = 'float32'
+
+
+@dataclass(frozen=True)
+class MeshConfig:
+    """Devices along each mesh axis; one of them may be -1, which takes the rest."""
+
+    data: int = -1
+    fsdp: int = 1
+    tensor: int = 1
+
+
+@dataclass(frozen=True)
+class ScoreConfig:
+    """Shapes of the scoring step. They change speed and memory, and scores only by rounding."""
+
+    row_tokens: int = 256
+    rows_per_device: int = 1
+    letter_tokens: str = 'natural'  # or 'published': the last token of the bare letter
+
+
+@dataclass(frozen=True)
+class CorpusConfig:
+    """The text that the arms of a study are made from."""
+
+    source: str = 'countries'
+    languages: tuple[str, ...] = ('en', 'de', 'fr', 'es', 'it')
+    unit: str = 'sentence'
+    seed: int = 0
+    documents: int | None = None  # None: all there are
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Fine-tuning: one update is `batch_rows` packed rows of `row_tokens` tokens."""
+
+    method: str = 'full'  # or 'lora'
+    steps: int = 39
+    batch_rows: int = 4
+    row_tokens: int = 128
+    accumulate: int = 1  # microbatches a step; divides batch_rows
+    learning_rate: float = 1e-4
+    warmup_steps: int = 4
+    weight_decay: float = 0.0
+    b1: float = 0.9
+    b2: float = 0.999
+    clip_norm: float = 1.0
+    checkpoint_every: int = 20
+    log_every: int = 1
+    compute_dtype: str = 'float32'
+    remat: str = 'dots'  # 'none', 'dots' (keep matrix products) or 'full'
+    lora_rank: int = 16
+    lora_alpha: float = 32.0
+    lora_dropout: float = 0.0
+    lora_targets: tuple[str, ...] = ('q', 'k', 'v', 'o')
+
+
+@dataclass(frozen=True)
+class WorldFactsConfig:
+    """The embedded benchmark: real facts, named in each language by CLDR."""
+
+    relations: tuple[str, ...] = ('city_country',)
+    questions: int = 100  # over all relations
+    languages: tuple[str, ...] = ('en', 'de', 'fr', 'es', 'it')
+    variants: tuple[str, ...] = ('full', 'mixup')
+    methods: tuple[str, ...] = ('loglikelihood',)
+    seed: int = 0
+
+
+TASK_CONFIGS: dict[str, type] = {'worldfacts': WorldFactsConfig}
+
+
+@dataclass(frozen=True)
+class ReportConfig:
+    """How the numbers are drawn."""
+
+    bootstrap_draws: int = 10_000
+    examples: int = 10
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that decides what a run computes; `config.json` holds it."""
+
+    mode: str
+    model: ModelConfig
+    tasks: Mapping[str, Any]
+    seed: int = 0
+    mesh: MeshConfig = field(default_factory=MeshConfig)
+    score: ScoreConfig = field(default_factory=ScoreConfig)
+    corpus: CorpusConfig = field(default_factory=CorpusConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    arms: tuple[str, ...] = ARMS
+    report: ReportConfig = field(default_factory=ReportConfig)
+
+
+def resolve(values: Mapping[str, Any]) -> RunConfig:
+    """Makes a checked RunConfig of a ConfigDict or a plain mapping.
+
+    Raises:
+      ConfigError: for an unknown, missing or mistyped field, or a value out of range; the message
+        holds the dotted field name, the value met and what is wanted.
+    """
+    config = _build(RunConfig, _plain(values), 'config')
+    _check_values(config)
+    return config
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """The config as JSON-ready nested dicts: tuples become lists."""
+    return json.loads(json.dumps(_as_dict(config)))
+
+
+def config_hash(config: Any) -> str:
+    """SHA-256 (hex) of the config's canonical JSON."""
+    text = json.dumps(to_dict(config), sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Dotted names of the fields that differ, with both values (None where absent)."""
+    old_flat, new_flat = dict(_flatten(old)), dict(_flatten(new))
+    names = sorted(old_flat.keys() | new_flat.keys())
+    return [
+        (name, old_flat.get(name), new_flat.get(name))
+        for name in names
+        if old_flat.get(name) != new_flat.get(name)
+    ]
+
+
+def nearest(name: str, known: typing.Iterable[str]) -> str:
+    """' Did you mean X?' for the known name closest to `name`, or ''."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" Did you mean '{close[0]}'?" if close else ''
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, 'to_dict'):  # ml_collections.ConfigDict
+        value = value.to_dict()
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    return tuple(_plain(v) for v in value) if isinstance(value, list | tuple) else value
+
+
+def _as_dict(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return {f.name: _as_dict(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {k: _as_dict(v) for k, v in value.items()}
+    return [_as_dict(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+def _flatten(value: Mapping[str, Any], prefix: str = '') -> Iterator[tuple[str, Any]]:
+    for key, item in value.items():
+        if isinstance(item, Mapping):
+            yield from _flatten(item, f'{prefix}{key}.')
+        else:
+            yield f'{prefix}{key}', item
+
+
+def _build(cls: type, values: Any, where: str) -> Any:
+    if not isinstance(values, Mapping):
+        raise ConfigError(f'{where} is {values!r}; wanted the fields of {cls.__name__}')
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    for name in values:
+        if name not in fields:
+            raise ConfigError(
+                f'{where}.{name}: no such field.{nearest(name, fields)}'
+                f' Fields of {where}: {", ".join(fields)}'
+            )
+    hints = typing.get_type_hints(cls)
+    made = {}
+    for name, spec in fields.items():
+        if name in values:
+            made[name] = _convert(hints[name], values[name], f'{where}.{name}')
+        elif spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING:
+            raise ConfigError(f'{where}.{name} is missing; the config file must set it')
+    return cls(**made)
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    if where == 'config.tasks':
+        return _build_tasks(value)
+    if dataclasses.is_dataclass(hint):
+        return _build(hint, value, where)
+    if typing.get_origin(hint) is types.UnionType:
+        if value is None:
+            return None
+        hint = next(h for h in typing.get_args(hint) if h is not type(None))
+    if typing.get_origin(hint) is tuple:
+        item = typing.get_args(hint)[0]
+        if isinstance(value, str) or not isinstance(value, tuple | list):
+            raise ConfigError(f'{where} is {value!r}; wanted a tuple of {item.__name__}')
+        return tuple(_convert(item, v, f'{where}[{i}]') for i, v in enumerate(value))
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        raise ConfigError(f'{where} is {value!r}; wanted {hint.__name__}')
+    return value
+
+
+def _build_tasks(values: Any) -> dict[str, Any]:
+    if not isinstance(values, Mapping) or not values:
+        raise ConfigError(f'config.tasks is {values!r}; wanted a dict of at least one task')
+    for name in values:
+        if name not in TASK_CONFIGS:
+            raise ConfigError(
+                f'config.tasks.{name}: no such task.{nearest(name, TASK_CONFIGS)}'
+                f' Tasks: {", ".join(TASK_CONFIGS)}'
+            )
+    return {
+        name: _build(TASK_CONFIGS[name], fields, f'config.tasks.{name}')
+        for name, fields in values.items()
+    }
+
+
+def _check_values(config: RunConfig) -> None:
+    _one_of('config.mode', config.mode, MODES)
+    _each_of('config.arms', config.arms, ARMS)
+    if config.mode == 'train' and len(config.arms) != 1:
+        raise ConfigError(
+            f'config.arms is {config.arms}; mode train fine-tunes one model:'
+            ' name one arm, for example --config.arms=\'("mixed",)\''
+        )
+    for name in ('param_dtype', 'compute_dtype'):
+        _one_of(f'config.model.{name}', getattr(config.model, name), DTYPES)
+    mesh = config.mesh
+    for name in ('data', 'fsdp', 'tensor'):
+        size = getattr(mesh, name)
+        if size != -1 and size < 1:
+            raise ConfigError(f'config.mesh.{name} is {size}; wanted -1 (the rest) or at least 1')
+    if [mesh.data, mesh.fsdp, mesh.tensor].count(-1) > 1:
+        raise ConfigError('config.mesh: at most one of data, fsdp and tensor may be -1')
+    _one_of('config.score.letter_tokens', config.score.letter_tokens, ('natural', 'published'))
+    _at_least('config.score', config.score, row_tokens=16, rows_per_device=1)
+    _one_of('config.corpus.source', config.corpus.source, ('countries',))
+    _one_of('config.corpus.unit', config.corpus.unit, ('sentence',))
+    _distinct('config.corpus.languages', config.corpus.languages)
+    if config.corpus.documents is not None:
+        _at_least('config.corpus', config.corpus, documents=1)
+    _check_train(config.train)
+    _at_least('config.report', config.report, bootstrap_draws=100, examples=0)
+    for name, task in config.tasks.items():
+        where = f'config.tasks.{name}'
+        _each_of(f'{where}.relations', task.relations, RELATIONS)
+        _each_of(f'{where}.variants', task.variants, VARIANTS)
+        _each_of(f'{where}.methods', task.methods, METHODS)
+        _distinct(f'{where}.languages', task.languages)
+        _at_least(where, task, questions=1)
+
+
+def _check_train(train: TrainConfig) -> None:
+    _one_of('config.train.method', train.method, ('full', 'lora'))
+    _one_of('config.train.compute_dtype', train.compute_dtype, DTYPES)
+    _one_of('config.train.remat', train.remat, ('none', 'dots', 'full'))
+    _each_of('config.train.lora_targets', train.lora_targets, LORA_TARGETS)
+    _at_least(
+        'config.train',
+        train,
+        **dict.fromkeys(('steps', 'batch_rows', 'accumulate', 'checkpoint_every'), 1),
+        **dict.fromkeys(('log_every', 'lora_rank'), 1),
+        row_tokens=2,
+        warmup_steps=0,
+        weight_decay=0.0,
+    )
+    if train.batch_rows % train.accumulate:
+        raise ConfigError(
+            f'config.train.accumulate is {train.accumulate}, which does not divide'
+            f' config.train.batch_rows = {train.batch_rows}'
+        )
+    for name, low, high in (('b1', 0, 1), ('b2', 0, 1), ('lora_dropout', 0, 1)):
+        if not low <= getattr(train, name) < high:
+            raise ConfigError(
+                f'config.train.{name} is {getattr(train, name)}; wanted {low} <= value < {high}'
+            )
+    for name in ('learning_rate', 'clip_norm', 'lora_alpha'):
+        if not getattr(train, name) > 0:
+            raise ConfigError(f'config.train.{name} is {getattr(train, name)}; wanted more than 0')
+
+
+def _one_of(where: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ConfigError(
+            f'{where} is {value!r}; wanted one of {", ".join(allowed)}.{nearest(value, allowed)}'
+        )
+
+
+def _each_of(where: str, values: tuple[str, ...], allowed: tuple[str, ...]) -> None:
+    for i, value in enumerate(values):
+        _one_of(f'{where}[{i}]', value, allowed)
+    _distinct(where, values)
+
+
+def _distinct(where: str, values: tuple[str, ...]) -> None:
+    if not values or len(set(values)) != len(values):
+        raise ConfigError(f'{where} is {values}; wanted at least one value, none of them twice')
+
+
+def _at_least(where: str, config: Any, **least: float) -> None:
+    for name, low in least.items():
+        if getattr(config, name) < low:
+            raise ConfigError(f'{where}.{name} is {getattr(config, name)}; wanted at least {low}')
