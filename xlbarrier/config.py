@@ -8,7 +8,6 @@ import dataclasses
 import difflib
 import hashlib
 import json
-import types
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -62,7 +61,7 @@ class CorpusConfig:
     languages: tuple[str, ...] = ('en', 'de', 'fr', 'es', 'it')
     unit: str = 'sentence'
     seed: int = 0
-    documents: int | None = None  # None: all there are
+    documents: int = 0  # 0: all there are
 
 
 @dataclass(frozen=True)
@@ -218,10 +217,6 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return _build_tasks(value)
     if dataclasses.is_dataclass(hint):
         return _build(hint, value, where)
-    if typing.get_origin(hint) is types.UnionType:
-        if value is None:
-            return None
-        hint = next(h for h in typing.get_args(hint) if h is not type(None))
     if typing.get_origin(hint) is tuple:
         item = typing.get_args(hint)[0]
         if isinstance(value, str) or not isinstance(value, tuple | list):
@@ -271,8 +266,7 @@ def _check_values(config: RunConfig) -> None:
     _one_of('config.corpus.source', config.corpus.source, ('countries',))
     _one_of('config.corpus.unit', config.corpus.unit, ('sentence',))
     _distinct('config.corpus.languages', config.corpus.languages)
-    if config.corpus.documents is not None:
-        _at_least('config.corpus', config.corpus, documents=1)
+    _at_least('config.corpus', config.corpus, documents=0)
     _check_train(config.train)
     _at_least('config.report', config.report, bootstrap_draws=100, examples=0)
     for name, task in config.tasks.items():

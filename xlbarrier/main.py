@@ -1,0 +1,58 @@
+"""Runs a config: python -m xlbarrier.main --config=configs/quickstart.py --workdir=runs/quickstart"""
+
+import pathlib
+import sys
+import traceback
+
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+from xlbarrier import config as config_lib
+
+CONFIG = config_flags.DEFINE_config_file(
+    'config', None, 'The recipe: a Python file with get_config().', lock_config=True
+)
+WORKDIR = flags.DEFINE_string('workdir', None, 'The run folder; a second start continues it.')
+
+
+def main(argv: list[str]) -> None:
+    """Checks the config, opens the run folder, starts the devices, and dispatches on the mode."""
+    if len(argv) > 1:
+        raise app.UsageError(f'unexpected argument {argv[1]!r}; fields are --config.field=value')
+    config = config_lib.resolve(CONFIG.value)
+
+    # Imported here: a config error is told in a second, before jax starts its devices.
+    from xlbarrier import study
+
+    study.MODES[config.mode](pathlib.Path(WORKDIR.value), config)
+
+
+def parse_flags(argv: list[str]) -> list[str]:
+    """absl's parser, with an unknown config field told in a line and not as a traceback."""
+    try:
+        rest = flags.FLAGS(argv)
+        if CONFIG.value is None or WORKDIR.value is None:
+            sys.exit(f'ERROR: --config and --workdir are needed.\n{__doc__}')
+        return rest
+    except (AttributeError, KeyError) as error:
+        sys.exit(f'ERROR: no such config field: {error.args[0]}')
+    except (flags.Error, OSError) as error:
+        sys.exit(f'ERROR: {error}')
+
+
+def run(argv: list[str]) -> None:
+    """`main`, but an error that xlbarrier itself raises is told in a line, without traceback."""
+    try:
+        main(argv)
+    except (ValueError, RuntimeError, OSError) as error:
+        last = traceback.extract_tb(error.__traceback__)[-1].filename
+        if pathlib.Path(__file__).parent not in pathlib.Path(last).resolve().parents:
+            raise
+        logging.debug('where the error below was raised', exc_info=True)
+        sys.exit(f'ERROR: {error}')
+
+
+if __name__ == '__main__':
+    logging.use_absl_handler()
+    logging.set_verbosity(logging.INFO)
+    app.run(run, flags_parser=parse_flags)

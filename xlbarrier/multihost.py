@@ -1,0 +1,49 @@
+"""What differs between one process and many: start, who leads, what is told to all."""
+
+import os
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+
+def initialize() -> None:
+    """Joins the processes of a pod or cluster; does nothing for a single process.
+
+    A TPU pod, Slurm and Open MPI are recognised by jax itself. Elsewhere set COORDINATOR_ADDRESS,
+    NUM_PROCESSES and PROCESS_ID in the environment of each process.
+
+    Raises:
+      ValueError: when only some of the three variables are set.
+    """
+    names = ('COORDINATOR_ADDRESS', 'NUM_PROCESSES', 'PROCESS_ID')
+    given = [name for name in names if os.environ.get(name)]
+    if given and len(given) < len(names):
+        missing = sorted(set(names) - set(given))
+        raise ValueError(f'{", ".join(given)} set but not {", ".join(missing)}: set all three')
+    if given:
+        jax.distributed.initialize(
+            os.environ['COORDINATOR_ADDRESS'],
+            int(os.environ['NUM_PROCESSES']),
+            int(os.environ['PROCESS_ID']),
+        )
+    elif os.environ.get('TPU_WORKER_HOSTNAMES', '').count(','):
+        jax.distributed.initialize()
+
+
+def is_lead() -> bool:
+    """Whether this process writes the files that all share."""
+    return jax.process_index() == 0
+
+
+def barrier(name: str) -> None:
+    """Waits until every process is here; `name` tells the places apart."""
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(name)
+
+
+def broadcast(value: np.ndarray) -> np.ndarray:
+    """The lead's array, on every process; shape and dtype must agree on all."""
+    if jax.process_count() == 1:
+        return value
+    return np.asarray(multihost_utils.broadcast_one_to_all(value))

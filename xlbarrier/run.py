@@ -1,0 +1,259 @@
+"""The run folder: opened once, continued later, never half written.
+
+Layout and formats are those of the README's section on the run folder; others read them.
+"""
+
+import contextlib
+import datetime
+import fcntl
+import json
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from importlib import metadata
+from typing import Any
+
+from xlbarrier import config as config_lib
+
+PACKAGES = (
+    *('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'transformers', 'tokenizers'),
+    *('safetensors', 'gguf', 'babel', 'numpy', 'pyarrow', 'xlbarrier'),
+)
+
+
+class RunError(RuntimeError):
+    """The run folder cannot be used or written; names the file and says what to do."""
+
+
+class Run:
+    """An open run folder, locked against a second process until this one ends."""
+
+    def __init__(self, folder: pathlib.Path, lock: int):
+        self.folder = folder
+        self._lock = lock
+
+    def path(self, *parts: str) -> pathlib.Path:
+        """A path inside the folder; its parent exists."""
+        path = self.folder.joinpath(*parts)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Writes `value` to `name`, whole or not at all."""
+        text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+        write_atomic(self.path(name), (text + '\n').encode())
+
+    def read_json(self, name: str) -> Any:
+        """Reads a JSON file of the folder.
+
+        Raises:
+          RunError: when the file is absent or is not JSON.
+        """
+        return _read_json(self.folder / name)
+
+    def update_provenance(self, **fields: Any) -> None:
+        """Adds fields to run.json; a dict is merged into the dict that is there."""
+        record = self.read_json('run.json')
+        for name, value in fields.items():
+            if isinstance(value, dict):
+                value = {**record.get(name, {}), **value}
+            record[name] = value
+        self.write_json('run.json', record)
+
+    def append_metrics(self, row: Mapping[str, Any]) -> None:
+        """Adds one line to metrics.jsonl."""
+        path = self.path('metrics.jsonl')
+        with writing(path), path.open('a', encoding='utf-8') as f:
+            f.write(json.dumps(row, ensure_ascii=False) + '\n')
+
+    def mend_metrics(self) -> None:
+        """Cuts a last line of metrics.jsonl that a killed process left unfinished."""
+        path = self.folder / 'metrics.jsonl'
+        if path.exists():
+            data = path.read_bytes()
+            whole = data[: data.rfind(b'\n') + 1]
+            if whole != data:
+                write_atomic(path, whole)
+
+    def close(self) -> None:
+        """Gives the lock back."""
+        os.close(self._lock)
+
+
+def open_run(folder: str | os.PathLike, config: config_lib.RunConfig, **provenance: Any) -> Run:
+    """Opens a run folder for `config`: a new one, or one begun with the same config.
+
+    config.json and run.json are written before anything else happens.
+
+    Args:
+      folder: the workdir.
+      config: the resolved config.
+      **provenance: further fields of run.json (devices, mesh, command).
+
+    Raises:
+      RunError: when the folder holds another config (the differing fields are named), holds files
+        that are not a run's, is in use by another process, or cannot be written.
+    """
+    run = _lock_folder(pathlib.Path(folder).expanduser().resolve())
+    wanted = config_lib.to_dict(config)
+    if (run.folder / 'config.json').exists():
+        _refuse_other_config(run, wanted)
+        run.mend_metrics()
+        started = run.read_json('run.json').get('starts', []) if _has(run, 'run.json') else []
+    else:
+        _refuse_foreign_folder(run.folder)
+        run.write_json('config.json', wanted)
+        started = []
+    record = run.read_json('run.json') if _has(run, 'run.json') else {}
+    record |= _provenance() | {'seed': config.seed, 'starts': [*started, now()], **provenance}
+    record.setdefault('started', record['starts'][0])
+    run.write_json('run.json', record)
+    return run
+
+
+def open_finished(folder: str | os.PathLike) -> Run:
+    """Opens the folder of an earlier run to read it (mode `report`).
+
+    Raises:
+      RunError: when it is no run folder or has no results.
+    """
+    path = pathlib.Path(folder).expanduser().resolve()
+    for name in ('config.json', 'run.json', 'results.json'):
+        if not (path / name).exists():
+            raise RunError(f'{path / name} does not exist: mode report needs a finished run')
+    return _lock_folder(path)
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601, to the second."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds')
+
+
+def write_atomic(path: pathlib.Path, content: bytes | Callable[[pathlib.Path], None]) -> None:
+    """Writes a file under a temporary name, syncs it, and renames it into place.
+
+    Args:
+      path: the file to be; its folder must exist.
+      content: the bytes, or a function that writes the file whose path it is given.
+
+    Raises:
+      RunError: when the write fails; the file that was there before is untouched.
+    """
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    with writing(path):
+        try:
+            if callable(content):
+                content(temporary)
+            else:
+                temporary.write_bytes(content)
+            with temporary.open('rb') as f:
+                os.fsync(f.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def writing(path: pathlib.Path) -> Iterator[None]:
+    """Turns an OSError while `path` is written into a RunError that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f'cannot write {path}: {error.strerror or error}. What was finished before is kept:'
+            ' make room or mend the permission, then start again with the same --workdir'
+        ) from error
+
+
+def _has(run: Run, name: str) -> bool:
+    return (run.folder / name).exists()
+
+
+def _lock_folder(folder: pathlib.Path) -> Run:
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder / '.lock', os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(lock)
+        raise RunError(f'{folder} is in use by another process; wait or take another') from error
+    return Run(folder, lock)
+
+
+def _read_json(path: pathlib.Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding='utf-8'))
+    except OSError as error:
+        raise RunError(f'cannot read {path}: {error.strerror}') from error
+    except ValueError as error:
+        raise RunError(f'{path} is not JSON ({error}): restore it or take a new workdir') from error
+
+
+def _refuse_other_config(run: Run, wanted: dict[str, Any]) -> None:
+    differing = config_lib.diff(run.read_json('config.json'), wanted)
+    if differing:
+        lines = [f'  config.{name}: there {old!r}, now {new!r}' for name, old, new in differing]
+        raise RunError(
+            f'{run.folder} was begun with another config; take another --workdir or the same'
+            ' values for:\n' + '\n'.join(lines)
+        )
+
+
+def _refuse_foreign_folder(folder: pathlib.Path) -> None:
+    # Temporary names and the lock may stand there from a start that was killed at once.
+    foreign = sorted(p.name for p in folder.iterdir() if not p.name.startswith('.'))
+    if foreign:
+        raise RunError(
+            f'{folder} holds files but no config.json (first: {foreign[0]}); a run needs a folder'
+            ' of its own: take an empty or new --workdir'
+        )
+
+
+def _provenance() -> dict[str, Any]:
+    return {
+        'versions': {'python': platform.python_version(), **_package_versions()},
+        'machine': {
+            'system': platform.platform(),
+            'processor': _processor(),
+            'cpus': len(os.sched_getaffinity(0)),
+        },
+        'git_commit': _git_commit(),
+        'command': ' '.join(['python', '-m', 'xlbarrier.main', *sys.argv[1:]]),
+    }
+
+
+def _package_versions() -> dict[str, str]:
+    versions = {}
+    for name in PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return versions
+
+
+def _processor() -> str:
+    with contextlib.suppress(OSError):
+        for line in pathlib.Path('/proc/cpuinfo').read_text().splitlines():
+            if line.startswith('model name'):
+                return line.split(':', 1)[1].strip()
+    return platform.processor()
+
+
+def _git_commit() -> str | None:
+    """Commit of the source tree, with '+changes' where files differ from it; None outside git."""
+    here = pathlib.Path(__file__).resolve().parent
+    try:
+        answer = subprocess.run(
+            ['git', 'describe', '--always', '--abbrev=40', '--dirty=+changes', '--exclude=*'],
+            cwd=here,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()
