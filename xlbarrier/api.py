@@ -76,7 +76,7 @@ def logits(model: Model, ids_BT: Sequence[Sequence[int]] | np.ndarray) -> np.nda
     if ids_BT.ndim != 2 or ids_BT.shape[1] == 0 or not np.issubdtype(ids_BT.dtype, np.integer):
         raise ValueError(f'ids has shape {ids_BT.shape}, {ids_BT.dtype}; wanted integers [B, T]')
     size = model.config.vocab_size
-    if ids_BT.size and not (0 <= ids_BT.min() and ids_BT.max() < size):
+    if ids_BT.size and not (ids_BT.min() >= 0 and ids_BT.max() < size):
         raise ValueError(f'ids range {ids_BT.min()}..{ids_BT.max()}; wanted 0..{size - 1}')
     rows, length = ids_BT.shape
     shards = model.mesh.shape['data'] * model.mesh.shape['fsdp']

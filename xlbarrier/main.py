@@ -1,4 +1,4 @@
-"""Runs a config: python -m xlbarrier.main --config=configs/quickstart.py --workdir=runs/quickstart"""
+"""Runs a config: python -m xlbarrier.main --config=configs/quickstart.py --workdir=runs/first"""
 
 import pathlib
 import sys
@@ -29,6 +29,10 @@ def main(argv: list[str]) -> None:
 
 def parse_flags(argv: list[str]) -> list[str]:
     """absl's parser, with an unknown config field told in a line and not as a traceback."""
+    for arg in argv:
+        if arg.startswith('--config=') and not pathlib.Path(arg[9:].partition(':')[0]).is_file():
+            # ml_collections would print two tracebacks for it.
+            sys.exit(f'ERROR: no config file {arg[9:]}')
     try:
         rest = flags.FLAGS(argv)
         if CONFIG.value is None or WORKDIR.value is None:

@@ -1,0 +1,43 @@
+# Sourced by quickstart.sh and test.sh: makes .venv once and installs the pinned packages into it.
+#
+#   install_into_venv EXTRAS    EXTRAS as pip writes them: '' or '[test,dev]'
+#
+# PYTHON chooses the interpreter (3.11 or newer). XLBARRIER_TORCH_INDEX, a package index that has
+# torch's CPU build, is added for the tests, e.g. https://download.pytorch.org/whl/cpu .
+
+find_python() {
+  local candidate
+  for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11}; do
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      echo "$candidate"
+      return
+    fi
+  done
+  echo 'ERROR: no Python 3.11 or newer found; install one or set PYTHON=/path/to/python3.11' >&2
+  return 1
+}
+
+install_into_venv() {
+  local extras=$1 python digest stamp
+  digest=$(cat constraints.txt setup.py | sha256sum | cut -c1-16)
+  stamp=".venv/installed${extras//[^a-z]/-}-$digest"
+  if [ -f "$stamp" ]; then
+    return
+  fi
+  if [ ! -x .venv/bin/python ] || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+    python=$(find_python) || return 1
+    echo "Making .venv with $("$python" --version)"
+    "$python" -m venv .venv || {
+      echo 'ERROR: python -m venv failed; on Debian or Ubuntu: apt install python3-venv' >&2
+      return 1
+    }
+  fi
+  echo 'Installing the pinned packages into .venv (once; some minutes)'
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
+    ${XLBARRIER_TORCH_INDEX:+--extra-index-url "$XLBARRIER_TORCH_INDEX"} \
+    --constraint constraints.txt --editable ".$extras" || {
+    echo 'ERROR: the installation failed; the lines above say why. Start again to go on.' >&2
+    return 1
+  }
+  touch "$stamp"
+}

@@ -1,0 +1,94 @@
+"""The shape of the house: imports run one way, files stay short, nothing is registered twice."""
+
+import ast
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / 'xlbarrier'
+
+# A room may import rooms of lower layers, and itself. `models` and `data` are apart, and so are
+# `train` and `scoring`, `corpus` and both.
+LAYERS = (
+    {'config', 'run', 'mesh', 'multihost', 'text'},
+    {'metrics'},
+    {'corpus', 'data', 'models'},
+    {'train', 'scoring'},
+    {'tasks'},
+    {'report'},
+    {'api'},
+    {'study'},
+    {'main'},
+)
+LEVEL = {room: i for i, rooms in enumerate(LAYERS) for room in rooms}
+
+
+def room_of(path: pathlib.Path) -> str:
+    parts = path.relative_to(PACKAGE).parts
+    return parts[0].removesuffix('.py')
+
+
+def imported_modules(tree: ast.AST) -> set[str]:
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, 'imports are absolute'
+            found |= {f'{node.module}.{alias.name}' for alias in node.names}
+    return found
+
+
+def sources() -> list[pathlib.Path]:
+    return sorted(p for p in PACKAGE.rglob('*.py') if p != PACKAGE / '__init__.py')
+
+
+@pytest.mark.parametrize('path', sources(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_run_one_way(path):
+    room = room_of(path)
+    assert room in LEVEL, f'{room} has no place in the layers of this test'
+    for module in imported_modules(ast.parse(path.read_text(encoding='utf-8'))):
+        if not module.startswith('xlbarrier.'):
+            continue
+        other = module.split('.')[1]
+        if other == room or other == '__version__':
+            continue
+        same_ground = LEVEL[room] == 0 and other in LAYERS[0]
+        assert LEVEL[other] < LEVEL[room] or same_ground, (
+            f'{path.relative_to(ROOT)} imports {module}'
+        )
+
+
+@pytest.mark.parametrize('room', ['metrics', 'text', 'corpus', 'config', 'run'])
+def test_rooms_without_jax(room):
+    """`from xlbarrier import metrics` and a config error must not wait for jax."""
+    base = PACKAGE / room
+    files = sorted(base.rglob('*.py')) if base.is_dir() else [base.with_suffix('.py')]
+    for path in files:
+        for module in imported_modules(ast.parse(path.read_text(encoding='utf-8'))):
+            assert module.split('.')[0] not in ('jax', 'flax', 'torch'), f'{path} imports {module}'
+
+
+def test_files_are_short_and_none_is_a_drawer():
+    for path in [*sources(), *sorted((ROOT / 'tests').glob('*.py'))]:
+        lines = path.read_text(encoding='utf-8').count('\n')
+        assert lines <= 420, f'{path.relative_to(ROOT)} has {lines} lines: split it'
+        assert path.name not in ('utils.py', 'helpers.py', 'misc.py'), path
+
+
+def test_main_stays_under_80_lines():
+    assert (PACKAGE / 'main.py').read_text().count('\n') < 80
+
+
+def test_every_public_function_has_a_docstring():
+    missing = []
+    for path in sources():
+        tree = ast.parse(path.read_text(encoding='utf-8'))
+        if not ast.get_docstring(tree) and path.name != '__init__.py':
+            missing.append(str(path.relative_to(ROOT)))
+        for node in tree.body:
+            public = isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name[0] != '_'
+            if public and not ast.get_docstring(node):
+                missing.append(f'{path.relative_to(ROOT)}:{node.name}')
+    assert not missing, missing

@@ -1,0 +1,241 @@
+"""The modes of a run, top-down: measure the base model, fine-tune the arms, measure again, report.
+
+Each part leaves its result in the run folder whole, and is taken from there by a later start.
+"""
+
+import pathlib
+import resource
+import sys
+from collections.abc import Callable
+
+import jax
+import pyarrow.parquet as pq
+from absl import logging
+
+from xlbarrier import api, multihost
+from xlbarrier import mesh as mesh_lib
+from xlbarrier import run as run_lib
+from xlbarrier.config import RunConfig, TrainConfig
+from xlbarrier.corpus import build as corpus_lib
+from xlbarrier.data import pack, tokenize
+from xlbarrier.models import load, source
+from xlbarrier.report import page, tables
+from xlbarrier.scoring.store import ScoreStore
+from xlbarrier.tasks import evaluate
+from xlbarrier.tasks.base import Task
+from xlbarrier.tasks.worldfacts import WorldFacts
+from xlbarrier.train import loop
+
+BASE = 'base'
+TASKS: dict[str, Callable[..., Task]] = {'worldfacts': WorldFacts}
+
+
+def study(folder: pathlib.Path, config: RunConfig) -> None:
+    """Base and arms on the same questions, then the report: the main job."""
+    tasks, run, mesh = _begin(folder, config)
+    corpora = {arm: _corpus(run, config, arm) for arm in config.arms}
+    _measure(run, config, mesh, tasks, BASE, config.model.source)
+    for arm in config.arms:
+        export = _fine_tune(run, config, mesh, arm, corpora[arm])
+        _measure(run, config, mesh, tasks, arm, export)
+    _finish(run, config)
+
+
+def evaluation(folder: pathlib.Path, config: RunConfig) -> None:
+    """One model on the tasks, and a report of it."""
+    tasks, run, mesh = _begin(folder, config)
+    _measure(run, config, mesh, tasks, BASE, config.model.source)
+    _finish(run, config)
+
+
+def training(folder: pathlib.Path, config: RunConfig) -> None:
+    """One model fine-tuned on one arm's text; the export stands in export/<arm>."""
+    _, run, mesh = _begin(folder, config)
+    (arm,) = config.arms
+    export = _fine_tune(run, config, mesh, arm, _corpus(run, config, arm))
+    run.update_provenance(finished=run_lib.now(), peak_memory_bytes=_peak_memory())
+    logging.info('fine-tuned model: %s', export)
+
+
+def prompts(folder: pathlib.Path, config: RunConfig) -> None:
+    """Writes every prompt with its digest; loads no model."""
+    tasks = make_tasks(config)
+    run = run_lib.open_run(folder, config)
+    for name, task in tasks.items():
+        methods = config.tasks[name].methods
+        evaluate.write_prompts(task, run.folder / 'prompts', methods)
+    run.update_provenance(finished=run_lib.now())
+    logging.info('prompts written to %s', run.folder / 'prompts')
+
+
+def report(folder: pathlib.Path, config: RunConfig) -> None:
+    """Draws the report of a finished run again; only the report's own fields may differ from it."""
+    del config  # the run's own config.json is what was run
+    run = run_lib.open_finished(folder)
+    page.write_report(run.folder)
+    logging.info('report: %s', run.folder / 'report.html')
+
+
+MODES = {
+    'study': study,
+    'eval': evaluation,
+    'train': training,
+    'prompts': prompts,
+    'report': report,
+}
+
+
+def make_tasks(config: RunConfig) -> dict[str, Task]:
+    """The configured tasks by name; making them checks languages, templates and sizes."""
+    return {name: TASKS[name](fields) for name, fields in config.tasks.items()}
+
+
+def _begin(
+    folder: pathlib.Path, config: RunConfig
+) -> tuple[dict[str, Task], run_lib.Run, jax.sharding.Mesh]:
+    """Everything that can be wrong with a config is found here, before any long work."""
+    tasks = make_tasks(config)
+    multihost.initialize()
+    mesh = mesh_lib.make_mesh(config.mesh.data, config.mesh.fsdp, config.mesh.tensor)
+    run = run_lib.open_run(
+        folder,
+        config,
+        devices=[d.device_kind for d in jax.devices()],
+        mesh=dict(mesh.shape),
+    )
+    logging.get_absl_handler().use_absl_log_file('xlbarrier', str(run.folder))
+    logging.info('run folder %s, mesh %s, %s', run.folder, dict(mesh.shape), jax.devices()[0])
+    model_config = load.read_config(source.resolve(config.model.source))
+    mesh_lib.check_divides(model_config, mesh)
+    return tasks, run, mesh
+
+
+def _corpus(run: run_lib.Run, config: RunConfig, arm: str) -> pathlib.Path:
+    return corpus_lib.build(config.corpus, arm, run.path('corpus', arm))
+
+
+def _measure(
+    run: run_lib.Run,
+    config: RunConfig,
+    mesh: jax.sharding.Mesh,
+    tasks: dict[str, Task],
+    name: str,
+    model_source: str | pathlib.Path,
+) -> None:
+    """Asks one model all questions; what an earlier start has written is not asked again."""
+    done = run.path('predictions', name, 'done.json')
+    if done.exists():
+        logging.info('%s: measured already', name)
+        return
+    model = api.load_model(
+        model_source,
+        config.model.compute_dtype,
+        param_dtype=config.model.param_dtype,
+        mesh=mesh,
+    )
+    run.update_provenance(
+        models={name: {'source': str(model_source), 'fingerprint': model.fingerprint}},
+        tokenizer=tokenize.bos_policy(model.tokenizer),
+    )
+    for task_name, task in tasks.items():
+        logging.info('%s: asking %s', name, task_name)
+        with ScoreStore(run.path('scores.sqlite'), model.fingerprint) as store:
+            evaluate.evaluate(
+                task,
+                model.decoder,
+                model.tokenizer,
+                methods=config.tasks[task_name].methods,
+                mesh=mesh,
+                folder=run.folder / 'predictions' / name,
+                store=store,
+                row_tokens=config.score.row_tokens,
+                rows_per_device=config.score.rows_per_device,
+                letter_tokens=config.score.letter_tokens,
+                model_name=name,
+            )
+    run.write_json(f'predictions/{name}/done.json', {'fingerprint': model.fingerprint})
+
+
+def _fine_tune(
+    run: run_lib.Run,
+    config: RunConfig,
+    mesh: jax.sharding.Mesh,
+    arm: str,
+    corpus: pathlib.Path,
+) -> pathlib.Path:
+    """Fine-tunes the base model on one arm's corpus and exports it; returns the export's folder."""
+    export = run.path('export', arm)
+    if (export / 'config.json').exists():
+        logging.info('%s: fine-tuned already', arm)
+        return export
+    path = source.resolve(config.model.source)
+    tokenizer = tokenize.load_tokenizer(path)
+    packed = _packed(run, config.train, tokenizer, arm, corpus)
+    decoder = load.load_decoder(
+        path,
+        mesh,
+        param_dtype=config.model.param_dtype,
+        compute_dtype=config.train.compute_dtype,
+    )
+    logging.info('%s: fine-tuning, %d updates', arm, config.train.steps)
+    decoder = loop.train(
+        decoder,
+        packed,
+        config.train,
+        folder=run.path('checkpoints', arm),
+        seed=config.seed,
+        log=lambda row: run.append_metrics({'arm': arm, **row}),
+    )
+    load.export_hf(decoder, export, tokenizer=tokenizer)
+    return export
+
+
+def _packed(
+    run: run_lib.Run, train: TrainConfig, tokenizer, arm: str, corpus: pathlib.Path
+) -> pack.PackedRows:
+    """The arm's rows, exactly as many as the training asks for where the corpus has them."""
+    documents = tokenize.encode_documents(tokenizer, corpus_lib.read(corpus))
+    packed = pack.pack(documents, train.row_tokens)
+    wanted = train.steps * train.batch_rows
+    if len(packed) > wanted:
+        packed = packed.take(wanted)
+    run.update_provenance(
+        training={
+            arm: {
+                'rows': len(packed),
+                'epochs': round(wanted / len(packed), 3),
+                'tokens': wanted * train.row_tokens,
+            }
+        }
+    )
+    return packed
+
+
+def _finish(run: run_lib.Run, config: RunConfig) -> None:
+    predictions = read_predictions(run.folder / 'predictions')
+    rows = tables.result_rows(
+        predictions,
+        reference=BASE,
+        control='english',
+        seed=config.seed,
+        draws=config.report.bootstrap_draws,
+    )
+    run.write_json('results.json', {'schema': 1, 'rows': rows})
+    run.update_provenance(finished=run_lib.now(), peak_memory_bytes=_peak_memory())
+    page.write_report(run.folder)
+    logging.info('report: %s', run.folder / 'report.html')
+
+
+def read_predictions(folder: pathlib.Path) -> dict[tuple[str, str, str, str], object]:
+    """All recorded answers below `folder`: {(model, task, variant, language): pyarrow.Table}."""
+    found = {}
+    for path in sorted(folder.glob('*/*/*.parquet')):
+        variant, language = path.stem.split('.', 1)
+        found[path.parts[-3], path.parts[-2], variant, language] = pq.read_table(path)
+    return found
+
+
+def _peak_memory() -> int:
+    """Largest resident size of this process so far, bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == 'darwin' else peak * 1024
