@@ -1,0 +1,127 @@
+"""The run folder: provenance first, continued with the same config, refused with another."""
+
+import errno
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.test_config import recipe
+from xlbarrier import config as config_lib
+from xlbarrier import run as run_lib
+
+
+def resolved(**train):
+    values = recipe().to_dict()
+    values['train'] |= train
+    return config_lib.resolve(values)
+
+
+def test_config_and_provenance_are_written_first(tmp_path):
+    config = resolved()
+    run = run_lib.open_run(tmp_path / 'a', config, devices=['cpu'], mesh={'data': 1})
+    assert json.loads((run.folder / 'config.json').read_text()) == config_lib.to_dict(config)
+    record = json.loads((run.folder / 'run.json').read_text())
+    assert record['seed'] == config.seed and record['devices'] == ['cpu']
+    assert record['versions']['jax'] and record['versions']['python']
+    assert len(record['starts']) == 1 and record['started'] == record['starts'][0]
+    run.close()
+
+
+def test_a_second_start_continues_and_keeps_what_the_first_recorded(tmp_path):
+    run = run_lib.open_run(tmp_path, resolved())
+    run.update_provenance(models={'base': {'fingerprint': 'f'}})
+    run.update_provenance(models={'mixed': {'fingerprint': 'g'}})
+    run.close()
+    run = run_lib.open_run(tmp_path, resolved())
+    record = run.read_json('run.json')
+    assert set(record['models']) == {'base', 'mixed'}
+    assert len(record['starts']) == 2
+    run.close()
+
+
+def test_another_config_is_refused_with_the_fields_named(tmp_path):
+    run_lib.open_run(tmp_path, resolved(steps=5)).close()
+    before = (tmp_path / 'config.json').read_bytes()
+    with pytest.raises(run_lib.RunError) as error:
+        run_lib.open_run(tmp_path, resolved(steps=6, row_tokens=64))
+    message = str(error.value)
+    assert 'config.train.steps: there 5, now 6' in message
+    assert 'config.train.row_tokens: there 128, now 64' in message
+    assert 'config.seed' not in message
+    assert (tmp_path / 'config.json').read_bytes() == before
+
+
+def test_a_folder_of_other_files_is_refused(tmp_path):
+    (tmp_path / 'thesis.tex').write_text('x')
+    with pytest.raises(run_lib.RunError, match=r'thesis\.tex'):
+        run_lib.open_run(tmp_path, resolved())
+    assert not (tmp_path / 'config.json').exists()
+
+
+def test_a_folder_in_use_is_refused_until_its_process_ends(tmp_path):
+    code = (
+        'import sys, tests.test_run as t, xlbarrier.run as r\n'
+        'run = r.open_run(sys.argv[1], t.resolved()); print("open", flush=True); input()'
+    )
+    other = subprocess.Popen(
+        [sys.executable, '-c', code, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert other.stdout.readline() == 'open\n'
+    with pytest.raises(run_lib.RunError, match='in use'):
+        run_lib.open_run(tmp_path, resolved())
+    other.kill()  # SIGKILL: the lock must go with the process
+    other.wait()
+    run_lib.open_run(tmp_path, resolved()).close()
+
+
+def test_a_broken_config_json_is_named(tmp_path):
+    run_lib.open_run(tmp_path, resolved()).close()
+    (tmp_path / 'config.json').write_text('{"mode": ')
+    with pytest.raises(run_lib.RunError, match=r'config\.json is not JSON'):
+        run_lib.open_run(tmp_path, resolved())
+
+
+def test_a_failed_write_names_the_file_and_leaves_the_old_one(tmp_path, monkeypatch):
+    run = run_lib.open_run(tmp_path, resolved())
+    run.write_json('results.json', {'rows': [1]})
+
+    def full(*args):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(run_lib.os, 'fsync', full)
+    with pytest.raises(run_lib.RunError, match=r'results\.json: No space left'):
+        run.write_json('results.json', {'rows': [2]})
+    assert run.read_json('results.json') == {'rows': [1]}
+    assert not list(tmp_path.glob('.*.tmp'))
+    run.close()
+
+
+def test_results_never_hold_nan(tmp_path):
+    run = run_lib.open_run(tmp_path, resolved())
+    with pytest.raises(ValueError, match='JSON compliant'):
+        run.write_json('results.json', {'value': float('nan')})
+    run.close()
+
+
+def test_a_torn_last_line_of_the_metrics_is_cut(tmp_path):
+    run = run_lib.open_run(tmp_path, resolved())
+    run.append_metrics({'step': 1})
+    run.append_metrics({'step': 2})
+    run.close()
+    with (tmp_path / 'metrics.jsonl').open('a') as f:
+        f.write('{"step": 3, "lo')
+    run = run_lib.open_run(tmp_path, resolved())
+    lines = (tmp_path / 'metrics.jsonl').read_text().splitlines()
+    assert [json.loads(line)['step'] for line in lines] == [1, 2]
+    run.close()
+
+
+def test_report_needs_a_finished_run(tmp_path):
+    run_lib.open_run(tmp_path, resolved()).close()
+    with pytest.raises(run_lib.RunError, match=r'results\.json does not exist'):
+        run_lib.open_finished(tmp_path)
