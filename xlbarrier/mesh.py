@@ -1,0 +1,113 @@
+"""The device mesh and the one table of shardings."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
+
+AXES = ('data', 'fsdp', 'tensor')
+BATCH = ('data', 'fsdp')  # a batch is split over both: fsdp shards weights and rows
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How each kind of array lies on the mesh; the names spell the dimensions.
+
+    B batch, T length, D model, N query heads, K kv heads, H head, F ffn, V vocabulary, L layers.
+    """
+
+    embed_VD: P = P('tensor', 'fsdp')
+    head_DV: P = P('fsdp', 'tensor')
+    q_LDNH: P = P(None, 'fsdp', 'tensor', None)
+    kv_LDKH: P = P(None, 'fsdp', 'tensor', None)
+    o_LNHD: P = P(None, 'tensor', None, 'fsdp')
+    up_LDF: P = P(None, 'fsdp', 'tensor')
+    down_LFD: P = P(None, 'tensor', 'fsdp')
+    norm_LD: P = P(None, None)
+    norm_D: P = P(None)
+    tokens_BT: P = P(BATCH, None)
+    hidden_BTD: P = P(BATCH, None, None)
+    logits_BTV: P = P(BATCH, None, 'tensor')
+
+
+RULES = Rules()
+
+
+def make_mesh(
+    data: int = -1,
+    fsdp: int = 1,
+    tensor: int = 1,
+    devices: Sequence[jax.Device] | None = None,
+) -> jax.sharding.Mesh:
+    """An explicit mesh of all devices, axes `data`, `fsdp`, `tensor`.
+
+    Args:
+      data, fsdp, tensor: devices along each axis; at most one is -1 and takes the rest.
+      devices: all of the backend's where None.
+
+    Raises:
+      ValueError: when the sizes do not multiply to the number of devices.
+    """
+    devices = jax.devices() if devices is None else list(devices)
+    sizes = [data, fsdp, tensor]
+    known = math.prod(size for size in sizes if size != -1)
+    if sizes.count(-1) > 1 or any(size < 1 and size != -1 for size in sizes):
+        raise ValueError(f'mesh data={data} fsdp={fsdp} tensor={tensor}: one -1 at most, rest >= 1')
+    if -1 in sizes and len(devices) % known == 0:
+        sizes[sizes.index(-1)] = len(devices) // known
+    if -1 in sizes or math.prod(sizes) != len(devices):
+        raise ValueError(
+            f'mesh data={data} x fsdp={fsdp} x tensor={tensor} does not fit'
+            f' {len(devices)} devices: the product must be {len(devices)}'
+        )
+    return jax.make_mesh(tuple(sizes), AXES, devices=devices)
+
+
+def check_divides(config: Any, mesh: jax.sharding.Mesh, batch: int | None = None) -> None:
+    """Refuses a mesh whose axes do not divide the model's dimensions, before anything is made.
+
+    Args:
+      config: a DecoderConfig.
+      mesh: from `make_mesh`.
+      batch: rows of a batch, where already known.
+
+    Raises:
+      ValueError: naming the axis, its size, the dimension and its size.
+    """
+    wanted = [
+        ('tensor', 'query heads', config.num_heads),
+        ('tensor', 'kv heads', config.num_kv_heads),
+        ('tensor', 'vocabulary', config.vocab_size),
+        ('tensor', 'd_ff', config.d_ff),
+        ('fsdp', 'd_model', config.d_model),
+    ]
+    for axis, name, size in wanted:
+        if size % mesh.shape[axis]:
+            raise ValueError(
+                f'mesh axis {axis} = {mesh.shape[axis]} does not divide {name} = {size};'
+                f' choose {axis} among {_divisors(size)}'
+            )
+    rows = mesh.shape['data'] * mesh.shape['fsdp']
+    if batch is not None and batch % rows:
+        raise ValueError(
+            f'mesh axes data x fsdp = {rows} do not divide the batch of {batch} rows;'
+            f' use a multiple of {rows}'
+        )
+
+
+def put_batch(batch: Mapping[str, np.ndarray], mesh: jax.sharding.Mesh) -> dict[str, jax.Array]:
+    """Lays host arrays [B, ...], the same on every process, on the mesh, split over the batch."""
+    laid = {}
+    for name, array in batch.items():
+        sharding = NamedSharding(mesh, P(BATCH, *[None] * (array.ndim - 1)))
+        laid[name] = jax.make_array_from_callback(array.shape, sharding, array.__getitem__)
+    return laid
+
+
+def _divisors(size: int) -> list[int]:
+    return [n for n in range(1, min(size, 256) + 1) if size % n == 0]

@@ -1,0 +1,101 @@
+"""The functions of a block: norm, rotary positions, attention under the visibility rule, SwiGLU.
+
+Weights come as plain dicts of one layer's arrays. A weight sharded over `fsdp` is gathered where
+it is used (so a layer at a time), one sharded over `tensor` stays split.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import PartitionSpec as P
+
+from xlbarrier.mesh import RULES
+
+Weights = Mapping[str, Any]
+
+# kernel -> (einsum, layout once gathered over fsdp, layout of the product)
+PROJECTIONS = {
+    'q': ('BTD,DNH->BTNH', P(None, 'tensor', None), None),
+    'k': ('BSD,DKH->BSKH', P(None, 'tensor', None), None),
+    'v': ('BSD,DKH->BSKH', P(None, 'tensor', None), None),
+    'o': ('BTNH,NHD->BTD', P('tensor', None, None), RULES.hidden_BTD),
+    'gate': ('BTD,DF->BTF', P(None, 'tensor'), None),
+    'up': ('BTD,DF->BTF', P(None, 'tensor'), None),
+    'down': ('BTF,FD->BTD', P('tensor', None), RULES.hidden_BTD),
+}
+
+
+def product(
+    equation: str, x: jax.Array, kernel: jax.Array, dtype: Any = None, out_sharding: Any = None
+) -> jax.Array:
+    """einsum that accumulates in float32, and in float32 uses the full precision of the machine."""
+    exact = jax.lax.Precision.HIGHEST if x.dtype == jnp.float32 else None
+    out = jnp.einsum(
+        equation,
+        x,
+        kernel,
+        precision=exact,
+        preferred_element_type=jnp.float32,
+        out_sharding=out_sharding,
+    )
+    return out.astype(dtype or x.dtype)
+
+
+def project(name: str, weights: Weights, x: jax.Array) -> jax.Array:
+    """The linear map `name` of PROJECTIONS."""
+    equation, gathered, out_sharding = PROJECTIONS[name]
+    kernel = jax.reshard(weights[name]['kernel'], gathered).astype(x.dtype)
+    return product(equation, x, kernel, out_sharding=out_sharding)
+
+
+def rms_norm(x_BTD: jax.Array, scale_D: jax.Array, eps: float) -> jax.Array:
+    """x / sqrt(mean(x^2) + eps) * scale (Zhang and Sennrich 2019), computed in float32."""
+    x32 = x_BTD.astype(jnp.float32)
+    x32 *= jax.lax.rsqrt(jnp.mean(x32 * x32, -1, keepdims=True) + eps)
+    return x32.astype(x_BTD.dtype) * scale_D.astype(x_BTD.dtype)
+
+
+def rope_table(
+    positions_BT: jax.Array, head_dim: int, theta: float
+) -> tuple[jax.Array, jax.Array]:
+    """Sines and cosines, float32 [B, T, 1, H / 2], of rotary positions (Su et al. 2021)."""
+    inverse = theta ** -(jnp.arange(0, head_dim, 2, dtype=jnp.float32) / head_dim)
+    angles = positions_BT.astype(jnp.float32)[:, :, None, None] * inverse
+    return jnp.sin(angles), jnp.cos(angles)
+
+
+def rotate(x_BTNH: jax.Array, sin: jax.Array, cos: jax.Array) -> jax.Array:
+    """Rotates the two halves of each head (the layout of Hugging Face's checkpoints)."""
+    a, b = jnp.split(x_BTNH.astype(jnp.float32), 2, axis=-1)
+    return jnp.concatenate([a * cos - b * sin, b * cos + a * sin], -1).astype(x_BTNH.dtype)
+
+
+def visible(until_BT: jax.Array) -> jax.Array:
+    """bool [B, T, S]: query i sees key j iff j <= i <= until[j]."""
+    place = jnp.arange(until_BT.shape[1])
+    return (place[:, None] >= place[None, :]) & (place[None, :, None] <= until_BT[:, None, :])
+
+
+def attend(
+    weights: Weights, x_BTD: jax.Array, mask_BTS: jax.Array, sin: jax.Array, cos: jax.Array
+) -> jax.Array:
+    """Grouped-query attention (Ainslie et al. 2023); softmax in float32. Returns [B, T, D]."""
+    q_BTNH = rotate(project('q', weights, x_BTD), sin, cos)
+    k_BSKH = rotate(project('k', weights, x_BTD), sin, cos)
+    v_BSKH = project('v', weights, x_BTD)
+    B, T, N, H = q_BTNH.shape
+    K = k_BSKH.shape[2]
+    q_BTKGH = (q_BTNH * H**-0.5).reshape(B, T, K, N // K, H)
+    scores = product('BTKGH,BSKH->BKGTS', q_BTKGH, k_BSKH, jnp.float32)
+    scores = jnp.where(mask_BTS[:, None, None], scores, -1e30)
+    probs = jax.nn.softmax(scores, axis=-1).astype(x_BTD.dtype)
+    out_BTKGH = product('BKGTS,BSKH->BTKGH', probs, v_BSKH)
+    return project('o', weights, out_BTKGH.reshape(B, T, N, H))
+
+
+def feed_forward(weights: Weights, x_BTD: jax.Array) -> jax.Array:
+    """SwiGLU (Shazeer 2020): down(silu(gate(x)) * up(x)). Returns [B, T, D]."""
+    gate = jax.nn.silu(project('gate', weights, x_BTD))
+    return project('down', weights, gate * project('up', weights, x_BTD))
