@@ -78,7 +78,7 @@ class DecoderConfig:
         d_model = _need(raw, 'llama.embedding_length')
         head_dim = raw.get('llama.rope.dimension_count', d_model // heads)
         if raw.get('llama.rope.scaling.type', 'none') != 'none':
-            raise ValueError(f"rope scaling {raw['llama.rope.scaling.type']!r} is not supported")
+            raise ValueError(f'rope scaling {raw["llama.rope.scaling.type"]!r} is not supported')
         vocab = raw.get('llama.vocab_size') or len(_need(raw, 'tokenizer.ggml.tokens'))
         return cls(
             family='llama',

@@ -57,9 +57,7 @@ def rms_norm(x_BTD: jax.Array, scale_D: jax.Array, eps: float) -> jax.Array:
     return x32.astype(x_BTD.dtype) * scale_D.astype(x_BTD.dtype)
 
 
-def rope_table(
-    positions_BT: jax.Array, head_dim: int, theta: float
-) -> tuple[jax.Array, jax.Array]:
+def rope_table(positions_BT: jax.Array, head_dim: int, theta: float) -> tuple[jax.Array, jax.Array]:
     """Sines and cosines, float32 [B, T, 1, H / 2], of rotary positions (Su et al. 2021)."""
     inverse = theta ** -(jnp.arange(0, head_dim, 2, dtype=jnp.float32) / head_dim)
     angles = positions_BT.astype(jnp.float32)[:, :, None, None] * inverse
