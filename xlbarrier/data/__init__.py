@@ -1,0 +1,1 @@
+"""Text to token ids, ids to packed rows, rows to batches."""
