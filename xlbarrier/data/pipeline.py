@@ -1,0 +1,29 @@
+"""Which rows a training step reads: a pure function of the step, so that a resume repeats none."""
+
+import numpy as np
+
+from xlbarrier.data.pack import PackedRows
+
+
+def batch_at(packed: PackedRows, step: int, batch_rows: int, seed: int) -> dict[str, np.ndarray]:
+    """The batch of a step: rows of an endless sequence of seeded permutations of all rows.
+
+    Args:
+      packed: R rows.
+      step: from 0.
+      batch_rows: B.
+      seed: of the permutations.
+
+    Returns:
+      tokens, positions, until, weights, each [B, T].
+    """
+    rows = len(packed)
+    wanted = np.arange(step * batch_rows, (step + 1) * batch_rows)
+    epochs = wanted // rows
+    orders = {int(epoch): _order(rows, seed, int(epoch)) for epoch in np.unique(epochs)}
+    chosen = [orders[int(e)][i % rows] for e, i in zip(epochs, wanted, strict=True)]
+    return packed.batch(np.array(chosen))
+
+
+def _order(rows: int, seed: int, epoch: int) -> np.ndarray:
+    return np.random.Generator(np.random.PCG64([seed, epoch])).permutation(rows)
