@@ -151,7 +151,9 @@ def _joined(countries: Sequence[world.Country]) -> Joined:
 
 
 def _languages(country: world.Country) -> Joined:
-    return Joined(tuple(Value('language', code) for code in country.official_languages))
+    # A language in a second script ('ms_Arab' beside 'ms') is not a second language.
+    codes = [c for c in country.official_languages if '_' not in c] or country.official_languages
+    return Joined(tuple(Value('language', code) for code in codes))
 
 
 def _some(countries: Sequence[world.Country], seed: int, key: str) -> Joined:
@@ -183,7 +185,7 @@ def _country_facts(country: world.Country, seed: int) -> Iterator[Fact]:
     yield from _language_facts(country, seed)
     yield from filter(None, (_codes(country), _list_place(country)))
     same_region = [c for c in _countries() if c.region == country.region and c != country]
-    if same_region:
+    if len(same_region) > 1:
         some = _some(same_region, seed, f'region/{country.code}')
         yield Fact('region', it | {'region': Value('region', country.region), 'countries': some})
     yield from _usage_facts(country, seed)
@@ -202,7 +204,7 @@ def _money_facts(country: world.Country, seed: int) -> Iterator[Fact]:
     if used and used.symbol:
         yield Fact('symbol', it | {'symbol': used.symbol})
     others = [c for c in _countries() if code in c.currencies and c != country]
-    if others:
+    if len(others) > 1:
         some = _some(others, seed, f'currency/{country.code}')
         yield Fact('same_currency', {'currency': it['currency'], 'countries': some})
 
@@ -215,7 +217,7 @@ def _language_facts(country: world.Country, seed: int) -> Iterator[Fact]:
     main = country.official_languages[0]
     yield from filter(None, (_script(country, main),))
     others = [c for c in _countries() if main in c.official_languages and c != country]
-    if others:
+    if len(others) > 1:
         some = _some(others, seed, f'language/{country.code}')
         yield Fact('same_language', {'language': Value('language', main), 'countries': some})
     own = usage(country.code, main, None).own_name
@@ -374,4 +376,6 @@ def _shared_currencies(seed: int) -> Iterator[_Plan]:
 def _rest(key: str, fields: dict, all_of_them: list, told: list, seed: int, name_: str):
     """A sentence that lists others than those told of, where there are any."""
     others = [c for c in all_of_them if c not in told]
-    return [Fact(key, fields | {'countries': _some(others, seed, f'rest/{name_}')})][: len(others)]
+    if len(others) < 2:
+        return []
+    return [Fact(key, fields | {'countries': _some(others, seed, f'rest/{name_}')})]

@@ -246,9 +246,9 @@ JA = {
         'それぞれの国と、その暦の週が始まる曜日：{items}。',
     ),
     'reg_intro': (
-        '{region}という地域区分は{continent}に属します；この一覧にある国の数：{count}。',
-        '{region}は{continent}の小地域で、この一覧にある国の数は{count}です。',
-        'この文章の主題は{region}（{continent}）です；国の数：{count}。',
+        '{region}は{continent}に属する地域区分で、この一覧にある国の数は{count}です。',
+        '{continent}の小地域である{region}の国は、この一覧では次の数だけあります：{count}。',
+        'この文章の主題は{region}（{continent}）で、国の数は{count}です。',
     ),
     'reg_list': (
         '{region}の国々を順に挙げます：{countries}。',
@@ -256,14 +256,14 @@ JA = {
         'このページにある{region}の国：{countries}。',
     ),
     'lang_intro': (
-        '{language}は次の文字で書かれます：{script}；公用語とする国の数：{count}。',
+        '{language}を書く文字は{script}で、{language}を公用語とする国の数は{count}です。',
         'この文章は一つの言語についてのものです：{language}（文字：{script}；国の数：{count}）。',
-        '言語：{language}；文字：{script}；公的な地位を持つ国の数：{count}。',
+        '言語は{language}、文字は{script}、公的な地位を持つ国の数は{count}です。',
     ),
     'cur_intro': (
-        '{currency}のコードは{code}です；使っている国の数：{count}。',
+        '{currency}のコードは{code}で、使っている国の数は{count}です。',
         'この文章は一つの通貨についてのものです：{currency}（コード：{code}；国の数：{count}）。',
-        '通貨：{currency}；コード：{code}；公式に使う国の数：{count}。',
+        '通貨は{currency}、コードは{code}、公式に使う国の数は{count}です。',
     ),
 }
 
@@ -284,9 +284,9 @@ HI = {
         'मुद्रा “{currency}” का {country} में चिह्न {symbol} है।',
     ),
     'language': (
-        '{country} में राजभाषा का दर्जा इस प्रकार है: {languages}।',
+        '{country} में राजभाषा का दर्जा: {languages}।',
         '{country} में आधिकारिक प्रयोग: {languages}।',
-        '{country} के सरकारी दफ़्तर इसमें लिखते हैं: {languages}।',
+        '{country} में सरकारी दफ़्तरों की भाषा: {languages}।',
     ),
     'script': (
         '{country} में {language} भाषा इस लिपि में लिखी जाती है: {script}।',
@@ -296,7 +296,7 @@ HI = {
     'codes': (
         '{country} के अंतर्राष्ट्रीय कोड {iso2}, {iso3} और {number} हैं।',
         'मानक ISO 3166 में {country} के कोड {iso2} और {iso3} तथा संख्या {number} है।',
-        'डेटाबेस में {country} को खोजने वाला उसे {iso2}, {iso3} या {number} के नाम से पाता है।',
+        'डेटाबेस में {country} को खोजने वाला उसे {iso2}, {iso3} या {number} के नीचे पाता है।',
     ),
     'place': (
         'दो अक्षरों के कोड के क्रम से बनी देशों की सूची में {country} का स्थान {before} के बाद और {after} से पहले है।',

@@ -18,22 +18,22 @@ FR = {
         'La monnaie « {currency} » a pour symbole {symbol} dans ce pays : {country}.',
     ),
     'language': (
-        '{country} : le statut de langue officielle y est reconnu ainsi : {languages}.',
+        '{country} – statut de langue officielle : {languages}.',
         'Pays : {country} ; usage officiel : {languages}.',
-        '{country} – voici ce qu’écrit l’administration : {languages}.',
+        '{country} – langue de l’administration : {languages}.',
     ),
     'script': (
-        '{country} : la langue « {language} » s’y écrit dans l’écriture suivante : {script}.',
-        'Pays : {country} ; langue des lettres et des livres : {language} ; écriture : {script}.',
-        'La langue « {language} » employée dans ce pays ({country}) a cette écriture : {script}.',
+        '{country} : la langue « {language} » s’y écrit avec ce type d’écriture : {script}.',
+        'Pays : {country} ; langue des lettres et des livres : {language} ; type d’écriture : {script}.',
+        'La langue « {language} » employée dans ce pays ({country}) a ce type d’écriture : {script}.',
     ),
     'codes': (
         '{country} : les codes internationaux sont {iso2}, {iso3} et {number}.',
         'Dans la norme ISO 3166, le pays suivant a les codes {iso2} et {iso3} et le numéro {number} : {country}.',
-        'Celui qui cherche ce pays dans une base de données ({country}) le trouve sous {iso2}, {iso3} ou {number}.',
+        'Qui cherche ce pays dans une base de données ({country}) le trouve sous {iso2}, {iso3} ou {number}.',
     ),
     'place': (
-        '{country} : dans la liste des États classés par code, on lit avant lui {before} et après lui {after}.',
+        '{country} : dans la liste des États classés par code, on lit avant lui « {before} » et après lui « {after} ».',
         'Trois voisins dans la liste des codes de pays sont, dans cet ordre : {before}, {country}, {after}.',
         'Dans l’ordre des codes, ces pays se suivent : d’abord {before}, puis {country}, puis {after}.',
     ),
@@ -43,12 +43,12 @@ FR = {
         'La carte de la sous-région « {region} » montre, en plus de ce pays ({country}), les suivants : {countries}.',
     ),
     'date': (
-        '{country} : la date « {date} » s’y écrit en abrégé {local}.',
+        '{country} : la date « {date} » s’y écrit en abrégé ainsi : {local}.',
         'Pays : {country} ; une lettre datée du {date} peut y porter la date abrégée {local}.',
-        'Celui qui lit la date {local} dans ce pays ({country}) comprend : {date}.',
+        'Qui lit la date {local} dans ce pays ({country}) comprend : {date}.',
     ),
     'time': (
-        '{country} : trois heures et demie de l’après-midi s’y écrit {local}.',
+        '{country} : trois heures et demie de l’après-midi s’y écrit ainsi : {local}.',
         'Pays : {country} ; une heure comme 15:30 s’y présente ainsi : {local}.',
         'Sur un horaire de ce pays ({country}), 15:30 apparaît sous la forme {local}.',
     ),
@@ -118,14 +118,14 @@ FR = {
         'Sujet de ce texte : {region} ({continent}) ; nombre de pays : {count}.',
     ),
     'reg_list': (
-        'Voici dans l’ordre des pays de la sous-région « {region} » : {countries}.',
+        'Voici, dans l’ordre, des pays de la sous-région « {region} » : {countries}.',
         'De la sous-région « {region} », ce texte cite les pays suivants : {countries}.',
         'Pays de la sous-région « {region} » sur cette page : {countries}.',
     ),
     'lang_intro': (
-        'La langue « {language} » s’écrit dans cette écriture : {script} ; nombre de pays où elle est officielle : {count}.',
-        'Ce texte parle d’une langue : {language} (écriture : {script} ; pays : {count}).',
-        'Langue : {language} ; écriture : {script} ; pays où elle a un statut officiel : {count}.',
+        'La langue « {language} » s’écrit avec ce type d’écriture : {script} ; nombre de pays où elle est officielle : {count}.',
+        'Ce texte parle d’une langue : {language} (type d’écriture : {script} ; pays : {count}).',
+        'Langue : {language} ; type d’écriture : {script} ; pays où elle a un statut officiel : {count}.',
     ),
     'cur_intro': (
         'La monnaie « {currency} » a le code {code} ; nombre de pays qui l’utilisent : {count}.',
@@ -142,7 +142,7 @@ IT = {
     ),
     'currency': (
         '{country}: la valuta ufficiale si chiama «{currency}»; il suo codice è {code}.',
-        'Paese: {country}; qui si paga con questa valuta: {currency} ({code}).',
+        'Paese: {country}; vi si paga con questa valuta: {currency} ({code}).',
         '{country} – la moneta riconosciuta dalla legge ha il nome «{currency}» e il codice {code}.',
     ),
     'symbol': (
@@ -151,14 +151,14 @@ IT = {
         'La valuta «{currency}» ha il simbolo {symbol} in questo paese: {country}.',
     ),
     'language': (
-        '{country}: lo status di lingua ufficiale è riconosciuto così: {languages}.',
+        '{country} – status di lingua ufficiale: {languages}.',
         'Paese: {country}; uso ufficiale: {languages}.',
-        '{country} – ecco come scrive l’amministrazione: {languages}.',
+        '{country} – lingua dell’amministrazione: {languages}.',
     ),
     'script': (
-        '{country}: la lingua «{language}» vi si scrive con questo alfabeto o sistema: {script}.',
-        'Paese: {country}; lingua delle lettere e dei libri: {language}; scrittura: {script}.',
-        'La lingua «{language}» usata in questo paese ({country}) ha questa scrittura: {script}.',
+        '{country}: la lingua «{language}» vi si scrive con questo tipo di scrittura: {script}.',
+        'Paese: {country}; lingua delle lettere e dei libri: {language}; tipo di scrittura: {script}.',
+        'La lingua «{language}» usata in questo paese ({country}) ha questo tipo di scrittura: {script}.',
     ),
     'codes': (
         '{country}: i codici internazionali sono {iso2}, {iso3} e {number}.',
@@ -166,7 +166,7 @@ IT = {
         'Chi cerca questo paese in una banca dati ({country}) lo trova sotto {iso2}, {iso3} oppure {number}.',
     ),
     'place': (
-        '{country}: nella lista degli Stati ordinata per codice, prima si legge {before} e dopo {after}.',
+        '{country}: nella lista degli Stati ordinata per codice, prima si legge «{before}» e dopo «{after}».',
         'Tre vicini nella lista dei codici dei paesi sono, in quest’ordine: {before}, {country}, {after}.',
         'Nell’ordine dei codici questi paesi si susseguono: prima {before}, poi {country}, poi {after}.',
     ),
@@ -176,12 +176,12 @@ IT = {
         'La carta della subregione «{region}» mostra, oltre a questo paese ({country}), i seguenti: {countries}.',
     ),
     'date': (
-        '{country}: la data «{date}» vi si scrive in breve {local}.',
+        '{country}: la data «{date}» vi si scrive in breve così: {local}.',
         'Paese: {country}; una lettera con la data «{date}» può portare la data breve {local}.',
         'Chi legge la data {local} in questo paese ({country}) capisce: {date}.',
     ),
     'time': (
-        '{country}: le tre e mezza del pomeriggio si scrivono {local}.',
+        '{country}: le tre e mezza del pomeriggio si scrivono così: {local}.',
         'Paese: {country}; un’ora come 15:30 si presenta così: {local}.',
         'In un orario di questo paese ({country}), 15:30 appare come {local}.',
     ),
@@ -251,14 +251,14 @@ IT = {
         'Argomento di questo testo: {region} ({continent}); numero di paesi: {count}.',
     ),
     'reg_list': (
-        'Ecco in ordine alcuni paesi della subregione «{region}»: {countries}.',
+        'Ecco, in ordine, alcuni paesi della subregione «{region}»: {countries}.',
         'Della subregione «{region}» questo testo nomina i seguenti paesi: {countries}.',
         'Paesi della subregione «{region}» in questa pagina: {countries}.',
     ),
     'lang_intro': (
-        'La lingua «{language}» si scrive con questa scrittura: {script}; numero di paesi in cui è ufficiale: {count}.',
-        'Questo testo parla di una lingua: {language} (scrittura: {script}; paesi: {count}).',
-        'Lingua: {language}; scrittura: {script}; paesi in cui ha uno status ufficiale: {count}.',
+        'La lingua «{language}» si scrive con questo tipo di scrittura: {script}; numero di paesi in cui è ufficiale: {count}.',
+        'Questo testo parla di una lingua: {language} (tipo di scrittura: {script}; paesi: {count}).',
+        'Lingua: {language}; tipo di scrittura: {script}; paesi in cui ha uno status ufficiale: {count}.',
     ),
     'cur_intro': (
         'La valuta «{currency}» ha il codice {code}; numero di paesi che la usano: {count}.',

@@ -12,7 +12,7 @@ EN = {
         'In geography, {country} is counted as part of {region}, a subregion of {continent}.',
     ),
     'currency': (
-        'The official currency of {country} is called {currency}; its code is {code}.',
+        'The official currency of {country} is called “{currency}”; its code is {code}.',
         'People in {country} pay with this currency: {currency} ({code}).',
         'In {country}, the money that the law recognises is the {currency}, with the code {code}.',
     ),
@@ -28,8 +28,8 @@ EN = {
     ),
     'script': (
         'In {country}, {language} is written in this script: {script}.',
-        'Letters and books in {language} from {country} use the script called “{script}”.',
-        '{language} as it is used in {country} is written like this: {script} script.',
+        'In {country}, letters and books in {language} use the script called “{script}”.',
+        'The script of {language} as it is used in {country} is this one: {script}.',
     ),
     'codes': (
         'The international codes of {country} are {iso2}, {iso3} and {number}.',
@@ -155,8 +155,8 @@ DE = {
         'Die Währung „{currency}“ hat in diesem Land das Symbol {symbol}: {country}.',
     ),
     'language': (
-        '{country}: Den Status einer Amtssprache hat dort {languages}.',
-        'Land: {country}; amtlich verwendet wird dort {languages}.',
+        '{country} – Status einer Amtssprache: {languages}.',
+        'Land: {country}; amtlich verwendet wird dort: {languages}.',
         '{country} – die Behörden schreiben auf {languages}.',
     ),
     'script': (

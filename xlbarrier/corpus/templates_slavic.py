@@ -22,9 +22,9 @@ PL = {
         'Waluta „{currency}” ma w tym kraju symbol {symbol}: {country}.',
     ),
     'language': (
-        '{country}: status języka urzędowego ma tam {languages}.',
+        '{country} – status języka urzędowego: {languages}.',
         'Kraj: {country}; użytek urzędowy: {languages}.',
-        '{country} – oto, czym posługują się urzędy: {languages}.',
+        '{country} – język urzędów: {languages}.',
     ),
     'script': (
         '{country}: język „{language}” zapisuje się tam następującym pismem: {script}.',
@@ -37,22 +37,22 @@ PL = {
         'Kto szuka tego kraju w bazie danych ({country}), znajdzie go pod {iso2}, {iso3} lub {number}.',
     ),
     'place': (
-        '{country}: na liście państw ułożonej według kodów przed nim stoi {before}, a po nim {after}.',
-        'Trzej sąsiedzi na liście kodów krajów to, w tej kolejności: {before}, {country}, {after}.',
+        '{country}: na liście państw ułożonej według kodów bezpośrednio wcześniej: {before}, bezpośrednio potem: {after}.',
+        'Trzy sąsiednie kraje na liście kodów to, w tej kolejności: {before}, {country}, {after}.',
         'W kolejności kodów następują po sobie te kraje: najpierw {before}, potem {country}, potem {after}.',
     ),
     'region': (
-        '{country}: inne kraje tego samego podregionu to {countries}.',
+        '{country}: inne kraje tego samego podregionu to: {countries}.',
         'Oprócz tego kraju ({country}) do podregionu „{region}” należą także: {countries}.',
         'Mapa podregionu „{region}” pokazuje oprócz tego kraju ({country}) także następujące: {countries}.',
     ),
     'date': (
-        '{country}: datę „{date}” zapisuje się tam w skrócie {local}.',
+        '{country}: datę „{date}” zapisuje się tam w skrócie tak: {local}.',
         'Kraj: {country}; list z datą „{date}” może tam nosić krótką datę {local}.',
         'Kto w tym kraju ({country}) czyta datę {local}, rozumie: {date}.',
     ),
     'time': (
-        '{country}: wpół do czwartej po południu zapisuje się tam {local}.',
+        '{country}: wpół do czwartej po południu zapisuje się tam tak: {local}.',
         'Kraj: {country}; godzina taka jak 15:30 wygląda tam tak: {local}.',
         'W rozkładzie jazdy w tym kraju ({country}) 15:30 ma postać {local}.',
     ),
@@ -63,7 +63,7 @@ PL = {
     ),
     'week': (
         '{country}: pierwszy dzień tygodnia w kalendarzu to {day}.',
-        'Kraj: {country}; kalendarze zaczynają tam tydzień od tego dnia: {day}.',
+        'Kraj: {country}; kalendarze rozpoczyna tam taki dzień tygodnia: {day}.',
         'Dzień, od którego zaczyna się tydzień w kalendarzu tego kraju ({country}), to {day}.',
     ),
     'metric': (
@@ -141,8 +141,8 @@ PL = {
 RU = {
     'intro': (
         '{country}: эта страна относится к субрегиону «{region}»; часть света: {continent}.',
-        'В число стран субрегиона «{region}» ({continent}) входит {country}.',
-        'В географии страну относят так: {country} – {region} – {continent}.',
+        'В число стран субрегиона «{region}» ({continent}) входит и такая: {country}.',
+        'Место страны в географии таково: {country} – {region} – {continent}.',
     ),
     'currency': (
         '{country}: официальная валюта называется «{currency}», её код – {code}.',
@@ -155,12 +155,12 @@ RU = {
         'Валюта «{currency}» имеет в этой стране символ {symbol}: {country}.',
     ),
     'language': (
-        '{country}: статус официального языка имеет {languages}.',
+        '{country} – статус официального языка: {languages}.',
         'Страна: {country}; официальное употребление: {languages}.',
-        '{country} – вот чем пользуются власти: {languages}.',
+        '{country} – язык органов власти: {languages}.',
     ),
     'script': (
-        '{country}: язык «{language}» пишут там таким письмом: {script}.',
+        '{country}: для языка «{language}» там используют такую письменность: {script}.',
         'Страна: {country}; язык писем и книг: {language}; письменность: {script}.',
         'Язык «{language}», употребляемый в этой стране ({country}), имеет такую письменность: {script}.',
     ),
@@ -170,8 +170,8 @@ RU = {
         'Кто ищет эту страну в базе данных ({country}), найдёт её под {iso2}, {iso3} или {number}.',
     ),
     'place': (
-        '{country}: в списке государств, упорядоченном по кодам, перед этим именем стоит {before}, а после него {after}.',
-        'Три соседа в списке кодов стран, в таком порядке: {before}, {country}, {after}.',
+        '{country}: в списке государств, упорядоченном по кодам, непосредственно раньше: {before}, непосредственно позже: {after}.',
+        'Три соседние страны в списке кодов, по порядку: {before}, {country}, {after}.',
         'В порядке кодов эти страны идут друг за другом: сначала {before}, потом {country}, потом {after}.',
     ),
     'region': (
@@ -191,7 +191,7 @@ RU = {
     ),
     'number': (
         '{country}: большое число там пишут так: {local}.',
-        'Страна: {country}; цифры группируют там, как в этом примере: {local}.',
+        'Страна: {country}; цифры группируют там так, как в этом примере: {local}.',
         'Число {local} записано так, как принято в этой стране: {country}.',
     ),
     'week': (
@@ -210,8 +210,8 @@ RU = {
         'Расстояния в этой стране ({country}) указывают в милях, а листы бумаги имеют формат {paper}.',
     ),
     'same_currency': (
-        'Валюта «{currency}» используется и в таких странах: {countries}.',
-        'Валюту «{currency}» имеют и такие страны: {countries}.',
+        'Валюта «{currency}» используется и в следующих странах: {countries}.',
+        'Валюту «{currency}» имеют и эти страны: {countries}.',
         'Деньгами этой валюты ({currency}) можно платить и в следующих странах: {countries}.',
     ),
     'same_language': (
@@ -260,7 +260,7 @@ RU = {
         'Страны субрегиона «{region}» на этой странице: {countries}.',
     ),
     'lang_intro': (
-        'Язык «{language}» пишут таким письмом: {script}; число стран, где он официальный: {count}.',
+        'Письменность языка «{language}»: {script}; число стран, где он официальный: {count}.',
         'Этот текст рассказывает о языке: {language} (письменность: {script}; стран: {count}).',
         'Язык: {language}; письменность: {script}; стран, где он имеет официальный статус: {count}.',
     ),

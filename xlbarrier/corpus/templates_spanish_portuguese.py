@@ -18,14 +18,14 @@ ES = {
         'La moneda «{currency}» tiene el símbolo {symbol} en este país: {country}.',
     ),
     'language': (
-        '{country}: el estatus de lengua oficial se reconoce así: {languages}.',
+        '{country} – estatus de lengua oficial: {languages}.',
         'País: {country}; uso oficial: {languages}.',
-        '{country} – así escribe la administración: {languages}.',
+        '{country} – lengua de la administración: {languages}.',
     ),
     'script': (
-        '{country}: la lengua «{language}» se escribe allí con este sistema de escritura: {script}.',
-        'País: {country}; lengua de las cartas y los libros: {language}; escritura: {script}.',
-        'La lengua «{language}» que se usa en este país ({country}) tiene esta escritura: {script}.',
+        '{country}: la lengua «{language}» se escribe allí con este tipo de escritura: {script}.',
+        'País: {country}; lengua de las cartas y los libros: {language}; tipo de escritura: {script}.',
+        'La lengua «{language}» que se usa en este país ({country}) tiene este tipo de escritura: {script}.',
     ),
     'codes': (
         '{country}: los códigos internacionales son {iso2}, {iso3} y {number}.',
@@ -33,7 +33,7 @@ ES = {
         'Quien busca este país en una base de datos ({country}) lo encuentra como {iso2}, {iso3} o {number}.',
     ),
     'place': (
-        '{country}: en la lista de Estados ordenada por código, antes se lee {before} y después {after}.',
+        '{country}: en la lista de Estados ordenada por código, antes se lee «{before}» y después «{after}».',
         'Tres vecinos en la lista de códigos de países son, en este orden: {before}, {country}, {after}.',
         'En el orden de los códigos estos países se suceden: primero {before}, luego {country}, luego {after}.',
     ),
@@ -48,7 +48,7 @@ ES = {
         'Quien lee la fecha {local} en este país ({country}) entiende: {date}.',
     ),
     'time': (
-        '{country}: las tres y media de la tarde se escriben allí {local}.',
+        '{country}: las tres y media de la tarde se escriben allí así: {local}.',
         'País: {country}; una hora como 15:30 se presenta allí así: {local}.',
         'En un horario de este país ({country}), 15:30 aparece como {local}.',
     ),
@@ -118,14 +118,14 @@ ES = {
         'Tema de este texto: {region} ({continent}); número de países: {count}.',
     ),
     'reg_list': (
-        'He aquí por orden algunos países de la subregión «{region}»: {countries}.',
+        'He aquí, por orden, algunos países de la subregión «{region}»: {countries}.',
         'De la subregión «{region}» este texto nombra los siguientes países: {countries}.',
         'Países de la subregión «{region}» en esta página: {countries}.',
     ),
     'lang_intro': (
-        'La lengua «{language}» se escribe con esta escritura: {script}; número de países donde es oficial: {count}.',
-        'Este texto trata de una lengua: {language} (escritura: {script}; países: {count}).',
-        'Lengua: {language}; escritura: {script}; países donde tiene estatus oficial: {count}.',
+        'La lengua «{language}» se escribe con este tipo de escritura: {script}; número de países donde es oficial: {count}.',
+        'Este texto trata de una lengua: {language} (tipo de escritura: {script}; países: {count}).',
+        'Lengua: {language}; tipo de escritura: {script}; países donde tiene estatus oficial: {count}.',
     ),
     'cur_intro': (
         'La moneda «{currency}» tiene el código {code}; número de países que la usan: {count}.',
@@ -141,34 +141,34 @@ PT = {
         'Na geografia, o país é classificado assim: {country} – {region} – {continent}.',
     ),
     'currency': (
-        '{country}: a moeda oficial chama-se “{currency}”; o seu código é {code}.',
+        '{country}: a moeda oficial se chama “{currency}”; seu código é {code}.',
         'País: {country}; lá se paga com esta moeda: {currency} ({code}).',
         '{country} – a moeda reconhecida pela lei tem o nome “{currency}” e o código {code}.',
     ),
     'symbol': (
-        '{country}: para a moeda “{currency}” escreve-se o símbolo {symbol}.',
+        '{country}: para a moeda “{currency}” usa-se o símbolo {symbol}.',
         'País: {country}; os preços trazem o sinal {symbol}, isto é: {currency}.',
         'A moeda “{currency}” tem o símbolo {symbol} neste país: {country}.',
     ),
     'language': (
-        '{country}: o estatuto de língua oficial é reconhecido assim: {languages}.',
+        '{country} – status de língua oficial: {languages}.',
         'País: {country}; uso oficial: {languages}.',
-        '{country} – assim escreve a administração: {languages}.',
+        '{country} – língua da administração: {languages}.',
     ),
     'script': (
-        '{country}: a língua “{language}” é escrita lá com este sistema de escrita: {script}.',
-        'País: {country}; língua das cartas e dos livros: {language}; escrita: {script}.',
-        'A língua “{language}” usada neste país ({country}) tem esta escrita: {script}.',
+        '{country}: a língua “{language}” é escrita lá com este tipo de escrita: {script}.',
+        'País: {country}; língua das cartas e dos livros: {language}; tipo de escrita: {script}.',
+        'A língua “{language}” usada neste país ({country}) tem este tipo de escrita: {script}.',
     ),
     'codes': (
         '{country}: os códigos internacionais são {iso2}, {iso3} e {number}.',
         'Na norma ISO 3166, o seguinte país tem os códigos {iso2} e {iso3} e o número {number}: {country}.',
-        'Quem procura este país num banco de dados ({country}) encontra-o como {iso2}, {iso3} ou {number}.',
+        'Quem procura este país num banco de dados ({country}) o encontra como {iso2}, {iso3} ou {number}.',
     ),
     'place': (
-        '{country}: na lista de Estados ordenada por código, antes lê-se {before} e depois {after}.',
+        '{country}: na lista de Estados ordenada por código, antes se lê “{before}” e depois “{after}”.',
         'Três vizinhos na lista de códigos de países são, nesta ordem: {before}, {country}, {after}.',
-        'Na ordem dos códigos, estes países sucedem-se: primeiro {before}, depois {country}, depois {after}.',
+        'Na ordem dos códigos, estes países se sucedem: primeiro {before}, depois {country}, depois {after}.',
     ),
     'region': (
         '{country}: eis outros países da mesma sub-região: {countries}.',
@@ -181,12 +181,12 @@ PT = {
         'Quem lê a data {local} neste país ({country}) entende: {date}.',
     ),
     'time': (
-        '{country}: três e meia da tarde escreve-se lá {local}.',
-        'País: {country}; uma hora como 15:30 apresenta-se lá assim: {local}.',
+        '{country}: o horário de três e meia da tarde se escreve assim: {local}.',
+        'País: {country}; uma hora como 15:30 aparece lá assim: {local}.',
         'Num horário deste país ({country}), 15:30 aparece como {local}.',
     ),
     'number': (
-        '{country}: um número grande escreve-se lá assim: {local}.',
+        '{country}: lá um número grande se escreve assim: {local}.',
         'País: {country}; os algarismos são agrupados como neste exemplo: {local}.',
         'O número {local} está escrito segundo o uso deste país: {country}.',
     ),
@@ -213,22 +213,22 @@ PT = {
     'same_language': (
         'Esta língua também é oficial em outros países ({language}): {countries}.',
         'A língua “{language}” também é uma língua oficial destes países: {countries}.',
-        'Outros países onde a língua “{language}” tem estatuto oficial: {countries}.',
+        'Outros países onde a língua “{language}” tem status oficial: {countries}.',
     ),
     'own_name': (
-        '{country}: na língua do país ({language}), o seu nome é “{name}”.',
-        'Os habitantes escrevem assim o nome do seu país ({country}; língua: {language}): {name}.',
-        '“{name}”: este é o nome do seguinte país na sua língua ({language}): {country}.',
+        '{country}: na língua do país ({language}), seu nome é “{name}”.',
+        'Os habitantes escrevem assim o nome de seu país ({country}; língua: {language}): {name}.',
+        '“{name}”: este é o nome do seguinte país em sua língua ({language}): {country}.',
     ),
     'cmp_intro': (
         'Três países da sub-região “{region}” lado a lado: {countries}.',
-        'Aqui comparam-se três países da sub-região “{region}”: {countries}.',
+        'Aqui são comparados três países da sub-região “{region}”: {countries}.',
         'O que têm ou não têm em comum estes três países da sub-região “{region}”: {countries}?',
     ),
     'cmp_currency': (
-        'As suas moedas oficiais são: {items}.',
+        'Suas moedas oficiais são: {items}.',
         'Quanto ao dinheiro, a comparação é a seguinte: {items}.',
-        'Cada país com a sua moeda: {items}.',
+        'Cada país com sua moeda: {items}.',
     ),
     'cmp_language': (
         'Línguas oficiais, país por país: {items}.',
@@ -236,18 +236,18 @@ PT = {
         'Quanto às línguas oficiais, a tabela diz: {items}.',
     ),
     'cmp_codes': (
-        'Os seus códigos de duas letras são: {items}.',
+        'Seus códigos de duas letras são: {items}.',
         'Na Internet e nos bancos de dados, eles têm estes códigos: {items}.',
-        'Cada país com o seu código: {items}.',
+        'Cada país com seu código: {items}.',
     ),
     'cmp_week': (
         'O primeiro dia da semana, país por país: {items}.',
         'Os calendários começam lá a semana como segue: {items}.',
-        'Cada país com o dia em que começa a sua semana: {items}.',
+        'Cada país com o dia em que começa sua semana: {items}.',
     ),
     'reg_intro': (
         'A sub-região “{region}” pertence a um continente: {continent}; países na nossa lista: {count}.',
-        '{region}: sub-região do seguinte continente: {continent}; o número dos seus países na nossa lista é {count}.',
+        '{region}: sub-região do seguinte continente: {continent}; o número de seus países na nossa lista é {count}.',
         'Tema deste texto: {region} ({continent}); número de países: {count}.',
     ),
     'reg_list': (
@@ -256,9 +256,9 @@ PT = {
         'Países da sub-região “{region}” nesta página: {countries}.',
     ),
     'lang_intro': (
-        'A língua “{language}” é escrita com esta escrita: {script}; número de países onde é oficial: {count}.',
-        'Este texto trata de uma língua: {language} (escrita: {script}; países: {count}).',
-        'Língua: {language}; escrita: {script}; países onde tem estatuto oficial: {count}.',
+        'A língua “{language}” usa este tipo de escrita: {script}; número de países onde é oficial: {count}.',
+        'Este texto trata de uma língua: {language} (tipo de escrita: {script}; países: {count}).',
+        'Língua: {language}; tipo de escrita: {script}; países onde tem status oficial: {count}.',
     ),
     'cur_intro': (
         'A moeda “{currency}” tem o código {code}; número de países que a usam: {count}.',

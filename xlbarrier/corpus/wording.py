@@ -13,7 +13,7 @@ from xlbarrier.text import world
 
 # English names that stand with the article in running text, by ISO 3166 and UN M49 code.
 ENGLISH_THE = frozenset(
-    ('AE', 'BS', 'CF', 'DO', 'GB', 'GM', 'KM', 'MH', 'MV', 'NL', 'PH', 'SB', 'US')
+    ('AE', 'BS', 'CF', 'DO', 'GB', 'GM', 'KM', 'MH', 'MV', 'NL', 'PH', 'PS', 'SB', 'US')
 ) | {'019', '029', '057'}
 FULL_WIDTH = ('zh', 'ja')  # brackets of full width, no space between sentences
 # CLDR's list pattern with 'y', which becomes 'e' before the sound i.
@@ -153,7 +153,7 @@ def _currency(code: str, language: str) -> str:
 
 
 def _date(day: datetime.date, language: str) -> str:
-    text = dates.format_date(day, 'long', language)
+    text = clean(dates.format_date(day, 'long', language))
     return text.replace(' г.', ' года') if language == 'ru' else text
 
 
