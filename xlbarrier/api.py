@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -98,7 +98,6 @@ def score(
     *,
     row_tokens: int = 256,
     rows_per_device: int = 1,
-    progress: Callable[[str], None] | None = None,
 ) -> list[tuple[float, bool]]:
     """Log-likelihood of each continuation after its context.
 
@@ -110,7 +109,6 @@ def score(
       pairs: (context, continuation) texts.
       row_tokens: tokens of one computed row.
       rows_per_device: rows of one dispatch on each device.
-      progress: called with a line of progress at most every ten seconds.
 
     Returns:
       For each pair (natural-log likelihood of the continuation in nats, whether each of its tokens
@@ -132,6 +130,5 @@ def score(
         mesh=model.mesh,
         row_tokens=row_tokens,
         rows_per_device=rows_per_device,
-        progress=progress,
     )
     return [(s.log_likelihood, s.is_greedy) for s in scores]

@@ -145,6 +145,15 @@ class Decoder(nnx.Module):
             kernel_DV = jax.reshard(self.head.kernel[...], P(None, 'tensor'))
         return layers.product('...D,DV->...V', hidden_BTD, kernel_DV.astype(dtype), jnp.float32)
 
+    def unembedding_of(self, tokens_BK: jax.Array) -> jax.Array:
+        """The head's vectors of some tokens: [B, K] -> [B, K, D] in the compute dtype."""
+        if self.config.tied:
+            table_VD = jax.reshard(self.embed.embedding[...], P('tensor', None))
+        else:
+            table_VD = jax.reshard(self.head.kernel[...], P(None, 'tensor')).T
+        vectors_BKD = table_VD.at[tokens_BK].get(out_sharding=RULES.hidden_BTD)
+        return vectors_BKD.astype(jnp.dtype(self.compute_dtype))
+
     def __call__(
         self, tokens_BT: jax.Array, positions_BT: jax.Array, until_BT: jax.Array
     ) -> jax.Array:

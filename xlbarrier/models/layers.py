@@ -5,7 +5,7 @@ it is used (so a layer at a time), one sharded over `tensor` stays split.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +27,25 @@ PROJECTIONS = {
 }
 
 
+class Adapter(NamedTuple):
+    """The einsums of a low-rank adapter: down to its rank R, up to the map's outputs."""
+
+    inputs: str  # the kernel's dimensions that are summed over
+    down: str
+    up: str
+
+
+ADAPTERS = {
+    'q': Adapter('D', 'BTD,DR->BTR', 'BTR,RNH->BTNH'),
+    'k': Adapter('D', 'BSD,DR->BSR', 'BSR,RKH->BSKH'),
+    'v': Adapter('D', 'BSD,DR->BSR', 'BSR,RKH->BSKH'),
+    'o': Adapter('NH', 'BTNH,NHR->BTR', 'BTR,RD->BTD'),
+    'gate': Adapter('D', 'BTD,DR->BTR', 'BTR,RF->BTF'),
+    'up': Adapter('D', 'BTD,DR->BTR', 'BTR,RF->BTF'),
+    'down': Adapter('F', 'BTF,FR->BTR', 'BTR,RD->BTD'),
+}
+
+
 def product(
     equation: str, x: jax.Array, kernel: jax.Array, dtype: Any = None, out_sharding: Any = None
 ) -> jax.Array:
@@ -44,10 +63,27 @@ def product(
 
 
 def project(name: str, weights: Weights, x: jax.Array) -> jax.Array:
-    """The linear map `name` of PROJECTIONS."""
+    """The linear map `name` of PROJECTIONS, with its adapter where it has one (see `lora`)."""
     equation, gathered, out_sharding = PROJECTIONS[name]
     kernel = jax.reshard(weights[name]['kernel'], gathered).astype(x.dtype)
-    return product(equation, x, kernel, out_sharding=out_sharding)
+    out = product(equation, x, kernel, out_sharding=out_sharding)
+    return out + adapt(name, weights[name], x) if 'lora_a' in weights[name] else out
+
+
+def adapt(name: str, weights: Weights, x: jax.Array) -> jax.Array:
+    """scale * B A dropout(x) (LoRA, Hu et al. 2021) of the map `name`."""
+    _, gathered, out_sharding = PROJECTIONS[name]
+    adapter = ADAPTERS[name]
+    inputs = len(adapter.inputs)
+    if 'lora_noise' in weights:
+        key, keep = jax.random.wrap_key_data(weights['lora_noise']), weights['lora_keep']
+        kept = jax.random.bernoulli(key, keep, x.shape, out_sharding=jax.typeof(x).sharding.spec)
+        x = jnp.where(kept, x / keep.astype(x.dtype), 0)
+    a = jax.reshard(weights['lora_a'], P(*gathered[:inputs], None)).astype(x.dtype)
+    b = jax.reshard(weights['lora_b'], P(None, *gathered[inputs:])).astype(x.dtype)
+    low = product(adapter.down, x, a, out_sharding=RULES.hidden_BTD)
+    out = product(adapter.up, low, b, out_sharding=out_sharding)
+    return out * weights['lora_scale'].astype(x.dtype)
 
 
 def rms_norm(x_BTD: jax.Array, scale_D: jax.Array, eps: float) -> jax.Array:

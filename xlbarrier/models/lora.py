@@ -1,0 +1,112 @@
+"""Low-rank adapters (LoRA, Hu et al. 2021, arXiv 2106.09685) on the decoder's linear maps.
+
+y = W x + (alpha / rank) B A dropout(x); A starts random, B at zero, so a new adapter changes
+nothing. `layers.project` computes the second term where a map has the two arrays.
+"""
+
+import math
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.sharding import PartitionSpec as P
+
+from xlbarrier.models.decoder import Decoder, Kernel
+from xlbarrier.models.layers import ADAPTERS
+
+PARTS = ('lora_a', 'lora_b', 'lora_scale', 'lora_noise', 'lora_keep')
+
+
+class Constant(nnx.Variable):
+    """An array of a layer that is neither trained nor stored."""
+
+
+def add_lora(
+    decoder: Decoder, rank: int, alpha: float, targets: Sequence[str], seed: int
+) -> Decoder:
+    """Puts adapters, float32, on the named maps, in place; loaded weights stay as they are.
+
+    Args:
+      decoder: without adapters.
+      rank: r; a map [in, out] gets A [in, r] and B [r, out] (a leading layer axis on each).
+      alpha: the adapters' output is scaled by alpha / rank.
+      targets: names of layers.PROJECTIONS.
+      seed: of A, which is uniform in +-1 / sqrt(in), as in PEFT.
+
+    Returns:
+      The same decoder.
+
+    Raises:
+      ValueError: for a rank below 1, an unknown target, or a target that has an adapter.
+    """
+    if rank < 1:
+        raise ValueError(f'LoRA rank is {rank}; wanted at least 1')
+    found = _maps(decoder)
+    for name in targets:
+        if name not in found:
+            raise ValueError(f'LoRA target {name!r}: wanted some of {", ".join(found)}')
+        if hasattr(found[name], 'lora_a'):
+            raise ValueError(f'LoRA target {name!r} has an adapter: merge it first')
+    with jax.set_mesh(decoder.embed.embedding[...].sharding.mesh):
+        for number, name in enumerate(found):  # numbered over all maps: A of one map depends
+            if name in targets:  # on the seed alone, not on which others are chosen
+                key = jax.random.fold_in(jax.random.key(seed), number)
+                _attach(found[name], name, key, rank, alpha)
+    return decoder
+
+
+def merge_lora(decoder: Decoder) -> Decoder:
+    """Adds each adapter to its kernel and takes it off, in place; returns the same decoder."""
+    for name, linear in _maps(decoder).items():
+        if not hasattr(linear, 'lora_a'):
+            continue
+        kernel, a, b = linear.kernel[...], linear.lora_a[...], linear.lora_b[...]
+        with jax.set_mesh(kernel.sharding.mesh):
+            linear.kernel.set_value(_merged(kernel, a, b, linear.lora_scale[...]))
+        for part in PARTS:
+            if hasattr(linear, part):
+                delattr(linear, part)
+    return decoder
+
+
+def set_noise(decoder: Decoder, key: jax.Array, rate: float) -> None:
+    """Lets adapters drop inputs in the next forward pass: decided by `key`, layer and map alone."""
+    layers = decoder.config.num_layers
+    for number, linear in enumerate(_maps(decoder).values()):
+        if hasattr(linear, 'lora_a'):
+            keys = jax.random.split(jax.random.fold_in(key, number), layers)
+            linear.lora_noise = Constant(jax.random.key_data(keys))
+            linear.lora_keep = Constant(jnp.full(layers, 1 - rate, jnp.float32))
+
+
+def _maps(decoder: Decoder) -> dict[str, Kernel]:
+    blocks = (decoder.layers.attn, decoder.layers.mlp)
+    return {
+        name: getattr(block, name) for name in ADAPTERS for block in blocks if hasattr(block, name)
+    }
+
+
+def _attach(linear: Kernel, name: str, key: jax.Array, rank: int, alpha: float) -> None:
+    kernel = linear.kernel[...]
+    inputs = len(ADAPTERS[name].inputs)
+    spec = kernel.sharding.spec
+    shape, a_spec = kernel.shape[: 1 + inputs], P(*spec[: 1 + inputs], None)
+    b_spec = P(None, None, *spec[1 + inputs :])
+    bound = 1 / math.sqrt(math.prod(shape[1:]))
+    a = jax.random.uniform(key, (*shape, rank), jnp.float32, -bound, bound, out_sharding=a_spec)
+    b_shape = (shape[0], rank, *kernel.shape[1 + inputs :])
+    b = jnp.zeros(b_shape, jnp.float32, out_sharding=b_spec)
+    linear.lora_a = nnx.LoRAParam(a, out_sharding=a_spec)
+    linear.lora_b = nnx.LoRAParam(b, out_sharding=b_spec)
+    linear.lora_scale = Constant(jnp.full(shape[0], alpha / rank, jnp.float32))
+
+
+@jax.jit
+def _merged(kernel: jax.Array, a: jax.Array, b: jax.Array, scale_L: jax.Array) -> jax.Array:
+    flat = 'ijkm'
+    inputs, outputs = flat[: a.ndim - 2], flat[a.ndim - 2 : a.ndim + b.ndim - 4]
+    equation = f'L{inputs}R,LR{outputs}->L{inputs}{outputs}'
+    delta = jnp.einsum(equation, a, b, precision=jax.lax.Precision.HIGHEST)
+    delta *= scale_L.reshape(-1, *[1] * (kernel.ndim - 1))
+    return (kernel.astype(jnp.float32) + delta).astype(kernel.dtype)

@@ -1,0 +1,1 @@
+"""Log-likelihoods of continuations: planned, computed, stored as they come."""

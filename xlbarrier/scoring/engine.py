@@ -1,0 +1,113 @@
+"""Scores requests: plans them all, skips what is stored, keeps the devices busy, stores answers."""
+
+import collections
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+from absl import logging
+
+from xlbarrier import mesh as mesh_lib
+from xlbarrier import multihost
+from xlbarrier.models.decoder import Decoder
+from xlbarrier.progress import Progress
+from xlbarrier.scoring import plan as plan_lib
+from xlbarrier.scoring.plan import Batch, Request
+from xlbarrier.scoring.step import score_rows
+from xlbarrier.scoring.store import Score, ScoreStore
+
+IN_FLIGHT = 3  # batches dispatched before the first is read
+
+
+def score(
+    decoder: Decoder,
+    requests: Sequence[Request],
+    *,
+    mesh: jax.sharding.Mesh,
+    row_tokens: int = 256,
+    rows_per_device: int = 1,
+    store: ScoreStore | None = None,
+    what: str = 'scoring',
+) -> list[Score]:
+    """The log-likelihood of each request's continuation.
+
+    The layout is planned over all requests, stored or not, and a batch is computed unless the store
+    holds all its answers: so a continued run computes the same batches as an undisturbed one, and
+    gets the same bits.
+
+    Args:
+      decoder: its parameters lie on `mesh`; they are never donated.
+      requests: any number, repetitions allowed.
+      mesh: the explicit mesh.
+      row_tokens: tokens of a row.
+      rows_per_device: rows that each device computes at once.
+      store: where answers are kept and looked for.
+      what: the work's name in the progress lines.
+
+    Raises:
+      ValueError: naming the request that cannot be scored.
+      StoreError: when an answer cannot be stored; those before it are kept.
+    """
+    unique = list(dict.fromkeys(requests))
+    for number, request in enumerate(requests):
+        plan_lib.check(request, number, decoder.config.max_positions)
+    shards = mesh.shape['data'] * mesh.shape['fsdp']
+    batches = plan_lib.plan(
+        unique,
+        row_tokens=row_tokens,
+        batch_rows=rows_per_device * shards,
+        max_positions=decoder.config.max_positions,
+    )
+    found = _stored(store, unique)
+    todo = [b for b in batches if not all(found[number] for number, _, _ in b.answers)]
+    logging.info(
+        '%s: %d requests, %d distinct, %d batches (%d stored), shapes (B, T, P, K) %s',
+        *(what, len(requests), len(unique), len(batches), len(batches) - len(todo)),
+        plan_lib.shapes(batches),
+    )
+    with Progress(what, len(unique), 'requests') as progress:
+        progress.update(sum(s is not None for s in found), 'compiling', earlier=True)
+        for batch, answers in _computed(decoder, todo, mesh):
+            fresh = [(n, s) for n, s in answers if found[n] is None]
+            for number, answer in fresh:
+                found[number] = answer
+            if store is not None and multihost.is_lead():
+                store.put((unique[number], answer) for number, answer in fresh)
+            progress.update(len(fresh), f'rows of {batch.arrays["tokens"].shape[1]} tokens')
+    by_request = dict(zip(unique, found, strict=True))
+    return [by_request[request] for request in requests]
+
+
+def _computed(decoder: Decoder, batches: Sequence[Batch], mesh: jax.sharding.Mesh):
+    """Yields (batch, [(request number, Score)]), a few dispatches behind the device."""
+    waiting = collections.deque()
+    with jax.set_mesh(mesh):
+        for batch in batches:
+            arrays = mesh_lib.put_batch(batch.arrays, mesh)
+            waiting.append((batch, score_rows(decoder, **arrays)))
+            if len(waiting) == IN_FLIGHT:
+                yield _read(*waiting.popleft())
+        while waiting:
+            yield _read(*waiting.popleft())
+
+
+def _read(batch: Batch, outputs: tuple[jax.Array, jax.Array]):
+    values_BK, greedy_BK = (np.asarray(x.addressable_data(0)) for x in outputs)
+    answers = []
+    for number, row, indices in batch.answers:
+        # In float64, in the order of the tokens: the sum does not depend on the layout.
+        total = float(values_BK[row, indices].astype(np.float64).sum())
+        answers.append((number, Score(total, bool(greedy_BK[row, indices].all()))))
+    return batch, answers
+
+
+def _stored(store: ScoreStore | None, requests: Sequence[Request]) -> list[Score | None]:
+    """What the store holds, told by the lead to every process."""
+    found: list[Score | None] = [None] * len(requests)
+    if store is not None and multihost.is_lead():
+        found = store.get(requests)
+    if jax.process_count() == 1:
+        return found
+    table = np.array([[s is not None, *(s or (0.0, False))] for s in found], np.float64)
+    table = multihost.broadcast(table.view(np.uint32)).view(np.float64)  # bits: jax has no float64
+    return [Score(float(v), bool(g)) if known else None for known, v, g in table]

@@ -1,0 +1,82 @@
+"""The scoring step: log-probabilities of the asked tokens, and nothing else, leave the device."""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.sharding import PartitionSpec as P
+
+from xlbarrier.mesh import BATCH
+from xlbarrier.models.decoder import Decoder
+
+CHUNK_BYTES = 256 << 20  # of float32 logits held at once, all devices together
+
+
+@nnx.jit
+def score_rows(
+    decoder: Decoder,
+    tokens: jax.Array,
+    positions: jax.Array,
+    until: jax.Array,
+    slots: jax.Array,
+    pair_slots: jax.Array,
+    pair_tokens: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
+    """Scores the pairs of a batch.
+
+    Args:
+      decoder: on an explicit mesh, the current one.
+      tokens, positions, until: int32 [B, T], as of `Decoder.hidden`.
+      slots: int32 [B, P], places whose next token is asked about.
+      pair_slots, pair_tokens: int32 [B, K], an index into slots and the token that follows there.
+
+    Returns:
+      float32 [B, K] log-probability of each pair's token, in nats, and bool [B, K] whether it is
+      the most likely one; whole on every device.
+    """
+    hidden_BTD = decoder.hidden(tokens, positions, until)
+    picked_BPD = _take(hidden_BTD, slots)
+    total_BP, best_BP = _normalisers(decoder, picked_BPD)
+    target_BK = jnp.einsum(
+        'BKD,BKD->BK',
+        _take(picked_BPD, pair_slots),
+        decoder.unembedding_of(pair_tokens),
+        preferred_element_type=jnp.float32,
+        precision=jax.lax.Precision.HIGHEST,
+    )
+    log_probability = target_BK - _take(total_BP, pair_slots)
+    greedy = _take(best_BP, pair_slots) == pair_tokens
+    return jax.reshard(log_probability, P()), jax.reshard(greedy, P())
+
+
+def _take(x: jax.Array, places_BP: jax.Array) -> jax.Array:
+    """x[b, places[b, p]] for each row of a batch-sharded array."""
+    spec = P(BATCH, *[None] * (x.ndim - 1))
+    rows_B1 = jax.lax.broadcasted_iota(jnp.int32, places_BP.shape, 0, out_sharding=P(BATCH, None))
+    return x.at[rows_B1, places_BP].get(out_sharding=spec)
+
+
+def _normalisers(decoder: Decoder, hidden_BPD: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Log of the softmax's denominator and the most likely token at each place, in chunks of P."""
+    B, places, _ = hidden_BPD.shape
+    chunks = _chunks(places, 4 * B * decoder.config.vocab_size)
+
+    def chunk(hidden_BCD: jax.Array) -> tuple[jax.Array, jax.Array]:
+        logits_BCV = decoder.unembed(hidden_BCD)
+        return jax.nn.logsumexp(logits_BCV, -1), jnp.argmax(logits_BCV, -1).astype(jnp.int32)
+
+    if chunks == 1:
+        return chunk(hidden_BPD)
+    parts = jnp.split(hidden_BPD, chunks, axis=1)
+    totals, bests = jax.lax.map(chunk, jnp.stack(parts))
+    return (
+        jnp.concatenate(list(totals), axis=1),
+        jnp.concatenate(list(bests), axis=1),
+    )
+
+
+def _chunks(places: int, bytes_each: int) -> int:
+    """The least number of equal chunks that keeps each below CHUNK_BYTES."""
+    for count in range(1, places + 1):
+        if places % count == 0 and places // count * bytes_each <= CHUNK_BYTES:
+            return count
+    return places
