@@ -7,6 +7,7 @@ manifest.json                  counts, source, digests; written last: its presen
 
 import functools
 import hashlib
+import itertools
 import json
 import os
 import pathlib
@@ -201,8 +202,7 @@ def _manifest(lines: Sequence[dict], wanted: dict, shards: list[dict]) -> dict[s
         for language, unit in zip(line['languages'], line['units'], strict=True):
             units[language] = units.get(language, 0) + 1
             words[language] = words.get(language, 0) + count_words(unit, language)
-        pairs = zip(line['languages'], line['languages'][1:], strict=False)
-        switches += sum(a != b for a, b in pairs)
+        switches += sum(a != b for a, b in itertools.pairwise(line['languages']))
     content = ''.join(shard['sha256'] for shard in shards)
     return {
         'arm': wanted['arm'],
