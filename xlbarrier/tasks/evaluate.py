@@ -1,0 +1,215 @@
+"""Asks a model a task's questions, and records every answer."""
+
+import hashlib
+import json
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from xlbarrier.data.tokenize import PreTrainedTokenizerFast, encode_pair
+from xlbarrier.models.decoder import Decoder
+from xlbarrier.run import write_atomic
+from xlbarrier.scoring import engine
+from xlbarrier.scoring.plan import Request
+from xlbarrier.scoring.store import Score, ScoreStore
+from xlbarrier.tasks import prompts
+from xlbarrier.tasks.base import Question, Task
+
+LETTERS = 'ABCDEFGHIJ'
+
+
+def evaluate(
+    task: Task,
+    decoder: Decoder,
+    tokenizer: PreTrainedTokenizerFast,
+    *,
+    methods: Sequence[str],
+    mesh: jax.sharding.Mesh,
+    folder: pathlib.Path,
+    store: ScoreStore | None,
+    row_tokens: int = 256,
+    rows_per_device: int = 1,
+    letter_tokens: str = 'natural',
+    model_name: str = 'model',
+) -> dict[tuple[str, str], pathlib.Path]:
+    """Scores all variants and languages of a task in one plan, so that what they share is shared.
+
+    Args:
+      task: gives the questions.
+      decoder, tokenizer, mesh: of the model.
+      methods: of 'loglikelihood' and 'letter'; the first one's answers are `scores`, `prediction`
+        and `correct`.
+      folder: gets <task>/<variant>.<language>.parquet, in the columns of docs/run_folder.md.
+      store, row_tokens, rows_per_device: as of `engine.score`.
+      letter_tokens: 'natural' scores the letter as it follows the prompt in running text,
+        'published' the last token of the bare letter, as the code of Chua et al. does.
+      model_name: for the progress lines.
+
+    Returns:
+      (variant, language) -> path.
+
+    Raises:
+      ValueError: naming the question that cannot be scored.
+    """
+    sheets = {
+        (variant, language): task.questions(variant, language)
+        for variant in task.variants
+        for language in (('en',) if variant == 'english' else task.languages)
+    }
+    asked = [
+        _requests(question, methods, tokenizer, letter_tokens)
+        for questions in sheets.values()
+        for question in questions
+    ]
+    flat = [request for groups in asked for group in groups.values() for request in group]
+    scores = iter(
+        engine.score(
+            decoder,
+            flat,
+            mesh=mesh,
+            row_tokens=row_tokens,
+            rows_per_device=rows_per_device,
+            store=store,
+            what=f'{model_name}: scoring {task.name}',
+        )
+    )
+    answered = iter(
+        {name: [next(scores) for _ in group] for name, group in groups.items()} for groups in asked
+    )
+    groups_of = iter(asked)
+    paths = {}
+    for (variant, language), questions in sheets.items():
+        rows = [_answer(q, methods, next(groups_of), next(answered)) for q in questions]
+        path = folder / task.name / f'{variant}.{language}.parquet'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        table = pa.Table.from_pylist(rows)
+        write_atomic(path, lambda p, table=table: pq.write_table(table, p))
+        paths[variant, language] = path
+    return paths
+
+
+def write_prompts(task: Task, folder: pathlib.Path, methods: Sequence[str]) -> list[pathlib.Path]:
+    """Writes every prompt, with its SHA-256, to <task>/<variant>.<language>.jsonl; loads no model.
+
+    The rows are those of docs/run_folder.md; with several methods, `label` tells the right choice
+    as each of them has it.
+    """
+    paths = []
+    for variant in task.variants:
+        for language in ('en',) if variant == 'english' else task.languages:
+            lines = [
+                json.dumps(
+                    _prompt_row(task, variant, number, question, method), ensure_ascii=False
+                )
+                for number, question in enumerate(task.questions(variant, language))
+                for method in methods
+            ]
+            path = folder / task.name / f'{variant}.{language}.jsonl'
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(path, ('\n'.join(lines) + '\n').encode())
+            paths.append(path)
+    return paths
+
+
+def _prompt_row(
+    task: Task, variant: str, number: int, question: Question, method: str
+) -> dict[str, Any]:
+    prompt = prompts.render(question, method)
+    return {
+        'task': task.name,
+        'subject': question.subject,
+        'row': number,
+        'id': question.id,
+        'variant': variant,
+        'language': question.language,
+        'method': method,
+        'shots': 0,
+        'demos': 'none',
+        'intervention': -1,
+        'label': prompt.continuations[question.answer].strip(),
+        'sha256': _digest(prompt.context),
+        'prompt': prompt.context,
+    }
+
+
+def _requests(
+    question: Question,
+    methods: Sequence[str],
+    tokenizer: PreTrainedTokenizerFast,
+    letter_tokens: str,
+) -> dict[str, list[Request]]:
+    """The requests of each reading: one a choice."""
+    groups = {}
+    for method in methods:
+        prompt = prompts.render(question, method)
+        try:
+            pairs = [encode_pair(tokenizer, prompt.context, c) for c in prompt.continuations]
+            if method == 'letter' and letter_tokens == 'published':
+                pairs = [
+                    (context, tokenizer(letter, add_special_tokens=False)['input_ids'][-1:])
+                    for (context, _), letter in zip(pairs, LETTERS, strict=False)
+                ]
+            groups[method] = [Request(tuple(a), tuple(b)) for a, b in pairs]
+            if method == 'loglikelihood':
+                groups['unconditional'] = [
+                    Request(tuple(a), tuple(b))
+                    for a, b in (
+                        encode_pair(tokenizer, prompt.unconditional, c)
+                        for c in prompt.continuations
+                    )
+                ]
+        except ValueError as error:
+            raise ValueError(f'question {question.id} in {question.language}: {error}') from error
+    return groups
+
+
+def _answer(
+    question: Question,
+    methods: Sequence[str],
+    requests: Mapping[str, list[Request]],
+    scores: Mapping[str, list[Score]],
+) -> dict[str, Any]:
+    values = {name: np.array([s.log_likelihood for s in group]) for name, group in scores.items()}
+    primary = values[methods[0]]
+    row = {
+        'id': question.id,
+        'language': question.language,
+        'question_language': question.language,
+        'choice_languages': list(question.choice_languages),
+        'prompt_sha256': _digest(prompts.render(question, methods[0]).context),
+        'method': methods[0],
+        'scores': primary.tolist(),
+        'prediction': int(primary.argmax()),
+        'answer': question.answer,
+        'correct': int(primary.argmax()) == question.answer,
+        'subject': question.subject,
+        'question': question.question,
+        'choices': list(question.choices),
+    }
+    if 'loglikelihood' in values:
+        raw = values['loglikelihood']
+        tokens = np.array([len(r.continuation) for r in requests['loglikelihood']])
+        pmi = raw - values['unconditional']
+        row |= {
+            'choice_tokens': tokens.tolist(),
+            'unconditional_scores': values['unconditional'].tolist(),
+            'prediction_char': int((raw / [len(c) for c in question.choices]).argmax()),
+            'prediction_byte': int((raw / [len(c.encode()) for c in question.choices]).argmax()),
+            'prediction_token': int((raw / tokens).argmax()),
+            'prediction_pmi': int(pmi.argmax()),
+        }
+    if 'letter' in values:
+        row |= {
+            'letter_scores': values['letter'].tolist(),
+            'letter_prediction': int(values['letter'].argmax()),
+        }
+    return row
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,85 @@
+"""Languages by BCP-47 code: names, script, direction, and whether words have spaces."""
+
+import difflib
+import functools
+from dataclasses import dataclass
+
+from babel import Locale, UnknownLocaleError
+from babel.core import get_global
+from babel.localedata import locale_identifiers
+
+# Scripts written without spaces between words.
+NO_SPACES = frozenset({'Hans', 'Hant', 'Jpan', 'Thai', 'Khmr', 'Laoo', 'Mymr', 'Tibt'})
+
+
+class UnknownLanguageError(ValueError):
+    """CLDR has no such language; names it and near ones."""
+
+
+@dataclass(frozen=True)
+class Language:
+    """A language.
+
+    Attributes:
+      code: BCP-47, for example 'pt' or 'zh'.
+      english_name, native_name: CLDR's names of it.
+      script: ISO 15924 code of its usual script.
+      direction: 'ltr' or 'rtl'.
+      spaces: whether words are divided by spaces.
+    """
+
+    code: str
+    english_name: str
+    native_name: str
+    script: str
+    direction: str
+    spaces: bool
+
+
+@functools.cache
+def language(code: str) -> Language:
+    """The language of a BCP-47 code.
+
+    Raises:
+      UnknownLanguageError: when CLDR lacks it.
+    """
+    found = locale(code)
+    script = found.script or likely_script(code)
+    return Language(
+        code=code,
+        english_name=found.get_display_name('en'),
+        native_name=found.get_display_name(code.replace('-', '_')),
+        script=script,
+        direction=found.character_order.replace('right-to-left', 'rtl').replace(
+            'left-to-right', 'ltr'
+        ),
+        spaces=script not in NO_SPACES,
+    )
+
+
+@functools.cache
+def locale(code: str) -> Locale:
+    """Babel's locale of a BCP-47 code.
+
+    Raises:
+      UnknownLanguageError: when CLDR lacks it.
+    """
+    try:
+        return Locale.parse(code, sep='-')
+    except (UnknownLocaleError, ValueError) as error:
+        known = sorted(name.replace('_', '-') for name in locale_identifiers())
+        near = difflib.get_close_matches(code, known, n=3, cutoff=0.4)
+        hint = f'; near ones: {", ".join(near)}' if near else ''
+        raise UnknownLanguageError(
+            f'CLDR has no language {code!r}{hint}. Wanted a BCP-47 code such as en, pt or zh'
+        ) from error
+
+
+def likely_script(code: str) -> str:
+    """ISO 15924 code of the script that CLDR holds most likely for a language; 'Zyyy' unknown."""
+    base = code.replace('-', '_')
+    subtags = get_global('likely_subtags').get(base) or get_global('likely_subtags').get(
+        base.split('_')[0], ''
+    )
+    parts = [part for part in subtags.split('_') if len(part) == 4]
+    return parts[0] if parts else 'Zyyy'
