@@ -58,7 +58,7 @@ def add_lora(
 
 def merge_lora(decoder: Decoder) -> Decoder:
     """Adds each adapter to its kernel and takes it off, in place; returns the same decoder."""
-    for name, linear in _maps(decoder).items():
+    for linear in _maps(decoder).values():
         if not hasattr(linear, 'lora_a'):
             continue
         kernel, a, b = linear.kernel[...], linear.lora_a[...], linear.lora_b[...]

@@ -1,0 +1,1 @@
+"""Fine-tuning: loss, optimizer, step, checkpoint, loop."""

@@ -1,0 +1,134 @@
+"""Checkpoints of a training: orbax behind one module.
+
+A checkpoint is a folder that appears whole, by a rename, or not at all. It holds the trained
+parameters, the optimizer, and a small `meta` with the place in the data. The one before it is
+deleted only when it stands.
+"""
+
+import contextlib
+import pathlib
+import shutil
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+
+from xlbarrier import multihost
+from xlbarrier.run import RunError
+from xlbarrier.train.step import TrainState
+
+_HOST_COPIES_GB = 1  # a whole second copy of model and moments would double the memory
+
+
+class CheckpointError(RunError):
+    """A checkpoint cannot be written or read; names the folder and says what to do."""
+
+
+class Checkpoints:
+    """The checkpoints below `folder`, of which the last one is kept.
+
+    Raises:
+      CheckpointError: when the folder cannot be made.
+    """
+
+    def __init__(self, folder: pathlib.Path):
+        self.folder = pathlib.Path(folder).resolve()
+        with self._telling('prepare'):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._manager = ocp.CheckpointManager(
+                self.folder,
+                item_handlers={
+                    'params': _handler(),
+                    'optimizer': _handler(),
+                    'meta': ocp.JsonCheckpointHandler(),
+                },
+                options=ocp.CheckpointManagerOptions(
+                    max_to_keep=1,
+                    cleanup_tmp_directories=True,
+                    # Saved while the step waits: writing beside it would need a copy of the state.
+                    enable_async_checkpointing=False,
+                ),
+            )
+
+    def __enter__(self) -> 'Checkpoints':
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._manager.close()
+
+    @property
+    def latest(self) -> int | None:
+        """Updates made when the last whole checkpoint was written."""
+        return self._manager.latest_step()
+
+    def save(self, state: TrainState, meta: dict[str, Any], *, final: bool = False) -> None:
+        """Writes a checkpoint; returns when it stands. The last one needs no optimizer.
+
+        Raises:
+          CheckpointError: when it cannot be written; the one before it is kept.
+        """
+        items = {
+            'params': ocp.args.PyTreeSave(state.params),
+            'meta': ocp.args.JsonSave(meta),
+        }
+        if not final:
+            items['optimizer'] = ocp.args.PyTreeSave(state.optimizer)
+        with self._telling('write'):
+            self._manager.save(int(state.step), args=ocp.args.Composite(**items), force=True)
+            self._manager.wait_until_finished()
+
+    def meta(self) -> dict[str, Any]:
+        """The `meta` of the last checkpoint."""
+        with self._telling('read'):
+            args = ocp.args.Composite(meta=ocp.args.JsonRestore())
+            return self._manager.restore(self.latest, args=args)['meta']
+
+    def params(self, like: Any) -> Any:
+        """The last checkpoint's parameters, laid out as the arrays (or shapes) of `like`."""
+        return self._restore('params', like)
+
+    def optimizer(self, like: Any) -> Any:
+        """The last checkpoint's optimizer state, laid out as `like`."""
+        return self._restore('optimizer', like)
+
+    def _restore(self, item: str, like: Any) -> Any:
+        shapes = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), like
+        )
+        args = ocp.args.PyTreeRestore(
+            shapes, restore_args=ocp.checkpoint_utils.construct_restore_args(shapes)
+        )
+        with self._telling('read'):
+            restored = self._manager.restore(self.latest, args=ocp.args.Composite(**{item: args}))
+        return restored[item]
+
+    @contextlib.contextmanager
+    def _telling(self, verb: str) -> Any:
+        """orbax and tensorstore raise many types; each becomes an error that names the folder."""
+        try:
+            yield
+        except Exception as error:
+            if verb == 'write' and multihost.is_lead():
+                for left in self.folder.glob('*.orbax-checkpoint-tmp*'):
+                    shutil.rmtree(left, ignore_errors=True)
+            kept = f'; the checkpoint of step {self.latest} is kept' if self._has_one() else ''
+            raise CheckpointError(
+                f'cannot {verb} a checkpoint in {self.folder}: {_first_line(error)}{kept}. Make'
+                ' room or mend the folder, then start again: it continues from what stands there'
+            ) from error
+
+    def _has_one(self) -> bool:
+        return hasattr(self, '_manager') and self.latest is not None
+
+
+def _handler() -> ocp.PyTreeCheckpointHandler:
+    return ocp.PyTreeCheckpointHandler(
+        use_compression=False,  # float weights hardly shrink; it would take a core for seconds
+        save_concurrent_gb=_HOST_COPIES_GB,
+        restore_concurrent_gb=_HOST_COPIES_GB,
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return f'{type(error).__name__}: {text[0] if text else "no message"}'

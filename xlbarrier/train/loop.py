@@ -1,0 +1,240 @@
+"""The training loop: batches in, updates, numbers out, checkpoints on the way."""
+
+import contextlib
+import pathlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from absl import logging
+from flax import nnx
+from jax.experimental import multihost_utils
+
+from xlbarrier import config as config_lib
+from xlbarrier.config import TrainConfig
+from xlbarrier.data.pack import PackedRows
+from xlbarrier.data.pipeline import batch_at
+from xlbarrier.models import lora
+from xlbarrier.models.decoder import Decoder
+from xlbarrier.train.checkpoint import CheckpointError, Checkpoints
+from xlbarrier.train.optimizer import make_schedule
+from xlbarrier.train.progress import Progress
+from xlbarrier.train.step import (
+    Arrays,
+    TrainState,
+    init_state,
+    put_microbatches,
+    split_decoder,
+    train_step,
+)
+
+FREE_FIELDS = ('checkpoint_every', 'log_every')  # these do not change what is computed
+
+
+class Stopped(SystemExit):
+    """SIGTERM was met: a checkpoint is written, and the next start continues. Exit status 143."""
+
+    def __init__(self) -> None:
+        super().__init__(128 + signal.SIGTERM)
+
+
+class _Dispatched(NamedTuple):
+    """A step whose numbers are on their way."""
+
+    step: int
+    tokens: int  # predicted since the start of the training
+    numbers: dict[str, jax.Array]
+
+
+def train(
+    decoder: Decoder,
+    packed: PackedRows,
+    config: TrainConfig,
+    *,
+    folder: str | pathlib.Path,
+    seed: int,
+    log: Callable[[dict[str, Any]], None],
+    logged_through: int = 0,
+) -> Decoder:
+    """Fine-tunes a decoder; continues from the last checkpoint in `folder`, bit for bit.
+
+    Args:
+      decoder: given away: its arrays are donated, use the one returned.
+      packed: training rows, `config.row_tokens` long.
+      config: method, sizes, optimizer.
+      folder: of the checkpoints of this training alone.
+      seed: of the order of rows, of new adapters and of dropout.
+      log: called once a logged step with step (from 1), loss (nats a token), tokens (predicted so
+        far), learning_rate, grad_norm, tokens_per_second, seconds (since this start).
+      logged_through: last step that was logged before, by a start that was ended; steps up to it
+        are computed again where no checkpoint has them, and not logged.
+
+    Returns:
+      The trained decoder, adapters merged.
+
+    Raises:
+      ValueError: when batch, mesh, rows and config do not fit, before anything is computed.
+      CheckpointError: when a checkpoint cannot be written, or is another training's.
+      FloatingPointError: when the loss is not finite.
+      Stopped: after SIGTERM, once a checkpoint is written.
+    """
+    mesh = decoder.embed.embedding[...].sharding.mesh
+    _check(packed, config, mesh, decoder.config.max_positions)
+    decoder.compute_dtype, decoder.remat = config.compute_dtype, config.remat
+    if config.method == 'lora':
+        targets = config.lora_targets
+        lora.add_lora(decoder, config.lora_rank, config.lora_alpha, targets, seed)
+    graph, params, frozen = split_decoder(decoder, config)
+    identity = _identity(packed, config, seed)
+    with Checkpoints(pathlib.Path(folder)) as checkpoints:
+        state, tokens = _start(checkpoints, params, config, identity)
+        del params
+        done = int(state.step)
+        with (
+            jax.set_mesh(mesh),
+            _told_to_stop() as told,
+            Progress(config.steps, config.batch_rows * config.row_tokens, done) as progress,
+        ):
+            report = _Reporter(config, progress, log, logged_through)
+            previous = None
+            for step in range(done, config.steps):
+                batch = batch_at(packed, step, config.batch_rows, seed)
+                tokens += int(np.count_nonzero(batch['weights'][:, 1:]))
+                laid = put_microbatches(batch, mesh, config.accumulate)
+                state, numbers = train_step(
+                    state, frozen, laid, graph=graph, config=config, seed=seed
+                )
+                report(previous)
+                previous = _Dispatched(step + 1, tokens, numbers)
+                last, stop = step + 1 == config.steps, told(step)
+                if stop or last or (step + 1) % config.checkpoint_every == 0:
+                    report(previous)
+                    previous = None
+                    progress.doing('writing a checkpoint')
+                    meta = {'step': step + 1, 'tokens': tokens, 'training': identity}
+                    checkpoints.save(state, meta, final=last)
+                    progress.doing('training')
+                if stop and not last:
+                    logging.info('told to stop: checkpoint of step %d written', step + 1)
+                    raise Stopped
+    nnx.update(decoder, state.params)
+    return lora.merge_lora(decoder) if config.method == 'lora' else decoder
+
+
+class _Reporter:
+    """Reads the numbers of a step that was dispatched before, and passes them on."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        progress: Progress,
+        log: Callable[[dict[str, Any]], None],
+        logged_through: int,
+    ):
+        self._config, self._progress, self._log = config, progress, log
+        self._logged_through = logged_through
+        self._began = self._last_time = time.monotonic()
+        self._last_step = None
+
+    def __call__(self, done: _Dispatched | None) -> None:
+        if done is None:
+            return
+        numbers = {name: float(x) for name, x in done.numbers.items()}
+        loss = numbers['nats'] / numbers['weight'] if numbers['weight'] else 0.0
+        if not (np.isfinite(loss) and np.isfinite(numbers['grad_norm'])):
+            raise FloatingPointError(
+                f'step {done.step}: loss {loss}, gradient norm {numbers["grad_norm"]}; lower'
+                f' config.train.learning_rate ({self._config.learning_rate}) or look at the rows'
+            )
+        self._progress.reached(done.step, loss)
+        if done.step % self._config.log_every and done.step != self._config.steps:
+            return
+        now = time.monotonic()
+        steps = 1 if self._last_step is None else done.step - self._last_step
+        row_tokens = steps * self._config.batch_rows * self._config.row_tokens
+        row = {
+            'step': done.step,
+            'loss': loss,
+            'tokens': done.tokens,
+            'learning_rate': numbers['learning_rate'],
+            'grad_norm': numbers['grad_norm'],
+            'tokens_per_second': round(row_tokens / max(now - self._last_time, 1e-9), 1),
+            'seconds': round(now - self._began, 3),
+        }
+        self._last_time, self._last_step = now, done.step
+        if done.step > self._logged_through:
+            self._log(row)
+
+
+def _check(
+    packed: PackedRows, config: TrainConfig, mesh: jax.sharding.Mesh, max_positions: int
+) -> None:
+    rows, length = packed.tokens.shape
+    if rows == 0 or length != config.row_tokens:
+        raise ValueError(
+            f'the packed rows are [{rows}, {length}]; wanted at least one row of'
+            f' config.train.row_tokens = {config.row_tokens} tokens'
+        )
+    if length > max_positions:
+        raise ValueError(
+            f'config.train.row_tokens is {length}, the model has {max_positions} positions'
+        )
+    make_schedule(config)
+    put_microbatches({'rows': np.zeros((config.batch_rows, 1), np.int8)}, mesh, config.accumulate)
+
+
+def _identity(packed: PackedRows, config: TrainConfig, seed: int) -> dict[str, Any]:
+    """What decides a training's bits, beside the model: a checkpoint of another is refused."""
+    fields = config_lib.to_dict(config)
+    for name in FREE_FIELDS:
+        del fields[name]
+    return {'config': {'train': fields, 'seed': seed}, 'rows': list(packed.tokens.shape)}
+
+
+def _start(
+    checkpoints: Checkpoints, params: Arrays, config: TrainConfig, identity: dict[str, Any]
+) -> tuple[TrainState, int]:
+    """The state to go on from, and the tokens predicted until then."""
+    if checkpoints.latest is None:
+        return init_state(params, config), 0
+    meta = checkpoints.meta()
+    differing = config_lib.diff(meta['training'], identity)
+    if differing:
+        lines = [f'  {name}: there {old!r}, now {new!r}' for name, old, new in differing]
+        raise CheckpointError(
+            f'{checkpoints.folder} holds the checkpoint of another training; take another folder'
+            ' or the same values for:\n' + '\n'.join(lines)
+        )
+    step = meta['step']
+    logging.info('continuing from the checkpoint of step %d in %s', step, checkpoints.folder)
+    state = init_state(params, config)
+    state = state._replace(step=jax.device_put(np.int32(step), state.step.sharding))
+    shapes = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), state
+    )
+    for array in jax.tree.leaves((state.params, state.optimizer)):
+        array.delete()  # what is read takes their room
+    restored = checkpoints.params(shapes.params)
+    optimizer = checkpoints.optimizer(shapes.optimizer) if step < config.steps else None
+    return TrainState(state.step, restored, optimizer), meta['tokens']
+
+
+@contextlib.contextmanager
+def _told_to_stop() -> Iterator[Callable[[int], bool]]:
+    """Yields a function of the step that says whether SIGTERM was met, alike on every process."""
+    if jax.process_count() > 1:  # jax's own service agrees on one step for all
+        yield multihost_utils.reached_preemption_sync_point
+        return
+    met = threading.Event()
+    if threading.current_thread() is not threading.main_thread():  # signals are not ours there
+        yield lambda step: False
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: met.set())
+    try:
+        yield lambda step: met.is_set()
+    finally:
+        signal.signal(signal.SIGTERM, before)
