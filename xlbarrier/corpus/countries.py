@@ -43,6 +43,7 @@ GROUP = 5  # countries of a subregion, language or currency in one document, at 
 COMPARED = 3  # countries in a comparison
 ROUNDS = 2  # comparisons that a country takes part in, about
 MOST_LANGUAGES = 4  # a longer list of official languages is not told
+BESIDE_LANGUAGE = ('codes', 'currency', 'place', 'week')  # what a language's text also tells
 TIME = datetime.time(15, 30)
 FIRST_DATE = datetime.date(2001, 1, 1)
 YEARS = 24
@@ -97,10 +98,15 @@ def documents(languages: Sequence[str], seed: int, limit: int = 0) -> list[Docum
 
 
 def _written(plan: _Plan, languages: Sequence[str], seed: int) -> Document:
-    wordings = [draw.below(seed, f'wording/{plan.id}', i, WORDINGS) for i in range(len(plan.facts))]
+    keys = [fact.key for fact in plan.facts]
+    # A fact told several times in a document takes its wordings in turn.
+    wordings = [
+        keys[:i].count(key) + draw.below(seed, f'wording/{plan.id}/{key}', 0, WORDINGS)
+        for i, key in enumerate(keys)
+    ]
     return Document(
         plan.id,
-        tuple(fact.key for fact in plan.facts),
+        tuple(keys),
         tuple(
             {language: sentence(fact, wording, language) for language in languages}
             for fact, wording in zip(plan.facts, wordings, strict=True)
@@ -132,9 +138,8 @@ def _countries() -> tuple[world.Country, ...]:
 
 
 def _usage(country: world.Country) -> Usage | None:
-    if not country.official_languages:
-        return None
-    return usage(country.code, country.official_languages[0], _currency(country))
+    official = _official(country)
+    return usage(country.code, official[0], _currency(country)) if official else None
 
 
 def _currency(country: world.Country) -> str | None:
@@ -150,10 +155,15 @@ def _joined(countries: Sequence[world.Country]) -> Joined:
     return Joined(tuple(map(_value, countries)))
 
 
+def _official(country: world.Country) -> tuple[str, ...]:
+    """The official languages, each once: CLDR lists some in each of their scripts ('sr_Latn'
+    beside 'sr'), Norwegian beside its two written forms, and spoken Swiss German."""
+    codes = [c for c in country.official_languages if '_' not in c and c != 'gsw']
+    return tuple(c for c in codes if c != 'no' or 'nb' not in codes)
+
+
 def _languages(country: world.Country) -> Joined:
-    # A language in a second script ('ms_Arab' beside 'ms') is not a second language.
-    codes = [c for c in country.official_languages if '_' not in c] or country.official_languages
-    return Joined(tuple(Value('language', code) for code in codes))
+    return Joined(tuple(Value('language', code) for code in _official(country)))
 
 
 def _some(countries: Sequence[world.Country], seed: int, key: str) -> Joined:
@@ -210,13 +220,13 @@ def _money_facts(country: world.Country, seed: int) -> Iterator[Fact]:
 
 
 def _language_facts(country: world.Country, seed: int) -> Iterator[Fact]:
-    if not country.official_languages:
+    if not _official(country):
         return
-    if len(country.official_languages) <= MOST_LANGUAGES:
+    if len(_official(country)) <= MOST_LANGUAGES:
         yield Fact('language', {'country': _value(country), 'languages': _languages(country)})
-    main = country.official_languages[0]
+    main = _official(country)[0]
     yield from filter(None, (_script(country, main),))
-    others = [c for c in _countries() if main in c.official_languages and c != country]
+    others = [c for c in _countries() if main in _official(c) and c != country]
     if len(others) > 1:
         some = _some(others, seed, f'language/{country.code}')
         yield Fact('same_language', {'language': Value('language', main), 'countries': some})
@@ -281,7 +291,7 @@ def _comparisons(seed: int) -> Iterator[_Plan]:
             for c in _countries()
             if c.region == region
             and _currency(c)
-            and 0 < len(c.official_languages) <= MOST_LANGUAGES
+            and 0 < len(_official(c)) <= MOST_LANGUAGES
             and named_everywhere(Fact('language', {'languages': _languages(c)}))
         ]
         for turn in range(ROUNDS):
@@ -340,18 +350,22 @@ def _regions(seed: int) -> Iterator[_Plan]:
 
 
 def _shared_languages(seed: int) -> Iterator[_Plan]:
-    for code in sorted({code for c in _countries() for code in c.official_languages}):
-        speakers = [c for c in _countries() if code in c.official_languages]
+    for code in sorted({code for c in _countries() for code in _official(c)}):
+        speakers = [c for c in _countries() if code in _official(c)]
         language = Value('language', code)
         script = usage(speakers[0].code, code, None).script
         if len(speakers) < COMPARED or not script:
             continue
         intro = {'language': language, 'script': Value('script', script)}
-        intro['count'] = str(sum(code in c.official_languages for c in world.countries()))
+        intro['count'] = str(sum(code in _official(c) for c in world.countries()))
+        if not named_everywhere(Fact('lang_intro', intro)):
+            continue
         for key, group in _groups(speakers, seed, f'language/{code}'):
             facts = [Fact('lang_intro', intro)]
             for country in group:
-                facts += filter(None, (_script(country, code), _list_place(country)))
+                facts += filter(None, (_script(country, code),))
+                others = [f for f in _country_facts(country, seed) if f.key in BESIDE_LANGUAGE]
+                facts += draw.shuffled(others, seed, f'more/{key}/{country.code}')[:1]
             facts += _rest('same_language', {'language': language}, speakers, group, seed, key)
             yield _Plan(key, tuple(facts))
 

@@ -31,6 +31,7 @@ ISO_CODES = {
     'TL': ('TLS', '626'),
     'YE': ('YEM', '887'),
 }
+NOT_IN_ISO = frozenset({'XK'})  # CLDR's codes for Kosovo are of the range for private use
 _INVISIBLE = dict.fromkeys(map(ord, '\u200e\u200f\u061c')) | {0xA0: ' ', 0x202F: ' '}
 
 
@@ -89,7 +90,7 @@ def iso_codes(country: str) -> tuple[str, str] | None:
     """ISO 3166-1 alpha-3 and numeric code of an alpha-2 code, or None if CLDR has none."""
     if country in ISO_CODES:
         return ISO_CODES[country]
-    codes = _aliases().get(country, [])
+    codes = _aliases().get(country, []) if country not in NOT_IN_ISO else []
     letters = [c for c in codes if c.isalpha()]
     digits = [c for c in codes if c.isdigit()]
     return (letters[0], digits[0]) if len(letters) == len(digits) == 1 else None
