@@ -14,7 +14,7 @@ from flax import nnx
 from jax.sharding import PartitionSpec as P
 
 from xlbarrier.mesh import RULES
-from xlbarrier.models import layers
+from xlbarrier.models import attention, layers
 from xlbarrier.models.config import DecoderConfig
 
 REMAT = {
@@ -123,12 +123,12 @@ class Decoder(nnx.Module):
         c, dtype = self.config, jnp.dtype(self.compute_dtype)
         table = jax.reshard(self.embed.embedding[...], P('tensor', None))
         x_BTD = table.at[tokens_BT].get(out_sharding=RULES.hidden_BTD).astype(dtype)
-        mask_BTT = layers.visible(until_BT)
+        mask_BTT = attention.visible(until_BT)
         sin, cos = layers.rope_table(positions_BT, c.head_dim, c.rope_theta)
 
         def block(x_BTD: jax.Array, layer: layers.Weights) -> tuple[jax.Array, None]:
             y_BTD = layers.rms_norm(x_BTD, layer['attn_norm']['scale'], c.rms_eps)
-            x_BTD += layers.attend(layer['attn'], y_BTD, mask_BTT, sin, cos)
+            x_BTD += attention.attend(layer['attn'], y_BTD, mask_BTT, sin, cos)
             y_BTD = layers.rms_norm(x_BTD, layer['mlp_norm']['scale'], c.rms_eps)
             return x_BTD + layers.feed_forward(layer['mlp'], y_BTD), None
 

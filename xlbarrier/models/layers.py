@@ -1,4 +1,4 @@
-"""The functions of a block: norm, rotary positions, attention under the visibility rule, SwiGLU.
+"""The functions of a block: norm, rotary positions, linear maps, SwiGLU.
 
 Weights come as plain dicts of one layer's arrays. A weight sharded over `fsdp` is gathered where
 it is used (so a layer at a time), one sharded over `tensor` stays split.
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import PartitionSpec as P
 
 from xlbarrier.mesh import RULES
@@ -95,8 +96,9 @@ def rms_norm(x_BTD: jax.Array, scale_D: jax.Array, eps: float) -> jax.Array:
 
 def rope_table(positions_BT: jax.Array, head_dim: int, theta: float) -> tuple[jax.Array, jax.Array]:
     """Sines and cosines, float32 [B, T, 1, H / 2], of rotary positions (Su et al. 2021)."""
-    inverse = theta ** -(jnp.arange(0, head_dim, 2, dtype=jnp.float32) / head_dim)
-    angles = positions_BT.astype(jnp.float32)[:, :, None, None] * inverse
+    # In float64, so that far positions do not amplify the rounding of the power.
+    inverse = theta ** -(np.arange(0, head_dim, 2) / head_dim)
+    angles = positions_BT.astype(jnp.float32)[:, :, None, None] * inverse.astype(np.float32)
     return jnp.sin(angles), jnp.cos(angles)
 
 
@@ -104,29 +106,6 @@ def rotate(x_BTNH: jax.Array, sin: jax.Array, cos: jax.Array) -> jax.Array:
     """Rotates the two halves of each head (the layout of Hugging Face's checkpoints)."""
     a, b = jnp.split(x_BTNH.astype(jnp.float32), 2, axis=-1)
     return jnp.concatenate([a * cos - b * sin, b * cos + a * sin], -1).astype(x_BTNH.dtype)
-
-
-def visible(until_BT: jax.Array) -> jax.Array:
-    """bool [B, T, S]: query i sees key j iff j <= i <= until[j]."""
-    place = jnp.arange(until_BT.shape[1])
-    return (place[:, None] >= place[None, :]) & (place[None, :, None] <= until_BT[:, None, :])
-
-
-def attend(
-    weights: Weights, x_BTD: jax.Array, mask_BTS: jax.Array, sin: jax.Array, cos: jax.Array
-) -> jax.Array:
-    """Grouped-query attention (Ainslie et al. 2023); softmax in float32. Returns [B, T, D]."""
-    q_BTNH = rotate(project('q', weights, x_BTD), sin, cos)
-    k_BSKH = rotate(project('k', weights, x_BTD), sin, cos)
-    v_BSKH = project('v', weights, x_BTD)
-    B, T, N, H = q_BTNH.shape
-    K = k_BSKH.shape[2]
-    q_BTKGH = (q_BTNH * H**-0.5).reshape(B, T, K, N // K, H)
-    scores = product('BTKGH,BSKH->BKGTS', q_BTKGH, k_BSKH, jnp.float32)
-    scores = jnp.where(mask_BTS[:, None, None], scores, -1e30)
-    probs = jax.nn.softmax(scores, axis=-1).astype(x_BTD.dtype)
-    out_BTKGH = product('BKGTS,BSKH->BTKGH', probs, v_BSKH)
-    return project('o', weights, out_BTKGH.reshape(B, T, N, H))
 
 
 def feed_forward(weights: Weights, x_BTD: jax.Array) -> jax.Array:
