@@ -21,7 +21,7 @@ SMALL = CorpusConfig(languages=('en', 'de', 'ar', 'zh', 'ja'), documents=24)
 
 # SHA-256 over the shards of the whole mixed corpus in thirteen languages with seed 0. It changes
 # with a wording, a fact, the draws, or CLDR's data; then look at the difference and set it anew.
-GOLDEN = ''
+GOLDEN = '24c75d04ea04f80cef6687a641be805ec4804ec9b1207b1d9b4840f7b5e4096f'
 GOLDEN_SOURCE = 'CLDR 47 through Babel 2.18.0'
 
 

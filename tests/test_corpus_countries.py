@@ -211,6 +211,21 @@ def country(code):
     return next(c for c in world.countries() if c.code == code)
 
 
+@pytest.mark.parametrize(
+    ('code', 'languages'),
+    [
+        ('FR', ('fr',)),
+        ('CH', ('de', 'fr', 'it')),  # Swiss German is spoken, not official
+        ('NO', ('nb', 'nn')),
+        ('US', ('en',)),  # in fact, though not by law
+        ('RS', ('sr',)),  # in two scripts, once
+        ('UA', ('uk',)),
+    ],
+)
+def test_official_languages_are_those_by_law_each_once(code, languages):
+    assert countries._official(country(code)) == languages
+
+
 def test_countries_named_after_a_city_are_left_out():
     codes = {c.code for c in countries._countries()}
     assert codes.isdisjoint({'CD', 'CG'}) and len(codes) >= 180

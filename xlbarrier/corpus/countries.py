@@ -16,6 +16,8 @@ import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from babel.languages import get_official_languages
+
 from xlbarrier.corpus import draw
 from xlbarrier.corpus.country_templates import LANGUAGES, WORDINGS, check_languages
 from xlbarrier.corpus.local_usage import (
@@ -155,10 +157,13 @@ def _joined(countries: Sequence[world.Country]) -> Joined:
     return Joined(tuple(map(_value, countries)))
 
 
+@functools.cache
 def _official(country: world.Country) -> tuple[str, ...]:
-    """The official languages, each once: CLDR lists some in each of their scripts ('sr_Latn'
-    beside 'sr'), Norwegian beside its two written forms, and spoken Swiss German."""
-    codes = [c for c in country.official_languages if '_' not in c and c != 'gsw']
+    """The languages official by law (where there is none, in fact), each once: CLDR lists some in
+    each of their scripts ('sr_Latn' beside 'sr'), and Norwegian beside its two written forms."""
+    by_law = get_official_languages(country.code)
+    named = [c for c in country.official_languages if '_' not in c]
+    codes = [c for c in named if c in by_law] or named
     return tuple(c for c in codes if c != 'no' or 'nb' not in codes)
 
 
