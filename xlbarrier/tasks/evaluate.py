@@ -18,9 +18,7 @@ from xlbarrier.scoring import engine
 from xlbarrier.scoring.plan import Request
 from xlbarrier.scoring.store import Score, ScoreStore
 from xlbarrier.tasks import prompts
-from xlbarrier.tasks.base import Question, Task
-
-LETTERS = 'ABCDEFGHIJ'
+from xlbarrier.tasks.base import Question, Task, sheets
 
 
 def evaluate(
@@ -56,14 +54,12 @@ def evaluate(
     Raises:
       ValueError: naming the question that cannot be scored.
     """
-    sheets = {
-        (variant, language): task.questions(variant, language)
-        for variant in task.variants
-        for language in (('en',) if variant == 'english' else task.languages)
+    asked_of = {
+        (variant, language): task.questions(variant, language) for variant, language in sheets(task)
     }
     asked = [
         _requests(question, methods, tokenizer, letter_tokens)
-        for questions in sheets.values()
+        for questions in asked_of.values()
         for question in questions
     ]
     flat = [request for groups in asked for group in groups.values() for request in group]
@@ -83,8 +79,8 @@ def evaluate(
     )
     groups_of = iter(asked)
     paths = {}
-    for (variant, language), questions in sheets.items():
-        rows = [_answer(q, methods, next(groups_of), next(answered)) for q in questions]
+    for (variant, language), questions in asked_of.items():
+        rows = [_answer(q, language, methods, next(groups_of), next(answered)) for q in questions]
         path = folder / task.name / f'{variant}.{language}.parquet'
         path.parent.mkdir(parents=True, exist_ok=True)
         table = pa.Table.from_pylist(rows)
@@ -100,19 +96,16 @@ def write_prompts(task: Task, folder: pathlib.Path, methods: Sequence[str]) -> l
     as each of them has it.
     """
     paths = []
-    for variant in task.variants:
-        for language in ('en',) if variant == 'english' else task.languages:
-            lines = [
-                json.dumps(
-                    _prompt_row(task, variant, number, question, method), ensure_ascii=False
-                )
-                for number, question in enumerate(task.questions(variant, language))
-                for method in methods
-            ]
-            path = folder / task.name / f'{variant}.{language}.jsonl'
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(path, ('\n'.join(lines) + '\n').encode())
-            paths.append(path)
+    for variant, language in sheets(task):
+        lines = [
+            json.dumps(_prompt_row(task, variant, number, question, method), ensure_ascii=False)
+            for number, question in enumerate(task.questions(variant, language))
+            for method in methods
+        ]
+        path = folder / task.name / f'{variant}.{language}.jsonl'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, ('\n'.join(lines) + '\n').encode())
+        paths.append(path)
     return paths
 
 
@@ -152,7 +145,7 @@ def _requests(
             if method == 'letter' and letter_tokens == 'published':
                 pairs = [
                     (context, tokenizer(letter, add_special_tokens=False)['input_ids'][-1:])
-                    for (context, _), letter in zip(pairs, LETTERS, strict=False)
+                    for (context, _), letter in zip(pairs, prompts.LETTERS, strict=False)
                 ]
             groups[method] = [Request(tuple(a), tuple(b)) for a, b in pairs]
             if method == 'loglikelihood':
@@ -170,6 +163,7 @@ def _requests(
 
 def _answer(
     question: Question,
+    language: str,
     methods: Sequence[str],
     requests: Mapping[str, list[Request]],
     scores: Mapping[str, list[Score]],
@@ -178,7 +172,7 @@ def _answer(
     primary = values[methods[0]]
     row = {
         'id': question.id,
-        'language': question.language,
+        'language': language,
         'question_language': question.language,
         'choice_languages': list(question.choice_languages),
         'prompt_sha256': _digest(prompts.render(question, methods[0]).context),

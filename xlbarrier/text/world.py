@@ -45,10 +45,20 @@ REGIONS = {
     '155': 'AT BE CH DE FR LI LU MC NL',
 }
 
+# The continents of UN M49 (the Americas as one), by the subregions they hold.
+CONTINENTS = {
+    '002': ('011', '014', '015', '017', '018'),
+    '009': ('053', '054', '057', '061'),
+    '019': ('005', '013', '021', '029'),
+    '142': ('030', '034', '035', '143', '145'),
+    '150': ('039', '151', '154', '155'),
+}
+
 # Time zones of sovereign states that CLDR names after an island, a region or a base, not a city.
 NOT_CITIES = frozenset(
     (
-        *('America/Noronha', 'America/Araguaina', 'America/Creston', 'Antarctica/Macquarie'),
+        *('America/Noronha', 'America/Bahia', 'America/Bahia_Banderas', 'Antarctica/Macquarie'),
+        *('Asia/Kamchatka',),
         *('Asia/Hebron', 'Asia/Gaza', 'Atlantic/Azores', 'Atlantic/Canary', 'Atlantic/Madeira'),
         *('Atlantic/Cape_Verde', 'Australia/Eucla', 'Australia/Lord_Howe', 'Indian/Chagos'),
         *('Indian/Comoro', 'Indian/Mahe', 'Indian/Maldives', 'Indian/Mauritius'),
@@ -58,9 +68,10 @@ NOT_CITIES = frozenset(
         *('Pacific/Nauru', 'Pacific/Palau', 'Pacific/Ponape', 'Pacific/Pohnpei'),
         *('Pacific/Tarawa', 'Pacific/Tongatapu', 'Pacific/Truk', 'Pacific/Chuuk'),
         *('Pacific/Johnston', 'Pacific/Midway', 'Pacific/Wake', 'Pacific/Bougainville'),
-        *('Pacific/Funafuti', 'Asia/Choibalsan', 'Asia/Istanbul', 'America/Buenos_Aires_Province'),
+        *('Pacific/Funafuti'),
         # Disputed: which country they lie in is not ours to mark right or wrong.
         *('Europe/Simferopol', 'Asia/Jerusalem', 'Africa/El_Aaiun', 'Asia/Famagusta'),
+        'Africa/Ceuta',
     )
 )
 
@@ -122,6 +133,11 @@ def countries() -> tuple[Country, ...]:
     return tuple(sorted(found, key=lambda country: country.code))
 
 
+def continent(region: str) -> str:
+    """UN M49 code of the continent that a subregion belongs to."""
+    return next(code for code, regions in CONTINENTS.items() if region in regions)
+
+
 @functools.cache
 def cities() -> tuple[City, ...]:
     """The cities of time zones in sovereign states, by zone; see NOT_CITIES for those left out."""
@@ -145,8 +161,8 @@ def city_name(zone: str, code: str) -> str:
       MissingNameError: when CLDR lacks it.
     """
     zones = languages.locale(code).time_zones
-    entry = zones.get(zone) or zones.get(get_global('zone_aliases').get(zone, zone), {})
-    found = entry.get('city')
+    names = (zones.get(name, {}).get('city') for name in (zone, *_former_names(zone)))
+    found = next((name for name in names if name), None)
     if found is None and languages.language(code).script == 'Latn':
         found = zone.rsplit('/', 1)[-1].replace('_', ' ')
     return _present(found, zone, 'city', code)
@@ -190,6 +206,20 @@ def fold(text: str) -> str:
     """Text for comparison: case-folded, without marks, punctuation or spaces."""
     decomposed = unicodedata.normalize('NFKD', text).casefold()
     return ''.join(c for c in decomposed if unicodedata.category(c)[0] in 'LN')
+
+
+def is_principal(zone: str) -> bool:
+    """Whether the zone is the one that CLDR maps an operating system's whole time zone to.
+
+    Of a country's cities these are the well-known ones: New York, not Yakutat.
+    """
+    return zone in set(get_global('windows_zone_mapping').values())
+
+
+@functools.cache
+def _former_names(zone: str) -> tuple[str, ...]:
+    """Older identifiers of a zone, under which CLDR still files its names."""
+    return tuple(sorted(old for old, new in get_global('zone_aliases').items() if new == zone))
 
 
 def _present(found: str | None, what: str, kind: str, code: str) -> str:

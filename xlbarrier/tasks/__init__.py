@@ -1,0 +1,1 @@
+"""What is asked: questions, prompts, and the recording of answers."""

@@ -1,0 +1,306 @@
+"""World facts: the embedded benchmark, made from CLDR at run time.
+
+Which country is a city in, what is the currency of a country, what is an official language of it.
+The items of a relation do not depend on the languages that are asked: every one has its names, and
+is unambiguous, in all template languages. Pool, distractors and orders follow from the seed alone.
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from babel.languages import get_official_languages
+
+from xlbarrier.config import WorldFactsConfig, nearest
+from xlbarrier.tasks.base import Question
+from xlbarrier.tasks.worldfacts_templates import LANGUAGES, TEMPLATES
+from xlbarrier.text import languages as languages_lib
+from xlbarrier.text import world
+
+CHOICES = 4
+CITIES_A_COUNTRY = 4
+NO_DISTRACTOR = frozenset({'XK', 'PS', 'VA'})  # disputed, or inside another option
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A fact that can be asked, with all answers that would be right or nearly so.
+
+    Attributes:
+      relation: a key of TEMPLATES.
+      subject, answer: codes.
+      country: the country that the fact is about.
+      wrong: codes of possible distractors, near ones (same subregion) and far ones (continent).
+      rank: 0 for the first fact of a country, 1 for the next ...
+    """
+
+    relation: str
+    subject: str
+    answer: str
+    country: str
+    wrong: tuple[tuple[str, ...], tuple[str, ...]]
+    rank: int = 0
+
+
+@dataclass(frozen=True)
+class Item:
+    """A question before it is worded: codes, in the order of the options."""
+
+    candidate: Candidate
+    choices: tuple[str, ...]
+    answer: int
+    language_order: tuple[str, ...]  # a permutation of the task's languages, for `mixup`
+
+    @property
+    def id(self) -> str:
+        """The same in every language and variant."""
+        return f'{self.candidate.relation}:{self.candidate.subject}'
+
+
+class WorldFacts:
+    """The task; see `tasks.base.Task`."""
+
+    name = 'worldfacts'
+
+    def __init__(self, config: WorldFactsConfig):
+        """Makes the items.
+
+        Raises:
+          ValueError: for a language that CLDR lacks or that has no templates, a variant that needs
+            English without it, or more questions than there are facts.
+        """
+        self.languages, self.variants = config.languages, config.variants
+        for code in config.languages:
+            languages_lib.language(code)
+            if code not in LANGUAGES:
+                raise ValueError(
+                    f'config.tasks.worldfacts.languages: no question templates in {code!r}.'
+                    f'{nearest(code, LANGUAGES)} There are: {", ".join(LANGUAGES)}'
+                )
+        needs = {'english', 'question', 'options'} & set(config.variants)
+        if needs and 'en' not in config.languages:
+            raise ValueError(
+                f'config.tasks.worldfacts.languages lacks en, which {sorted(needs)} need'
+            )
+        self._items = make_items(config)
+
+    def questions(self, variant: str, language: str) -> list[Question]:
+        """All items in a variant; see `tasks.base.Task`."""
+        return [self._worded(item, variant, language) for item in self._items]
+
+    def _worded(self, item: Item, variant: str, language: str) -> Question:
+        question_language, choice_languages = _languages_of(variant, language, item.language_order)
+        relation = item.candidate.relation
+        template = TEMPLATES[relation][question_language]
+        subject = SUBJECT_NAME[relation](item.candidate.subject, question_language)
+        return Question(
+            id=item.id,
+            question=template.format(subject=subject),
+            choices=tuple(
+                ANSWER_NAME[relation](choice, code)
+                for choice, code in zip(item.choices, choice_languages, strict=True)
+            ),
+            answer=item.answer,
+            language=question_language,
+            choice_languages=choice_languages,
+            subject=relation,
+            meta={'country': item.candidate.country, 'choices': item.choices},
+        )
+
+
+def make_items(config: WorldFactsConfig) -> list[Item]:
+    """Draws the items: relations in turn, the best-known fact of each country first.
+
+    Raises:
+      ValueError: when a relation has fewer facts than are asked for; says how many it has.
+    """
+    chosen: list[tuple[Candidate, np.random.Generator]] = []
+    for number, relation in enumerate(config.relations):
+        share, rest = divmod(config.questions, len(config.relations))
+        wanted = share + (number < rest)
+        pool = candidates(relation)
+        if wanted > len(pool):
+            raise ValueError(
+                f'config.tasks.worldfacts.questions asks for {wanted} questions of {relation};'
+                f' CLDR has {len(pool)} without doubt or a second right answer'
+            )
+        rng = _rng(config.seed, relation, 0)
+        order = rng.permutation(len(pool))
+        ranked = sorted(range(len(pool)), key=lambda i, o=order: (pool[i].rank, o[i]))
+        for i in sorted(ranked[:wanted], key=lambda i, o=order: o[i]):
+            chosen.append((pool[i], _rng(config.seed, relation, 1 + i)))
+    places = _balanced_places(len(chosen), config.seed)
+    return [
+        _item(candidate, int(place), rng, config.languages)
+        for (candidate, rng), place in zip(chosen, places, strict=True)
+    ]
+
+
+@functools.cache
+def candidates(relation: str) -> tuple[Candidate, ...]:
+    """All facts of a relation that can be asked in every template language, by subject."""
+    return tuple(c for c in MAKERS[relation]() if sum(map(len, c.wrong)) >= CHOICES - 1)
+
+
+def _city_country() -> Iterable[Candidate]:
+    names = [_names(world.city_name, city.zone) for city in world.cities()]
+    count = {}
+    for folded in names:
+        for name in set(folded or ()):
+            count[name] = count.get(name, 0) + 1
+    countries = [c.code for c in world.countries() if c.code not in NO_DISTRACTOR]
+    usable: dict[str, list[str]] = {}
+    for city, folded in zip(world.cities(), names, strict=True):
+        if folded is None or city.country in NO_DISTRACTOR:
+            continue
+        repeated = any(count[name] > 1 for name in folded)
+        given_away = any(
+            _tells(name, code, city.country) for code, name in zip(LANGUAGES, folded, strict=True)
+        )
+        if not repeated and not given_away:
+            usable.setdefault(city.country, []).append(city.zone)
+    for country in sorted(usable):
+        principal_first = sorted(usable[country], key=lambda z: (not world.is_principal(z), z))
+        for rank, zone in enumerate(principal_first[:CITIES_A_COUNTRY]):
+            wrong = _wrong(country, country, world.country_name, lambda c: [c], countries)
+            yield Candidate('city_country', zone, country, country, wrong, rank)
+
+
+def _country_currency() -> Iterable[Candidate]:
+    """Countries with one legal tender; distractors are the single tenders of others."""
+    single = {c.code: c.currencies for c in world.countries() if len(c.currencies) == 1}
+    for country in single:
+        (answer,) = single[country]
+        if _names(world.currency_name, answer) is None:
+            continue
+        wrong = _wrong(country, answer, world.currency_name, lambda c: single[c], sorted(single))
+        yield Candidate('country_currency', country, answer, country, wrong)
+
+
+def _country_language() -> Iterable[Candidate]:
+    """Any official language; no distractor is spoken officially, even in a part of the country."""
+    official = {c.code: c.official_languages for c in world.countries() if c.official_languages}
+    for country, codes in official.items():
+        spoken = get_official_languages(country, regional=True, de_facto=True)
+        answer = next((c for c in codes if _names(world.language_name, c) is not None), None)
+        if answer is not None:
+            near, far = _wrong(
+                country, answer, world.language_name, lambda c: official[c], sorted(official)
+            )
+            wrong = tuple(tuple(c for c in part if c not in spoken) for part in (near, far))
+            yield Candidate('country_language', country, answer, country, wrong)
+
+
+MAKERS: dict[str, Callable[[], Iterable[Candidate]]] = {
+    'city_country': _city_country,
+    'country_currency': _country_currency,
+    'country_language': _country_language,
+}
+SUBJECT_NAME = {
+    'city_country': world.city_name,
+    'country_currency': world.country_name,
+    'country_language': world.country_name,
+}
+ANSWER_NAME = {
+    'city_country': world.country_name,
+    'country_currency': world.currency_name,
+    'country_language': world.language_name,
+}
+
+
+def _wrong(
+    country: str,
+    answer: str,
+    name: Callable[[str, str], str],
+    answers_of: Callable[[str], Iterable[str]],
+    others: Sequence[str],
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Answers of the countries of the same subregion, and of the same continent; never `answer`."""
+    region = {c.code: c.region for c in world.countries()}
+    near, far = [], []
+    for other in others:
+        if other == country:
+            continue
+        if region[other] == region[country]:
+            near += answers_of(other)
+        elif world.continent(region[other]) == world.continent(region[country]):
+            far += answers_of(other)
+
+    def usable(codes: Iterable[str], without: Iterable[str]) -> tuple[str, ...]:
+        kept = sorted(set(codes) - {answer, *without})
+        return tuple(c for c in kept if _distinct(name, answer, c))
+
+    near = usable(near, ())
+    return near, usable(far, near)
+
+
+def _item(
+    candidate: Candidate, place: int, rng: np.random.Generator, languages: Sequence[str]
+) -> Item:
+    name = ANSWER_NAME[candidate.relation]
+    drawn: list[str] = []
+    for part in candidate.wrong:
+        for i in rng.permutation(len(part)):
+            if len(drawn) < CHOICES - 1 and all(_distinct(name, part[i], d) for d in drawn):
+                drawn.append(part[i])
+    choices = [*drawn[:place], candidate.answer, *drawn[place:]]
+    order = tuple(languages[i] for i in rng.permutation(len(languages)))
+    return Item(candidate, tuple(choices), place, order)
+
+
+def _languages_of(variant: str, language: str, order: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """Language of the question and of each option.
+
+    `mixup` goes round the item's permutation of the languages from the question's on: with five
+    languages or more all five slots differ, with fewer each is used as evenly as can be.
+    """
+    if variant == 'mixup':
+        start = order.index(language)
+        return language, tuple(order[(start + 1 + k) % len(order)] for k in range(CHOICES))
+    question, options = {
+        'english': ('en', 'en'),
+        'full': (language, language),
+        'question': (language, 'en'),
+        'options': ('en', language),
+    }[variant]
+    return question, (options,) * CHOICES
+
+
+def _balanced_places(count: int, seed: int) -> np.ndarray:
+    """Places of the right answers: each as often as any other, give or take one."""
+    places = np.arange(count) % CHOICES
+    return places[_rng(seed, 'places', 0).permutation(count)]
+
+
+def _names(name: Callable[[str, str], str], code: str) -> tuple[str, ...] | None:
+    """The folded names in all template languages; None where one is missing."""
+    try:
+        return tuple(world.fold(name(code, language)) for language in LANGUAGES)
+    except world.MissingNameError:
+        return None
+
+
+@functools.cache
+def _distinct(name: Callable[[str, str], str], one: str, two: str) -> bool:
+    """Whether both have names, and neither name is part of the other, in every language."""
+    first, second = _names(name, one), _names(name, two)
+    if one == two or first is None or second is None:
+        return False
+    return not any(a in b or b in a for a, b in zip(first, second, strict=True))
+
+
+def _tells(folded_city: str, language: str, country: str) -> bool:
+    """Whether a city's name gives its country away: one holds the other, or they begin alike."""
+    name = world.fold(world.country_name(country, language))
+    if folded_city in name or name in folded_city:
+        return True
+    alphabetic = languages_lib.language(language).spaces
+    alike = 4 if alphabetic else 3
+    return len(folded_city) >= alike and folded_city[:alike] == name[:alike]
+
+
+def _rng(seed: int, purpose: str, number: int) -> np.random.Generator:
+    """A generator keyed by what it is for: the same on every machine and in every order."""
+    key = int.from_bytes(purpose.encode(), 'little')
+    return np.random.Generator(np.random.PCG64([seed, key, number]))
