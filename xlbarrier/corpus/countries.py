@@ -50,15 +50,6 @@ TIME = datetime.time(15, 30)
 FIRST_DATE = datetime.date(2001, 1, 1)
 YEARS = 24
 
-# UN M49: the subregions of each continent.
-CONTINENTS = {
-    '002': ('011', '014', '015', '017', '018'),
-    '019': ('005', '013', '021', '029'),
-    '142': ('030', '034', '035', '143', '145'),
-    '150': ('039', '151', '154', '155'),
-    '009': ('053', '054', '057', '061'),
-}
-CONTINENT_OF = {region: c for c, regions in CONTINENTS.items() for region in regions}
 # CLDR names these two after the cities that tell them apart: 'Congo - Kinshasa'.
 NAMED_AFTER_CITY = frozenset({'CD', 'CG'})
 
@@ -189,7 +180,7 @@ def _place_fields(country: world.Country) -> dict[str, Value]:
     return {
         'country': _value(country),
         'region': Value('region', country.region),
-        'continent': Value('region', CONTINENT_OF[country.region]),
+        'continent': Value('region', world.continent(country.region)),
     }
 
 
@@ -290,7 +281,7 @@ def _usage_facts(country: world.Country, seed: int) -> Iterator[Fact]:
 
 
 def _comparisons(seed: int) -> Iterator[_Plan]:
-    for region in sorted(CONTINENT_OF):
+    for region in sorted({c.region for c in _countries()}):
         members = [
             c
             for c in _countries()
@@ -335,11 +326,11 @@ def _groups(countries: Sequence[world.Country], seed: int, key: str) -> Iterator
 
 
 def _regions(seed: int) -> Iterator[_Plan]:
-    for region in sorted(CONTINENT_OF):
+    for region in sorted({c.region for c in _countries()}):
         members = [c for c in _countries() if c.region == region]
         place = {
             'region': Value('region', region),
-            'continent': Value('region', CONTINENT_OF[region]),
+            'continent': Value('region', world.continent(region)),
             # of the whole list, the two Congos with it
             'count': str(sum(c.region == region for c in world.countries())),
         }
