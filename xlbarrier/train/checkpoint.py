@@ -6,18 +6,28 @@ deleted only when it stands.
 """
 
 import contextlib
+import logging
 import pathlib
 import shutil
 from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
+from absl import logging as absl_logging
 
 from xlbarrier import multihost
 from xlbarrier.run import RunError
 from xlbarrier.train.step import TrainState
 
 _HOST_COPIES_GB = 1  # a whole second copy of model and moments would double the memory
+
+
+def _not_orbax_chat(record: logging.LogRecord) -> bool:
+    """orbax tells every phase of a save in forty lines; progress would drown in them."""
+    return record.levelno >= logging.WARNING or '/orbax/' not in record.pathname
+
+
+absl_logging.get_absl_logger().addFilter(_not_orbax_chat)
 
 
 class CheckpointError(RunError):
