@@ -45,6 +45,7 @@ class DecoderConfig:
             raise ValueError('partial_rotary_factor is not supported; wanted 1.0')
         for name in ('attention_bias', 'mlp_bias'):
             _require(raw, name, (False, None))
+        _require(raw, 'quantization_config', (None,))
         _require(raw, 'hidden_act', ('silu', 'swish', None))
         heads = _need(raw, 'num_attention_heads')
         d_model = _need(raw, 'hidden_size')
@@ -76,9 +77,11 @@ class DecoderConfig:
         _require(raw, 'general.architecture', SUPPORTED)
         heads = _need(raw, 'llama.attention.head_count')
         d_model = _need(raw, 'llama.embedding_length')
-        head_dim = raw.get('llama.rope.dimension_count', d_model // heads)
-        if raw.get('llama.rope.scaling.type', 'none') != 'none':
-            raise ValueError(f'rope scaling {raw["llama.rope.scaling.type"]!r} is not supported')
+        head_dim = raw.get('llama.attention.key_length', d_model // heads)
+        _require(raw, 'llama.rope.dimension_count', (head_dim, None))
+        _require(raw, 'llama.attention.value_length', (head_dim, None))
+        _require(raw, 'llama.rope.scaling.type', ('none', None))
+        _require(raw, 'llama.rope.scale_linear', (1.0, None))
         vocab = raw.get('llama.vocab_size') or len(_need(raw, 'tokenizer.ggml.tokens'))
         return cls(
             family='llama',
@@ -139,7 +142,9 @@ def _need(raw: Mapping[str, Any], name: str) -> Any:
 def _require(raw: Mapping[str, Any], name: str, allowed: tuple) -> None:
     if raw.get(name) not in allowed:
         listed = ', '.join(repr(value) for value in allowed if value is not None)
-        raise ValueError(f'{name} = {raw.get(name)!r} is not supported; supported: {listed}')
+        raise ValueError(
+            f'{name} = {raw.get(name)!r} is not supported; supported: {listed or None}'
+        )
 
 
 def _first(value: int | list[int] | None) -> int | None:

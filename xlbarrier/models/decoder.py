@@ -28,8 +28,7 @@ class Kernel(nnx.Module):
     """A weight of a linear map, laid out as `spec` says."""
 
     def __init__(self, shape: tuple[int, ...], spec: P, dtype: jnp.dtype, rngs: nnx.Rngs):
-        values = 0.02 * jax.random.normal(rngs.params(), shape, jnp.float32)
-        self.kernel = nnx.Param(jax.reshard(values.astype(dtype), spec), out_sharding=spec)
+        self.kernel = nnx.Param(_random(rngs, shape, dtype, spec), out_sharding=spec)
 
 
 class Norm(nnx.Module):
@@ -74,8 +73,7 @@ class Embedding(nnx.Module):
     """The token table."""
 
     def __init__(self, c: DecoderConfig, dtype: jnp.dtype, rngs: nnx.Rngs):
-        values = 0.02 * jax.random.normal(rngs.params(), (c.vocab_size, c.d_model), jnp.float32)
-        values = jax.reshard(values.astype(dtype), RULES.embed_VD)
+        values = _random(rngs, (c.vocab_size, c.d_model), dtype, RULES.embed_VD)
         self.embedding = nnx.Param(values, out_sharding=RULES.embed_VD)
 
 
@@ -163,3 +161,9 @@ class Decoder(nnx.Module):
     def _rematerialised(self, block: Callable) -> Callable:
         policy = REMAT[self.remat]
         return block if policy is None else jax.checkpoint(block, policy=policy, prevent_cse=False)
+
+
+def _random(rngs: nnx.Rngs, shape: tuple[int, ...], dtype: jnp.dtype, spec: P) -> jax.Array:
+    # Drawn in its shards: the values depend on the key alone, whatever the mesh.
+    values = jax.random.normal(rngs.params(), shape, jnp.float32, out_sharding=spec)
+    return (0.02 * values).astype(dtype)

@@ -7,9 +7,6 @@ import numpy as np
 from gguf import GGUFReader
 from gguf.quants import dequantize
 
-# Arrays that llama.cpp derives from the metadata and stores for convenience.
-IGNORED = ('rope_freqs.weight',)
-
 
 class GgufFile:
     """An open GGUF file, memory-mapped.
@@ -44,16 +41,21 @@ class GgufFile:
         field = self._reader.fields.get(key)
         return default if field is None else field.contents()
 
-    def read(self, key: str) -> np.ndarray:
-        """A tensor, dequantised to float32."""
+    def read(self, key: str, index: tuple[slice, ...]) -> np.ndarray:
+        """A part of a tensor, its rows dequantised to float32."""
         tensor = self._tensors[key]
         try:
-            return dequantize(tensor.data, tensor.tensor_type).reshape(self.shapes[key])
+            rows = dequantize(tensor.data[index[0]], tensor.tensor_type)
         except NotImplementedError as error:
             raise ValueError(
                 f'{self.path}: tensor {key!r} is quantised as {tensor.tensor_type.name},'
                 ' which the gguf package cannot dequantise'
             ) from error
+        return rows[:, *index[1:]]
+
+    def where(self, key: str | None = None) -> pathlib.Path:
+        """The file that holds the tensor."""
+        return self.path
 
     def quantisation(self) -> dict[str, int]:
         """How many tensors there are of each type, by name."""

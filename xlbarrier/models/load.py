@@ -1,9 +1,11 @@
 """Files to a sharded decoder, and back."""
 
+import contextlib
 import hashlib
 import json
 import pathlib
 import shutil
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -16,8 +18,8 @@ from xlbarrier.mesh import check_divides
 from xlbarrier.models import safetensors_io, weights
 from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.decoder import Decoder
-from xlbarrier.models.gguf import IGNORED, GgufFile
-from xlbarrier.run import write_atomic, writing
+from xlbarrier.models.gguf import GgufFile
+from xlbarrier.run import RunError, writing
 
 SHARD_BYTES = 5 * 10**9
 
@@ -30,8 +32,7 @@ def read_config(path: pathlib.Path) -> DecoderConfig:
     """
     path = pathlib.Path(path)
     if path.suffix == '.gguf':
-        file = GgufFile(path)
-        return _named(path, DecoderConfig.from_gguf, file.metadata, tied=_is_tied(file))
+        return _gguf_config(GgufFile(path))
     config = path / 'config.json'
     if not config.exists():
         raise FileNotFoundError(f'{config} does not exist: {path} is no Hugging Face model folder')
@@ -82,14 +83,16 @@ def load_decoder(
         misshapen or not finite.
     """
     path = pathlib.Path(path)
-    config = read_config(path)
-    check_divides(config, mesh)
     if path.suffix == '.gguf':
-        file, table = GgufFile(path), weights.gguf_table(config)
-        weights.match(table, config, file.shapes, str(path), IGNORED.__contains__)
+        file = GgufFile(path)
+        config = _gguf_config(file)
+        table, ignored = weights.gguf_table(config), frozenset().__contains__
     else:
-        file, table = safetensors_io.SafetensorsFolder(path), weights.hf_table(config)
-        weights.match(table, config, file.shapes, str(path), _ignored_in_hf(config))
+        config = read_config(path)
+        file = safetensors_io.SafetensorsFolder(path)
+        table, ignored = weights.hf_table(config), _ignored_in_hf(config)
+    check_divides(config, mesh)
+    weights.match(table, config, file.shapes, file.where, ignored)
     return _fill(config, mesh, table, file, param_dtype, compute_dtype)
 
 
@@ -100,21 +103,26 @@ def export_hf(
     tokenizer: Any = None,
     shard_bytes: int = SHARD_BYTES,
 ) -> None:
-    """Writes a Hugging Face folder that transformers loads; config.json is written last.
+    """Writes a Hugging Face folder that transformers loads, whole or not at all.
+
+    The parameters' dtype is the files'. Every process of a pod calls this; the lead writes.
 
     Args:
-      decoder: merged, if it had adapters.
-      folder: replaced when it stands there unfinished.
+      decoder: without adapters (`lora.merge_lora` first).
+      folder: new, empty, or an earlier export, which is replaced.
       tokenizer: a transformers tokenizer to save beside the weights.
       shard_bytes: largest safetensors file.
 
     Raises:
-      RunError: naming the file that could not be written; `folder` then holds no config.json.
+      ValueError: for a decoder with adapters.
+      RunError: naming the folder, when it holds other files or cannot be written; what stood there
+        before still stands.
     """
     folder = pathlib.Path(folder)
-    config = decoder.config
-    params = _flat_params(decoder)
-    table = weights.hf_table(config)
+    config, params, table = decoder.config, _flat_params(decoder), weights.hf_table(decoder.config)
+    if params.keys() != table.keys():
+        extra = sorted(params.keys() ^ table.keys())[0]
+        raise ValueError(f'cannot export parameter {extra!r}: merge adapters first (merge_lora)')
     entries = {
         key: (path, entry, layer)
         for path, entry in table.items()
@@ -127,19 +135,18 @@ def export_hf(
         return entry.to_file(_to_host(array))
 
     dtype = params['embed.embedding'].dtype
-    sizes = {key: int(np.prod(e.file_shape)) * dtype.itemsize for key, (_, e, _) in entries.items()}
-    if not multihost.is_lead():
-        for key in sizes:  # the lead's gathers need every process
+    shapes = {key: entry.file_shape for key, (_, entry, _) in entries.items()}
+    if multihost.is_lead():
+        with writing(folder), _replacing(folder) as partial:
+            if tokenizer is not None:
+                tokenizer.save_pretrained(partial)
+            safetensors_io.write_folder(partial, shapes, dtype, read, shard_bytes)
+            text = json.dumps(config.to_hf(str(dtype)), indent=1)
+            (partial / 'config.json').write_text(text, encoding='utf-8')
+    else:
+        for key in shapes:  # the lead's gathers need every process
             read(key)
-        return
-    with writing(folder):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        if tokenizer is not None:
-            tokenizer.save_pretrained(folder)
-    safetensors_io.write_folder(folder, sizes, read, shard_bytes)
-    text = json.dumps(config.to_hf(str(dtype)), indent=1)
-    write_atomic(folder / 'config.json', text.encode())
+    multihost.barrier(f'export {folder}')
 
 
 def fingerprint(path: str | pathlib.Path) -> str:
@@ -188,31 +195,50 @@ def _read_param(
     sharding: jax.NamedSharding,
     dtype: jnp.dtype,
 ) -> jax.Array:
+    """A parameter from its tensors; of each, only the box that this host's devices hold is read."""
     keys = list(weights.keys_of(entry, config))
-    stacked = '{layer}' in entry.key
-    shape = (len(keys), *entry.shape) if stacked else entry.shape
-    slices = sharding.addressable_devices_indices_map(shape)
-    parts = {_key(index, shape): _empty(index, shape, dtype) for index in slices.values()}
+    lead = (len(keys),) if '{layer}' in entry.key else ()  # the layer axis is never split
+    shape = (*lead, *entry.shape)
+    indices = sharding.addressable_devices_indices_map(shape).values()
+    boxes = sorted({_box(index[len(lead) :], entry.shape) for index in indices})
+    axes = list(zip(*boxes, strict=True))
+    host = tuple((min(a for a, _ in axis), max(b for _, b in axis)) for axis in axes)
+    parts = {box: np.empty((*lead, *(b - a for a, b in box)), dtype) for box in boxes}
     for layer, key in enumerate(keys):
-        array = entry.to_param(file.read(key))
-        if not np.isfinite(array.astype(np.float32, copy=False)).all():
-            raise ValueError(f'tensor {key!r} holds NaN or infinity')
-        for index in slices.values():
-            part = parts[_key(index, shape)]
-            if stacked:
-                part[layer] = array[index[1:]]
-            else:
-                part[...] = array[index]
-    return jax.make_array_from_callback(shape, sharding, lambda index: parts[_key(index, shape)])
+        array = entry.to_param(file.read(key, entry.file_index(host)), host)
+        if not np.isfinite(array.sum(dtype=np.float32)) and not np.isfinite(array).all():
+            raise ValueError(f'{file.where(key)}: tensor {key!r} holds NaN or infinity')
+        for box, part in parts.items():
+            inside = tuple(
+                slice(a - first, b - first) for (a, b), (first, _) in zip(box, host, strict=True)
+            )
+            part[layer if lead else ...] = array[inside]
+    return jax.make_array_from_callback(
+        shape, sharding, lambda index: parts[_box(index[len(lead) :], entry.shape)]
+    )
 
 
-def _key(index: tuple[slice, ...], shape: tuple[int, ...]) -> tuple:
-    return tuple(part.indices(size) for part, size in zip(index, shape, strict=True))
+def _box(index: tuple[slice, ...], shape: tuple[int, ...]) -> weights.Box:
+    return tuple(part.indices(size)[:2] for part, size in zip(index, shape, strict=True))
 
 
-def _empty(index: tuple[slice, ...], shape: tuple[int, ...], dtype: jnp.dtype) -> np.ndarray:
-    bounds = _key(index, shape)
-    return np.empty([stop - start for start, stop, _ in bounds], dtype)
+@contextlib.contextmanager
+def _replacing(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A new folder beside `folder` that takes its place when the block ends without an error."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / 'config.json').exists():
+        raise RunError(f'{folder} holds files that are no export: take an empty or new folder')
+    partial, old = (folder.with_name(f'.{folder.name}.{kind}') for kind in ('partial', 'old'))
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        if folder.exists():
+            folder.rename(old)
+        partial.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _flat_params(decoder: Decoder) -> dict[str, jax.Array]:
@@ -229,8 +255,11 @@ def _to_host(array: jax.Array) -> np.ndarray:
     return np.asarray(whole(array).addressable_data(0))
 
 
-def _is_tied(file: GgufFile) -> bool:
-    return 'output.weight' not in file.shapes
+def _gguf_config(file: GgufFile) -> DecoderConfig:
+    if 'rope_freqs.weight' in file.shapes:  # Llama 3.1's rope scaling, as a table of factors
+        raise ValueError(f"{file.path}: tensor 'rope_freqs.weight': rope scaling is not supported")
+    tied = 'output.weight' not in file.shapes
+    return _named(file.path, DecoderConfig.from_gguf, file.metadata, tied=tied)
 
 
 def _ignored_in_hf(config: DecoderConfig) -> Any:

@@ -1,16 +1,17 @@
 """Safetensors folders: what is in them, one tensor of them, and writing them in shards."""
 
 import json
+import math
+import os
 import pathlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
-
-from xlbarrier.run import write_atomic
 
 INDEX = 'model.safetensors.index.json'
+# Names of the format's dtypes that hold weights; others are codes of a quantised checkpoint.
+DTYPES = {'float64': 'F64', 'float32': 'F32', 'bfloat16': 'BF16', 'float16': 'F16'}
 
 
 class SafetensorsFolder:
@@ -30,12 +31,22 @@ class SafetensorsFolder:
             for key in handle.keys():  # noqa: SIM118 (a safetensors handle is no mapping)
                 if key in self.files:
                     raise ValueError(f'{path}: tensor {key!r} is also in {self.files[key].name}')
+                part = handle.get_slice(key)
+                if part.get_dtype() not in DTYPES.values():
+                    raise ValueError(
+                        f'{path}: tensor {key!r} is of type {part.get_dtype()};'
+                        f' wanted one of {", ".join(DTYPES.values())} (no quantised checkpoint)'
+                    )
                 self.files[key] = path
-                self.shapes[key] = tuple(handle.get_slice(key).get_shape())
+                self.shapes[key] = tuple(part.get_shape())
 
-    def read(self, key: str) -> np.ndarray:
-        """The whole tensor, in its own dtype."""
-        return self._handle(self.files[key]).get_tensor(key)
+    def read(self, key: str, index: tuple[slice, ...]) -> np.ndarray:
+        """A part of a tensor, in its own dtype; nothing else of the file is read."""
+        return self._handle(self.files[key]).get_slice(key)[index]
+
+    def where(self, key: str | None = None) -> pathlib.Path:
+        """The file that holds the tensor, or the folder."""
+        return self.files.get(key, self.folder)
 
     def _handle(self, path: pathlib.Path):
         if path not in self._open:
@@ -72,44 +83,62 @@ def weight_files(folder: pathlib.Path) -> list[pathlib.Path]:
 
 def write_folder(
     folder: pathlib.Path,
-    sizes: Mapping[str, int],
+    shapes: Mapping[str, tuple[int, ...]],
+    dtype: np.dtype,
     read: Callable[[str], np.ndarray],
     shard_bytes: int,
 ) -> None:
-    """Writes tensors as one file, or as shards with an index, holding one shard at a time.
+    """Writes tensors as one file, or as shards with an index, holding one tensor at a time.
 
     Args:
       folder: exists.
-      sizes: key -> bytes, in the order to write.
+      shapes: key -> shape, in the order to write.
+      dtype: of all of them.
       read: gives the tensor of a key.
       shard_bytes: largest shard, unless one tensor is larger.
 
     Raises:
-      RunError: naming the file that could not be written.
+      OSError: when a file cannot be written.
     """
+    sizes = {key: math.prod(shape) * dtype.itemsize for key, shape in shapes.items()}
     shards = _shards(sizes, shard_bytes)
     names = ['model.safetensors']
     if len(shards) > 1:
         names = [f'model-{i + 1:05}-of-{len(shards):05}.safetensors' for i in range(len(shards))]
     for name, keys in zip(names, shards, strict=True):
-        # A callable, so that one shard is in memory at a time.
-        write_atomic(folder / name, lambda path, keys=keys: _save(keys, read, path))
+        _write_file(folder / name, {key: shapes[key] for key in keys}, dtype, read)
     if len(shards) > 1:
-        index = {
-            'metadata': {'total_size': sum(sizes.values())},
-            'weight_map': {
-                key: name for name, keys in zip(names, shards, strict=True) for key in keys
-            },
+        keys_of = zip(names, shards, strict=True)
+        weight_map = {key: name for name, keys in keys_of for key in keys}
+        index = {'metadata': {'total_size': sum(sizes.values())}, 'weight_map': weight_map}
+        (folder / INDEX).write_text(json.dumps(index, indent=1), encoding='utf-8')
+
+
+def _write_file(
+    path: pathlib.Path,
+    shapes: Mapping[str, tuple[int, ...]],
+    dtype: np.dtype,
+    read: Callable[[str], np.ndarray],
+) -> None:
+    # The format is a length, a JSON header and the raw arrays; the safetensors package would hold
+    # all of them, twice, before it writes the first.
+    header, end = {'__metadata__': {'format': 'pt'}}, 0
+    for key, shape in shapes.items():
+        start, end = end, end + math.prod(shape) * dtype.itemsize
+        header[key] = {
+            'dtype': DTYPES[dtype.name],
+            'shape': list(shape),
+            'data_offsets': [start, end],
         }
-        write_atomic(folder / INDEX, json.dumps(index, indent=1).encode())
-
-
-def _save(keys: Iterable[str], read: Callable[[str], np.ndarray], path: pathlib.Path) -> None:
-    tensors = {key: np.ascontiguousarray(read(key)) for key in keys}
-    try:
-        save_file(tensors, path, metadata={'format': 'pt'})
-    except SafetensorError as error:
-        raise OSError(str(error)) from error
+    text = json.dumps(header).encode()
+    text += b' ' * (-len(text) % 8)  # so that the arrays are aligned
+    with path.open('wb') as f:
+        f.write(len(text).to_bytes(8, 'little') + text)
+        for key in shapes:
+            # As bytes: the buffer protocol does not know bfloat16.
+            f.write(np.ascontiguousarray(read(key)).reshape(-1).view(np.uint8))
+        f.flush()
+        os.fsync(f.fileno())
 
 
 def _shards(sizes: Mapping[str, int], limit: int) -> list[list[str]]:

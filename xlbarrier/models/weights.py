@@ -4,12 +4,16 @@ A parameter path is like 'layers.attn.q.kernel'. Tables hold, for each, the file
 where the parameter is stacked) and how the file's array becomes the parameter's slice of one layer.
 """
 
+import dataclasses
+import pathlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from xlbarrier.models.config import DecoderConfig
+
+Box = tuple[tuple[int, int], ...]  # (start, stop) along each axis
 
 
 @dataclass(frozen=True)
@@ -22,19 +26,34 @@ class Entry:
       shape: shape of the parameter, without its layer axis.
       transpose: whether the file holds [out, in] where the parameter is [in, out]. `shape` splits
         or joins the head axes after it.
+      rotary_dim: where not 0, llama.cpp has interleaved the rotary halves of each head, of this
+        many channels (GGUF's q and k).
     """
 
     key: str
     file_shape: tuple[int, ...]
     shape: tuple[int, ...]
     transpose: bool
-    permuted_heads: int = 0  # GGUF: llama.cpp interleaves the rotary halves of q and k
+    rotary_dim: int = 0
 
-    def to_param(self, array: np.ndarray) -> np.ndarray:
-        """The file's array as one layer of the parameter."""
-        if self.permuted_heads:
-            array = _unpermute(array, self.permuted_heads)
-        return (array.T if self.transpose else array).reshape(self.shape)
+    def file_index(self, box: Box) -> tuple[slice, ...]:
+        """The part of the file's array that holds the box of the parameter (whole heads)."""
+        axes = zip(self.shape, box, strict=True)
+        index = []
+        for size in self.file_shape[::-1] if self.transpose else self.file_shape:
+            outer, (start, stop) = next(axes)
+            inner = size // outer  # channels of a head, where the file joins the two axes
+            while outer < size:
+                outer *= next(axes)[0]
+            index.append(slice(start * inner, stop * inner))
+        return tuple(index[::-1] if self.transpose else index)
+
+    def to_param(self, array: np.ndarray, box: Box) -> np.ndarray:
+        """The array at `file_index(box)` as that box of one layer of the parameter."""
+        if self.rotary_dim:
+            array = _uninterleave(array, self.rotary_dim)
+        shape = [stop - start for start, stop in box]
+        return (array.T if self.transpose else array).reshape(shape)
 
     def to_file(self, array: np.ndarray) -> np.ndarray:
         """One layer of the parameter as the file's array."""
@@ -86,18 +105,13 @@ GGUF_KEYS = {
 
 def gguf_table(c: DecoderConfig) -> dict[str, Entry]:
     """Parameter path -> entry of a llama.cpp GGUF file."""
-    heads = {'layers.attn.q.kernel': c.num_heads, 'layers.attn.k.kernel': c.num_kv_heads}
     table = {}
     for path, entry in hf_table(c).items():
         stem = entry.key.removeprefix('model.layers.{layer}.')
         prefix = 'blk.{layer}.' if stem != entry.key else ''
-        table[path] = Entry(
-            prefix + GGUF_KEYS[stem],
-            entry.file_shape,
-            entry.shape,
-            entry.transpose,
-            heads.get(path, 0),
-        )
+        rotary = c.head_dim if path in ('layers.attn.q.kernel', 'layers.attn.k.kernel') else 0
+        key = prefix + GGUF_KEYS[stem]
+        table[path] = dataclasses.replace(entry, key=key, rotary_dim=rotary)
     return table
 
 
@@ -105,7 +119,7 @@ def match(
     table: dict[str, Entry],
     c: DecoderConfig,
     present: dict[str, tuple[int, ...]],
-    where: str,
+    where: Callable[[str | None], pathlib.Path],
     ignored: Callable[[str], bool] = lambda key: False,
 ) -> None:
     """Checks that every key of the file and every parameter are matched exactly once.
@@ -114,7 +128,7 @@ def match(
       table: from `hf_table` or `gguf_table`.
       c: the model's config.
       present: key -> shape of all arrays in the file.
-      where: the file or folder, for the message.
+      where: the file that holds a key, or of None the whole, for the message.
       ignored: keys known to carry no parameter.
 
     Raises:
@@ -125,18 +139,18 @@ def match(
     surplus = sorted(key for key in present.keys() - wanted.keys() if not ignored(key))
     if missing:
         raise ValueError(
-            f'{where}: {len(missing)} tensors missing, first {missing[0]!r} of shape'
+            f'{where(None)}: {len(missing)} tensor(s) missing, first {missing[0]!r} of shape'
             f' {wanted[missing[0]]}; the file is incomplete or its config.json is not its own'
         )
     if surplus:
         raise ValueError(
-            f'{where}: {len(surplus)} tensors too many, first {surplus[0]!r} of shape'
+            f'{where(surplus[0])}: {len(surplus)} tensor(s) too many, first {surplus[0]!r} of shape'
             f' {present[surplus[0]]}; a {c.family} decoder of {c.num_layers} layers has no such'
         )
     for key in sorted(wanted):
         if tuple(present[key]) != wanted[key]:
             raise ValueError(
-                f'{where}: tensor {key!r} has shape {tuple(present[key])},'
+                f'{where(key)}: tensor {key!r} has shape {tuple(present[key])},'
                 f' wanted {wanted[key]} by its config'
             )
 
@@ -148,8 +162,8 @@ def keys_of(entry: Entry, c: DecoderConfig) -> Iterable[str]:
     return [entry.key.format(layer=i) for i in range(c.num_layers)]
 
 
-def _unpermute(array: np.ndarray, heads: int) -> np.ndarray:
-    """Undoes convert_hf_to_gguf.py's `permute`: [heads, H/2, 2, D] back to [heads, 2, H/2, D]."""
+def _uninterleave(array: np.ndarray, head_dim: int) -> np.ndarray:
+    """Undoes convert_hf_to_gguf.py's `permute`: heads of [H/2, 2] rows back to [2, H/2]."""
     rows, width = array.shape
-    split = array.reshape(heads, rows // heads // 2, 2, width)
+    split = array.reshape(rows // head_dim, head_dim // 2, 2, width)
     return split.swapaxes(1, 2).reshape(rows, width)
