@@ -69,6 +69,13 @@ class Run:
         with writing(path), path.open('a', encoding='utf-8') as f:
             f.write(json.dumps(row, ensure_ascii=False) + '\n')
 
+    def last_step(self, arm: str) -> int:
+        """The last training step of an arm that metrics.jsonl holds; 0 where it holds none."""
+        path = self.folder / 'metrics.jsonl'
+        lines = path.read_text(encoding='utf-8').splitlines() if path.exists() else []
+        rows = [json.loads(line) for line in lines]
+        return max((row['step'] for row in rows if row['arm'] == arm), default=0)
+
     def mend_metrics(self) -> None:
         """Cuts a last line of metrics.jsonl that a killed process left unfinished."""
         path = self.folder / 'metrics.jsonl'

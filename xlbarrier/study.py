@@ -185,6 +185,7 @@ def _fine_tune(
         folder=run.path('checkpoints', arm),
         seed=config.seed,
         log=lambda row: run.append_metrics({'arm': arm, **row}),
+        logged_through=run.last_step(arm),
     )
     load.export_hf(decoder, export, tokenizer=tokenizer)
     return export
@@ -205,6 +206,7 @@ def _packed(
                 'rows': len(packed),
                 'epochs': round(wanted / len(packed), 3),
                 'tokens': wanted * train.row_tokens,
+                'text_tokens': len(packed) * train.row_tokens,
             }
         }
     )

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from xlbarrier import metrics
 from xlbarrier.data.tokenize import PreTrainedTokenizerFast, encode_pair
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.run import write_atomic
@@ -186,17 +187,13 @@ def _answer(
         'choices': list(question.choices),
     }
     if 'loglikelihood' in values:
-        raw = values['loglikelihood']
-        tokens = np.array([len(r.continuation) for r in requests['loglikelihood']])
-        pmi = raw - values['unconditional']
-        row |= {
-            'choice_tokens': tokens.tolist(),
-            'unconditional_scores': values['unconditional'].tolist(),
-            'prediction_char': int((raw / [len(c) for c in question.choices]).argmax()),
-            'prediction_byte': int((raw / [len(c.encode()) for c in question.choices]).argmax()),
-            'prediction_token': int((raw / tokens).argmax()),
-            'prediction_pmi': int(pmi.argmax()),
-        }
+        tokens = [len(request.continuation) for request in requests['loglikelihood']]
+        unconditional = values['unconditional'].tolist()
+        chosen = metrics.predictions(
+            values['loglikelihood'], question.choices, tokens=tokens, unconditional=unconditional
+        )
+        row |= {'choice_tokens': tokens, 'unconditional_scores': unconditional}
+        row |= {f'prediction_{name}': index for name, index in chosen.items()}
     if 'letter' in values:
         row |= {
             'letter_scores': values['letter'].tolist(),

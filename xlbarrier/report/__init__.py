@@ -1,0 +1,1 @@
+"""Numbers, tables, plots and the page of a run."""
