@@ -1,0 +1,222 @@
+"""Weights from safetensors folders: matched once each, read by slices, broken files named."""
+
+import itertools
+import json
+import shutil
+
+import jax
+import ml_dtypes
+import numpy as np
+import pytest
+from flax import nnx
+from safetensors.numpy import load_file, save_file
+
+from tests import torch_llama
+from xlbarrier import mesh as mesh_lib
+from xlbarrier.models import load, weights
+from xlbarrier.models.config import DecoderConfig
+
+Q = 'model.layers.1.self_attn.q_proj.weight'
+
+
+@pytest.fixture(scope='module')
+def tied(tmp_path_factory):
+    return torch_llama.save(tmp_path_factory.mktemp('tied') / 'model', 'tied_gqa')
+
+
+@pytest.fixture(scope='module')
+def odd(tmp_path_factory):
+    return torch_llama.save(tmp_path_factory.mktemp('odd') / 'model', 'odd')
+
+
+@pytest.fixture
+def one():
+    return mesh_lib.make_mesh(devices=jax.devices()[:1])
+
+
+def params(decoder):
+    state = nnx.to_flat_state(nnx.state(decoder, nnx.Param))
+    return {'.'.join(map(str, path)): np.asarray(value[...]) for path, value in state}
+
+
+def copy(folder, target, tensors=None, config=None):
+    """A copy of a folder with other tensors or other fields of config.json."""
+    shutil.copytree(folder, target)
+    if tensors is not None:
+        save_file(tensors, target / 'model.safetensors', metadata={'format': 'pt'})
+    if config is not None:
+        raw = json.loads((target / 'config.json').read_text()) | config
+        raw = {name: value for name, value in raw.items() if value != 'absent'}
+        (target / 'config.json').write_text(json.dumps(raw))
+    return target
+
+
+def read(folder):
+    return load_file(folder / 'model.safetensors')
+
+
+def test_tensors_that_are_missing_surplus_or_misshapen_are_named(tied, tmp_path, one):
+    whole = read(tied)
+    missing = {key: value for key, value in whole.items() if key != Q}
+    with pytest.raises(ValueError, match=rf"{tmp_path}.*1 tensor\(s\) missing.*'{Q}'.*\(64, 64\)"):
+        load.load_decoder(copy(tied, tmp_path / 'a', missing), one)
+    extra = {**whole, 'model.layers.3.mlp.up_proj.weight': np.zeros((128, 64), np.float32)}
+    with pytest.raises(ValueError, match=r'1 tensor\(s\) too many.*layers\.3\.mlp\.up_proj'):
+        load.load_decoder(copy(tied, tmp_path / 'b', extra), one)
+    wrong = {**whole, Q: np.zeros((64, 63), np.float32)}
+    with pytest.raises(
+        ValueError, match=rf"model\.safetensors: tensor '{Q}'.*\(64, 63\), wanted \(64, 64\)"
+    ):
+        load.load_decoder(copy(tied, tmp_path / 'c', wrong), one)
+
+
+@pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf])
+def test_a_weight_that_is_not_finite_is_named(tied, tmp_path, one, value):
+    whole = read(tied)
+    whole[Q][5, 7] = value
+    with pytest.raises(ValueError, match=rf"model\.safetensors: tensor '{Q}' holds NaN or inf"):
+        load.load_decoder(copy(tied, tmp_path / 'a', whole), one)
+
+
+def test_codes_of_a_quantised_checkpoint_are_not_taken_for_weights(tied, tmp_path, one):
+    whole = {**read(tied), Q: np.ones((64, 64), np.int8)}
+    with pytest.raises(ValueError, match=rf"tensor '{Q}' is of type I8; wanted one of F64, F32"):
+        load.load_decoder(copy(tied, tmp_path / 'a', whole), one)
+
+
+@pytest.mark.parametrize('size', [0, 7, 8, 100, 4000, -1])
+def test_a_truncated_file_is_named(tied, tmp_path, one, size):
+    folder = copy(tied, tmp_path / 'a')
+    file = folder / 'model.safetensors'
+    file.write_bytes(file.read_bytes()[:size])
+    with pytest.raises(ValueError, match=rf'{file} is not a whole safetensors file'):
+        load.load_decoder(folder, one)
+
+
+def test_tensors_that_carry_no_parameter_are_passed_over(tied, tmp_path, one):
+    whole = read(tied)
+    more = {
+        **whole,
+        'lm_head.weight': whole['model.embed_tokens.weight'],
+        'model.layers.0.self_attn.rotary_emb.inv_freq': np.ones(8, np.float32),
+    }
+    got = params(load.load_decoder(copy(tied, tmp_path / 'a', more), one))
+    np.testing.assert_array_equal(got['embed.embedding'], whole['model.embed_tokens.weight'])
+
+
+def test_untied_needs_its_head(odd, tmp_path, one):
+    whole = {key: value for key, value in read(odd).items() if key != 'lm_head.weight'}
+    with pytest.raises(ValueError, match=r"missing.*'lm_head.weight' of shape \(131, 60\)"):
+        load.load_decoder(copy(odd, tmp_path / 'a', whole), one)
+
+
+def test_shards_with_an_index(odd, tmp_path, one):
+    folder = tmp_path / 'shards'
+    torch_llama.make('odd').save_pretrained(folder, max_shard_size='60KB')
+    names = sorted(path.name for path in folder.glob('*.safetensors'))
+    assert len(names) > 2
+    whole, split = params(load.load_decoder(odd, one)), params(load.load_decoder(folder, one))
+    assert whole.keys() == split.keys()
+    for name in whole:
+        np.testing.assert_array_equal(whole[name], split[name], err_msg=name)
+    shutil.copy(folder / names[0], tmp_path / 'first')
+    (folder / names[0]).unlink()
+    with pytest.raises(FileNotFoundError, match=rf'index\.json names {names[0]}, which is not in'):
+        load.load_decoder(folder, one)
+    shutil.copy(folder / names[1], folder / names[0])
+    with pytest.raises(ValueError, match=rf'{names[1]}: tensor .* is also in {names[0]}'):
+        load.load_decoder(folder, one)
+    (folder / 'model.safetensors.index.json').write_text('{"weight_map":')
+    with pytest.raises(ValueError, match='is no safetensors index'):
+        load.load_decoder(folder, one)
+
+
+def test_files_that_are_not_there(tied, tmp_path, one):
+    with pytest.raises(FileNotFoundError, match=r'config\.json does not exist'):
+        load.load_decoder(tmp_path, one)
+    shutil.copy(tied / 'config.json', tmp_path)
+    with pytest.raises(FileNotFoundError, match=r'neither model\.safetensors nor'):
+        load.load_decoder(tmp_path, one)
+    (tmp_path / 'config.json').write_text('{"model_type": ')
+    with pytest.raises(ValueError, match=r'config\.json is not JSON'):
+        load.load_decoder(tmp_path, one)
+
+
+@pytest.mark.parametrize(
+    'config, words',
+    [
+        ({'model_type': 'mamba'}, ["model_type = 'mamba'", "supported: 'llama'"]),
+        ({'attention_bias': True}, ['attention_bias = True']),
+        ({'mlp_bias': True}, ['mlp_bias = True']),
+        ({'hidden_act': 'gelu'}, ["hidden_act = 'gelu'", "'silu'"]),
+        ({'hidden_size': 'absent'}, ["no 'hidden_size'"]),
+        ({'rope_parameters': {'rope_type': 'llama3', 'factor': 8.0}}, ["'llama3'", "'default'"]),
+        ({'rope_parameters': 'absent', 'rope_scaling': {'type': 'linear'}}, ["'linear'"]),
+        ({'partial_rotary_factor': 0.5}, ['partial_rotary_factor']),
+        ({'quantization_config': {'bits': 4}}, ['quantization_config']),
+    ],
+)
+def test_a_config_that_this_decoder_does_not_have_is_named(tied, tmp_path, config, words):
+    folder = copy(tied, tmp_path / 'a', config=config)
+    with pytest.raises(ValueError) as error:
+        load.read_config(folder)
+    for word in [str(folder / 'config.json'), *words]:
+        assert word in str(error.value)
+
+
+def test_configs_of_transformers_4_and_5_read_alike(odd, tmp_path):
+    five = json.loads((odd / 'config.json').read_text())
+    assert five['rope_parameters']['rope_theta'] == 500_000.0
+    four = {'rope_parameters': 'absent', 'rope_theta': 500_000.0, 'rope_scaling': None}
+    assert load.read_config(copy(odd, tmp_path / 'a', config=four)) == load.read_config(odd)
+    config = load.read_config(odd)
+    assert (config.head_dim, config.num_kv_heads, config.vocab_size) == (14, 3, 131)
+    assert (config.rope_theta, config.rms_eps, config.tied) == (500_000.0, 1e-5, False)
+    assert DecoderConfig.from_hf(config.to_hf('float32')) == config
+
+
+def test_absent_fields_take_the_values_of_transformers(tied, tmp_path):
+    names = ('num_key_value_heads', 'head_dim', 'rope_parameters', 'rope_theta', 'rms_norm_eps')
+    folder = copy(tied, tmp_path / 'a', config=dict.fromkeys(names, 'absent'))
+    config = load.read_config(folder)
+    assert (config.num_kv_heads, config.head_dim, config.rope_theta) == (4, 16, 10_000.0)
+    assert config.rms_eps == 1e-6
+
+
+@pytest.mark.parametrize('sizes', [(8, 1, 1), (1, 8, 1), (2, 2, 2)])
+def test_shards_on_a_mesh_equal_the_whole(tied, one, sizes):
+    whole = params(load.load_decoder(tied, one))
+    split = params(load.load_decoder(tied, mesh_lib.make_mesh(*sizes)))
+    for name in whole:
+        np.testing.assert_array_equal(whole[name], split[name], err_msg=name)
+
+
+def test_bfloat16_checkpoints_and_parameters(tied, tmp_path, one):
+    whole = {key: value.astype(ml_dtypes.bfloat16) for key, value in read(tied).items()}
+    folder = copy(tied, tmp_path / 'a', whole)
+    got = params(load.load_decoder(folder, one))['embed.embedding']
+    assert got.dtype == np.float32
+    np.testing.assert_array_equal(got, whole['model.embed_tokens.weight'].astype(np.float32))
+    kept = params(load.load_decoder(folder, one, param_dtype='bfloat16'))
+    assert {str(value.dtype) for value in kept.values()} == {'bfloat16'}
+
+
+@pytest.mark.parametrize('table', [weights.hf_table, weights.gguf_table])
+def test_a_box_of_a_parameter_is_read_from_its_own_part_of_the_file(odd, table):
+    config = load.read_config(odd)
+    rng = np.random.default_rng(0)
+    for path, entry in table(config).items():
+        array = rng.normal(size=entry.file_shape)
+        whole = entry.to_param(array, tuple((0, n) for n in entry.shape))
+        # Cut in thirds whatever may be cut: all axes but the channels of a head.
+        cuts = [
+            [(0, n)] if n == config.head_dim and 'attn' in path else [(0, n // 3), (n // 3, n)]
+            for n in entry.shape
+        ]
+        for box in itertools.product(*cuts):
+            index = entry.file_index(box)
+            assert array[index].size == np.prod([b - a for a, b in box]), 'reads no more than that'
+            part = entry.to_param(array[index], box)
+            np.testing.assert_array_equal(part, whole[tuple(slice(a, b) for a, b in box)], path)
+        if not entry.rotary_dim:
+            np.testing.assert_array_equal(entry.to_file(whole), array)
