@@ -55,7 +55,7 @@ def load_model(
     mesh = mesh or mesh_lib.make_mesh()
     path = source.resolve(str(model_source))
     decoder = load.load_decoder(path, mesh, param_dtype=param_dtype or dtype, compute_dtype=dtype)
-    tokenizer = tokenize.load_tokenizer(path)
+    tokenizer = tokenize.load_tokenizer(path, decoder.config.vocab_size)
     return Model(decoder, tokenizer, mesh, str(model_source), path, load.fingerprint(path))
 
 

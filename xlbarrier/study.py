@@ -3,14 +3,18 @@
 Each part leaves its result in the run folder whole, and is taken from there by a later start.
 """
 
+import functools
+import logging as std_logging
 import pathlib
 import resource
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import pyarrow.parquet as pq
 from absl import logging
+from tensorboardX import SummaryWriter
 
 from xlbarrier import api, multihost
 from xlbarrier import mesh as mesh_lib
@@ -103,7 +107,7 @@ def _begin(
         devices=[d.device_kind for d in jax.devices()],
         mesh=dict(mesh.shape),
     )
-    logging.get_absl_handler().use_absl_log_file('xlbarrier', str(run.folder))
+    _log_to(run.path('log.txt'))
     logging.info('run folder %s, mesh %s, %s', run.folder, dict(mesh.shape), jax.devices()[0])
     model_config = load.read_config(source.resolve(config.model.source))
     mesh_lib.check_divides(model_config, mesh)
@@ -169,7 +173,7 @@ def _fine_tune(
         logging.info('%s: fine-tuned already', arm)
         return export
     path = source.resolve(config.model.source)
-    tokenizer = tokenize.load_tokenizer(path)
+    tokenizer = tokenize.load_tokenizer(path, load.read_config(path).vocab_size)
     packed = _packed(run, config.train, tokenizer, arm, corpus)
     decoder = load.load_decoder(
         path,
@@ -178,17 +182,28 @@ def _fine_tune(
         compute_dtype=config.train.compute_dtype,
     )
     logging.info('%s: fine-tuning, %d updates', arm, config.train.steps)
+    logged = run.last_step(arm)
+    board = SummaryWriter(str(run.path('tensorboard', arm)), purge_step=logged + 1)
     decoder = loop.train(
         decoder,
         packed,
         config.train,
         folder=run.path('checkpoints', arm),
         seed=config.seed,
-        log=lambda row: run.append_metrics({'arm': arm, **row}),
-        logged_through=run.last_step(arm),
+        log=functools.partial(_log_step, run, board, arm),
+        logged_through=logged,
     )
+    board.close()
     load.export_hf(decoder, export, tokenizer=tokenizer)
     return export
+
+
+def _log_step(run: run_lib.Run, board: SummaryWriter, arm: str, row: dict[str, Any]) -> None:
+    run.append_metrics({'arm': arm, **row})
+    for name, value in row.items():
+        if name != 'step':
+            board.add_scalar(f'train/{name}', value, row['step'])
+    board.flush()
 
 
 def _packed(
@@ -235,6 +250,13 @@ def read_predictions(folder: pathlib.Path) -> dict[tuple[str, str, str, str], ob
         variant, language = path.stem.split('.', 1)
         found[path.parts[-3], path.parts[-2], variant, language] = pq.read_table(path)
     return found
+
+
+def _log_to(path: pathlib.Path) -> None:
+    """Keeps the log in the run folder too."""
+    handler = std_logging.FileHandler(path, encoding='utf-8')
+    handler.setFormatter(logging.get_absl_handler().formatter)
+    std_logging.getLogger().addHandler(handler)
 
 
 def _peak_memory() -> int:

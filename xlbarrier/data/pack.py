@@ -7,7 +7,9 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from xlbarrier.run import write_atomic
+from xlbarrier.run import write_atomic, writing
+
+DTYPES = {'tokens': 'int32', 'positions': 'int32', 'until': 'int32', 'weights': 'float32'}
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,14 @@ class PackedRows:
         return {f.name: np.asarray(getattr(self, f.name)[rows]) for f in fields(self)}
 
     def save(self, folder: pathlib.Path) -> None:
-        """Writes one .npy file an array, and rows.json last."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """Writes one .npy file an array, and rows.json last: without it `load` refuses the folder.
+
+        Raises:
+          RunError: naming the file that cannot be written.
+        """
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / 'rows.json').unlink(missing_ok=True)  # of earlier rows: no mixture of two
         for f in fields(self):
             path = folder / f'{f.name}.npy'
             array = getattr(self, f.name)
@@ -64,13 +72,15 @@ class PackedRows:
         """Memory-maps what `save` wrote.
 
         Raises:
-          ValueError: naming the file that is absent, truncated or of another shape.
+          ValueError: naming the file that is absent, truncated, or of another shape or type.
         """
         try:
             shape = json.loads((folder / 'rows.json').read_text())
             wanted = (shape['rows'], shape['row_tokens'])
         except (OSError, ValueError, KeyError) as error:
-            raise ValueError(f'{folder}/rows.json cannot be read: {error!r}') from error
+            raise ValueError(
+                f'{folder / "rows.json"} cannot be read ({error!r}): the rows were not saved whole'
+            ) from error
         arrays = {}
         for f in fields(cls):
             path = folder / f'{f.name}.npy'
@@ -78,8 +88,9 @@ class PackedRows:
                 arrays[f.name] = np.load(path, mmap_mode='r')
             except (OSError, ValueError) as error:
                 raise ValueError(f'{path} cannot be read: {error}') from error
-            if arrays[f.name].shape != wanted:
-                raise ValueError(f'{path} has shape {arrays[f.name].shape}, wanted {wanted}')
+            met = (str(arrays[f.name].dtype), arrays[f.name].shape)
+            if met != (DTYPES[f.name], wanted):
+                raise ValueError(f'{path} holds {met}, wanted {(DTYPES[f.name], wanted)}')
         return cls(**arrays)
 
 

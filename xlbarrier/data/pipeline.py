@@ -1,5 +1,7 @@
 """Which rows a training step reads: a pure function of the step, so that a resume repeats none."""
 
+import functools
+
 import numpy as np
 
 from xlbarrier.data.pack import PackedRows
@@ -25,5 +27,8 @@ def batch_at(packed: PackedRows, step: int, batch_rows: int, seed: int) -> dict[
     return packed.batch(np.array(chosen))
 
 
+@functools.lru_cache(maxsize=2)  # a batch that ends an epoch needs two
 def _order(rows: int, seed: int, epoch: int) -> np.ndarray:
-    return np.random.Generator(np.random.PCG64([seed, epoch])).permutation(rows)
+    order = np.random.Generator(np.random.PCG64([seed, epoch])).permutation(rows)
+    order.flags.writeable = False
+    return order

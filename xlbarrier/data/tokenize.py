@@ -6,13 +6,24 @@ from collections.abc import Iterable
 from typing import Any
 
 from gguf import GGUFReader
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
+from tokenizers.processors import TemplateProcessing
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-# How llama.cpp names the way text is cut before byte-pair encoding (`tokenizer.ggml.pre`).
+# The cut of text before byte-pair encoding, by the name llama.cpp gives it (`tokenizer.ggml.pre`).
 _BYTE_LEVEL = functools.partial(pre_tokenizers.ByteLevel, add_prefix_space=False, use_regex=True)
+_LLAMA3_WORDS = (  # of the tokenizer.json that Meta publishes with Llama 3
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+    r'| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+'
+)
 PRE_TOKENIZERS = {
     'gpt-2': _BYTE_LEVEL,
+    'llama-bpe': lambda: pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_LLAMA3_WORDS), 'isolated'),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    ),
     'smollm': lambda: pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), _BYTE_LEVEL()]
     ),
@@ -20,15 +31,29 @@ PRE_TOKENIZERS = {
 CONTROL, USER_DEFINED = 3, 4  # gguf token types
 
 
-def load_tokenizer(path: str | pathlib.Path) -> PreTrainedTokenizerFast:
+def load_tokenizer(
+    path: str | pathlib.Path, vocab_size: int | None = None
+) -> PreTrainedTokenizerFast:
     """The tokenizer of a Hugging Face folder or of a GGUF file; torch is not needed for either.
+
+    Args:
+      path: folder or file.
+      vocab_size: rows of the model's embedding, where the tokenizer is to fit one.
 
     Raises:
       ValueError: naming the path and what is missing or unsupported.
     """
     path = pathlib.Path(path)
-    if path.suffix == '.gguf':
-        return _from_gguf(path)
+    tokenizer = _from_gguf(path) if path.suffix == '.gguf' else _from_folder(path)
+    if vocab_size is not None and len(tokenizer) > vocab_size:
+        raise ValueError(
+            f'{path}: the tokenizer has {len(tokenizer)} tokens, the embedding {vocab_size} rows:'
+            ' they are not of the same model'
+        )
+    return tokenizer
+
+
+def _from_folder(path: pathlib.Path) -> PreTrainedTokenizerFast:
     if not (path / 'tokenizer.json').exists() and not (path / 'tokenizer_config.json').exists():
         raise ValueError(f'{path} has no tokenizer.json or tokenizer_config.json')
     try:
@@ -47,8 +72,10 @@ def encode_pair(
 
     As lm-evaluation-harness does (`TemplateLM._encode_pair`): trailing white space of the context
     belongs to the continuation, the two are tokenised as one string, and the context's own number
-    of tokens says where the continuation starts. Special tokens (BOS) are added once, by the
-    tokenizer's own policy.
+    of tokens says where the continuation starts. Where a merge joins the context's last letters
+    with the continuation's first, the harness would go on from the context tokenised alone, a
+    string that nobody wrote; here the context's ids are those of the whole string. The
+    continuation's are the same in both. BOS comes once, if the tokenizer's own policy adds it.
 
     Returns:
       (context ids, continuation ids); together they are the ids of the whole string.
@@ -63,8 +90,9 @@ def encode_pair(
     if spaces:
         continuation = context[-spaces:] + continuation
         context = context[:-spaces]
-    whole = _ids(tokenizer, context + continuation)
-    cut = len(_ids(tokenizer, context))
+    start, _ = _added(tokenizer)
+    whole = _with_start(tokenizer, start, _plain(tokenizer, context + continuation))
+    cut = len(_with_start(tokenizer, start, _plain(tokenizer, context)))
     if cut == 0:
         raise ValueError(
             f'the context of {continuation[:40]!r} has no token and this tokenizer adds no BOS,'
@@ -79,36 +107,58 @@ def encode_documents(
     tokenizer: PreTrainedTokenizerFast, texts: Iterable[str], batch: int = 1000
 ) -> list[list[int]]:
     """Token ids of whole documents: BOS by the tokenizer's policy, EOS at the end if it has one."""
+    start, _ = _added(tokenizer)
     end = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
     texts = list(texts)
     encoded = []
-    for start in range(0, len(texts), batch):
-        for ids in tokenizer(texts[start : start + batch])['input_ids']:
-            # Some tokenizers add EOS themselves.
+    for first in range(0, len(texts), batch):
+        for ids in _plain(tokenizer, texts[first : first + batch]):
+            ids = _with_start(tokenizer, start, ids)
             encoded.append(ids if ids[-1:] == end else ids + end)
     return encoded
 
 
 def bos_policy(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
     """What the tokenizer adds to a plain text by itself, for the record."""
-    plain = tokenizer('a', add_special_tokens=False)['input_ids']
-    ids = tokenizer('a')['input_ids']
-    start = len(ids) - len(plain)
+    start, end = _added(tokenizer)
     return {
         'vocabulary': len(tokenizer),
         'bos_token': tokenizer.bos_token,
         'eos_token': tokenizer.eos_token,
-        'adds_bos': tokenizer.bos_token_id is not None and ids[:1] == [tokenizer.bos_token_id],
-        'adds': tokenizer.convert_ids_to_tokens(ids[:start]) if start else [],
+        'adds_bos': tokenizer.bos_token_id is not None and start == [tokenizer.bos_token_id],
+        'adds_before': tokenizer.convert_ids_to_tokens(start),
+        'adds_after': tokenizer.convert_ids_to_tokens(end),
     }
 
 
-def _ids(tokenizer: PreTrainedTokenizerFast, text: str) -> list[int]:
-    return tokenizer(text)['input_ids']
+def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: str | pathlib.Path) -> None:
+    """Writes tokenizer.json, tokenizer_config.json and the chat template into a folder."""
+    tokenizer.save_pretrained(folder)
 
 
-@functools.cache
-def _from_gguf(path: pathlib.Path) -> PreTrainedTokenizerFast:
+def _plain(tokenizer: PreTrainedTokenizerFast, text: str | list[str]) -> list:
+    # verbose=False: a text longer than the model's window is cut into rows later, not here.
+    return tokenizer(text, add_special_tokens=False, verbose=False)['input_ids']
+
+
+def _added(tokenizer: PreTrainedTokenizerFast) -> tuple[list[int], list[int]]:
+    """Ids that the tokenizer puts before and after a text by itself."""
+    if not tokenizer.num_special_tokens_to_add(pair=False):
+        return [], []
+    plain, ids = _plain(tokenizer, 'a'), tokenizer('a')['input_ids']
+    for start in range(len(ids) - len(plain) + 1):
+        if ids[start : start + len(plain)] == plain:
+            return ids[:start], ids[start + len(plain) :]
+    raise ValueError(f'this tokenizer makes {ids} of "a" and {plain} without special tokens')
+
+
+def _with_start(tokenizer: PreTrainedTokenizerFast, start: list[int], ids: list[int]) -> list[int]:
+    # A rendered chat template already begins with BOS.
+    return ids if ids and ids[:1] == start else start + ids
+
+
+@functools.lru_cache(maxsize=4)  # reading the header takes seconds
+def _from_gguf(path: pathlib.Path, size: int, mtime: int) -> PreTrainedTokenizerFast:
     try:
         fields = GGUFReader(path).fields
     except (ValueError, IndexError, OSError, UnicodeDecodeError, KeyError) as error:
@@ -124,9 +174,14 @@ def _from_gguf(path: pathlib.Path) -> PreTrainedTokenizerFast:
             f'{path}: tokenizer {kind!r} with pre-tokenizer {pre!r} is not supported;'
             f" wanted 'gpt2' with one of {sorted(PRE_TOKENIZERS)}, or a Hugging Face folder"
         )
+    for key in ('ggml.tokens', 'ggml.token_type', 'ggml.merges'):
+        if value(key) is None:
+            raise ValueError(f'{path} has no tokenizer.{key}: it was written without a tokenizer')
     tokens, types = value('ggml.tokens'), value('ggml.token_type')
     merges = [tuple(merge.split(' ', 1)) for merge in value('ggml.merges')]
-    core = Tokenizer(models.BPE(vocab={t: i for i, t in enumerate(tokens)}, merges=merges))
+    vocabulary = {token: i for i, token in enumerate(tokens)}
+    llama3 = pre == 'llama-bpe'
+    core = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, ignore_merges=llama3))
     core.pre_tokenizer = PRE_TOKENIZERS[pre]()
     core.decoder = decoders.ByteLevel()
     added = [(i, t) for i, t in enumerate(tokens) if types[i] in (CONTROL, USER_DEFINED)]
@@ -139,11 +194,10 @@ def _from_gguf(path: pathlib.Path) -> PreTrainedTokenizerFast:
         return None if number is None else tokens[number]
 
     bos = special('bos')
-    if value('ggml.add_bos_token', False) and bos is not None:
-        from tokenizers.processors import TemplateProcessing
-
+    # llama.cpp's default where the file does not say.
+    if value('ggml.add_bos_token', llama3) and bos is not None:
         core.post_processor = TemplateProcessing(
-            single=f'{bos} $A', pair=f'{bos} $A $B', special_tokens=[(bos, tokens.index(bos))]
+            single=f'{bos} $A', pair=f'{bos} $A $B', special_tokens=[(bos, vocabulary[bos])]
         )
     return PreTrainedTokenizerFast(
         tokenizer_object=core,
