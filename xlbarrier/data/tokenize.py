@@ -36,6 +36,11 @@ def load_tokenizer(
 ) -> PreTrainedTokenizerFast:
     """The tokenizer of a Hugging Face folder or of a GGUF file; torch is not needed for either.
 
+    A GGUF file's is built from its metadata as llama.cpp reads them. Where transformers passes over
+    the named pre-tokenizer ('smollm': each digit stands alone), ours does not, so that ids can
+    differ from `AutoTokenizer(gguf_file=)` in a run of spaces before a digit and in such numerals
+    as ² or Ⅷ. The same object is given to every caller who names the same file: do not change it.
+
     Args:
       path: folder or file.
       vocab_size: rows of the model's embedding, where the tokenizer is to fit one.
@@ -44,7 +49,14 @@ def load_tokenizer(
       ValueError: naming the path and what is missing or unsupported.
     """
     path = pathlib.Path(path)
-    tokenizer = _from_gguf(path) if path.suffix == '.gguf' else _from_folder(path)
+    if path.suffix == '.gguf':
+        try:
+            stat = path.stat()
+        except OSError as error:
+            raise ValueError(f'{path} cannot be read: {error.strerror}') from error
+        tokenizer = _from_gguf(path.resolve(), stat.st_size, stat.st_mtime_ns)
+    else:
+        tokenizer = _from_folder(path)
     if vocab_size is not None and len(tokenizer) > vocab_size:
         raise ValueError(
             f'{path}: the tokenizer has {len(tokenizer)} tokens, the embedding {vocab_size} rows:'

