@@ -11,7 +11,7 @@ PACKAGE = ROOT / 'xlbarrier'
 # A room may import rooms of lower layers, and itself. `models` and `data` are apart, and so are
 # `train` and `scoring`, `corpus` and both.
 LAYERS = (
-    {'config', 'run', 'mesh', 'multihost', 'text'},
+    {'config', 'run', 'progress', 'mesh', 'multihost', 'text'},
     {'metrics'},
     {'corpus', 'data', 'models'},
     {'train', 'scoring'},

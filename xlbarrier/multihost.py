@@ -10,8 +10,9 @@ from jax.experimental import multihost_utils
 def initialize() -> None:
     """Joins the processes of a pod or cluster; does nothing for a single process.
 
-    A TPU pod, Slurm and Open MPI are recognised by jax itself. Elsewhere set COORDINATOR_ADDRESS,
-    NUM_PROCESSES and PROCESS_ID in the environment of each process.
+    On a TPU pod, Slurm or Open MPI, which jax recognises by itself, set XLBARRIER_DISTRIBUTED=1
+    (launch/tpu_pod.sh does). Elsewhere set COORDINATOR_ADDRESS, NUM_PROCESSES and PROCESS_ID in the
+    environment of each process.
 
     Raises:
       ValueError: when only some of the three variables are set.
@@ -27,7 +28,7 @@ def initialize() -> None:
             int(os.environ['NUM_PROCESSES']),
             int(os.environ['PROCESS_ID']),
         )
-    elif os.environ.get('TPU_WORKER_HOSTNAMES', '').count(','):
+    elif os.environ.get('XLBARRIER_DISTRIBUTED') == '1':
         jax.distributed.initialize()
 
 

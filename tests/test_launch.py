@@ -1,0 +1,94 @@
+"""The launch scripts: syntax, the environment made once, the pod's commands."""
+
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SCRIPTS = sorted((ROOT / 'launch').glob('*.sh'))
+
+
+def bash(*words, cwd=ROOT, **env):
+    return subprocess.run(
+        ['bash', *words], cwd=cwd, env=os.environ | env, capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.mark.parametrize('path', [*SCRIPTS, ROOT / '.ci/run'], ids=lambda p: p.name)
+def test_scripts_parse(path):
+    answer = bash('-n', str(path))
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_ci_calls_the_test_command_and_nothing_cleverer():
+    assert 'exec bash launch/test.sh' in (ROOT / '.ci/run').read_text()
+
+
+def fake_checkout(folder, pip_status=0):
+    """A folder with launch/ whose .venv python records its calls instead of installing."""
+    (folder / 'launch').symlink_to(ROOT / 'launch')
+    (folder / 'constraints.txt').write_text('numpy==1\n')
+    (folder / 'setup.py').write_text('setup\n')
+    python = folder / '.venv/bin/python'
+    python.parent.mkdir(parents=True)
+    python.write_text(
+        '#!/bin/sh\necho "$@" >> calls\n'
+        f'case "$*" in *install*) exit {pip_status};; *) exit 0;; esac\n'
+    )
+    python.chmod(0o755)
+
+
+def installs(folder):
+    calls = folder / 'calls'
+    return [c for c in calls.read_text().splitlines() if ' install ' in c] if calls.exists() else []
+
+
+def test_a_second_call_does_not_install_again(tmp_path):
+    fake_checkout(tmp_path)
+    for _ in range(2):
+        answer = bash('-c', 'source launch/environment.sh && install_into_venv ""', cwd=tmp_path)
+        assert answer.returncode == 0, answer.stderr
+    assert len(installs(tmp_path)) == 1
+    assert '--constraint constraints.txt' in installs(tmp_path)[0]
+    (tmp_path / 'constraints.txt').write_text('numpy==2\n')
+    bash('-c', 'source launch/environment.sh && install_into_venv ""', cwd=tmp_path)
+    assert len(installs(tmp_path)) == 2, 'other pins are installed'
+
+
+def test_extras_are_an_installation_of_their_own(tmp_path):
+    fake_checkout(tmp_path)
+    for extras in ('', '[test,dev]', '[test,dev]', ''):
+        bash('-c', f'source launch/environment.sh && install_into_venv "{extras}"', cwd=tmp_path)
+    assert len(installs(tmp_path)) == 2
+
+
+def test_a_failed_installation_is_told_and_tried_again(tmp_path):
+    fake_checkout(tmp_path, pip_status=1)
+    for _ in range(2):
+        answer = bash('-c', 'source launch/environment.sh && install_into_venv ""', cwd=tmp_path)
+        assert answer.returncode != 0 and 'installation failed' in answer.stderr
+    assert len(installs(tmp_path)) == 2
+
+
+def test_an_old_python_is_refused(tmp_path):
+    answer = bash('-c', 'source launch/environment.sh && find_python', PYTHON='/bin/false')
+    assert answer.returncode != 0 and '3.11' in answer.stderr
+
+
+POD = {'PROJECT': 'my-project', 'ZONE': 'us-east5-a', 'TPU_NAME': 'pod-1'}
+
+
+def test_the_pod_script_prints_the_same_command_for_every_worker():
+    answer = bash('launch/tpu_pod.sh', '--dry-run', '--config=configs/quickstart.py', **POD)
+    assert answer.returncode == 0, answer.stderr
+    assert '--worker=all' in answer.stdout
+    for value in POD.values():
+        assert value in answer.stdout
+    assert 'xlbarrier.main' in answer.stdout and '--config=configs/quickstart.py' in answer.stdout
+
+
+def test_the_pod_script_names_the_missing_variable():
+    answer = bash('launch/tpu_pod.sh', '--dry-run', **(POD | {'TPU_NAME': ''}))
+    assert answer.returncode != 0 and 'TPU_NAME' in answer.stderr
