@@ -17,8 +17,13 @@ def batch_at(packed: PackedRows, step: int, batch_rows: int, seed: int) -> dict[
       seed: of the permutations.
 
     Returns:
-      tokens, positions, until, weights, each [B, T].
+      tokens, positions, until, weights, each [B, T]; copies, also of memory-mapped rows.
+
+    Raises:
+      ValueError: for a negative step or a batch of no rows.
     """
+    if step < 0 or batch_rows < 1:
+        raise ValueError(f'step is {step}, wanted 0 or more; batch_rows is {batch_rows}, 1 or more')
     rows = len(packed)
     wanted = np.arange(step * batch_rows, (step + 1) * batch_rows)
     epochs = wanted // rows

@@ -1,0 +1,209 @@
+"""Packed rows: every token once, segments and weights in step with each other."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xlbarrier.data.pack import PackedRows, pack
+from xlbarrier.run import RunError
+
+DOCUMENTS = st.lists(st.lists(st.integers(1, 60_000), max_size=23), min_size=1, max_size=12).filter(
+    any
+)
+ROW_TOKENS = st.integers(2, 17)
+
+
+def reference(documents, row_tokens):
+    """The same rows, token by token: (token, position, until, weight)."""
+    flat = [(d, i, t) for d, ids in enumerate(documents) for i, t in enumerate(ids)]
+    rows = []
+    for start in range(0, len(flat), row_tokens):
+        row = flat[start : start + row_tokens]
+        cells = []
+        for j, (d, _, token) in enumerate(row):
+            mates = [k for k, (other, _, _) in enumerate(row) if other == d]
+            cells.append((token, j - mates[0], mates[-1], float(j > mates[0])))
+        cells += [(0, 0, j, 0.0) for j in range(len(row), row_tokens)]
+        rows.append(cells)
+    return rows
+
+
+def cells(packed: PackedRows):
+    return [
+        list(zip(*(getattr(packed, n)[r].tolist() for n in FIELDS), strict=True))
+        for r in range(len(packed))
+    ]
+
+
+FIELDS = ('tokens', 'positions', 'until', 'weights')
+
+
+@settings(deadline=None, max_examples=200)
+@given(DOCUMENTS, ROW_TOKENS)
+def test_rows_equal_a_token_by_token_reference(documents, row_tokens):
+    packed = pack(documents, row_tokens)
+    assert cells(packed) == reference(documents, row_tokens)
+    for name, kind in zip(FIELDS, ('int32', 'int32', 'int32', 'float32'), strict=True):
+        assert getattr(packed, name).dtype == kind, name
+        assert getattr(packed, name).shape == (len(packed), row_tokens), name
+
+
+@settings(deadline=None, max_examples=100)
+@given(DOCUMENTS, ROW_TOKENS)
+def test_every_token_once_and_only_the_tail_padded(documents, row_tokens):
+    packed = pack(documents, row_tokens)
+    flat = [token for ids in documents for token in ids]
+    assert packed.tokens.reshape(-1)[: len(flat)].tolist() == flat
+    assert len(packed) == -(-len(flat) // row_tokens)
+    padding = packed.tokens.reshape(-1)[len(flat) :]
+    assert len(padding) < row_tokens and not padding.any()
+    # Every token is predicted but the first of a segment.
+    segments = sum(
+        1 for row in reference(documents, row_tokens) for t, p, _, _ in row if t and p == 0
+    )
+    assert packed.loss_tokens == len(flat) - segments
+
+
+@settings(deadline=None, max_examples=100)
+@given(DOCUMENTS, ROW_TOKENS)
+def test_a_token_sees_its_own_segment_and_nothing_else(documents, row_tokens):
+    """The visibility rule, i sees j iff j <= i <= until[j], against the documents themselves."""
+    packed = pack(documents, row_tokens)
+    owner = np.full(packed.tokens.size, -1)
+    flat = [d for d, ids in enumerate(documents) for _ in ids]
+    owner[: len(flat)] = flat
+    i, j = np.arange(row_tokens)[:, None], np.arange(row_tokens)[None]
+    for row, own in enumerate(owner.reshape(packed.tokens.shape)):
+        sees = (j <= i) & (i <= packed.until[row][None])
+        same = (own[:, None] == own[None]) & (own[:, None] >= 0)
+        assert (sees == ((j <= i) & (same | (i == j)))).all()
+        assert (sees.sum(1) == packed.positions[row] + 1).all()
+        # What is predicted has a token of its own document before it.
+        assert (packed.weights[row] == (packed.positions[row] > 0)).all()
+
+
+def test_a_document_over_a_rows_end_is_two_segments():
+    packed = pack([[5, 6, 7], [8, 9, 10, 11, 12]], 5)
+    assert packed.tokens.tolist() == [[5, 6, 7, 8, 9], [10, 11, 12, 0, 0]]
+    assert packed.positions.tolist() == [[0, 1, 2, 0, 1], [0, 1, 2, 0, 0]]
+    assert packed.until.tolist() == [[2, 2, 2, 4, 4], [2, 2, 2, 3, 4]]
+    assert packed.weights.tolist() == [[0, 1, 1, 0, 1], [0, 1, 1, 0, 0]]
+    assert packed.loss_tokens == 5
+
+
+def test_two_arms_have_the_same_tokens_in_the_same_rows():
+    rng = np.random.default_rng(0)
+    arms = [[rng.integers(1, 9, n).tolist() for n in rng.integers(1, 40, 60)] for _ in range(2)]
+    taken = [pack(arm, 16).take(50) for arm in arms]
+    assert [t.tokens.size for t in taken] == [800, 800]
+    assert all(t.tokens.all() for t in taken)  # no padding: no token is 0
+    assert (taken[0].tokens == pack(arms[0], 16).tokens[:50]).all()
+
+
+def test_what_cannot_be_packed_or_taken_is_refused():
+    with pytest.raises(ValueError, match='2 documents hold no token'):
+        pack([[], []], 8)
+    with pytest.raises(ValueError, match='0 documents hold no token'):
+        pack([], 8)
+    with pytest.raises(ValueError, match='row_tokens is 1; wanted at least 2'):
+        pack([[1, 2]], 1)
+    with pytest.raises(ValueError, match='3 rows asked for, 2 packed'):
+        pack([[1, 2, 3, 4]], 2).take(3)
+
+
+# --- on disk
+
+
+@pytest.fixture
+def packed() -> PackedRows:
+    return pack([list(range(1, n)) for n in (5, 2, 30, 11)], 8)
+
+
+def test_saved_rows_come_back_as_memory_maps(packed, tmp_path):
+    packed.save(tmp_path / 'a/rows')
+    loaded = PackedRows.load(tmp_path / 'a/rows')
+    assert cells(loaded) == cells(packed)
+    assert isinstance(loaded.tokens, np.memmap) and not loaded.tokens.flags.writeable
+    assert loaded.loss_tokens == packed.loss_tokens
+    batch = loaded.take(3).batch(np.array([2, 0]))
+    assert sorted(batch) == sorted(FIELDS)
+    assert batch['tokens'].tolist() == packed.tokens[[2, 0]].tolist()
+    names = sorted(p.name for p in (tmp_path / 'a/rows').iterdir())
+    assert names == ['positions.npy', 'rows.json', 'tokens.npy', 'until.npy', 'weights.npy']
+
+
+def test_rows_saved_again_replace_the_old_under_an_open_reader(packed, tmp_path):
+    packed.save(tmp_path)
+    before = PackedRows.load(tmp_path)
+    other = pack([[7] * 100], 4)
+    other.save(tmp_path)
+    assert cells(PackedRows.load(tmp_path)) == cells(other)
+    assert cells(before) == cells(packed)
+
+
+@pytest.mark.parametrize(
+    ('name', 'damage', 'message'),
+    [
+        ('tokens.npy', 'truncate', r'tokens\.npy cannot be read'),
+        ('until.npy', 'remove', r'until\.npy cannot be read: .*No such file'),
+        ('weights.npy', 'type', r"weights\.npy holds \('float64', .*wanted \('float32'"),
+        ('positions.npy', 'shape', r'positions\.npy holds \(.int32., \(2, 8\)\), wanted'),
+        ('rows.json', 'remove', r'rows\.json cannot be read .* not saved whole'),
+        ('rows.json', 'truncate', r'rows\.json cannot be read'),
+    ],
+)
+def test_damaged_rows_are_named(packed, tmp_path, name, damage, message):
+    packed.save(tmp_path)
+    path = tmp_path / name
+    if damage == 'truncate':
+        path.write_bytes(path.read_bytes()[:-5])
+    elif damage == 'remove':
+        path.unlink()
+    elif damage == 'type':
+        np.save(path, packed.weights.astype(np.float64))
+    else:
+        np.save(path, packed.positions[:2])
+    with pytest.raises(ValueError, match=message):
+        PackedRows.load(tmp_path)
+
+
+def test_a_save_that_is_killed_leaves_no_mixture(packed, tmp_path):
+    """Old rows of the same shape are there; the process dies between two arrays."""
+    packed.save(tmp_path)
+    program = f"""
+import os, pathlib, signal
+from xlbarrier.data import pack
+real, calls = pack._save, []
+def save(path, array):
+    calls.append(path)
+    if len(calls) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    real(path, array)
+pack._save = save
+pack.pack([[9] * {packed.tokens.size}], 8).save(pathlib.Path({str(tmp_path)!r}))
+"""
+    answer = subprocess.run([sys.executable, '-c', program], env=os.environ, timeout=60)
+    assert answer.returncode == -signal.SIGKILL
+    with pytest.raises(ValueError, match=r'rows\.json cannot be read .* not saved whole'):
+        PackedRows.load(tmp_path)
+    packed.save(tmp_path)
+    assert cells(PackedRows.load(tmp_path)) == cells(packed)
+
+
+def test_a_write_that_fails_names_the_file(packed, tmp_path, monkeypatch):
+    def full(path, array):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr('xlbarrier.data.pack._save', full)
+    with pytest.raises(RunError, match=r'cannot write .*tokens\.npy: No space left on device'):
+        packed.save(tmp_path)
+    monkeypatch.undo()
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(RunError, match=r'cannot write .*file'):
+        packed.save(tmp_path / 'file')
