@@ -27,7 +27,13 @@ def _not_orbax_chat(record: logging.LogRecord) -> bool:
     return record.levelno >= logging.WARNING or '/orbax/' not in record.pathname
 
 
+def _not_a_second_telling(record: logging.LogRecord) -> bool:
+    """One failed write fails dozens beside it; the one that is raised is enough."""
+    return 'orbax' not in record.getMessage() or 'never retrieved' not in record.getMessage()
+
+
 absl_logging.get_absl_logger().addFilter(_not_orbax_chat)
+logging.getLogger('asyncio').addFilter(_not_a_second_telling)
 
 
 class CheckpointError(RunError):
@@ -45,6 +51,7 @@ class Checkpoints:
         self.folder = pathlib.Path(folder).resolve()
         with self._telling('prepare'):
             self.folder.mkdir(parents=True, exist_ok=True)
+            self._remove_unfinished()  # of a process that was killed
             self._manager = ocp.CheckpointManager(
                 self.folder,
                 item_handlers={
@@ -54,7 +61,6 @@ class Checkpoints:
                 },
                 options=ocp.CheckpointManagerOptions(
                     max_to_keep=1,
-                    cleanup_tmp_directories=True,
                     # Saved while the step waits: writing beside it would need a copy of the state.
                     enable_async_checkpointing=False,
                 ),
@@ -118,14 +124,18 @@ class Checkpoints:
         try:
             yield
         except Exception as error:
-            if verb == 'write' and multihost.is_lead():
-                for left in self.folder.glob('*.orbax-checkpoint-tmp*'):
-                    shutil.rmtree(left, ignore_errors=True)
+            if verb == 'write':
+                self._remove_unfinished()
             kept = f'; the checkpoint of step {self.latest} is kept' if self._has_one() else ''
             raise CheckpointError(
                 f'cannot {verb} a checkpoint in {self.folder}: {_first_line(error)}{kept}. Make'
                 ' room or mend the folder, then start again: it continues from what stands there'
             ) from error
+
+    def _remove_unfinished(self) -> None:
+        if multihost.is_lead():
+            for left in self.folder.glob('*.orbax-checkpoint-tmp*'):
+                shutil.rmtree(left, ignore_errors=True)
 
     def _has_one(self) -> bool:
         return hasattr(self, '_manager') and self.latest is not None

@@ -125,7 +125,7 @@ def train_step(
     numbers = {
         'nats': nats,
         'weight': weight,
-        'grad_norm': optax.global_norm(grads),
+        'grad_norm': optax.tree.norm(grads),
         'learning_rate': make_schedule(config)(state.step).astype(jnp.float32),
     }
     params = optax.apply_updates(state.params, updates)

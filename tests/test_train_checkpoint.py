@@ -1,0 +1,157 @@
+"""Checkpoints: whole or absent, the same bits back, adapters alone, errors that name the folder."""
+
+import os
+import resource
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests.test_train_loss import decoder_on
+from xlbarrier.config import TrainConfig
+from xlbarrier.mesh import make_mesh
+from xlbarrier.models import lora
+from xlbarrier.train.checkpoint import CheckpointError, Checkpoints
+from xlbarrier.train.step import TrainState, init_state, split_decoder
+
+TRAIN = TrainConfig(steps=5, warmup_steps=1)
+
+
+@pytest.fixture(scope='module')
+def mesh():
+    return make_mesh(2, 2, 2)
+
+
+def random_like(tree, seed):
+    """Bits of every kind: what is read back must equal them all."""
+    rng = np.random.default_rng(seed)
+    return jax.tree.map(
+        lambda x: jax.device_put(rng.normal(size=x.shape).astype(x.dtype), x.sharding), tree
+    )
+
+
+@pytest.fixture(scope='module')
+def state(mesh):
+    _, params, _ = split_decoder(decoder_on(mesh), TRAIN)
+    state = init_state(params, TRAIN)
+    step = jax.device_put(jnp.int32(3), state.step.sharding)
+    return TrainState(step, random_like(state.params, 0), random_like(state.optimizer, 1))
+
+
+def equal(found, wanted):
+    assert jax.tree.structure(found) == jax.tree.structure(wanted)
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+        assert a.dtype == b.dtype and a.sharding == b.sharding
+        assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
+
+
+def numbered(state, step):
+    return state._replace(step=jnp.int32(step))
+
+
+def size(folder):
+    return sum(p.stat().st_size for p in folder.rglob('*') if p.is_file())
+
+
+def test_what_is_read_has_the_bits_and_layout_of_what_was_written(tmp_path, state):
+    with Checkpoints(tmp_path) as checkpoints:
+        assert checkpoints.latest is None
+        checkpoints.save(state, {'step': 3, 'tokens': 77})
+    with Checkpoints(tmp_path) as checkpoints:
+        assert checkpoints.latest == 3
+        assert checkpoints.meta() == {'step': 3, 'tokens': 77}
+        equal(checkpoints.params(state.params), state.params)
+        equal(checkpoints.optimizer(state.optimizer), state.optimizer)
+
+
+def test_it_can_be_read_on_another_mesh(tmp_path, state):
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(state, {})
+        one = make_mesh(1, 1, 1, devices=jax.devices()[:1])
+        _, params, _ = split_decoder(decoder_on(one), TRAIN)
+        for a, b in zip(
+            jax.tree.leaves(checkpoints.params(params)), jax.tree.leaves(state.params), strict=True
+        ):
+            assert a.sharding.mesh == one
+            np.testing.assert_array_equal(a, b)
+
+
+def test_one_checkpoint_is_kept_and_the_last_has_no_optimizer(tmp_path, state):
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(numbered(state, 1), {})
+        before = size(tmp_path)
+        checkpoints.save(numbered(state, 5), {}, final=True)
+        assert sorted(p.name for p in tmp_path.iterdir()) == ['5']
+        assert size(tmp_path) < 0.6 * before
+        equal(checkpoints.params(state.params), state.params)
+
+
+def test_only_the_adapters_are_written(tmp_path, mesh):
+    config = TrainConfig(method='lora', steps=5, warmup_steps=1)
+    decoder = lora.add_lora(decoder_on(mesh), 2, 2.0, ('q', 'v'), seed=0)
+    _, params, _ = split_decoder(decoder, config)
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(init_state(params, config), {})
+        found = checkpoints.params(params)
+    layers = found['layers']['attn']
+    assert found.keys() == {'layers'} and layers.keys() == {'q', 'v'}
+    assert layers['q'].keys() == {'lora_a', 'lora_b'}
+
+
+@pytest.mark.parametrize('moment', ['first', 'later'])
+def test_a_full_disk_is_told_and_the_checkpoint_before_stays(tmp_path, state, moment):
+    big = jax.tree.map(lambda x: jnp.tile(x, 400) if x.ndim == 1 else x, state.params)
+    with Checkpoints(tmp_path) as checkpoints:
+        if moment == 'later':
+            checkpoints.save(state, {'tokens': 1})
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(
+            resource.RLIMIT_FSIZE, (4096, limits[1])
+        )  # what write() then gives: EFBIG
+        try:
+            with pytest.raises(CheckpointError) as told:
+                checkpoints.save(TrainState(jnp.int32(4), big, state.optimizer), {})
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert str(tmp_path) in str(told.value) and 'Make room' in str(told.value)
+    with Checkpoints(tmp_path) as checkpoints:
+        if moment == 'first':
+            assert checkpoints.latest is None
+            return
+        assert 'the checkpoint of step 3 is kept' in str(told.value)
+        assert checkpoints.latest == 3
+        assert checkpoints.meta() == {'tokens': 1}
+        equal(checkpoints.params(state.params), state.params)
+        checkpoints.save(numbered(state, 4), {})  # room was made
+        assert checkpoints.latest == 4
+
+
+def test_what_a_killed_write_left_is_no_checkpoint_and_is_removed(tmp_path, state):
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(state, {})
+    half = tmp_path / '9.orbax-checkpoint-tmp' / 'params'
+    half.mkdir(parents=True)
+    (half / 'd').write_bytes(b'x' * 100)
+    with Checkpoints(tmp_path) as checkpoints:
+        assert checkpoints.latest == 3
+    assert sorted(p.name for p in tmp_path.iterdir()) == ['3']
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path, state):
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(state, {})
+    for path in (tmp_path / '3' / 'params').rglob('*'):
+        if path.is_file():
+            os.truncate(path, path.stat().st_size // 2)
+    with (
+        Checkpoints(tmp_path) as checkpoints,
+        pytest.raises(CheckpointError, match=f'cannot read a checkpoint in {tmp_path}'),
+    ):
+        checkpoints.params(state.params)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(CheckpointError, match=f'{tmp_path}/file'):
+        Checkpoints(tmp_path / 'file' / 'checkpoints')

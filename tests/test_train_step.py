@@ -1,0 +1,193 @@
+"""The update: accumulation, optimizer against torch, meshes, donation, precision."""
+
+import dataclasses
+import itertools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests.test_train_loss import decoder_on, documents
+from xlbarrier.config import TrainConfig
+from xlbarrier.data.pack import pack
+from xlbarrier.data.pipeline import batch_at
+from xlbarrier.mesh import make_mesh
+from xlbarrier.train import optimizer as optimizer_lib
+from xlbarrier.train.step import init_state, put_microbatches, split_decoder, train_step
+
+TRAIN = TrainConfig(steps=5, batch_rows=16, row_tokens=24, warmup_steps=1, learning_rate=1e-2)
+
+
+@pytest.fixture(scope='module')
+def packed():
+    """Rows with many short documents, and a batch whose microbatches have unequal weights."""
+    rows = pack(documents(110, seed=8), TRAIN.row_tokens)
+    rows.weights[::3, 5:] = 0
+    return rows
+
+
+def updates(mesh, config, batches, seed=0):
+    """Losses of the updates, and the state after them."""
+    decoder = decoder_on(mesh)
+    decoder.compute_dtype, decoder.remat = config.compute_dtype, config.remat
+    graph, params, frozen = split_decoder(decoder, config)
+    state = init_state(params, config)
+    losses = []
+    with jax.set_mesh(mesh):
+        for batch in batches:
+            laid = put_microbatches(batch, mesh, config.accumulate)
+            state, numbers = train_step(state, frozen, laid, graph=graph, config=config, seed=seed)
+            losses.append(float(numbers['nats'] / numbers['weight']))
+    return losses, state, numbers
+
+
+def batches_of(packed, count=5):
+    return [batch_at(packed, step, TRAIN.batch_rows, seed=0) for step in range(count)]
+
+
+@pytest.fixture(scope='module')
+def one_device(packed):
+    mesh = make_mesh(1, 1, 1, devices=jax.devices()[:1])
+    losses, state, _ = updates(mesh, TRAIN, batches_of(packed))
+    return losses, jax.tree.map(np.asarray, state.params)
+
+
+def test_accumulation_equals_the_whole_batch_with_ragged_weights(packed):
+    mesh = make_mesh(1, 1, 1, devices=jax.devices()[:1])
+    (batch,) = batches_of(packed, 1)
+    quarters = batch['weights'][:, 1:].reshape(4, -1).sum(1)
+    assert len(set(quarters)) == 4  # else a mean of means would pass
+    results = {}
+    for accumulate in (1, 4):
+        # Plain gradient in the first moment: b1 = 0 and no clipping.
+        config = dataclasses.replace(TRAIN, accumulate=accumulate, b1=0.0, clip_norm=1e9)
+        losses, state, numbers = updates(mesh, config, [batch])
+        results[accumulate] = losses[0], float(numbers['grad_norm']), state
+    assert results[4][0] == pytest.approx(results[1][0], rel=1e-6)
+    assert results[4][1] == pytest.approx(results[1][1], rel=1e-5)
+    gradients = [
+        jax.tree.leaves(jax.tree.map(np.asarray, results[a][2].optimizer[1][0].mu)) for a in (1, 4)
+    ]
+    for whole, parts in zip(*gradients, strict=True):
+        np.testing.assert_allclose(parts, whole, atol=1e-6)
+        assert np.abs(whole).max() > 1e-5
+
+
+@pytest.mark.parametrize('sizes', [(1, 2, 1), (8, 1, 1), (1, 8, 1), (2, 2, 2)])
+def test_meshes_train_alike(packed, one_device, sizes):
+    mesh = make_mesh(*sizes, devices=jax.devices()[: math.prod(sizes)])
+    losses, state, _ = updates(mesh, TRAIN, batches_of(packed))
+    np.testing.assert_allclose(losses, one_device[0], rtol=1e-5)
+    kernel = state.params['layers']['mlp']['up']['kernel']
+    moment = state.optimizer[1][0].mu['layers']['mlp']['up']['kernel']
+    assert kernel.sharding.spec == moment.sharding.spec == jax.P(None, 'fsdp', 'tensor')
+    assert len(kernel.addressable_shards) == math.prod(sizes)
+
+
+def test_training_lowers_the_loss(packed, one_device):
+    mesh = make_mesh(1, 1, 1, devices=jax.devices()[:1])
+    batch = batches_of(packed, 1)[0]
+    losses, _, _ = updates(mesh, TRAIN, [batch] * 5)
+    assert losses[-1] < losses[0] - 0.05
+    assert one_device[0][0] == losses[0]
+
+
+def test_remat_recomputes_the_same_numbers(packed, one_device):
+    mesh = make_mesh(1, 1, 1, devices=jax.devices()[:1])
+    config = dataclasses.replace(TRAIN, remat='full')
+    losses, _, _ = updates(mesh, config, batches_of(packed, 2))
+    np.testing.assert_allclose(losses, one_device[0][:2], rtol=1e-6)
+
+
+def test_bfloat16_compute_keeps_float32_parameters(packed, one_device):
+    mesh = make_mesh(1, 1, 1, devices=jax.devices()[:1])
+    config = dataclasses.replace(TRAIN, compute_dtype='bfloat16')
+    losses, state, _ = updates(mesh, config, batches_of(packed, 3))
+    assert {x.dtype for x in jax.tree.leaves(state.params)} == {jnp.dtype('float32')}
+    assert {x.dtype for x in jax.tree.leaves(state.optimizer[1][0].nu)} == {jnp.dtype('float32')}
+    assert losses != one_device[0][:3]
+    np.testing.assert_allclose(losses, one_device[0][:3], rtol=2e-2)
+
+
+def test_the_state_is_donated_and_the_rest_is_not(packed):
+    mesh = make_mesh(1, 1, 1, devices=jax.devices()[:1])
+    graph, params, frozen = split_decoder(decoder_on(mesh), TRAIN)
+    state = init_state(params, TRAIN)
+    laid = put_microbatches(batches_of(packed, 1)[0], mesh, 1)
+    with jax.set_mesh(mesh):
+        train_step(state, frozen, laid, graph=graph, config=TRAIN)
+    assert all(x.is_deleted() for x in jax.tree.leaves((state.params, state.optimizer)))
+    assert not any(x.is_deleted() for x in laid.values())
+
+
+def test_padding_alone_changes_nothing_but_the_step(packed):
+    mesh = make_mesh(1, 1, 1, devices=jax.devices()[:1])
+    (batch,) = batches_of(packed, 1)
+    batch['weights'] = np.zeros_like(batch['weights'])
+    before = decoder_on(mesh).embed.embedding[...]
+    _, state, numbers = updates(mesh, TRAIN, [batch])
+    np.testing.assert_array_equal(state.params['embed']['embedding'], before)
+    assert float(numbers['weight']) == 0 and float(numbers['grad_norm']) == 0
+
+
+def test_rows_that_do_not_divide_over_the_devices_are_refused():
+    with pytest.raises(ValueError, match=r'batch_rows = 12 .* accumulate 2 .* 8 = 16'):
+        put_microbatches({'tokens': np.zeros((12, 4), np.int32)}, make_mesh(), 2)
+
+
+def test_adamw_and_clipping_equal_torch():
+    import torch
+
+    config = TrainConfig(
+        steps=12, warmup_steps=3, learning_rate=0.03, weight_decay=0.1, clip_norm=0.7, b2=0.95
+    )
+    rng = np.random.default_rng(0)
+    params = {
+        'linear': {'kernel': rng.normal(size=(2, 5, 3)).astype(np.float32)},
+        'norm': {'scale': rng.normal(size=(2, 5)).astype(np.float32)},
+    }
+    tensors = [torch.tensor(params[a][b]) for a, b in (('linear', 'kernel'), ('norm', 'scale'))]
+    reference = torch.optim.AdamW(
+        [
+            {'params': [tensors[0]], 'weight_decay': 0.1},
+            {'params': [tensors[1]], 'weight_decay': 0.0},
+        ],
+        betas=(config.b1, config.b2),
+        eps=1e-8,
+    )
+    ours = optimizer_lib.make_optimizer(config)
+    state = ours.init(params)
+    for step in range(8):
+        grads = jax.tree.map(lambda x: rng.normal(size=x.shape).astype(np.float32) / 20, params)
+        grads = jax.tree.map(lambda x, step=step: x * (1 + 9 * (step % 2)), grads)
+        updates, state = ours.update(grads, state, params)
+        params = jax.tree.map(lambda p, u: np.asarray(p + u), params, updates)
+        tensors[0].grad = torch.tensor(grads['linear']['kernel'])
+        tensors[1].grad = torch.tensor(grads['norm']['scale'])
+        norm = torch.nn.utils.clip_grad_norm_(tensors, config.clip_norm)
+        assert (norm > config.clip_norm) == (step % 2 == 1)  # both cases are met
+        share = (step + 1) / 4 if step < 3 else 0.5 * (1 + math.cos(math.pi * (step - 3) / 9))
+        for group in reference.param_groups:
+            group['lr'] = 0.03 * share
+        reference.step()
+        np.testing.assert_allclose(params['linear']['kernel'], tensors[0], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(params['norm']['scale'], tensors[1], rtol=1e-5, atol=1e-6)
+
+
+def test_the_schedule_warms_up_and_ends_near_zero():
+    config = TrainConfig(steps=10, warmup_steps=4, learning_rate=1.0)
+    rates = [float(optimizer_lib.make_schedule(config)(step)) for step in range(10)]
+    np.testing.assert_allclose(rates[:5], [0.2, 0.4, 0.6, 0.8, 1.0], rtol=1e-6)
+    assert all(a > b > 0 for a, b in itertools.pairwise(rates[4:]))
+    with pytest.raises(ValueError, match=r'warmup_steps is 10, config\.train\.steps 10'):
+        optimizer_lib.make_schedule(dataclasses.replace(config, warmup_steps=10))
+
+
+def test_decay_leaves_norms_alone():
+    graph_params = {'embed': {'embedding': 0}, 'layers': {'attn_norm': {'scale': 0}}}
+    assert optimizer_lib.decayed(graph_params) == {
+        'embed': {'embedding': True},
+        'layers': {'attn_norm': {'scale': False}},
+    }
