@@ -2,7 +2,11 @@
 
 import contextlib
 import json
+import pathlib
 import resource
+import socket
+import subprocess
+import sys
 
 import jax
 import numpy as np
@@ -143,3 +147,46 @@ def test_fingerprint_follows_every_byte_of_weights_and_config(folders, tmp_path)
     config = tmp_path / 'a/config.json'
     config.write_text(config.read_text().replace('500000.0', '10000.0'))
     assert load.fingerprint(tmp_path / 'a') != first
+
+
+HALF = """
+import sys
+import jax
+jax.config.update('jax_num_cpu_devices', 4)
+jax.distributed.initialize(f'localhost:{sys.argv[1]}', 2, int(sys.argv[2]))
+from xlbarrier.mesh import make_mesh
+from xlbarrier.models import load, safetensors_io
+read, sizes = safetensors_io.SafetensorsFolder.read, []
+def counted(self, key, index):
+    array = read(self, key, index)
+    sizes.append(array.nbytes)
+    return array
+safetensors_io.SafetensorsFolder.read = counted
+decoder = load.load_decoder(sys.argv[3], make_mesh(1, 8, 1))
+load.export_hf(decoder, sys.argv[4])
+print('bytes', sum(sizes))
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_read_half_the_file_each_and_export_the_whole(folders, tmp_path):
+    with socket.socket() as s:
+        s.bind(('localhost', 0))
+        port = s.getsockname()[1]
+    source, out = folders['untied_mha'], tmp_path / 'out'
+    processes = [
+        subprocess.Popen(
+            [sys.executable, '-c', HALF, str(port), str(number), str(source), str(out)],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=pathlib.Path(__file__).parent.parent,
+        )
+        for number in range(2)
+    ]
+    whole = sum(value.nbytes for value in params(load.load_decoder(source, one())).values())
+    norms = 7 * 64 * 4  # are whole on each
+    for process in processes:
+        text, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, text
+        assert f'bytes {(whole - norms) // 2 + norms}' in text
+    assert_same_bits(load.load_decoder(source, one()), load.load_decoder(out, one()))

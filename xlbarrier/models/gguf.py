@@ -1,7 +1,6 @@
 """GGUF files: metadata and dequantised tensors, through the `gguf` package."""
 
 import pathlib
-from typing import Any
 
 import numpy as np
 from gguf import GGUFReader
@@ -11,6 +10,10 @@ from gguf.quants import dequantize
 class GgufFile:
     """An open GGUF file, memory-mapped.
 
+    Attributes:
+      metadata: all keys and values of the header; long lists (tokens, merges) included.
+      shapes: tensor name -> shape.
+
     Raises (on opening and reading):
       ValueError: naming the file, when it is truncated, is no GGUF file, or holds a quantisation
         that cannot be undone.
@@ -19,27 +22,19 @@ class GgufFile:
     def __init__(self, path: pathlib.Path):
         self.path = path
         try:
-            self._reader = GGUFReader(path)
+            reader = GGUFReader(path)
+            # Plain values: the reader keeps several array views for every token.
+            self.metadata = {name: field.contents() for name, field in reader.fields.items()}
         except (ValueError, IndexError, OSError, UnicodeDecodeError, KeyError) as error:
             raise ValueError(
                 f'{path} is not a whole GGUF file ({error}); fetch it again'
             ) from error
-        self._tensors = {tensor.name: tensor for tensor in self._reader.tensors}
+        self._tensors = {tensor.name: tensor for tensor in reader.tensors}
         self._check_whole()
         # GGUF lists dimensions from the fastest; numpy's order is the reverse.
         self.shapes = {
             name: tuple(int(n) for n in reversed(t.shape)) for name, t in self._tensors.items()
         }
-
-    @property
-    def metadata(self) -> dict[str, Any]:
-        """All keys and values of the header; long lists (tokens, merges) included."""
-        return {name: field.contents() for name, field in self._reader.fields.items()}
-
-    def value(self, key: str, default: Any = None) -> Any:
-        """One metadata value."""
-        field = self._reader.fields.get(key)
-        return default if field is None else field.contents()
 
     def read(self, key: str, index: tuple[slice, ...]) -> np.ndarray:
         """A part of a tensor, its rows dequantised to float32."""

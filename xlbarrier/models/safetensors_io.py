@@ -1,10 +1,12 @@
 """Safetensors folders: what is in them, one tensor of them, and writing them in shards."""
 
+import contextlib
 import json
 import math
 import os
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -25,38 +27,43 @@ class SafetensorsFolder:
         self.folder = folder
         self.files: dict[str, pathlib.Path] = {}  # key -> file
         self.shapes: dict[str, tuple[int, ...]] = {}
-        self._open = {}
         for path in weight_files(folder):
-            handle = self._handle(path)
-            for key in handle.keys():  # noqa: SIM118 (a safetensors handle is no mapping)
-                if key in self.files:
-                    raise ValueError(f'{path}: tensor {key!r} is also in {self.files[key].name}')
-                part = handle.get_slice(key)
-                if part.get_dtype() not in DTYPES.values():
-                    raise ValueError(
-                        f'{path}: tensor {key!r} is of type {part.get_dtype()};'
-                        f' wanted one of {", ".join(DTYPES.values())} (no quantised checkpoint)'
-                    )
-                self.files[key] = path
-                self.shapes[key] = tuple(part.get_shape())
+            with _opened(path) as file:
+                for key in file.keys():  # noqa: SIM118 (a safetensors handle is no mapping)
+                    self._add(path, key, file.get_slice(key))
 
     def read(self, key: str, index: tuple[slice, ...]) -> np.ndarray:
         """A part of a tensor, in its own dtype; nothing else of the file is read."""
-        return self._handle(self.files[key]).get_slice(key)[index]
+        # Opened anew each time: pages of the mapped file that were read would count as ours.
+        with _opened(self.files[key]) as file:
+            return file.get_slice(key)[index]
 
     def where(self, key: str | None = None) -> pathlib.Path:
         """The file that holds the tensor, or the folder."""
         return self.files.get(key, self.folder)
 
-    def _handle(self, path: pathlib.Path):
-        if path not in self._open:
-            try:
-                self._open[path] = safe_open(path, framework='numpy')
-            except (SafetensorError, OSError) as error:
-                raise ValueError(
-                    f'{path} is not a whole safetensors file ({error}); fetch it again'
-                ) from error
-        return self._open[path]
+    def _add(self, path: pathlib.Path, key: str, part: Any) -> None:
+        if key in self.files:
+            raise ValueError(f'{path}: tensor {key!r} is also in {self.files[key].name}')
+        if part.get_dtype() not in DTYPES.values():
+            raise ValueError(
+                f'{path}: tensor {key!r} is of type {part.get_dtype()};'
+                f' wanted one of {", ".join(DTYPES.values())} (no quantised checkpoint)'
+            )
+        self.files[key] = path
+        self.shapes[key] = tuple(part.get_shape())
+
+
+@contextlib.contextmanager
+def _opened(path: pathlib.Path) -> Iterator[Any]:
+    try:
+        file = safe_open(path, framework='numpy')
+    except (SafetensorError, OSError) as error:
+        raise ValueError(
+            f'{path} is not a whole safetensors file ({error}); fetch it again'
+        ) from error
+    with file:
+        yield file
 
 
 def weight_files(folder: pathlib.Path) -> list[pathlib.Path]:
