@@ -42,10 +42,15 @@ class Progress:
         if kind is None:
             logging.info('%s', self.line(finished=True))
 
-    def update(self, count: int, note: str = '', *, earlier: bool = False) -> None:
-        """Adds `count` units; those an `earlier` start has done do not count for the rate."""
+    def begin(self, total: int, earlier: int = 0) -> None:
+        """Counts time and rate from now on; `earlier` of `total` units need not be done."""
+        self._total, self._done = total, earlier
+        self._began = time.monotonic()
+
+    def update(self, count: int, note: str = '') -> None:
+        """Adds `count` units, and says what is being done now."""
         self._done += count
-        self._counted += 0 if earlier else count
+        self._counted += count
         self._note = note or self._note
 
     def line(self, finished: bool = False) -> str:

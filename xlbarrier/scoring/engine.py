@@ -1,7 +1,8 @@
 """Scores requests: plans them all, skips what is stored, keeps the devices busy, stores answers."""
 
 import collections
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 
 import jax
 import numpy as np
@@ -41,48 +42,52 @@ def score(
       mesh: the explicit mesh.
       row_tokens: tokens of a row.
       rows_per_device: rows that each device computes at once.
-      store: where answers are kept and looked for.
+      store: of these weights; answers are looked for in it, and kept in it as they come. A killed
+        process loses the batches in flight.
       what: the work's name in the progress lines.
 
     Raises:
-      ValueError: naming the request that cannot be scored.
+      ValueError: naming the request that cannot be scored, before anything is computed.
+      FloatingPointError: when a log-likelihood is not finite.
       StoreError: when an answer cannot be stored; those before it are kept.
     """
-    unique = list(dict.fromkeys(requests))
-    for number, request in enumerate(requests):
-        plan_lib.check(request, number, decoder.config.max_positions)
-    shards = mesh.shape['data'] * mesh.shape['fsdp']
-    batches = plan_lib.plan(
-        unique,
-        row_tokens=row_tokens,
-        batch_rows=rows_per_device * shards,
-        max_positions=decoder.config.max_positions,
-    )
-    found = _stored(store, unique)
-    todo = [b for b in batches if not all(found[number] for number, _, _ in b.answers)]
-    logging.info(
-        '%s: %d requests, %d distinct, %d batches (%d stored), shapes (B, T, P, K) %s',
-        *(what, len(requests), len(unique), len(batches), len(batches) - len(todo)),
-        plan_lib.shapes(batches),
-    )
-    with Progress(what, len(unique), 'requests') as progress:
-        progress.update(sum(s is not None for s in found), 'compiling', earlier=True)
-        for batch, answers in _computed(decoder, todo, mesh):
+    dtype = decoder.compute_dtype
+    with Progress(what, unit='requests') as progress:
+        progress.update(0, 'planning')
+        for number, request in enumerate(requests):
+            plan_lib.check(request, number, decoder.config.max_positions, decoder.config.vocab_size)
+        unique = list(dict.fromkeys(requests))
+        shards = mesh.shape['data'] * mesh.shape['fsdp']
+        batches = plan_lib.plan(unique, row_tokens=row_tokens, batch_rows=rows_per_device * shards)
+        found = _stored(store, unique, dtype)
+        todo = [b for b in batches if any(found[number] is None for number, _, _ in b.answers)]
+        logging.info(
+            '%s: %d requests, %d distinct, %d batches (%d stored), %d shapes (B, T, P, K) %s',
+            *(what, len(requests), len(unique), len(batches), len(batches) - len(todo)),
+            *(len(plan_lib.shapes(batches)), plan_lib.shapes(batches)),
+        )
+        progress.begin(len(unique), earlier=sum(s is not None for s in found))
+        for answers in _computed(decoder, todo, mesh, progress):
             fresh = [(n, s) for n, s in answers if found[n] is None]
             for number, answer in fresh:
                 found[number] = answer
             if store is not None and multihost.is_lead():
-                store.put((unique[number], answer) for number, answer in fresh)
-            progress.update(len(fresh), f'rows of {batch.arrays["tokens"].shape[1]} tokens')
+                store.put(((unique[number], answer) for number, answer in fresh), dtype)
+            progress.update(len(fresh))
     by_request = dict(zip(unique, found, strict=True))
     return [by_request[request] for request in requests]
 
 
-def _computed(decoder: Decoder, batches: Sequence[Batch], mesh: jax.sharding.Mesh):
-    """Yields (batch, [(request number, Score)]), a few dispatches behind the device."""
-    waiting = collections.deque()
+def _computed(
+    decoder: Decoder, batches: Sequence[Batch], mesh: jax.sharding.Mesh, progress: Progress
+) -> Iterator[list[tuple[int, Score]]]:
+    """Yields [(request number, Score)] of each batch, a few dispatches behind the device."""
+    waiting, seen = collections.deque(), set()
     with jax.set_mesh(mesh):
         for batch in batches:
+            length = batch.arrays['tokens'].shape[1]
+            progress.update(0, f'{"" if length in seen else "compiling "}rows of {length} tokens')
+            seen.add(length)
             arrays = mesh_lib.put_batch(batch.arrays, mesh)
             waiting.append((batch, score_rows(decoder, **arrays)))
             if len(waiting) == IN_FLIGHT:
@@ -91,21 +96,28 @@ def _computed(decoder: Decoder, batches: Sequence[Batch], mesh: jax.sharding.Mes
             yield _read(*waiting.popleft())
 
 
-def _read(batch: Batch, outputs: tuple[jax.Array, jax.Array]):
+def _read(batch: Batch, outputs: tuple[jax.Array, jax.Array]) -> list[tuple[int, Score]]:
     values_BK, greedy_BK = (np.asarray(x.addressable_data(0)) for x in outputs)
     answers = []
     for number, row, indices in batch.answers:
         # In float64, in the order of the tokens: the sum does not depend on the layout.
         total = float(values_BK[row, indices].astype(np.float64).sum())
+        if not math.isfinite(total):
+            raise FloatingPointError(
+                f'the log-likelihood of a continuation of {len(indices)} tokens is {total};'
+                ' wanted a finite number: look for broken weights, or compute in float32'
+            )
         answers.append((number, Score(total, bool(greedy_BK[row, indices].all()))))
-    return batch, answers
+    return answers
 
 
-def _stored(store: ScoreStore | None, requests: Sequence[Request]) -> list[Score | None]:
+def _stored(
+    store: ScoreStore | None, requests: Sequence[Request], dtype: str
+) -> list[Score | None]:
     """What the store holds, told by the lead to every process."""
     found: list[Score | None] = [None] * len(requests)
     if store is not None and multihost.is_lead():
-        found = store.get(requests)
+        found = store.get(requests, dtype)
     if jax.process_count() == 1:
         return found
     table = np.array([[s is not None, *(s or (0.0, False))] for s in found], np.float64)

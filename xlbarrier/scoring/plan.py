@@ -56,23 +56,24 @@ class Batch:
     answers: list[tuple[int, int, list[int]]]
 
 
-def plan(
-    requests: Sequence[Request], *, row_tokens: int, batch_rows: int, max_positions: int
-) -> list[Batch]:
-    """Lays out distinct requests; a pure function of its arguments.
+def plan(requests: Sequence[Request], *, row_tokens: int, batch_rows: int) -> list[Batch]:
+    """Lays out distinct, checked requests; a pure function of its arguments.
+
+    The rows are the same in whatever order the requests come.
 
     Args:
-      requests: without repetition.
+      requests: without repetition; each has passed `check`.
       row_tokens: tokens of a row; a longer request takes a row twice, four times ... as long.
       batch_rows: B.
-      max_positions: longest context that the model takes.
 
     Raises:
-      ValueError: naming the request that cannot be scored.
+      ValueError: when row_tokens or batch_rows is not positive.
     """
+    for name, size in (('row_tokens', row_tokens), ('batch_rows', batch_rows)):
+        if size < 1:
+            raise ValueError(f'{name} is {size}; wanted at least 1')
     buckets: dict[int, list[int]] = {}
     for number, request in enumerate(requests):
-        check(request, number, max_positions)
         need, size = len(request.context) + len(request.continuation) - 1, row_tokens
         while size < need:
             size *= 2
@@ -83,8 +84,13 @@ def plan(
     return batches
 
 
-def check(request: Request, number: int, max_positions: int) -> None:
-    """Raises ValueError, naming the request, when it has no context, no continuation or no room."""
+def check(request: Request, number: int, max_positions: int, vocab_size: int) -> None:
+    """Refuses what cannot be scored.
+
+    Raises:
+      ValueError: naming the request, when it has no context, no continuation, more tokens than the
+        model has positions, or a token that the model does not have.
+    """
     length = len(request.context) + len(request.continuation)
     if not request.continuation:
         raise ValueError(f'request {number}: the continuation has no token')
@@ -95,7 +101,14 @@ def check(request: Request, number: int, max_positions: int) -> None:
         )
     if length - 1 > max_positions:
         raise ValueError(
-            f'request {number} has {length} tokens; the model takes {max_positions} positions'
+            f'request {number} has {length} tokens; the model takes {max_positions} positions and'
+            ' the token they predict: shorten its context'
+        )
+    low, high = (edge((*request.context, *request.continuation)) for edge in (min, max))
+    if low < 0 or high >= vocab_size:
+        raise ValueError(
+            f'request {number} has token {low if low < 0 else high}; the model has 0 to'
+            f' {vocab_size - 1}: use the tokenizer of the same model'
         )
 
 
@@ -113,16 +126,14 @@ def _rows(requests: Sequence[Request], numbers: Sequence[int], size: int) -> lis
         request = requests[number]
         return (request.context + request.continuation, len(request.context))
 
-    rows, path, trie = [], [], None
+    tries: list[_Trie] = []
     for number in sorted(numbers, key=key):
         nodes = requests[number].context + requests[number].continuation[:-1]
-        shared = 0 if trie is None else trie.shared(nodes)
-        if trie is None or len(trie.row.tokens) + len(nodes) - shared > size:
-            trie = _Trie()
-            rows.append(trie.row)
-        path = trie.add(nodes)
-        trie.ask(number, requests[number], path)
-    return rows
+        if not tries or not tries[-1].add(nodes, size):
+            tries.append(_Trie())
+            tries[-1].add(nodes, size)
+        tries[-1].ask(number, requests[number])
+    return [trie.close() for trie in tries]
 
 
 class _Trie:
@@ -134,34 +145,40 @@ class _Trie:
         self._slot_of: dict[int, int] = {}
         self._pair_of: dict[tuple[int, int], int] = {}
 
-    def shared(self, nodes: Sequence[int]) -> int:
-        """Length of the prefix of `nodes` that the last path holds."""
-        count = 0
+    def add(self, nodes: Sequence[int], size: int) -> bool:
+        """Adds a path from the root, unless the row would have more than `size` nodes."""
+        tokens = self.row.tokens
+        shared = 0
         for place, token in zip(self._path, nodes, strict=False):
-            if self.row.tokens[place] != token:
+            if tokens[place] != token:
                 break
-            count += 1
-        return count
+            shared += 1
+        if len(tokens) + len(nodes) - shared > size:
+            return False
+        self._leave(shared)
+        for depth in range(shared, len(nodes)):
+            self._path.append(len(tokens))
+            tokens.append(nodes[depth])
+            self.row.positions.append(depth)
+            self.row.until.append(-1)
+        return True
 
-    def add(self, nodes: Sequence[int]) -> list[int]:
-        """Adds a path from the root; returns the places of its nodes."""
-        row = self.row
-        path = self._path[: self.shared(nodes)]
-        for depth in range(len(path), len(nodes)):
-            path.append(len(row.tokens))
-            row.tokens.append(nodes[depth])
-            row.positions.append(depth)
-            row.until.append(-1)
-        for place in path:
-            row.until[place] = len(row.tokens) - 1
-        self._path = path
-        return path
+    def close(self) -> Row:
+        """The finished row."""
+        self._leave(0)
+        return self.row
 
-    def ask(self, number: int, request: Request, path: Sequence[int]) -> None:
-        """Notes which pairs answer a request."""
+    def _leave(self, depth: int) -> None:
+        """Nothing more comes below the path's nodes from `depth` on: their subtrees end here."""
+        for place in self._path[depth:]:
+            self.row.until[place] = len(self.row.tokens) - 1
+        del self._path[depth:]
+
+    def ask(self, number: int, request: Request) -> None:
+        """Notes which pairs answer the request whose path was added last."""
         start = len(request.context) - 1
         indices = []
-        for place, token in zip(path[start:], request.continuation, strict=True):
+        for place, token in zip(self._path[start:], request.continuation, strict=True):
             slot = self._slot_of.setdefault(place, len(self._slot_of))
             if slot == len(self.row.slots):
                 self.row.slots.append(place)

@@ -11,6 +11,8 @@ import numpy as np
 
 from xlbarrier.scoring.plan import Request
 
+WAIT = 60.0  # seconds for another process that is writing
+
 
 class Score(NamedTuple):
     """log-likelihood of a continuation in nats, and whether each token of it is the likeliest."""
@@ -26,28 +28,31 @@ class StoreError(RuntimeError):
 class ScoreStore:
     """Scores of one model, keyed by its fingerprint, the compute dtype and the token ids.
 
-    Use as a context manager. `put` is durable when it returns.
+    Use as a context manager. What `put` was given is on the disk when it returns, also if the
+    process is killed next. The journal is SQLite's default one, which network file systems bear.
     """
 
-    def __init__(self, path: str | os.PathLike, fingerprint: str, compute_dtype: str = 'float32'):
-        """Opens or makes the file.
+    def __init__(self, path: str | os.PathLike, fingerprint: str):
+        """Opens or makes the file; another model's scores in it are never found.
+
+        Args:
+          path: of the file; its folder must exist.
+          fingerprint: of the weights, as of `load.fingerprint`.
 
         Raises:
           StoreError: when it is no SQLite database or cannot be written.
         """
         self.path = pathlib.Path(path)
-        self._prefix = f'{fingerprint}/{compute_dtype}/'.encode()
+        self._fingerprint = fingerprint
         try:
-            self._db = sqlite3.connect(self.path, isolation_level=None)
-            self._db.execute('PRAGMA journal_mode=WAL')
+            self._db = sqlite3.connect(self.path, timeout=WAIT, isolation_level=None)
             self._db.execute(
                 'CREATE TABLE IF NOT EXISTS scores (key BLOB PRIMARY KEY,'
                 ' log_likelihood REAL NOT NULL, is_greedy INTEGER NOT NULL) WITHOUT ROWID'
             )
         except sqlite3.Error as error:
             raise StoreError(
-                f'{self.path} cannot be opened as a store of scores ({error}); remove it, and what'
-                ' it held is computed again'
+                f'{self.path} cannot be opened as a store of scores: {error}. {_advice(error)}'
             ) from error
 
     def __enter__(self) -> 'ScoreStore':
@@ -56,20 +61,24 @@ class ScoreStore:
     def __exit__(self, *exc: object) -> None:
         self._db.close()
 
-    def get(self, requests: Sequence[Request]) -> list[Score | None]:
-        """The stored score of each request, or None."""
-        try:
-            return [self._get(self._key(request)) for request in requests]
-        except sqlite3.Error as error:
-            raise StoreError(f'{self.path} cannot be read ({error}); remove it') from error
+    def get(self, requests: Sequence[Request], dtype: str) -> list[Score | None]:
+        """The score of each request computed in `dtype`, or None where there is none.
 
-    def put(self, scored: Iterable[tuple[Request, Score]]) -> None:
-        """Stores scores, all or none of them.
+        Raises:
+          StoreError: naming the file, when it is damaged.
+        """
+        try:
+            return [self._get(self._key(request, dtype)) for request in requests]
+        except sqlite3.Error as error:
+            raise StoreError(f'cannot read {self.path}: {error}. {_advice(error)}') from error
+
+    def put(self, scored: Iterable[tuple[Request, Score]], dtype: str) -> None:
+        """Stores scores computed in `dtype`, all or none of them.
 
         Raises:
           StoreError: naming the file; what was stored before is kept.
         """
-        rows = [(self._key(request), *score) for request, score in scored]
+        rows = [(self._key(request, dtype), *score) for request, score in scored]
         try:
             self._db.execute('BEGIN IMMEDIATE')
             self._db.executemany('INSERT OR IGNORE INTO scores VALUES (?, ?, ?)', rows)
@@ -77,10 +86,7 @@ class ScoreStore:
         except sqlite3.Error as error:
             if self._db.in_transaction:
                 self._db.execute('ROLLBACK')
-            raise StoreError(
-                f'cannot write {self.path}: {error}. What was stored before is kept: make room,'
-                ' then start again with the same --workdir'
-            ) from error
+            raise StoreError(f'cannot write {self.path}: {error}. {_advice(error)}') from error
 
     def _get(self, key: bytes) -> Score | None:
         row = self._db.execute(
@@ -88,9 +94,22 @@ class ScoreStore:
         ).fetchone()
         return None if row is None else Score(row[0], bool(row[1]))
 
-    def _key(self, request: Request) -> bytes:
-        digest = hashlib.sha256(self._prefix)
+    def _key(self, request: Request, dtype: str) -> bytes:
+        digest = hashlib.sha256(f'{self._fingerprint}/{dtype}/'.encode())
         for ids in (request.context, request.continuation):
             digest.update(len(ids).to_bytes(8, 'little'))
             digest.update(np.asarray(ids, '<i4').tobytes())
         return digest.digest()
+
+
+def _advice(error: sqlite3.Error) -> str:
+    """What to do about it. The first byte of SQLite's code tells the kind."""
+    code = getattr(error, 'sqlite_errorcode', 0) & 0xFF
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return 'The file is damaged: remove it, and what it held is computed again'
+    if code == sqlite3.SQLITE_BUSY:
+        return 'Another process is using it: end that one, then start again'
+    return (
+        'What was stored before is kept: make room or mend the permission, then start again with'
+        ' the same --workdir'
+    )

@@ -11,15 +11,43 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from xlbarrier import metrics
+from xlbarrier import metrics, multihost
 from xlbarrier.data.tokenize import PreTrainedTokenizerFast, encode_pair
 from xlbarrier.models.decoder import Decoder
+from xlbarrier.progress import Progress
 from xlbarrier.run import write_atomic
 from xlbarrier.scoring import engine
 from xlbarrier.scoring.plan import Request
 from xlbarrier.scoring.store import Score, ScoreStore
 from xlbarrier.tasks import prompts
 from xlbarrier.tasks.base import Question, Task, sheets
+
+LETTER_TOKENS = ('natural', 'published')
+
+_REALS, _TEXTS = pa.list_(pa.float64()), pa.list_(pa.string())
+COLUMNS = (
+    ('id', pa.string()),
+    ('language', pa.string()),
+    ('question_language', pa.string()),
+    ('choice_languages', _TEXTS),
+    ('prompt_sha256', pa.string()),
+    ('method', pa.string()),
+    ('scores', _REALS),
+    ('prediction', pa.int64()),
+    ('answer', pa.int64()),
+    ('correct', pa.bool_()),
+    ('subject', pa.string()),
+    ('question', pa.string()),
+    ('choices', _TEXTS),
+)
+COLUMNS_OF = {
+    'loglikelihood': (
+        ('choice_tokens', pa.list_(pa.int64())),
+        ('unconditional_scores', _REALS),
+        *((f'prediction_{name}', pa.int64()) for name in metrics.NORMALISATIONS),
+    ),
+    'letter': (('letter_scores', _REALS), ('letter_prediction', pa.int64())),
+}
 
 
 def evaluate(
@@ -53,16 +81,21 @@ def evaluate(
       (variant, language) -> path.
 
     Raises:
-      ValueError: naming the question that cannot be scored.
+      ValueError: for an unknown method, or naming the question that cannot be scored.
     """
+    _check_methods(methods)
+    if letter_tokens not in LETTER_TOKENS:
+        raise ValueError(f'letter_tokens is {letter_tokens!r}; wanted one of {LETTER_TOKENS}')
     asked_of = {
         (variant, language): task.questions(variant, language) for variant, language in sheets(task)
     }
-    asked = [
-        _requests(question, methods, tokenizer, letter_tokens)
-        for questions in asked_of.values()
-        for question in questions
-    ]
+    asked = []
+    with Progress(f'{model_name}: tokenising {task.name}', unit='questions') as progress:
+        progress.begin(sum(map(len, asked_of.values())))
+        for questions in asked_of.values():
+            for question in questions:
+                asked.append(_requests(question, methods, tokenizer, letter_tokens))
+                progress.update(1)
     flat = [request for groups in asked for group in groups.values() for request in group]
     scores = iter(
         engine.score(
@@ -79,13 +112,15 @@ def evaluate(
         {name: [next(scores) for _ in group] for name, group in groups.items()} for groups in asked
     )
     groups_of = iter(asked)
+    schema = pa.schema([*COLUMNS, *(c for m in sorted(methods)[::-1] for c in COLUMNS_OF[m])])
     paths = {}
     for (variant, language), questions in asked_of.items():
         rows = [_answer(q, language, methods, next(groups_of), next(answered)) for q in questions]
         path = folder / task.name / f'{variant}.{language}.parquet'
-        path.parent.mkdir(parents=True, exist_ok=True)
-        table = pa.Table.from_pylist(rows)
-        write_atomic(path, lambda p, table=table: pq.write_table(table, p))
+        if multihost.is_lead():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            table = pa.Table.from_pylist(rows, schema)
+            write_atomic(path, lambda p, table=table: pq.write_table(table, p))
         paths[variant, language] = path
     return paths
 
@@ -93,13 +128,20 @@ def evaluate(
 def write_prompts(task: Task, folder: pathlib.Path, methods: Sequence[str]) -> list[pathlib.Path]:
     """Writes every prompt, with its SHA-256, to <task>/<variant>.<language>.jsonl; loads no model.
 
-    The rows are those of docs/run_folder.md; with several methods, `label` tells the right choice
-    as each of them has it.
+    The rows are those of docs/run_folder.md; with several methods each has a row of its own, and
+    `label` is the right choice as that method has it.
+
+    Raises:
+      ValueError: for an unknown method.
     """
+    _check_methods(methods)
     paths = []
     for variant, language in sheets(task):
         lines = [
-            json.dumps(_prompt_row(task, variant, number, question, method), ensure_ascii=False)
+            json.dumps(
+                _prompt_row(task, (variant, language), number, question, method),
+                ensure_ascii=False,
+            )
             for number, question in enumerate(task.questions(variant, language))
             for method in methods
         ]
@@ -111,7 +153,7 @@ def write_prompts(task: Task, folder: pathlib.Path, methods: Sequence[str]) -> l
 
 
 def _prompt_row(
-    task: Task, variant: str, number: int, question: Question, method: str
+    task: Task, sheet: tuple[str, str], number: int, question: Question, method: str
 ) -> dict[str, Any]:
     prompt = prompts.render(question, method)
     return {
@@ -119,16 +161,22 @@ def _prompt_row(
         'subject': question.subject,
         'row': number,
         'id': question.id,
-        'variant': variant,
-        'language': question.language,
-        'method': method,
+        'variant': sheet[0],
+        'language': sheet[1],
         'shots': 0,
         'demos': 'none',
         'intervention': -1,
+        'method': method,
         'label': prompt.continuations[question.answer].strip(),
         'sha256': _digest(prompt.context),
         'prompt': prompt.context,
     }
+
+
+def _check_methods(methods: Sequence[str]) -> None:
+    unknown = [method for method in methods if method not in COLUMNS_OF]
+    if unknown or not methods or len(set(methods)) < len(methods):
+        raise ValueError(f'methods are {tuple(methods)}; wanted some of {tuple(COLUMNS_OF)}, once')
 
 
 def _requests(
