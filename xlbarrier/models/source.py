@@ -210,7 +210,6 @@ def _size(folder: pathlib.Path) -> int:
 
 
 def _resolve_hub(name: str) -> pathlib.Path:
-    import httpx
     import huggingface_hub
     from huggingface_hub import errors
 
@@ -224,7 +223,8 @@ def _resolve_hub(name: str) -> pathlib.Path:
             allow_patterns=list(HUB_FILES),
             ignore_patterns=list(HUB_IGNORED),
         )
-    except (errors.HfHubHTTPError, httpx.HTTPError, OSError, ValueError) as error:
+    # errors.HTTPError is that of the client which this version of the hub's library speaks through.
+    except (errors.HfHubHTTPError, errors.HTTPError, OSError, ValueError) as error:
         first = (str(error).strip().splitlines() or [repr(error)])[0]
         raise SourceError(
             f'hf:{name} could not be had from the hub or its cache: {first} (private or gated:'
