@@ -4,6 +4,7 @@ y = W x + (alpha / rank) B A dropout(x); A starts random, B at zero, so a new ad
 nothing. `layers.project` computes the second term where a map has the two arrays.
 """
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -90,16 +91,23 @@ def _maps(decoder: Decoder) -> dict[str, Kernel]:
 def _attach(linear: Kernel, name: str, key: jax.Array, rank: int, alpha: float) -> None:
     kernel = linear.kernel[...]
     inputs = len(ADAPTERS[name].inputs)
-    spec = kernel.sharding.spec
-    shape, a_spec = kernel.shape[: 1 + inputs], P(*spec[: 1 + inputs], None)
-    b_spec = P(None, None, *spec[1 + inputs :])
-    bound = 1 / math.sqrt(math.prod(shape[1:]))
-    a = jax.random.uniform(key, (*shape, rank), jnp.float32, -bound, bound, out_sharding=a_spec)
-    b_shape = (shape[0], rank, *kernel.shape[1 + inputs :])
-    b = jnp.zeros(b_shape, jnp.float32, out_sharding=b_spec)
+    a_spec = P(*kernel.sharding.spec[: 1 + inputs], None)
+    b_spec = P(None, None, *kernel.sharding.spec[1 + inputs :])
+    a, b = _initial(key, kernel.shape, inputs, rank, a_spec, b_spec)
     linear.lora_a = nnx.LoRAParam(a, out_sharding=a_spec)
     linear.lora_b = nnx.LoRAParam(b, out_sharding=b_spec)
-    linear.lora_scale = Constant(jnp.full(shape[0], alpha / rank, jnp.float32))
+    linear.lora_scale = Constant(jnp.full(kernel.shape[0], alpha / rank, jnp.float32))
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2, 3, 4, 5))
+def _initial(
+    key: jax.Array, shape: tuple[int, ...], inputs: int, rank: int, a_spec: P, b_spec: P
+) -> tuple[jax.Array, jax.Array]:
+    layers, into, out = shape[0], shape[1 : 1 + inputs], shape[1 + inputs :]
+    bound = 1 / math.sqrt(math.prod(into))
+    a_shape = (layers, *into, rank)
+    a = jax.random.uniform(key, a_shape, jnp.float32, -bound, bound, out_sharding=a_spec)
+    return a, jnp.zeros((layers, rank, *out), jnp.float32, out_sharding=b_spec)
 
 
 @jax.jit

@@ -15,6 +15,7 @@ from flax import nnx
 from jax.experimental import multihost_utils
 
 from xlbarrier import config as config_lib
+from xlbarrier import multihost
 from xlbarrier.config import TrainConfig
 from xlbarrier.data.pack import PackedRows
 from xlbarrier.data.pipeline import batch_at
@@ -68,8 +69,9 @@ def train(
       config: method, sizes, optimizer.
       folder: of the checkpoints of this training alone.
       seed: of the order of rows, of new adapters and of dropout.
-      log: called once a logged step with step (from 1), loss (nats a token), tokens (predicted so
-        far), learning_rate, grad_norm, tokens_per_second, seconds (since this start).
+      log: called by the lead process once a logged step, with step (from 1), loss (nats a token),
+        tokens (predicted so far), learning_rate, grad_norm, tokens_per_second, seconds (since this
+        start).
       logged_through: last step that was logged before, by a start that was ended; steps up to it
         are computed again where no checkpoint has them, and not logged.
 
@@ -166,7 +168,7 @@ class _Reporter:
             'seconds': round(now - self._began, 3),
         }
         self._last_time, self._last_step = now, done.step
-        if done.step > self._logged_through:
+        if done.step > self._logged_through and multihost.is_lead():
             self._log(row)
 
 
