@@ -51,7 +51,7 @@ def get_config() -> ConfigDict:
 
     config.train = ConfigDict()
     config.train.method = 'full'  # or lora
-    config.train.steps = 60  # updates
+    config.train.steps = 48  # updates
     config.train.batch_rows = 4  # packed rows of one update
     config.train.row_tokens = 128  # tokens of one packed row
     config.train.accumulate = 1  # microbatches of one update; divides batch_rows

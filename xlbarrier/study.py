@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import pyarrow.parquet as pq
 from absl import logging
 from tensorboardX import SummaryWriter
 
@@ -23,7 +22,7 @@ from xlbarrier.config import RunConfig, TrainConfig
 from xlbarrier.corpus import build as corpus_lib
 from xlbarrier.data import pack, tokenize
 from xlbarrier.models import load, source
-from xlbarrier.report import page, tables
+from xlbarrier.report import examples, page, tables
 from xlbarrier.scoring.store import ScoreStore
 from xlbarrier.tasks import evaluate
 from xlbarrier.tasks.base import Task
@@ -229,7 +228,7 @@ def _packed(
 
 
 def _finish(run: run_lib.Run, config: RunConfig) -> None:
-    predictions = read_predictions(run.folder / 'predictions')
+    predictions = examples.read_predictions(run.folder / 'predictions')
     rows = tables.result_rows(
         predictions,
         reference=BASE,
@@ -241,15 +240,6 @@ def _finish(run: run_lib.Run, config: RunConfig) -> None:
     run.update_provenance(finished=run_lib.now(), peak_memory_bytes=_peak_memory())
     page.write_report(run.folder)
     logging.info('report: %s', run.folder / 'report.html')
-
-
-def read_predictions(folder: pathlib.Path) -> dict[tuple[str, str, str, str], object]:
-    """All recorded answers below `folder`: {(model, task, variant, language): pyarrow.Table}."""
-    found = {}
-    for path in sorted(folder.glob('*/*/*.parquet')):
-        variant, language = path.stem.split('.', 1)
-        found[path.parts[-3], path.parts[-2], variant, language] = pq.read_table(path)
-    return found
 
 
 def _log_to(path: pathlib.Path) -> None:

@@ -1,0 +1,285 @@
+"""The report of a run: report.md, and report.html in one file that needs nothing else."""
+
+import json
+import pathlib
+from collections.abc import Iterable
+from typing import Any
+
+import jinja2
+
+from xlbarrier.report import examples, plots, words
+from xlbarrier.report.tables import ALL, MEAN, SOURCE
+from xlbarrier.report.words import Numbers, interval, percent, points
+from xlbarrier.run import write_atomic
+from xlbarrier.text import languages
+
+VARIANT_WORDS = {
+    'english': 'all in English',
+    'full': 'all in the language',
+    'question': 'question in the language, options in English',
+    'options': 'question in English, options in the language',
+    'mixup': 'question in the language, each option in another one',
+}
+NORMALISED = (*('accuracy', 'accuracy_char', 'accuracy_byte', 'accuracy_token', 'accuracy_pmi'),)
+
+
+def write_report(folder: pathlib.Path) -> None:
+    """Draws report.html, report.md and plots/ from what a run folder holds.
+
+    Args:
+      folder: with results.json, config.json, run.json, predictions/, and metrics.jsonl where
+        something was trained.
+
+    Raises:
+      FileNotFoundError, ValueError: naming the file that is missing or broken.
+      RunError: naming the file that cannot be written.
+    """
+    facts = _facts(pathlib.Path(folder))
+    (folder / 'plots').mkdir(exist_ok=True)
+    for section in facts['sections'][:1]:
+        plots.barrier_picture(
+            folder / 'plots',
+            section['picture'],
+            title=f'{facts["model"]}: right answers by language',
+            note=f'{section["task"]}, {section["n"]} questions, {section["method"]};'
+            ' bars: 95 % Wilson intervals',
+            chance=section['chance'],
+        )
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    page = environment.get_template('page.html.j2').render(**facts)
+    write_atomic(folder / 'report.html', page.encode())
+    write_atomic(folder / 'report.md', _markdown(facts).encode())
+
+
+def _facts(folder: pathlib.Path) -> dict[str, Any]:
+    numbers = Numbers(_json(folder / 'results.json')['rows'])
+    config, run = _json(folder / 'config.json'), _json(folder / 'run.json')
+    if not numbers.rows:
+        raise ValueError(f'{folder / "results.json"} holds no rows: nothing to report')
+    models = numbers.values('model', metric='accuracy')
+    predictions = examples.read_predictions(folder / 'predictions')
+    sections = [
+        _section(numbers, task, method, models)
+        for task in numbers.values('task')
+        for method in numbers.values('method', task=task)
+    ]
+    return {
+        'model': str(config['model']['source']).split(':')[-1],
+        'models': models,
+        'sections': sections,
+        'curves': _curves(folder / 'metrics.jsonl'),
+        'examples': examples.differing(
+            predictions, models, config['report']['examples'], config['seed']
+        ),
+        'config_json': json.dumps(config, indent=1, ensure_ascii=False),
+        'run': run,
+        'training': run.get('training', {}),
+        'manifests': {
+            path.parent.name: _json(path) for path in sorted(folder.glob('corpus/*/manifest.json'))
+        },
+        'variant_words': VARIANT_WORDS,
+        'colours': dict(zip(models, plots.COLOURS, strict=False)),
+    }
+
+
+def _section(numbers: Numbers, task: str, method: str, models: list[str]) -> dict[str, Any]:
+    key = {'task': task, 'method': method}
+    first = numbers.find(metric='accuracy', **key)
+    return {
+        'task': task,
+        'method': method,
+        'n': first['n'],
+        'chance': next(r['chance'] for r in numbers.rows if r['chance'] is not None),
+        'headline': words.headline(numbers, task, method),
+        'heat': [_heat(numbers, model, key) for model in models],
+        'accuracy': plots.dots(
+            _points(numbers, models, 'accuracy', 'full', key),
+            title=f'Accuracy by language and model, {task}, {method}',
+            unit='right answers, %; lines are 95 % intervals, the dashed line is guessing',
+            span=(0.0, 1.0),
+            guide=first['chance'],
+        ),
+        'gaps': plots.dots(
+            _points(numbers, models, 'barrier_gap', 'full', key)
+            | _points(numbers, models, 'barrier_gap', 'mixup', key, 'mixup: '),
+            title=f'Barrier gaps before and after, {task}, {method}',
+            unit='accuracy in English minus accuracy there, points; 95 % intervals',
+            span=(-0.2, 0.8),
+            guide=0.0,
+        ),
+        'picture': _points(numbers, models, 'accuracy', 'full', key),
+        'tests': _tests(numbers, key),
+        'normalised': _normalised(numbers, models, key),
+        'alignment': _alignment(numbers, models, key),
+    }
+
+
+def _points(
+    numbers: Numbers, models: list[str], metric: str, variant: str, key: dict, prefix: str = ''
+) -> dict[str, dict[str, plots.Point]]:
+    groups: dict[str, dict[str, plots.Point]] = {}
+    found = numbers.values('language', metric=metric, variant=variant, **key)
+    for language in sorted(found, key=lambda code: (code != SOURCE, code in (MEAN, ALL), code)):
+        for model in models:
+            row = numbers.find(
+                metric=metric, variant=variant, language=language, model=model, **key
+            )
+            if row is not None and row['value'] is not None:
+                label = prefix + language_words(language)
+                text = f'{model}, {label}: {percent(row["value"])} {interval(row)}'
+                groups.setdefault(label, {})[model] = plots.Point(
+                    row['value'], row['ci_low'], row['ci_high'], text
+                )
+    return groups
+
+
+def _heat(numbers: Numbers, model: str, key: dict) -> dict[str, Any]:
+    variants = numbers.values('variant', metric='accuracy', model=model, **key)
+    codes = numbers.values('language', metric='accuracy', model=model, **key)
+    codes = [c for c in codes if c not in (MEAN, ALL)]
+    codes.sort(key=lambda code: (code != SOURCE, code))
+    rows = []
+    for code in codes:
+        cells = []
+        for variant in variants:
+            row = numbers.find(
+                metric='accuracy', model=model, variant=variant, language=code, **key
+            )
+            if row is None:
+                cells.append(None)
+                continue
+            above = (row['value'] - row['chance']) / (1 - row['chance'])
+            cells.append(
+                {
+                    'text': percent(row['value']),
+                    'interval': interval(row),
+                    'shade': round(min(1.0, max(0.0, above)), 3),
+                    'guessing': words.at_chance(numbers, model, variant, code, key),
+                }
+            )
+        rows.append({'code': code, 'name': language_words(code), 'cells': cells})
+    return {'model': model, 'variants': variants, 'rows': rows}
+
+
+def _tests(numbers: Numbers, key: dict) -> list[dict[str, str]]:
+    names = {
+        'difference_to_base': 'accuracy against base',
+        'difference_to_english': 'accuracy against the English arm',
+        'gap_difference_to_base': 'gap against base',
+        'gap_difference_to_english': 'gap against the English arm',
+    }
+    found = []
+    for row in numbers.rows:
+        if row['metric'] in names and all(row[k] == v for k, v in key.items()):
+            found.append(
+                {
+                    'model': row['model'],
+                    'what': names[row['metric']],
+                    'variant': row['variant'],
+                    'language': language_words(row['language']),
+                    'value': points(row['value']),
+                    'interval': interval(row, points),
+                    'p': f'{row["p_holm"]:.3f}',
+                    'verdict': 'significant' if row['p_holm'] <= words.ALPHA else 'not significant',
+                    'mean': row['language'] in (MEAN, ALL),
+                }
+            )
+    return sorted(found, key=lambda row: not row['mean'])
+
+
+def _normalised(numbers: Numbers, models: list[str], key: dict) -> list[list[str]]:
+    rows = []
+    for model in models:
+        for language in numbers.values('language', metric='accuracy', variant='full', **key):
+            here = {'model': model, 'language': language, 'variant': 'full', **key}
+            cells = [numbers.find(metric=metric, **here) for metric in NORMALISED]
+            values = [percent(cell['value']) if cell else '–' for cell in cells]
+            rows.append([model, language_words(language), *values])
+    return rows
+
+
+def _alignment(numbers: Numbers, models: list[str], key: dict) -> list[list[str]]:
+    rows = []
+    for model in models:
+        for language in numbers.values('language', metric='kappa', variant='full', **key):
+            here = {'model': model, 'language': language, 'variant': 'full', **key}
+            cells = [numbers.find(metric=name, **here) for name in ('en_co', 'kappa', 'transfer')]
+            shown = [
+                f'{c["value"]:.2f}' if c['value'] is not None else f'– ({c["reason"]})'
+                for c in cells
+            ]
+            rows.append([model, language_words(language), *shown])
+    return rows
+
+
+def _curves(path: pathlib.Path) -> str:
+    lines: dict[str, list[tuple[float, float]]] = {}
+    if path.exists():
+        for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), 1):
+            try:
+                row = json.loads(line)
+                lines.setdefault(row['arm'], []).append((row['tokens'], row['loss']))
+            except (ValueError, KeyError) as error:
+                raise ValueError(f'{path}, line {number}: {error!r}') from error
+    return plots.curves(
+        lines, title='Training loss by arm', unit='tokens predicted; loss in nats a token'
+    )
+
+
+def language_words(code: str) -> str:
+    """A language's English name, or what its mean is of."""
+    if code in words.LANGUAGE_WORDS:
+        return words.LANGUAGE_WORDS[code]
+    return languages.language(code).english_name
+
+
+def _markdown(facts: dict[str, Any]) -> str:
+    lines = [f'# The cross-lingual knowledge barrier of {facts["model"]}', '']
+    for section in facts['sections']:
+        lines += [f'## {section["task"]}, by {section["method"]}', '']
+        lines += [f'{sentence}\n' for sentence in section['headline']]
+        for heat in section['heat']:
+            head = ['language', *heat['variants']]
+            body = [[row['name'], *[_cell(cell) for cell in row['cells']]] for row in heat['rows']]
+            lines += [f'Accuracy of {heat["model"]}, %:', '', *_table(head, body), '']
+        if section['tests']:
+            head = ['model', 'what', 'variant', 'language', 'points', '95 % interval', 'p (Holm)']
+            body = [
+                [
+                    *[
+                        row[k]
+                        for k in ('model', 'what', 'variant', 'language', 'value', 'interval')
+                    ],
+                    f'{row["p"]}, {row["verdict"]}',
+                ]
+                for row in section['tests']
+            ]
+            lines += ['Paired differences:', '', *_table(head, body), '']
+    run = facts['run']
+    lines += ['## Run it again', '', f'    {run["command"]}', '']
+    lines += [f'Commit {run["git_commit"]}, seed {run["seed"]}.', '']
+    return '\n'.join(lines)
+
+
+def _cell(cell: dict[str, Any] | None) -> str:
+    if cell is None:
+        return '–'
+    mark = ' (cannot be told from guessing)' if cell['guessing'] else ''
+    return f'{cell["text"]} {cell["interval"]}{mark}'
+
+
+def _table(head: list[str], body: Iterable[list[str]]) -> list[str]:
+    return ['| ' + ' | '.join(row) + ' |' for row in (head, ['---'] * len(head), *body)]
+
+
+def _json(path: pathlib.Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise ValueError(f'{path} is not JSON: {error}') from error

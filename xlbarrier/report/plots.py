@@ -1,0 +1,199 @@
+"""Plots: inline SVG that follows the page's colours, and PNG copies for papers and READMEs."""
+
+import io
+import pathlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+
+import matplotlib
+
+matplotlib.use('Agg')
+
+from matplotlib import pyplot as plt
+
+from xlbarrier.run import write_atomic
+
+COLOURS = ('#6b7280', '#d97706', '#2563eb', '#059669', '#7c3aed', '#db2777')
+
+
+@dataclass(frozen=True)
+class Point:
+    """A value with its interval, as a share; `text` is what a reader sees on hovering."""
+
+    value: float
+    low: float
+    high: float
+    text: str
+
+
+def dots(
+    groups: Mapping[str, Mapping[str, Point]],
+    *,
+    title: str,
+    unit: str,
+    span: tuple[float, float],
+    guide: float | None = None,
+) -> str:
+    """Rows of dots with intervals: one row a group, one dot a series, as SVG.
+
+    Args:
+      groups: row label -> series -> point.
+      title: for those who cannot see it.
+      unit: of the axis.
+      span: of the axis, as shares.
+      guide: where a dashed line stands (chance, or zero).
+    """
+    series = list(dict.fromkeys(name for points in groups.values() for name in points))
+    left, width, line = 118, 560, 17
+    heights = [max(len(points), 1) * line + 10 for points in groups.values()]
+    height = sum(heights) + 34
+
+    def x(value: float) -> float:
+        share = (value - span[0]) / (span[1] - span[0])
+        return left + min(1.0, max(0.0, share)) * (width - 14)
+
+    out = [_open(left + width, height, title)]
+    for tick in _ticks(*span):
+        out.append(
+            f'<line class="grid" x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="0" y2="{height - 30}"/>'
+        )
+        out.append(
+            f'<text class="tick" x="{x(tick):.1f}" y="{height - 16}" text-anchor="middle">'
+            f'{100 * tick:.0f}</text>'
+        )
+    if guide is not None:
+        out.append(
+            f'<line class="guide" x1="{x(guide):.1f}" x2="{x(guide):.1f}"'
+            f' y1="0" y2="{height - 30}"/>'
+        )
+    top = 0.0
+    for (label, points), tall in zip(groups.items(), heights, strict=True):
+        out.append(
+            f'<text class="label" x="{left - 10}" y="{top + tall / 2 + 4:.1f}"'
+            f' text-anchor="end">{escape(label)}</text>'
+        )
+        for row, (name, p) in enumerate(points.items()):
+            y = top + 5 + line * (row + 0.5)
+            colour = COLOURS[series.index(name) % len(COLOURS)]
+            out.append(
+                f'<g><title>{escape(p.text)}</title>'
+                f'<line x1="{x(p.low):.1f}" x2="{x(p.high):.1f}" y1="{y:.1f}" y2="{y:.1f}"'
+                f' stroke="{colour}" stroke-width="2.5" stroke-linecap="round" opacity="0.55"/>'
+                f'<circle cx="{x(p.value):.1f}" cy="{y:.1f}" r="4.5" fill="{colour}"/></g>'
+            )
+        top += tall
+    out.append(
+        f'<text class="tick" x="{left + width / 2}" y="{height - 1}" text-anchor="middle">'
+        f'{escape(unit)}</text></svg>'
+    )
+    return ''.join(out)
+
+
+def curves(lines: Mapping[str, Sequence[tuple[float, float]]], *, title: str, unit: str) -> str:
+    """Lines over the number of tokens, as SVG; empty without points."""
+    points = [p for line in lines.values() for p in line]
+    if not points:
+        return ''
+    left, width, height = 52, 626, 230
+    most = max(p[0] for p in points)
+    low, high = min(p[1] for p in points), max(p[1] for p in points)
+    room = (high - low) * 0.06 or 1.0
+    low, high = low - room, high + room
+
+    def place(p: tuple[float, float]) -> str:
+        x = left + p[0] / most * (width - 16)
+        return f'{x:.1f},{8 + (high - p[1]) / (high - low) * (height - 50):.1f}'
+
+    out = [_open(left + width, height, title)]
+    for k in range(5):
+        value = low + (high - low) * k / 4
+        y = 8 + (high - value) / (high - low) * (height - 50)
+        out.append(
+            f'<line class="grid" x1="{left}" x2="{left + width - 16}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        )
+        out.append(
+            f'<text class="tick" x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">'
+            f'{value:.2f}</text>'
+        )
+        x = left + k / 4 * (width - 16)
+        anchor = 'end' if k == 4 else 'middle'
+        out.append(
+            f'<text class="tick" x="{x:.1f}" y="{height - 24}" text-anchor="{anchor}">'
+            f'{most * k / 4:,.0f}</text>'
+        )
+    for number, (name, line) in enumerate(lines.items()):
+        colour = COLOURS[(number + 1) % len(COLOURS)]
+        out.append(
+            f'<polyline fill="none" stroke="{colour}" stroke-width="2"'
+            f' points="{" ".join(place(p) for p in line)}"><title>{escape(name)}</title></polyline>'
+        )
+    out.append(
+        f'<text class="tick" x="{left + width / 2}" y="{height - 6}" text-anchor="middle">'
+        f'{escape(unit)}</text></svg>'
+    )
+    return ''.join(out)
+
+
+def barrier_picture(
+    folder: pathlib.Path,
+    groups: Mapping[str, Mapping[str, Point]],
+    *,
+    title: str,
+    note: str,
+    chance: float,
+) -> None:
+    """Writes barrier.png and barrier.svg: accuracy by language and model, with intervals."""
+    series = list(dict.fromkeys(name for points in groups.values() for name in points))
+    figure, axes = plt.subplots(figsize=(8.4, 3.9), layout='constrained')
+    step = 0.8 / len(series)
+    for number, name in enumerate(series):
+        shown = [(i, points[name]) for i, points in enumerate(groups.values()) if name in points]
+        values = [100 * p.value for _, p in shown]
+        bars = [
+            [100 * (p.value - p.low) for _, p in shown],
+            [100 * (p.high - p.value) for _, p in shown],
+        ]
+        axes.bar(
+            [i - 0.4 + step * (number + 0.5) for i, _ in shown],
+            values,
+            step * 0.92,
+            yerr=bars,
+            color=COLOURS[number % len(COLOURS)],
+            error_kw={'ecolor': '#1f2937', 'elinewidth': 1, 'capsize': 2},
+            label=name,
+        )
+    axes.axhline(100 * chance, color='#9ca3af', linestyle='--', linewidth=1)
+    axes.text(
+        len(groups) - 0.5, 100 * chance + 1, 'guessing', ha='right', color='#6b7280', fontsize=8
+    )
+    axes.set_xticks(range(len(groups)), list(groups))
+    axes.set_ylabel('right answers, %')
+    axes.set_ylim(0, 100)
+    axes.set_title(title, loc='left', fontsize=11)
+    axes.spines[['top', 'right']].set_visible(False)
+    axes.legend(frameon=False, fontsize=9, loc='upper right')
+    figure.supxlabel(note, fontsize=8, color='#6b7280')
+    for kind in ('png', 'svg'):
+        buffer = io.BytesIO()
+        # No date and no random ids: the same run draws the same bytes.
+        with plt.rc_context({'svg.hashsalt': 'xlbarrier'}):
+            extra = {'metadata': {'Date': None}} if kind == 'svg' else {'dpi': 150}
+            figure.savefig(buffer, format=kind, **extra)
+        write_atomic(folder / f'barrier.{kind}', buffer.getvalue())
+    plt.close(figure)
+
+
+def _open(width: int, height: float, title: str) -> str:
+    return (
+        f'<svg role="img" aria-label="{escape(title)}" viewBox="0 0 {width} {height:.0f}"'
+        f' preserveAspectRatio="xMinYMin meet"><title>{escape(title)}</title>'
+    )
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    step = 0.1 if high - low <= 0.7 else 0.2
+    first = round(low / step)
+    return [
+        k * step for k in range(first, round(high / step) + 1) if low <= k * step <= high + 1e-9
+    ]

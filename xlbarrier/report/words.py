@@ -1,0 +1,121 @@
+"""What the numbers say, in words: no difference that could be chance is told as one."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from xlbarrier.report.tables import ALL, MEAN, SOURCE
+
+ALPHA = 0.05
+Row = dict[str, Any]
+
+
+class Numbers:
+    """Looks rows of results.json up."""
+
+    def __init__(self, rows: Sequence[Row]):
+        self.rows = list(rows)
+
+    def find(self, **wanted: Any) -> Row | None:
+        """The first row with these fields, or None."""
+        for row in self.rows:
+            if all(row.get(name) == value for name, value in wanted.items()):
+                return row
+        return None
+
+    def values(self, name: str, **wanted: Any) -> list[Any]:
+        """The distinct values of a field among the rows with these fields, in their order."""
+        rows = (r for r in self.rows if all(r.get(k) == v for k, v in wanted.items()))
+        return list(dict.fromkeys(row[name] for row in rows))
+
+
+def percent(value: float | None) -> str:
+    """A share as a percentage; a dash where there is none."""
+    return '–' if value is None else f'{100 * value:.1f}'
+
+
+def points(value: float) -> str:
+    """A difference of shares in percentage points, with its sign."""
+    return f'{100 * value:+.1f}'.replace('-', '−')
+
+
+def interval(row: Row, form: Any = percent) -> str:
+    """The row's interval in brackets, or nothing."""
+    if row.get('ci_low') is None:
+        return ''
+    return f'[{form(row["ci_low"])}, {form(row["ci_high"])}]'
+
+
+def headline(numbers: Numbers, task: str, method: str) -> list[str]:
+    """Sentences on the barrier and on what each arm did to it.
+
+    Only the means over languages are tested here; their p-values are Holm-adjusted together.
+    """
+    key = {'task': task, 'method': method}
+    models = numbers.values('model', metric='accuracy', **key)
+    base = models[0]
+    said = [_barrier(numbers, base, key)]
+    said += [_effect(numbers, model, key) for model in models[1:]]
+    return [sentence for sentence in said if sentence]
+
+
+def at_chance(numbers: Numbers, model: str, variant: str, language: str, key: Row) -> bool:
+    """Whether the accuracy cannot be told from guessing, after Holm's adjustment."""
+    row = numbers.find(
+        model=model, variant=variant, language=language, metric='above_chance_p', **key
+    )
+    return row is not None and row['p_holm'] > ALPHA
+
+
+def _barrier(numbers: Numbers, model: str, key: Row) -> str:
+    source = numbers.find(model=model, variant='full', language=SOURCE, metric='accuracy', **key)
+    others = numbers.find(model=model, variant='full', language=MEAN, metric='accuracy', **key)
+    gap = numbers.find(model=model, variant='full', language=MEAN, metric='barrier_gap', **key)
+    if source is None:
+        return ''
+    if at_chance(numbers, model, 'full', SOURCE, key):
+        return (
+            f'Even in English {model} is right on {percent(source["value"])} % of'
+            f' {source["n"]} questions, which cannot be told from guessing'
+            f' ({percent(source["chance"])} %): read this way, no barrier can be measured.'
+        )
+    if gap is None:
+        return f'{model} is right on {percent(source["value"])} % of {source["n"]} questions.'
+    words = (
+        f'{model} is right on {percent(source["value"])} % of {source["n"]} questions in English,'
+        f' and on {percent(others["value"])} % on average in the other languages'
+        f' (guessing: {percent(source["chance"])} %)'
+    )
+    if gap['ci_low'] > 0:
+        return (
+            f'{words}: a barrier of {100 * gap["value"]:.1f} points, 95 % interval {interval(gap)}.'
+        )
+    return f'{words}. The difference, interval {interval(gap)}, could be chance.'
+
+
+def _effect(numbers: Numbers, model: str, key: Row) -> str:
+    here = {'model': model, 'variant': 'full', 'language': MEAN, **key}
+    accuracy = numbers.find(metric='difference_to_base', **here)
+    gap = numbers.find(metric='gap_difference_to_base', **here)
+    control = numbers.find(metric='gap_difference_to_english', **here)
+    if accuracy is None or gap is None:
+        return ''
+    words = (
+        f'After fine-tuning on the {model} text, accuracy in the other languages changed by'
+        f' {_change(accuracy)}, and the barrier by {_change(gap)}.'
+    )
+    if control is not None:
+        words += (
+            f' Against the English arm, the control, the barrier differs by {_change(control)}.'
+        )
+    return words
+
+
+def _change(row: Row) -> str:
+    verdict = 'significant' if row['p_holm'] <= ALPHA else 'not significant: it could be chance'
+    return (
+        f'{points(row["value"])} points {interval(row, points)}'
+        f' (p = {row["p_holm"]:.3f} after Holm, {verdict})'
+    )
+
+
+LANGUAGE_WORDS = {MEAN: 'mean of the others', ALL: 'mean'}
