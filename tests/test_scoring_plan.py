@@ -1,4 +1,4 @@
-"""The trie plan: every property that the step and the visibility rule rely on, on random requests."""
+"""The trie plan: what the step and the visibility rule rely on, on random requests."""
 
 import numpy as np
 import pytest
