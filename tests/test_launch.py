@@ -1,4 +1,4 @@
-"""The launch scripts: syntax, the environment made once, the pod's commands."""
+"""The launch scripts: syntax, the environment made once. The pod's is in test_tpu_pod.py."""
 
 import os
 import pathlib
@@ -75,20 +75,3 @@ def test_a_failed_installation_is_told_and_tried_again(tmp_path):
 def test_an_old_python_is_refused(tmp_path):
     answer = bash('-c', 'source launch/environment.sh && find_python', PYTHON='/bin/false')
     assert answer.returncode != 0 and '3.11' in answer.stderr
-
-
-POD = {'PROJECT': 'my-project', 'ZONE': 'us-east5-a', 'TPU_NAME': 'pod-1'}
-
-
-def test_the_pod_script_prints_the_same_command_for_every_worker():
-    answer = bash('launch/tpu_pod.sh', '--dry-run', '--config=configs/quickstart.py', **POD)
-    assert answer.returncode == 0, answer.stderr
-    assert '--worker=all' in answer.stdout
-    for value in POD.values():
-        assert value in answer.stdout
-    assert 'xlbarrier.main' in answer.stdout and '--config=configs/quickstart.py' in answer.stdout
-
-
-def test_the_pod_script_names_the_missing_variable():
-    answer = bash('launch/tpu_pod.sh', '--dry-run', **(POD | {'TPU_NAME': ''}))
-    assert answer.returncode != 0 and 'TPU_NAME' in answer.stderr
