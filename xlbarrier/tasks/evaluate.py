@@ -188,8 +188,8 @@ def _requests(
     """The requests of each reading: one a choice."""
     groups = {}
     for method in methods:
-        prompt = prompts.render(question, method)
         try:
+            prompt = prompts.render(question, method)
             pairs = [encode_pair(tokenizer, prompt.context, c) for c in prompt.continuations]
             if method == 'letter' and letter_tokens == 'published':
                 pairs = [
