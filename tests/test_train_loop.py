@@ -2,13 +2,13 @@
 
 import dataclasses
 import json
+import logging
 import os
 import pathlib
 import re
 import signal
 import subprocess
 import sys
-import threading
 
 import jax
 import numpy as np
@@ -16,11 +16,11 @@ import pytest
 from flax import nnx
 
 from tests.test_train_loss import decoder_on, documents
+from xlbarrier import progress as progress_lib
 from xlbarrier.config import TrainConfig
 from xlbarrier.data.pack import pack
 from xlbarrier.mesh import make_mesh
 from xlbarrier.train import loop
-from xlbarrier.train import progress as progress_lib
 from xlbarrier.train.checkpoint import CheckpointError, Checkpoints
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -165,27 +165,16 @@ def test_a_loss_that_is_not_finite_stops_and_is_not_saved(mesh, packed, tmp_path
         assert checkpoints.latest == 1  # its loss was that of the model before
 
 
-def test_progress_lines_come_while_a_step_takes_long(monkeypatch):
-    assert progress_lib.EVERY_SECONDS < 10
-    lines, enough = [], threading.Event()
-
-    def take(_, line):
-        lines.append(line)
-        if len(lines) >= 3:
-            enough.set()
-
-    monkeypatch.setattr(progress_lib, 'EVERY_SECONDS', 0.01)
-    monkeypatch.setattr(progress_lib.logging, 'info', take)
-    with progress_lib.Progress(steps=9, step_tokens=512, start=2) as progress:
-        assert enough.wait(5)
-        assert lines[0] == 'compiling: step 2 of 9'
-        progress.reached(3, 2.5)
-        progress.reached(5, 2.25)
-        assert re.fullmatch(
-            r'training: step 5 of 9, loss 2\.2500, \d+ tokens/s, \d+ s left', progress.line()
-        )
-        progress.doing('writing a checkpoint')
-        assert progress.line().startswith('writing a checkpoint: step 5 of 9')
+def test_progress_lines_come_while_a_step_takes_long(mesh, packed, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(progress_lib, 'INTERVAL', 0.02)
+    with caplog.at_level(logging.INFO, logger='absl'):
+        run(mesh, packed, TRAIN, tmp_path / 'mixed')
+    lines = [r.getMessage() for r in caplog.records if 'fine-tuning in mixed' in r.getMessage()]
+    assert any('(compiling)' in line for line in lines), 'the first step is not silent'
+    whole = TRAIN.steps * TRAIN.batch_rows * TRAIN.row_tokens
+    assert f'{whole:,}/{whole:,} tokens' in lines[-1]
+    assert re.search(rf'step {TRAIN.steps} of {TRAIN.steps}, loss \d', lines[-1])
+    assert any(re.search(r'tokens/s, \d+ s left', line) for line in lines[:-1])
 
 
 CHILD = """

@@ -5,8 +5,9 @@ import os
 from collections.abc import Sequence
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+from flax import nnx
+from jax.sharding import PartitionSpec as P
 
 from xlbarrier import mesh as mesh_lib
 from xlbarrier.data import tokenize
@@ -88,8 +89,7 @@ def logits(model: Model, ids_BT: Sequence[Sequence[int]] | np.ndarray) -> np.nda
             {'tokens': padded, 'positions': places, 'until': np.full_like(padded, length - 1)},
             model.mesh,
         )
-        out_BTV = model.decoder(batch['tokens'], batch['positions'], batch['until'])
-    return np.asarray(out_BTV.astype(jnp.float32))[:rows]
+        return np.asarray(_logits(model.decoder, **batch))[:rows]
 
 
 def score(
@@ -132,3 +132,10 @@ def score(
         rows_per_device=rows_per_device,
     )
     return [(s.log_likelihood, s.is_greedy) for s in scores]
+
+
+@nnx.jit
+def _logits(
+    decoder: Decoder, tokens: jax.Array, positions: jax.Array, until: jax.Array
+) -> jax.Array:
+    return jax.reshard(decoder(tokens, positions, until), P())

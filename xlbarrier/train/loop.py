@@ -21,9 +21,9 @@ from xlbarrier.data.pack import PackedRows
 from xlbarrier.data.pipeline import batch_at
 from xlbarrier.models import lora
 from xlbarrier.models.decoder import Decoder
+from xlbarrier.progress import Progress
 from xlbarrier.train.checkpoint import CheckpointError, Checkpoints
 from xlbarrier.train.optimizer import make_schedule
-from xlbarrier.train.progress import Progress
 from xlbarrier.train.step import (
     Arrays,
     TrainState,
@@ -99,8 +99,9 @@ def train(
         with (
             jax.set_mesh(mesh),
             _told_to_stop() as told,
-            Progress(config.steps, config.batch_rows * config.row_tokens, done) as progress,
+            Progress(f'fine-tuning in {checkpoints.folder.name}', unit='tokens') as progress,
         ):
+            progress.update(0, 'compiling')
             report = _Reporter(config, progress, log, logged_through)
             previous = None
             for step in range(done, config.steps):
@@ -116,10 +117,10 @@ def train(
                 if stop or last or (step + 1) % config.checkpoint_every == 0:
                     report(previous)
                     previous = None
-                    progress.doing('writing a checkpoint')
+                    progress.update(0, 'writing a checkpoint')
                     meta = {'step': step + 1, 'tokens': tokens, 'training': identity}
                     checkpoints.save(state, meta, final=last)
-                    progress.doing('training')
+                    progress.update(0, report.note)
                 if stop and not last:
                     logging.info('told to stop: checkpoint of step %d written', step + 1)
                     raise Stopped
@@ -141,6 +142,8 @@ class _Reporter:
         self._logged_through = logged_through
         self._began = self._last_time = time.monotonic()
         self._last_step = None
+        self._told = None
+        self.note = ''
 
     def __call__(self, done: _Dispatched | None) -> None:
         if done is None:
@@ -152,7 +155,7 @@ class _Reporter:
                 f'step {done.step}: loss {loss}, gradient norm {numbers["grad_norm"]}; lower'
                 f' config.train.learning_rate ({self._config.learning_rate}) or look at the rows'
             )
-        self._progress.reached(done.step, loss)
+        self._tell(done.step, loss)
         if done.step % self._config.log_every and done.step != self._config.steps:
             return
         now = time.monotonic()
@@ -170,6 +173,16 @@ class _Reporter:
         self._last_time, self._last_step = now, done.step
         if done.step > self._logged_through and multihost.is_lead():
             self._log(row)
+
+    def _tell(self, step: int, loss: float) -> None:
+        step_tokens = self._config.batch_rows * self._config.row_tokens
+        self.note = note = f'step {step} of {self._config.steps}, loss {loss:.4f}'
+        if self._told is None:  # the first step holds the compilation, and is no part of the rate
+            self._progress.begin(self._config.steps * step_tokens, earlier=step * step_tokens)
+            self._progress.update(0, note)
+        else:
+            self._progress.update((step - self._told) * step_tokens, note)
+        self._told = step
 
 
 def _check(
