@@ -166,7 +166,7 @@ def test_a_loss_that_is_not_finite_stops_and_is_not_saved(mesh, packed, tmp_path
 
 
 def test_progress_lines_come_while_a_step_takes_long(mesh, packed, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(progress_lib, 'INTERVAL', 0.02)
+    monkeypatch.setattr(progress_lib, 'INTERVAL', 0.0005)
     with caplog.at_level(logging.INFO, logger='absl'):
         run(mesh, packed, TRAIN, tmp_path / 'mixed')
     lines = [r.getMessage() for r in caplog.records if 'fine-tuning in mixed' in r.getMessage()]
