@@ -43,6 +43,7 @@ def test_quickstart_names_every_field_so_that_flags_can_set_it():
         ('train.steps', True, ['config.train.steps', 'True', 'int']),
         ('train.steps', 0, ['config.train.steps', '0', 'at least 1']),
         ('train.learning_rate', float('nan'), ['config.train.learning_rate', 'more than 0']),
+        ('train.warmup_steps', 48, ['config.train.warmup_steps', '48', 'less than']),
         ('train.accumulate', 3, ['config.train.accumulate', 'does not divide', '4']),
         ('train.remat', 'dot', ['config.train.remat', "'dots'"]),
         ('arms', 'mixed', ['config.arms', 'tuple']),

@@ -297,6 +297,11 @@ def _check_train(train: TrainConfig) -> None:
             f'config.train.accumulate is {train.accumulate}, which does not divide'
             f' config.train.batch_rows = {train.batch_rows}'
         )
+    if train.warmup_steps >= train.steps:
+        raise ConfigError(
+            f'config.train.warmup_steps is {train.warmup_steps}; wanted less than'
+            f' config.train.steps = {train.steps}'
+        )
     for name, low, high in (('b1', 0, 1), ('b2', 0, 1), ('lora_dropout', 0, 1)):
         if not low <= getattr(train, name) < high:
             raise ConfigError(

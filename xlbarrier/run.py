@@ -29,11 +29,19 @@ class RunError(RuntimeError):
 
 
 class Run:
-    """An open run folder, locked against a second process until this one ends."""
+    """An open run folder, locked against another run until this process ends.
 
-    def __init__(self, folder: pathlib.Path, lock: int):
+    Of the processes of one run, only the lead writes: for the others every write does nothing.
+    """
+
+    def __init__(self, folder: pathlib.Path, lock: int | None):
         self.folder = folder
         self._lock = lock
+
+    @property
+    def lead(self) -> bool:
+        """Whether this process writes."""
+        return self._lock is not None
 
     def path(self, *parts: str) -> pathlib.Path:
         """A path inside the folder; its parent exists."""
@@ -43,6 +51,8 @@ class Run:
 
     def write_json(self, name: str, value: Any) -> None:
         """Writes `value` to `name`, whole or not at all."""
+        if not self.lead:
+            return
         text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
         write_atomic(self.path(name), (text + '\n').encode())
 
@@ -56,6 +66,8 @@ class Run:
 
     def update_provenance(self, **fields: Any) -> None:
         """Adds fields to run.json; a dict is merged into the dict that is there."""
+        if not self.lead:
+            return
         record = self.read_json('run.json')
         for name, value in fields.items():
             if isinstance(value, dict):
@@ -87,7 +99,8 @@ class Run:
 
     def close(self) -> None:
         """Gives the lock back."""
-        os.close(self._lock)
+        if self._lock is not None:
+            os.close(self._lock)
 
 
 def open_run(folder: str | os.PathLike, config: config_lib.RunConfig, **provenance: Any) -> Run:
@@ -119,6 +132,11 @@ def open_run(folder: str | os.PathLike, config: config_lib.RunConfig, **provenan
     record.setdefault('started', record['starts'][0])
     run.write_json('run.json', record)
     return run
+
+
+def follow(folder: str | os.PathLike) -> Run:
+    """The run folder that the lead process has opened, for another process of the same run."""
+    return Run(pathlib.Path(folder).expanduser().resolve(), None)
 
 
 def open_finished(folder: str | os.PathLike) -> Run:

@@ -3,6 +3,7 @@
 Each part leaves its result in the run folder whole, and is taken from there by a later start.
 """
 
+import contextlib
 import functools
 import logging as std_logging
 import pathlib
@@ -72,8 +73,8 @@ def prompts(folder: pathlib.Path, config: RunConfig) -> None:
 
 
 def report(folder: pathlib.Path, config: RunConfig) -> None:
-    """Draws the report of a finished run again; only the report's own fields may differ from it."""
-    del config  # the run's own config.json is what was run
+    """Draws the report of a finished run again, from what its folder holds; loads no model."""
+    del config  # the folder's own config.json says what was run
     run = run_lib.open_finished(folder)
     page.write_report(run.folder)
     logging.info('report: %s', run.folder / 'report.html')
@@ -100,21 +101,31 @@ def _begin(
     tasks = make_tasks(config)
     multihost.initialize()
     mesh = mesh_lib.make_mesh(config.mesh.data, config.mesh.fsdp, config.mesh.tensor)
-    run = run_lib.open_run(
-        folder,
-        config,
-        devices=[d.device_kind for d in jax.devices()],
-        mesh=dict(mesh.shape),
-    )
-    _log_to(run.path('log.txt'))
+    run = run_lib.follow(folder)
+    if multihost.is_lead():
+        kinds = [device.device_kind for device in jax.devices()]
+        run = run_lib.open_run(folder, config, devices=kinds, mesh=dict(mesh.shape))
+        _log_to(run.path('log.txt'))
+    multihost.barrier('run folder')
     logging.info('run folder %s, mesh %s, %s', run.folder, dict(mesh.shape), jax.devices()[0])
     model_config = load.read_config(source.resolve(config.model.source))
-    mesh_lib.check_divides(model_config, mesh)
+    trains = config.mode in ('study', 'train')
+    batch = config.train.batch_rows // config.train.accumulate if trains else None
+    mesh_lib.check_divides(model_config, mesh, batch)
+    if trains and config.train.row_tokens > model_config.max_positions:
+        raise ValueError(
+            f'config.train.row_tokens is {config.train.row_tokens};'
+            f' {config.model.source} takes {model_config.max_positions} positions'
+        )
     return tasks, run, mesh
 
 
 def _corpus(run: run_lib.Run, config: RunConfig, arm: str) -> pathlib.Path:
-    return corpus_lib.build(config.corpus, arm, run.path('corpus', arm))
+    folder = run.path('corpus', arm)
+    if run.lead:
+        corpus_lib.build(config.corpus, arm, folder)
+    multihost.barrier(f'corpus {arm}')
+    return folder
 
 
 def _measure(
@@ -142,7 +153,11 @@ def _measure(
     )
     for task_name, task in tasks.items():
         logging.info('%s: asking %s', name, task_name)
-        with ScoreStore(run.path('scores.sqlite'), model.fingerprint) as store:
+        with (
+            ScoreStore(run.path('scores.sqlite'), model.fingerprint)
+            if run.lead
+            else contextlib.nullcontext() as store
+        ):
             evaluate.evaluate(
                 task,
                 model.decoder,
@@ -182,7 +197,9 @@ def _fine_tune(
     )
     logging.info('%s: fine-tuning, %d updates', arm, config.train.steps)
     logged = run.last_step(arm)
-    board = SummaryWriter(str(run.path('tensorboard', arm)), purge_step=logged + 1)
+    # tensorboardX writes from a thread of its own; a process that is not the lead logs no step.
+    place = str(run.path('tensorboard', arm))
+    board = SummaryWriter(place, purge_step=logged + 1, write_to_disk=run.lead)
     decoder = loop.train(
         decoder,
         packed,
@@ -228,6 +245,8 @@ def _packed(
 
 
 def _finish(run: run_lib.Run, config: RunConfig) -> None:
+    if not run.lead:
+        return
     predictions = examples.read_predictions(run.folder / 'predictions')
     rows = tables.result_rows(
         predictions,
