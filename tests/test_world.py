@@ -1,0 +1,82 @@
+"""Languages and the world: CLDR's own facts, and no name that falls back to another language."""
+
+import pytest
+
+from xlbarrier.tasks.worldfacts_templates import LANGUAGES
+from xlbarrier.text import languages, world
+
+
+@pytest.mark.parametrize(
+    ('code', 'script', 'direction', 'spaces'),
+    [
+        ('en', 'Latn', 'ltr', True),
+        ('ar', 'Arab', 'rtl', True),
+        ('he', 'Hebr', 'rtl', True),
+        ('zh', 'Hans', 'ltr', False),
+        ('ja', 'Jpan', 'ltr', False),
+        ('th', 'Thai', 'ltr', False),
+        ('hi', 'Deva', 'ltr', True),
+        ('ru', 'Cyrl', 'ltr', True),
+        ('zh-Hant', 'Hant', 'ltr', False),
+    ],
+)
+def test_scripts_directions_and_spaces(code, script, direction, spaces):
+    found = languages.language(code)
+    assert (found.script, found.direction, found.spaces) == (script, direction, spaces)
+    assert found.code == code and found.english_name and found.native_name
+
+
+def test_an_unknown_language_is_named_with_near_ones():
+    with pytest.raises(languages.UnknownLanguageError, match=r"'dee'.*\bde\b"):
+        languages.language('dee')
+    with pytest.raises(ValueError, match="'e!'"):
+        languages.language('e!')
+
+
+def test_sovereign_states_and_their_regions():
+    found = {c.code: c for c in world.countries()}
+    assert len(found) == len(world.countries()) == 196
+    assert {'FR', 'JP', 'BR', 'KE', 'AU', 'XK', 'PS', 'VA'} <= set(found)
+    assert not {'RE', 'GP', 'HK', 'PR'} & set(found)
+    regions = [region for regions in world.CONTINENTS.values() for region in regions]
+    assert sorted(regions) == sorted(world.REGIONS)
+    assert world.continent(found['JP'].region) == '142'
+    assert found['FR'].cities == ('Europe/Paris',)
+    assert found['CH'].currencies == ('CHF',) and 'de' in found['CH'].official_languages
+
+
+def test_every_city_and_country_has_a_name_in_every_template_language():
+    for language in LANGUAGES:
+        for city in world.cities():
+            assert world.city_name(city.zone, language)
+        for country in world.countries():
+            assert world.country_name(country.code, language)
+            assert world.region_name(country.region, language)
+
+
+@pytest.mark.parametrize(
+    ('zone', 'language', 'name'),
+    [
+        ('Europe/Berlin', 'de', 'Berlin'),
+        ('Europe/Kyiv', 'ru', 'Киев'),  # CLDR files it under the zone's former name
+        ('Asia/Kolkata', 'de', 'Kalkutta'),
+        ('Africa/Cairo', 'ar', 'القاهرة'),
+        ('Europe/Paris', 'ja', 'パリ'),
+        ('America/New_York', 'en', 'New York'),
+    ],
+)
+def test_city_names(zone, language, name):
+    assert world.city_name(zone, language) == name
+
+
+def test_a_missing_name_is_an_error_and_not_an_english_name():
+    with pytest.raises(world.MissingNameError, match="'hi'"):
+        world.city_name('Europe/Nowhere', 'hi')
+    with pytest.raises(world.MissingNameError, match='currency ZZZ'):
+        world.currency_name('ZZZ', 'en')
+
+
+def test_fold_compares_names_without_marks_case_and_spaces():
+    assert world.fold('São Tomé') == world.fold('sao tome')
+    assert world.fold('Guinea-Bissau') == 'guineabissau'
+    assert world.fold('हिन्दी')
