@@ -1,0 +1,156 @@
+"""The page: complete, self-contained, right to left where it must be, and honest about chance."""
+
+import html.parser
+import json
+import re
+
+import pytest
+
+from tests import report_run
+from xlbarrier.report import page, words
+from xlbarrier.report.words import Numbers
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp('run')
+    report_run.write(made)
+    page.write_report(made)
+    return made
+
+
+@pytest.fixture(scope='module')
+def text(folder):
+    return (folder / 'report.html').read_text(encoding='utf-8')
+
+
+class Checker(html.parser.HTMLParser):
+    """Notes unbalanced tags and what would be fetched."""
+
+    VOID = ('meta', 'br', 'link', 'img', 'line', 'circle', 'polyline')
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.fetched = [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.fetched += [v for k, v in attributes if k in ('src', 'href')]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.fetched += [v for k, v in attributes if k in ('src', 'href')]
+
+    def handle_endtag(self, tag):
+        if tag in ('polyline',):
+            return
+        assert self.open and self.open.pop() == tag, f'</{tag}> closes another element'
+
+
+def test_the_page_is_whole_and_fetches_nothing(text):
+    checker = Checker()
+    checker.feed(text)
+    assert checker.open == [] and checker.fetched == []
+    assert '@import' not in text and 'url(' not in text
+    assert not re.search(r'[{}%]\}|\{[{%]', text), 'no template marks are left'
+
+
+def test_it_shows_what_the_issue_asks_for(text):
+    for model in ('base', 'english', 'mixed'):
+        assert f'{model}: right answers' in text
+    assert 'Barrier gaps before and after' in text
+    assert 'Training loss by arm' in text
+    assert text.count('<article class="question">') == 10
+    assert 'python -m xlbarrier.main --config=x' in text and 'c0ffee' in text
+
+
+def test_right_to_left_questions_say_so(text):
+    articles = re.findall(r'<article.*?</article>', text, re.S)
+    seen = set()
+    for article in articles:
+        code, direction = re.search(r'class="ask" lang="(\w+)" dir="(\w+)"', article).groups()
+        assert direction == ('rtl' if code in ('ar', 'he') else 'ltr')
+        seen.add(code)
+        for option_code, option_direction in re.findall(r'<bdi lang="(\w+)" dir="(\w+)"', article):
+            assert option_direction == ('rtl' if option_code in ('ar', 'he') else 'ltr')
+    assert {'ar', 'he', 'zh'} <= seen
+
+
+def test_every_table_has_headers_and_every_picture_a_title(text):
+    assert text.count('<svg') == text.count('role="img"')
+    for table in re.findall(r'<table.*?</table>', text, re.S):
+        assert 'scope="' in table
+
+
+def test_numbers_in_the_heat_map_are_those_of_results_json(folder, text):
+    rows = json.loads((folder / 'results.json').read_text())['rows']
+    for row in rows:
+        if row['metric'] == 'accuracy' and row['language'] in report_run.LANGUAGES:
+            low, high = 100 * row['ci_low'], 100 * row['ci_high']
+            assert f'{100 * row["value"]:.1f}<small>[{low:.1f}, {high:.1f}]</small>' in text
+
+
+def test_a_clear_effect_is_told_and_noise_is_not(folder):
+    numbers = Numbers(json.loads((folder / 'results.json').read_text())['rows'])
+    barrier, english, mixed = words.headline(numbers, 'worldfacts', 'loglikelihood')
+    assert 'a barrier of' in barrier and '95 % interval' in barrier
+    assert 'not significant: it could be chance' in english
+    assert re.search(r'barrier by −\d.*?, significant\)', mixed)
+    letters = words.headline(numbers, 'worldfacts', 'letter')
+    assert 'cannot be told from guessing' in letters[0]
+    assert 'a barrier of' not in letters[0]
+
+
+def test_markdown_holds_the_same_numbers(folder):
+    report = (folder / 'report.md').read_text(encoding='utf-8')
+    rows = json.loads((folder / 'results.json').read_text())['rows']
+    (row,) = [
+        r
+        for r in rows
+        if (r['model'], r['variant'], r['language']) == ('mixed', 'full', 'fr')
+        and (r['metric'], r['method']) == ('accuracy', 'loglikelihood')
+    ]
+    assert f'{100 * row["value"]:.1f} [' in report
+    assert 'cannot be told from guessing' in report
+
+
+def test_pictures_are_written(folder):
+    assert (folder / 'plots/barrier.png').read_bytes().startswith(b'\x89PNG')
+    assert '<svg' in (folder / 'plots/barrier.svg').read_text()
+
+
+def test_text_is_escaped(tmp_path):
+    made = report_run.predictions(questions=20)
+    for key, table in made.items():
+        evil = [f'<script>alert({i})</script>' for i in range(table.num_rows)]
+        column = table.schema.get_field_index('question')
+        made[key] = table.set_column(column, 'question', [evil])
+    report_run.write(tmp_path, made=made)
+    page.write_report(tmp_path)
+    text = (tmp_path / 'report.html').read_text()
+    assert '<script' not in text and '&lt;script&gt;' in text
+
+
+def test_one_model_alone_has_a_report(tmp_path):
+    report_run.write(tmp_path, models=('base',))
+    page.write_report(tmp_path)
+    text = (tmp_path / 'report.html').read_text()
+    assert 'a barrier of' in text and 'Questions where the models differ' not in text
+
+
+def test_the_same_run_draws_the_same_bytes(folder, tmp_path):
+    report_run.write(tmp_path)
+    page.write_report(tmp_path)
+    for name in ('report.html', 'report.md', 'plots/barrier.png', 'plots/barrier.svg'):
+        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes(), name
+
+
+def test_broken_files_are_named(tmp_path):
+    report_run.write(tmp_path)
+    with (tmp_path / 'metrics.jsonl').open('a') as f:
+        f.write('{"arm": "mixed"\n')
+    with pytest.raises(ValueError, match=r'metrics\.jsonl, line 11'):
+        page.write_report(tmp_path)
+    (tmp_path / 'results.json').write_text('{')
+    with pytest.raises(ValueError, match=r'results\.json is not JSON'):
+        page.write_report(tmp_path)
