@@ -21,6 +21,17 @@ from xlbarrier.text import world
 CHOICES = 4
 CITIES_A_COUNTRY = 4
 NO_DISTRACTOR = frozenset({'XK', 'PS', 'VA'})  # disputed, or inside another option
+# Answers that are right too, or partly, though CLDR does not list them: no distractors there.
+ALSO_TENDER = {'BN': 'SGD', 'BT': 'INR', 'NP': 'INR', 'SG': 'BND', 'SZ': 'ZAR'}
+ALSO_SPOKEN = {
+    'BI': ('sw',),
+    'DZ': ('tzm',),
+    'ET': ('so', 'ti'),
+    'LY': ('tzm',),
+    'RW': ('sw',),
+    'SS': ('ar', 'sw'),
+    'ZW': ('ny', 'st', 'tn'),
+}
 
 
 @dataclass(frozen=True)
@@ -161,8 +172,8 @@ def _city_country() -> Iterable[Candidate]:
         if not repeated and not given_away:
             usable.setdefault(city.country, []).append(city.zone)
     for country in sorted(usable):
-        principal_first = sorted(usable[country], key=lambda z: (not world.is_principal(z), z))
-        for rank, zone in enumerate(principal_first[:CITIES_A_COUNTRY]):
+        best_first = sorted(usable[country], key=world.familiarity)
+        for rank, zone in enumerate(best_first[:CITIES_A_COUNTRY]):
             wrong = _wrong(country, country, world.country_name, lambda c: [c], countries)
             yield Candidate('city_country', zone, country, country, wrong, rank)
 
@@ -175,6 +186,7 @@ def _country_currency() -> Iterable[Candidate]:
         if _names(world.currency_name, answer) is None:
             continue
         wrong = _wrong(country, answer, world.currency_name, lambda c: single[c], sorted(single))
+        wrong = _without(wrong, (ALSO_TENDER.get(country),))
         yield Candidate('country_currency', country, answer, country, wrong)
 
 
@@ -183,12 +195,15 @@ def _country_language() -> Iterable[Candidate]:
     official = {c.code: c.official_languages for c in world.countries() if c.official_languages}
     for country, codes in official.items():
         spoken = get_official_languages(country, regional=True, de_facto=True)
+        by_law = get_official_languages(country)
+        # Senegal's language by law is French, whatever most people speak; Australia has none.
+        codes = [c for c in codes if c in by_law] or codes
         answer = next((c for c in codes if _names(world.language_name, c) is not None), None)
         if answer is not None:
-            near, far = _wrong(
+            wrong = _wrong(
                 country, answer, world.language_name, lambda c: official[c], sorted(official)
             )
-            wrong = tuple(tuple(c for c in part if c not in spoken) for part in (near, far))
+            wrong = _without(wrong, (*spoken, *ALSO_SPOKEN.get(country, ())))
             yield Candidate('country_language', country, answer, country, wrong)
 
 
@@ -233,6 +248,10 @@ def _wrong(
 
     near = usable(near, ())
     return near, usable(far, near)
+
+
+def _without(wrong: Iterable[tuple[str, ...]], right: Sequence[str | None]) -> tuple:
+    return tuple(tuple(c for c in part if c not in right) for part in wrong)
 
 
 def _item(

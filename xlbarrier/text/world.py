@@ -68,11 +68,28 @@ NOT_CITIES = frozenset(
         *('Pacific/Nauru', 'Pacific/Palau', 'Pacific/Ponape', 'Pacific/Pohnpei'),
         *('Pacific/Tarawa', 'Pacific/Tongatapu', 'Pacific/Truk', 'Pacific/Chuuk'),
         *('Pacific/Johnston', 'Pacific/Midway', 'Pacific/Wake', 'Pacific/Bougainville'),
-        *('Pacific/Funafuti'),
+        'Pacific/Funafuti',
         # Disputed: which country they lie in is not ours to mark right or wrong.
         *('Europe/Simferopol', 'Asia/Jerusalem', 'Africa/El_Aaiun', 'Asia/Famagusta'),
         'Africa/Ceuta',
+        # A village of 1,500 people.
+        'Europe/Busingen',
     )
+)
+
+# The best-known cities of countries of which CLDR names several; it does not say itself which are.
+# The first are asked about first. St. John's, Mérida and Cordoba are cities of other countries too.
+BEST_KNOWN = (
+    *('America/Argentina/Buenos_Aires',),
+    *('America/New_York', 'America/Los_Angeles', 'America/Chicago', 'America/Phoenix'),
+    *('America/Sao_Paulo', 'America/Fortaleza', 'America/Manaus', 'America/Recife'),
+    *('America/Toronto', 'America/Vancouver', 'America/Edmonton', 'America/Winnipeg'),
+    *('America/Monterrey', 'America/Tijuana', 'America/Cancun', 'America/Ciudad_Juarez'),
+    *('Asia/Almaty', 'Asia/Aqtobe', 'Asia/Ulaanbaatar', 'Asia/Tashkent', 'Asia/Samarkand'),
+    *('Asia/Jakarta', 'Asia/Makassar', 'Asia/Pontianak', 'Asia/Jayapura'),
+    *('Asia/Kuala_Lumpur', 'Asia/Kuching', 'Asia/Shanghai', 'Asia/Urumqi'),
+    *('Australia/Sydney', 'Australia/Melbourne', 'Australia/Brisbane', 'Australia/Perth'),
+    *('Europe/Moscow', 'Asia/Novosibirsk', 'Asia/Yekaterinburg', 'Asia/Krasnoyarsk'),
 )
 
 
@@ -145,7 +162,8 @@ def cities() -> tuple[City, ...]:
     found = []
     for zone, code in sorted(get_global('zone_territories').items()):
         # 'America/Indiana/Knox' is told in English as 'Knox, Indiana'.
-        if code in states and zone not in NOT_CITIES and zone.count('/') == 1:
+        plain = zone.count('/') == 1 or zone in BEST_KNOWN
+        if code in states and zone not in NOT_CITIES and plain:
             found.append(City(zone, code))
     return tuple(found)
 
@@ -203,17 +221,22 @@ def script_name(script: str, code: str) -> str:
 
 
 def fold(text: str) -> str:
-    """Text for comparison: case-folded, without marks, punctuation or spaces."""
-    decomposed = unicodedata.normalize('NFKD', text).casefold()
-    return ''.join(c for c in decomposed if unicodedata.category(c)[0] in 'LN')
+    """Text for comparison: case-folded, without accents, points, punctuation or spaces.
 
-
-def is_principal(zone: str) -> bool:
-    """Whether the zone is the one that CLDR maps an operating system's whole time zone to.
-
-    Of a country's cities these are the well-known ones: New York, not Yakutat.
+    A mark that does not combine (class 0) is a vowel of an Indic script: Moscow and Minsk differ in
+    nothing else in Hindi.
     """
-    return zone in set(get_global('windows_zone_mapping').values())
+    kept = []
+    for c in unicodedata.normalize('NFKD', text).casefold():
+        kind = unicodedata.category(c)[0]
+        if kind in 'LN' or (kind == 'M' and not unicodedata.combining(c)):
+            kept.append(c)
+    return ''.join(kept)
+
+
+def familiarity(zone: str) -> tuple[int, str]:
+    """Sorts the cities of a country: New York before Yakutat (see BEST_KNOWN)."""
+    return (BEST_KNOWN.index(zone) if zone in BEST_KNOWN else len(BEST_KNOWN), zone)
 
 
 @functools.cache
