@@ -1,6 +1,7 @@
 """Languages and the world: CLDR's own facts, and no name that falls back to another language."""
 
 import pytest
+from babel.core import get_global
 
 from xlbarrier.tasks.worldfacts_templates import LANGUAGES
 from xlbarrier.text import languages, world
@@ -79,4 +80,20 @@ def test_a_missing_name_is_an_error_and_not_an_english_name():
 def test_fold_compares_names_without_marks_case_and_spaces():
     assert world.fold('São Tomé') == world.fold('sao tome')
     assert world.fold('Guinea-Bissau') == 'guineabissau'
-    assert world.fold('हिन्दी')
+    assert world.fold('שׂרה') == world.fold('שרה') and world.fold('أُردن') == world.fold('اردن')
+
+
+def test_fold_keeps_the_vowels_of_hindi():
+    """Moscow and Minsk, Lima and Lomé have the same consonants."""
+    for one, two in (('Europe/Moscow', 'Europe/Minsk'), ('America/Lima', 'Africa/Lome')):
+        names = [world.city_name(zone, 'hi') for zone in (one, two)]
+        assert world.fold(names[0]) != world.fold(names[1]), names
+
+
+def test_no_entry_of_a_table_of_zones_is_misspelt():
+    """A string unpacked by mistake would leave its letters there."""
+    zones = set(get_global('zone_territories')) | set(get_global('zone_aliases'))
+    assert zones >= world.NOT_CITIES
+    assert {city.zone for city in world.cities()} >= set(world.BEST_KNOWN)
+    assert len(set(world.BEST_KNOWN)) == len(world.BEST_KNOWN)
+    assert not {city.zone for city in world.cities()} & world.NOT_CITIES

@@ -37,12 +37,18 @@ def task():
         ('city_country', 'Africa/Cairo', 'EG'),
         ('city_country', 'Asia/Kolkata', 'IN'),
         ('city_country', 'America/Chicago', 'US'),
+        ('city_country', 'America/Argentina/Buenos_Aires', 'AR'),
+        ('city_country', 'Europe/Moscow', 'RU'),
+        ('city_country', 'Europe/Minsk', 'BY'),
+        ('city_country', 'America/Lima', 'PE'),
         ('country_currency', 'JP', 'JPY'),
         ('country_currency', 'DE', 'EUR'),
         ('country_currency', 'BR', 'BRL'),
         ('country_language', 'BR', 'pt'),
         ('country_language', 'EG', 'ar'),
         ('country_language', 'JP', 'ja'),
+        ('country_language', 'SN', 'fr'),  # Wolof is the most spoken, but not by law
+        ('country_language', 'AU', 'en'),  # in fact, without a law
     ],
 )
 def test_facts_are_true(relation, subject, answer):
@@ -94,6 +100,30 @@ def test_no_second_answer_is_right(task):
             spoken = get_official_languages(country, regional=True, de_facto=True)
             assert right in countries[country].official_languages
             assert not set(wrong) & set(spoken), question.id
+
+
+def test_a_distractor_is_not_right_in_a_way_that_cldr_does_not_list():
+    found = {
+        (c.relation, c.subject): sum(c.wrong, ())
+        for r in RELATIONS
+        for c in worldfacts.candidates(r)
+    }
+    assert 'SGD' not in found['country_currency', 'BN']  # at par, by agreement, and back
+    assert 'BND' not in found['country_currency', 'SG']
+    assert 'INR' not in found['country_currency', 'BT']
+    assert 'ZAR' not in found['country_currency', 'SZ']
+    assert 'ny' not in found['country_language', 'ZW']  # one of sixteen
+    assert 'tzm' not in found['country_language', 'DZ']
+    assert 'BND' in found['country_currency', 'MY'] and 'ny' in found['country_language', 'KE']
+
+
+def test_the_best_known_city_of_a_country_is_asked_first():
+    first = {c.country: c.subject for c in worldfacts.candidates('city_country') if c.rank == 0}
+    assert first['US'] == 'America/New_York' and first['RU'] == 'Europe/Moscow'
+    assert first['CA'] == 'America/Toronto' and first['AU'] == 'Australia/Sydney'
+    assert first['BR'] == 'America/Sao_Paulo' and first['FR'] == 'Europe/Paris'
+    task = WorldFacts(WorldFactsConfig(questions=len(first)))
+    assert {q.meta['country'] for q in task.questions('full', 'en')} == set(first)
 
 
 def test_no_two_cities_of_the_pool_share_a_name_with_any_city_there_is():

@@ -23,6 +23,7 @@ from xlbarrier.config import RunConfig, TrainConfig
 from xlbarrier.corpus import build as corpus_lib
 from xlbarrier.data import pack, tokenize
 from xlbarrier.models import load, source
+from xlbarrier.progress import Progress
 from xlbarrier.report import examples, page, tables
 from xlbarrier.scoring.store import ScoreStore
 from xlbarrier.tasks import evaluate
@@ -108,7 +109,8 @@ def _begin(
         _log_to(run.path('log.txt'))
     multihost.barrier('run folder')
     logging.info('run folder %s, mesh %s, %s', run.folder, dict(mesh.shape), jax.devices()[0])
-    model_config = load.read_config(source.resolve(config.model.source))
+    with Progress(f'reading {config.model.source}'):
+        model_config = load.read_config(source.resolve(config.model.source))
     trains = config.mode in ('study', 'train')
     batch = config.train.batch_rows // config.train.accumulate if trains else None
     mesh_lib.check_divides(model_config, mesh, batch)
@@ -141,12 +143,13 @@ def _measure(
     if done.exists():
         logging.info('%s: measured already', name)
         return
-    model = api.load_model(
-        model_source,
-        config.model.compute_dtype,
-        param_dtype=config.model.param_dtype,
-        mesh=mesh,
-    )
+    with Progress(f'{name}: loading {model_source}'):
+        model = api.load_model(
+            model_source,
+            config.model.compute_dtype,
+            param_dtype=config.model.param_dtype,
+            mesh=mesh,
+        )
     run.update_provenance(
         models={name: {'source': str(model_source), 'fingerprint': model.fingerprint}},
         tokenizer=tokenize.bos_policy(model.tokenizer),
@@ -186,15 +189,16 @@ def _fine_tune(
     if (export / 'config.json').exists():
         logging.info('%s: fine-tuned already', arm)
         return export
-    path = source.resolve(config.model.source)
-    tokenizer = tokenize.load_tokenizer(path, load.read_config(path).vocab_size)
-    packed = _packed(run, config.train, tokenizer, arm, corpus)
-    decoder = load.load_decoder(
-        path,
-        mesh,
-        param_dtype=config.model.param_dtype,
-        compute_dtype=config.train.compute_dtype,
-    )
+    with Progress(f'{arm}: loading {config.model.source} and packing the corpus'):
+        path = source.resolve(config.model.source)
+        tokenizer = tokenize.load_tokenizer(path, load.read_config(path).vocab_size)
+        packed = _packed(run, config.train, tokenizer, arm, corpus)
+        decoder = load.load_decoder(
+            path,
+            mesh,
+            param_dtype=config.model.param_dtype,
+            compute_dtype=config.train.compute_dtype,
+        )
     logging.info('%s: fine-tuning, %d updates', arm, config.train.steps)
     logged = run.last_step(arm)
     # tensorboardX writes from a thread of its own; a process that is not the lead logs no step.
@@ -210,7 +214,8 @@ def _fine_tune(
         logged_through=logged,
     )
     board.close()
-    load.export_hf(decoder, export, tokenizer=tokenizer)
+    with Progress(f'{arm}: exporting'):
+        load.export_hf(decoder, export, tokenizer=tokenizer)
     return export
 
 
@@ -247,6 +252,12 @@ def _packed(
 def _finish(run: run_lib.Run, config: RunConfig) -> None:
     if not run.lead:
         return
+    with Progress('numbers and report'):
+        _report(run, config)
+    logging.info('report: %s', run.folder / 'report.html')
+
+
+def _report(run: run_lib.Run, config: RunConfig) -> None:
     predictions = examples.read_predictions(run.folder / 'predictions')
     rows = tables.result_rows(
         predictions,
@@ -258,7 +269,6 @@ def _finish(run: run_lib.Run, config: RunConfig) -> None:
     run.write_json('results.json', {'schema': 1, 'rows': rows})
     run.update_provenance(finished=run_lib.now(), peak_memory_bytes=_peak_memory())
     page.write_report(run.folder)
-    logging.info('report: %s', run.folder / 'report.html')
 
 
 def _log_to(path: pathlib.Path) -> None:

@@ -74,14 +74,18 @@ def _barrier(numbers: Numbers, model: str, key: Row) -> str:
         return ''
     if at_chance(numbers, model, 'full', SOURCE, key):
         return (
-            f'Even in English {model} is right on {percent(source["value"])} % of'
+            f'Even in English {_named(model)} is right on {percent(source["value"])} % of'
             f' {source["n"]} questions, which cannot be told from guessing'
             f' ({percent(source["chance"])} %): read this way, no barrier can be measured.'
         )
     if gap is None:
-        return f'{model} is right on {percent(source["value"])} % of {source["n"]} questions.'
+        return (
+            f'{_named(model).capitalize()} is right on {percent(source["value"])} % of'
+            f' {source["n"]} questions.'
+        )
     words = (
-        f'{model} is right on {percent(source["value"])} % of {source["n"]} questions in English,'
+        f'{_named(model).capitalize()} is right on {percent(source["value"])} % of'
+        f' {source["n"]} questions in English,'
         f' and on {percent(others["value"])} % on average in the other languages'
         f' (guessing: {percent(source["chance"])} %)'
     )
@@ -116,6 +120,10 @@ def _change(row: Row) -> str:
         f'{points(row["value"])} points {interval(row, points)}'
         f' (p = {row["p_holm"]:.3f} after Holm, {verdict})'
     )
+
+
+def _named(model: str) -> str:
+    return 'the base model' if model == 'base' else f'the {model} arm'
 
 
 LANGUAGE_WORDS = {MEAN: 'mean of the others', ALL: 'mean'}
