@@ -28,7 +28,8 @@ def test_wilson_is_scipys(right, wrong):
     low, high = metrics.wilson(right, n)
     want = stats.binomtest(right, n).proportion_ci(0.95, 'wilson')
     assert (low, high) == pytest.approx((want.low, want.high), abs=1e-12)
-    assert 0 <= low <= right / n <= high + 1e-12
+    assert 0 <= low <= right / n <= high <= 1
+    assert (low == 0) == (right == 0) and (high == 1) == (wrong == 0)
 
 
 @given(pairs)

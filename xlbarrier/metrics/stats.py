@@ -30,12 +30,15 @@ def wilson(right: int, n: int, confidence: float = CONFIDENCE) -> Interval | Non
         raise ValueError(f'{right} right of {n}')
     if n == 0:
         return None
-    z = stats.norm.ppf((1 + confidence) / 2)
+    z = float(stats.norm.ppf((1 + confidence) / 2))
     p = right / n
     centre = p + z * z / (2 * n)
     half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n
-    return Interval(max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale))
+    # At the edges the formula gives 0 and 1 but for rounding.
+    low = (centre - half) / scale if right > 0 else 0.0
+    high = (centre + half) / scale if right < n else 1.0
+    return Interval(low, high)
 
 
 def bootstrap_means(values_CI: np.ndarray, draws: int = 10_000, seed: int = 0) -> np.ndarray:
