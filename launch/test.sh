@@ -9,4 +9,5 @@ install_into_venv '[test,dev]'
 export JAX_PLATFORMS=cpu HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
-exec .venv/bin/python -m pytest "$@"
+# Two workers: most of the time goes into compilations, each of which uses one core.
+exec .venv/bin/python -m pytest -n 2 --dist=loadfile "$@"
