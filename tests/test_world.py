@@ -19,6 +19,9 @@ from xlbarrier.text import languages, world
         ('hi', 'Deva', 'ltr', True),
         ('ru', 'Cyrl', 'ltr', True),
         ('zh-Hant', 'Hant', 'ltr', False),
+        ('zh-TW', 'Hant', 'ltr', False),
+        ('pa-PK', 'Arab', 'rtl', True),
+        ('pt-BR', 'Latn', 'ltr', True),
     ],
 )
 def test_scripts_directions_and_spaces(code, script, direction, spaces):
@@ -32,6 +35,12 @@ def test_an_unknown_language_is_named_with_near_ones():
         languages.language('dee')
     with pytest.raises(ValueError, match="'e!'"):
         languages.language('e!')
+
+
+@pytest.mark.parametrize('code', ['', 'EN', 'iw', 'und', 'root', 'pt_BR', 'en-XX', 'x-klingon'])
+def test_a_code_that_means_another_or_no_language_is_refused(code):
+    with pytest.raises(languages.UnknownLanguageError, match='CLDR has no language'):
+        languages.language(code)
 
 
 def test_sovereign_states_and_their_regions():

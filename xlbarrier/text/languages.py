@@ -65,10 +65,14 @@ def locale(code: str) -> Locale:
       UnknownLanguageError: when CLDR lacks it.
     """
     try:
-        return Locale.parse(code, sep='-')
+        found = Locale.parse(code, sep='-')
+        # Babel takes EN, iw and und too, and means en, he and American English by them.
+        if code == 'root' or found.language != code.split('-')[0]:
+            raise ValueError(f'{code!r} is no code in use')
+        return found
     except (UnknownLocaleError, ValueError) as error:
         known = sorted(name.replace('_', '-') for name in locale_identifiers())
-        near = difflib.get_close_matches(code, known, n=3, cutoff=0.4)
+        near = difflib.get_close_matches(code.lower(), known, n=3, cutoff=0.4)
         hint = f'; near ones: {", ".join(near)}' if near else ''
         raise UnknownLanguageError(
             f'CLDR has no language {code!r}{hint}. Wanted a BCP-47 code such as en, pt or zh'
