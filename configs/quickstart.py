@@ -55,7 +55,7 @@ def get_config() -> ConfigDict:
     config.train.batch_rows = 4  # packed rows of one update
     config.train.row_tokens = 128  # tokens of one packed row
     config.train.accumulate = 1  # microbatches of one update; divides batch_rows
-    config.train.learning_rate = 1e-4  # peak, after warm-up; then a cosine to zero
+    config.train.learning_rate = 3e-4  # peak, after warm-up; then a cosine to zero
     config.train.warmup_steps = 4  # updates of linear warm-up
     config.train.weight_decay = 0.0  # of matrices, not of norms
     config.train.b1 = 0.9  # AdamW
