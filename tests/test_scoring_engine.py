@@ -208,7 +208,6 @@ def test_a_full_disk_stops_the_run_and_the_next_start_continues(
         store._db.execute(f'PRAGMA max_page_count={pages + 3}')
         with pytest.raises(StoreError, match=r's\.sqlite: database or disk is full'):
             engine.score(decoder, many(), mesh=mesh, row_tokens=ROW, store=store)
-    assert jax.sharding.get_abstract_mesh().empty  # a failed run leaves no mesh set
     dispatched.clear()
     with ScoreStore(path, 'one') as store:
         kept = sum(s is not None for s in store.get(many(), 'float32'))

@@ -1,7 +1,6 @@
 """Scores requests: plans them all, skips what is stored, keeps the devices busy, stores answers."""
 
 import collections
-import contextlib
 import math
 from collections.abc import Iterator, Sequence
 
@@ -68,15 +67,13 @@ def score(
             *(len(plan_lib.shapes(batches)), plan_lib.shapes(batches)),
         )
         progress.begin(len(unique), earlier=sum(s is not None for s in found))
-        # Closed here also when an answer cannot be stored: it holds the mesh's context.
-        with contextlib.closing(_computed(decoder, todo, mesh, progress)) as computed:
-            for answers in computed:
-                fresh = [(n, s) for n, s in answers if found[n] is None]
-                for number, answer in fresh:
-                    found[number] = answer
-                if store is not None and multihost.is_lead():
-                    store.put(((unique[number], answer) for number, answer in fresh), dtype)
-                progress.update(len(fresh))
+        for answers in _computed(decoder, todo, mesh, progress):
+            fresh = [(n, s) for n, s in answers if found[n] is None]
+            for number, answer in fresh:
+                found[number] = answer
+            if store is not None and multihost.is_lead():
+                store.put(((unique[number], answer) for number, answer in fresh), dtype)
+            progress.update(len(fresh))
     by_request = dict(zip(unique, found, strict=True))
     return [by_request[request] for request in requests]
 
