@@ -1,46 +1,12 @@
-"""Languages and the world: CLDR's own facts, and no name that falls back to another language."""
+"""The world: CLDR's own facts, and no name that falls back to another language."""
+
+import unicodedata
 
 import pytest
 from babel.core import get_global
 
 from xlbarrier.tasks.worldfacts_templates import LANGUAGES
-from xlbarrier.text import languages, world
-
-
-@pytest.mark.parametrize(
-    ('code', 'script', 'direction', 'spaces'),
-    [
-        ('en', 'Latn', 'ltr', True),
-        ('ar', 'Arab', 'rtl', True),
-        ('he', 'Hebr', 'rtl', True),
-        ('zh', 'Hans', 'ltr', False),
-        ('ja', 'Jpan', 'ltr', False),
-        ('th', 'Thai', 'ltr', False),
-        ('hi', 'Deva', 'ltr', True),
-        ('ru', 'Cyrl', 'ltr', True),
-        ('zh-Hant', 'Hant', 'ltr', False),
-        ('zh-TW', 'Hant', 'ltr', False),
-        ('pa-PK', 'Arab', 'rtl', True),
-        ('pt-BR', 'Latn', 'ltr', True),
-    ],
-)
-def test_scripts_directions_and_spaces(code, script, direction, spaces):
-    found = languages.language(code)
-    assert (found.script, found.direction, found.spaces) == (script, direction, spaces)
-    assert found.code == code and found.english_name and found.native_name
-
-
-def test_an_unknown_language_is_named_with_near_ones():
-    with pytest.raises(languages.UnknownLanguageError, match=r"'dee'.*\bde\b"):
-        languages.language('dee')
-    with pytest.raises(ValueError, match="'e!'"):
-        languages.language('e!')
-
-
-@pytest.mark.parametrize('code', ['', 'EN', 'iw', 'und', 'root', 'pt_BR', 'en-XX', 'x-klingon'])
-def test_a_code_that_means_another_or_no_language_is_refused(code):
-    with pytest.raises(languages.UnknownLanguageError, match='CLDR has no language'):
-        languages.language(code)
+from xlbarrier.text import world
 
 
 def test_sovereign_states_and_their_regions():
@@ -97,6 +63,19 @@ def test_fold_keeps_the_vowels_of_hindi():
     for one, two in (('Europe/Moscow', 'Europe/Minsk'), ('America/Lima', 'Africa/Lome')):
         names = [world.city_name(zone, 'hi') for zone in (one, two)]
         assert world.fold(names[0]) != world.fold(names[1]), names
+
+
+def test_fold_keeps_the_marks_of_japanese():
+    assert world.fold('バリ') != world.fold('ハリ') != world.fold('パリ')
+    assert world.fold(world.city_name('Europe/Paris', 'ja')) == world.fold('パリ')
+
+
+def test_names_hold_no_soft_hyphens():
+    """CLDR's German hyphenates Reykjavík; a tokenizer would split the word there."""
+    assert world.city_name('Atlantic/Reykjavik', 'de') == 'Reykjavík'
+    for language in LANGUAGES:
+        names = [world.city_name(city.zone, language) for city in world.cities()]
+        assert not [n for n in names if any(unicodedata.category(c) == 'Cf' for c in n)]
 
 
 def test_no_entry_of_a_table_of_zones_is_misspelt():

@@ -2,7 +2,8 @@
 
 Names are inserted as CLDR lists them (nominative, no article), so the sentences leave them
 uninflected: a city is the subject of its question, and a country is named before it is asked about.
-In Arabic and Hebrew the verbs agree with a city, which is feminine in both.
+In Arabic and Hebrew the verbs agree with a city, which is feminine in both. In Polish and Russian
+some cities are plurals (Athens), so the verb agrees with the word for city.
 """
 
 TEMPLATES = {
@@ -16,14 +17,14 @@ TEMPLATES = {
         'hi': '{subject} किस देश में है?',
         'it': 'In quale paese si trova {subject}?',
         'ja': '{subject}はどの国にありますか？',
-        'pl': 'W jakim kraju leży {subject}?',
+        'pl': 'W jakim kraju leży miasto {subject}?',
         'pt': 'Em que país fica {subject}?',
-        'ru': 'В какой стране находится {subject}?',
+        'ru': 'В какой стране находится город {subject}?',
         'zh': '{subject}位于哪个国家？',
     },
     'country_currency': {
         'ar': 'البلد: {subject}. ما عملته الرسمية؟',
-        'de': 'Land: {subject}. Wie heißt die offizielle Währung dort?',
+        'de': 'Land: {subject}. Wie heißt dort die offizielle Währung?',
         'en': 'Country: {subject}. What is its official currency?',
         'es': 'País: {subject}. ¿Cuál es su moneda oficial?',
         'fr': 'Pays : {subject}. Quelle est sa monnaie officielle ?',
@@ -31,9 +32,9 @@ TEMPLATES = {
         'hi': 'देश: {subject}। इसकी आधिकारिक मुद्रा क्या है?',
         'it': 'Paese: {subject}. Qual è la sua valuta ufficiale?',
         'ja': '国名：{subject}。この国の法定通貨は何ですか？',
-        'pl': 'Kraj: {subject}. Jaka jest jego oficjalna waluta?',
+        'pl': 'Kraj: {subject}. Jaka jest tam oficjalna waluta?',
         'pt': 'País: {subject}. Qual é a sua moeda oficial?',
-        'ru': 'Страна: {subject}. Какая там официальная валюта?',
+        'ru': 'Страна: {subject}. Какая валюта является там официальной?',
         'zh': '国家：{subject}。该国的法定货币是什么？',
     },
     'country_language': {
@@ -42,13 +43,13 @@ TEMPLATES = {
         'en': 'Country: {subject}. Which language is official there?',
         'es': 'País: {subject}. ¿Qué idioma es oficial allí?',
         'fr': 'Pays : {subject}. Quelle langue y est officielle ?',
-        'he': 'המדינה: {subject}. איזו שפה רשמית בה?',
+        'he': 'המדינה: {subject}. איזו שפה היא שפה רשמית בה?',
         'hi': 'देश: {subject}। वहाँ की आधिकारिक भाषा कौन-सी है?',
         'it': 'Paese: {subject}. Quale lingua è ufficiale in questo paese?',
-        'ja': '国名：{subject}。この国の公用語は何ですか？',
+        'ja': '国名：{subject}。この国の公用語は何語ですか？',
         'pl': 'Kraj: {subject}. Jaki język jest tam językiem urzędowym?',
         'pt': 'País: {subject}. Que língua é oficial nesse país?',
-        'ru': 'Страна: {subject}. Какой язык там официальный?',
+        'ru': 'Страна: {subject}. Какой язык является там официальным?',
         'zh': '国家：{subject}。该国的官方语言是什么？',
     },
 }

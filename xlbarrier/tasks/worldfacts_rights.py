@@ -1,0 +1,52 @@
+"""Answers that are right too, or partly, though CLDR does not list them: no distractors there."""
+
+# Zone -> countries of the same part of the world with a city of that name in some language: Porto
+# Novo of Cape Verde, Vienne in France, Los Ángeles in Chile ...
+ALSO_THERE = {
+    'Africa/Porto-Novo': ('CV',),
+    'America/La_Paz': ('AR', 'PY', 'UY'),
+    'America/Los_Angeles': ('CL',),
+    'America/Santo_Domingo': ('CU',),
+    'America/St_Johns': ('AG',),
+    'America/Vancouver': ('US',),
+    'Europe/Vienna': ('FR',),
+}
+
+# Country -> currencies that are legal or customary tender beside its own.
+ALSO_TENDER = {'BN': ('SGD',), 'LR': ('USD',), 'SG': ('BND',), 'SZ': ('ZAR',)}
+
+# Country -> languages with an official standing in the whole, a part, or a use of it (the
+# constitutions and language laws; for Italy law 482/1999), or in dispute.
+ALSO_SPOKEN = {
+    'AR': ('gn', 'qu'),
+    'BN': ('en',),
+    'BO': ('gn',),
+    'BR': ('gn',),
+    'CO': ('en', 'qu'),
+    'CZ': ('sk',),
+    'DE': ('da',),
+    'DZ': ('tzm',),
+    'ET': ('so', 'ti'),
+    'HR': ('sr',),
+    'IT': ('ca', 'de', 'el', 'hr', 'sl', 'sq'),
+    'LK': ('en',),
+    'LY': ('tzm',),
+    'MD': ('bg', 'ru', 'uk'),
+    'MR': ('fr', 'wo'),
+    'MY': ('en',),
+    'NI': ('en',),
+    'PE': ('ay',),
+    'RO': ('hu',),
+    'RU': ('uk',),
+    'RW': ('sw',),
+    'SI': ('hu', 'it'),
+    'SK': ('cs', 'hu'),
+    'SS': ('ar', 'sw'),
+    'TJ': ('ru',),
+    'TL': ('en', 'id'),
+    'TZ': ('ar',),
+    'UZ': ('ru',),
+    'XK': ('bs', 'tr'),
+    'ZM': ('ny',),
+    'ZW': ('ny', 'st', 'tn'),
+}
