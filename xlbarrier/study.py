@@ -125,7 +125,8 @@ def _begin(
 def _corpus(run: run_lib.Run, config: RunConfig, arm: str) -> pathlib.Path:
     folder = run.path('corpus', arm)
     if run.lead:
-        corpus_lib.build(config.corpus, arm, folder)
+        with Progress(f'corpus of the {arm} arm'):
+            corpus_lib.build(config.corpus, arm, folder)
     multihost.barrier(f'corpus {arm}')
     return folder
 
