@@ -1,0 +1,116 @@
+"""FLOPs of a traced step, counted from the shapes of its matrix products.
+
+A product of [B, M, K] and [B, K, N] takes 2 B M K N FLOPs; a scan's body counts as often as it
+turns. Only products are counted: they are what the published rates speak of.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+from jax.sharding import PartitionSpec
+
+from xlbarrier.aot.chips import Chip
+
+RATES = ('bfloat16', 'default', 'float32')
+
+
+@dataclass(frozen=True)
+class Flops:
+    """FLOPs of matrix products by the rate that they run at (see `chips.Chip`).
+
+    Attributes:
+      bfloat16: both operands of 16 bits.
+      default: an operand of 32 bits, at jax's default precision.
+      float32: an operand of 32 bits, at the highest precision.
+    """
+
+    bfloat16: float = 0.0
+    default: float = 0.0
+    float32: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """All of them."""
+        return self.bfloat16 + self.default + self.float32
+
+    def seconds(self, chip: Chip) -> float:
+        """Least time that a chip needs for them."""
+        return (
+            self.bfloat16 / chip.flops
+            + self.default / chip.default_flops
+            + self.float32 / chip.float32_flops
+        )
+
+
+def count(jaxpr: Any, axis_sizes: dict[str, int] | None = None) -> Flops:
+    """The FLOPs of a (closed) jaxpr.
+
+    Args:
+      jaxpr: of a function traced on an explicit mesh: its shapes carry their shardings.
+      axis_sizes: devices along each axis of that mesh, to count what one device computes; None
+        counts the whole once, whatever is computed on several devices alike.
+    """
+    totals = dict.fromkeys(RATES, 0.0)
+    for equation, times in _equations(_open(jaxpr), 1):
+        if equation.primitive.name == 'dot_general':
+            totals[_rate(equation)] += times * _product(equation, axis_sizes)
+    return Flops(**totals)
+
+
+def _equations(jaxpr: Any, times: int) -> Iterator[tuple[Any, int]]:
+    for equation in jaxpr.eqns:
+        yield equation, times
+        name, parameters = equation.primitive.name, equation.params
+        if name == 'scan':
+            yield from _equations(_open(parameters['jaxpr']), times * parameters['length'])
+        elif name == 'cond':
+            yield from max(
+                (list(_equations(_open(branch), times)) for branch in parameters['branches']),
+                key=lambda found: sum(
+                    n * _product(e, None) for e, n in found if e.primitive.name == 'dot_general'
+                ),
+            )
+        else:  # pjit, checkpoint, custom_vjp, while (its turns are not known: once)
+            for inner in jax.tree.leaves(list(parameters.values()), is_leaf=_is_jaxpr):
+                if _is_jaxpr(inner):
+                    yield from _equations(_open(inner), times)
+
+
+def _is_jaxpr(value: Any) -> bool:
+    return hasattr(value, 'eqns') or hasattr(value, 'jaxpr')
+
+
+def _open(jaxpr: Any) -> Any:
+    return jaxpr if hasattr(jaxpr, 'eqns') and not hasattr(jaxpr, 'jaxpr') else jaxpr.jaxpr
+
+
+def _product(equation: Any, axis_sizes: dict[str, int] | None) -> float:
+    left, right = (v.aval for v in equation.invars)
+    (left_sum, right_sum), (left_batch, right_batch) = equation.params['dimension_numbers']
+    free = [d for i, d in enumerate(right.shape) if i not in (*right_sum, *right_batch)]
+    flops = 2.0 * math.prod(left.shape) * math.prod(free)
+    if axis_sizes is None:
+        return flops
+    axes = set()
+    for aval in (left, right, equation.outvars[0].aval):
+        axes |= _axes(aval.sharding.spec)
+    return flops / math.prod(axis_sizes[axis] for axis in axes)
+
+
+def _axes(spec: PartitionSpec) -> set[str]:
+    found = set()
+    for part in spec:
+        if part is not None:
+            found |= set(part) if isinstance(part, tuple) else {part}
+    return found
+
+
+def _rate(equation: Any) -> str:
+    if all(v.aval.dtype.itemsize <= 2 for v in equation.invars):
+        return 'bfloat16'
+    precision = equation.params['precision']
+    exact = precision is not None and jax.lax.Precision.HIGHEST in tuple(precision)
+    return 'float32' if exact else 'default'
