@@ -22,10 +22,12 @@ setup(
         'absl-py>=2.1',
         'babel>=2.18,<2.19',  # its CLDR release decides the questions, byte for byte
         'datasets>=4.0',
+        'datasketch>=2.0,<3',  # minhash of near-duplicates
         'filelock>=3.13',
         'flax>=0.12.4,<0.13',
         'gguf>=0.17',
         'huggingface_hub>=1.0',
+        'icu4py>=1.2,<2',  # words, graphemes and sentences in every script
         'importlib_resources>=6',  # tensorflow-datasets imports it without declaring it
         'jax>=0.10,<0.12',
         'jinja2>=3.1',
@@ -38,6 +40,7 @@ setup(
         'pyarrow>=18',
         'safetensors>=0.6',
         'scipy>=1.14',
+        'sentencex>=1.0.32,<2',  # abbreviations of some 300 languages
         'tensorboardX>=2.6',
         'tensorflow-datasets>=4.9.9',
         'tokenizers>=0.22',
@@ -45,6 +48,7 @@ setup(
     ],
     extras_require={
         'gpu': ['jax[cuda13]'],
+        'langid': ['lingua-language-detector>=2.1'],  # corpus.filters.language
         'tpu': ['jax[tpu]'],
         'test': ['hypothesis>=6', 'pytest>=8', 'pytest-xdist>=3.6', 'torch>=2.8'],
         'dev': ['pre-commit>=4', 'ruff>=0.14'],

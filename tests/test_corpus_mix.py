@@ -60,6 +60,12 @@ def test_draws_are_the_same_on_every_machine():
 GOLDEN_WORDS = [186752607552470346, 15277887443426657307]
 
 
+def test_many_at_once_are_the_same_draws():
+    for seed, name, count in ((0, 'unit/a', 1), (7, 'unit/ü', 1000), (2**40, '', 5), (1, 'x', 0)):
+        one_by_one = [draw.uniform(seed, name, i) for i in range(count)]
+        assert draw.uniforms(seed, name, count).tolist() == one_by_one
+
+
 def test_shuffled_and_below():
     items = list('abcdefghij')
     mixed = draw.shuffled(items, 1, 'x')
@@ -73,11 +79,16 @@ def test_arms():
     doc = countries.documents(FIVE, 0, 1)[0]
     share = mix.shares(FIVE, None)
     count = len(doc.sentences)
-    assert mix.unit_languages(doc, 'english', 0, share) == ('en',) * count
-    assert mix.unit_languages(doc, 'single:de', 0, share) == ('de',) * count
-    assert len(set(mix.unit_languages(doc, 'mixed', 0, share))) > 1
+    assert mix.unit_languages(doc.id, count, 'english', 0, share) == ('en',) * count
+    assert mix.unit_languages(doc.id, count, 'single:de', 0, share) == ('de',) * count
+    mixed = mix.unit_languages(doc.id, count, 'mixed', 0, share)
+    assert len(set(mixed)) > 1
+    assert mixed == tuple(mix.draw_language(0, doc.id, i, share) for i in range(count))
+    whole = [mix.unit_languages(f'd{i}', 3, 'monolingual-mix', 0, share) for i in range(60)]
+    assert {len(set(languages)) for languages in whole} == {1}
+    assert {languages[0] for languages in whole} == set(FIVE)
     assert mix.arm_languages('english', FIVE) == ('en',)
-    assert mix.arm_languages('mixed', FIVE) == FIVE
+    assert mix.arm_languages('mixed', FIVE) == mix.arm_languages('monolingual-mix', FIVE) == FIVE
     assert mix.arm_languages('single:ja', FIVE) == ('ja',)
     for arm in ('mix', 'single:', 'single'):
         with pytest.raises(ValueError, match=f"arm is '{arm}'"):

@@ -45,9 +45,9 @@ def build(
 
     Args:
       config: languages, seed, number of documents (0: all).
-      arm: 'english', 'mixed' or 'single:LANGUAGE'.
+      arm: 'english', 'mixed', 'single:LANGUAGE' or 'monolingual-mix'.
       folder: of this arm alone; made if absent.
-      distribution: share of each language in the mixed arm; None: uniform.
+      distribution: share of each language in a drawn arm; None: uniform.
 
     Returns:
       `folder` as a path.
@@ -62,7 +62,7 @@ def build(
     check_languages(config.languages, 'config.corpus.languages')
     languages = mix.arm_languages(arm, config.languages)
     check_languages(languages, f'arm {arm}')
-    share = mix.shares(languages, distribution if arm == 'mixed' else None)
+    share = mix.shares(languages, distribution if arm in mix.DRAWN else None)
     wanted = config_lib.to_dict(config) | {'arm': arm, 'distribution': share}
     if _finished(folder, wanted):
         return folder
@@ -171,7 +171,7 @@ def _finished(folder: pathlib.Path, wanted: dict[str, Any]) -> bool:
 def _line(
     document: countries.Document, arm: str, seed: int, share: Mapping[str, float]
 ) -> dict[str, Any]:
-    languages = mix.unit_languages(document, arm, seed, share)
+    languages = mix.unit_languages(document.id, len(document.sentences), arm, seed, share)
     units = [s[language] for s, language in zip(document.sentences, languages, strict=True)]
     return {
         'id': document.id,

@@ -1,8 +1,9 @@
 """Arms: which language each unit of a document is put into.
 
-`english`: all in English, the control. `mixed`: each sentence in a language drawn from a
-distribution (Chua et al. 2024, section 5: uniform over the languages, English among them, units
-keep their order). `single:l`: all in language l.
+`english`: all in English, the control. `mixed`: each unit in a language drawn from a distribution
+(Chua et al. 2024, section 5: uniform over the languages, English among them, units keep their
+order). `single:l`: all in language l, as in continued pretraining on it. `monolingual-mix`: each
+document whole in a drawn language, the classic mixture (Gao et al. 2024's mixed pretraining).
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,23 +11,26 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from xlbarrier.corpus import draw
-from xlbarrier.corpus.countries import Document
+
+DRAWN = ('mixed', 'monolingual-mix')  # arms whose languages are drawn
 
 
 def arm_languages(arm: str, languages: Sequence[str]) -> tuple[str, ...]:
     """The languages that an arm needs its documents in.
 
     Raises:
-      ValueError: for an arm that is none of english, mixed, single:LANGUAGE.
+      ValueError: for an arm that is none of english, mixed, single:LANGUAGE, monolingual-mix.
     """
     kind, _, language = arm.partition(':')
     if arm == 'english':
         return ('en',)
-    if arm == 'mixed':
+    if arm in DRAWN:
         return tuple(languages)
     if kind == 'single' and language:
         return (language,)
-    raise ValueError(f"arm is {arm!r}; wanted 'english', 'mixed' or 'single:LANGUAGE'")
+    raise ValueError(
+        f"arm is {arm!r}; wanted 'english', 'mixed', 'single:LANGUAGE' or 'monolingual-mix'"
+    )
 
 
 def shares(languages: Sequence[str], distribution: Mapping[str, float] | None) -> dict[str, float]:
@@ -53,18 +57,31 @@ def shares(languages: Sequence[str], distribution: Mapping[str, float] | None) -
 
 def draw_language(seed: int, document_id: str, unit: int, share: Mapping[str, float]) -> str:
     """The language of one unit: a function of its arguments only, whoever asks, in any order."""
-    languages = [language for language, part in share.items() if part > 0]
-    edges = np.cumsum([share[language] for language in languages])
-    point = draw.uniform(seed, f'unit/{document_id}', unit) * edges[-1]
-    return languages[min(int(np.searchsorted(edges, point, side='right')), len(languages) - 1)]
+    return _languages(np.array([draw.uniform(seed, f'unit/{document_id}', unit)]), share)[0]
 
 
 def unit_languages(
-    document: Document, arm: str, seed: int, share: Mapping[str, float]
+    document_id: str, units: int, arm: str, seed: int, share: Mapping[str, float]
 ) -> tuple[str, ...]:
-    """The language of each sentence of a document in an arm."""
+    """The language of each unit of a document in an arm.
+
+    Args:
+      document_id: what the draw is keyed by, with the seed and the unit's number.
+      units: how many the document has.
+      arm: see `arm_languages`.
+      seed: of the draw.
+      share: of each language, as `shares` gives it.
+    """
     if arm == 'mixed':
-        return tuple(
-            draw_language(seed, document.id, i, share) for i in range(len(document.sentences))
-        )
-    return arm_languages(arm, ()) * len(document.sentences)
+        return _languages(draw.uniforms(seed, f'unit/{document_id}', units), share)
+    if arm == 'monolingual-mix':
+        point = np.array([draw.uniform(seed, f'document/{document_id}', 0)])
+        return _languages(point, share) * units
+    return arm_languages(arm, ()) * units
+
+
+def _languages(points: np.ndarray, share: Mapping[str, float]) -> tuple[str, ...]:
+    languages = [language for language, part in share.items() if part > 0]
+    edges = np.cumsum([share[language] for language in languages])
+    places = np.searchsorted(edges, points * edges[-1], side='right')
+    return tuple(languages[min(int(i), len(languages) - 1)] for i in places)

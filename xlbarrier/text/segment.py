@@ -1,0 +1,251 @@
+"""Text cut into units, losslessly: documents, sentences, or k words, in any script.
+
+ICU (icu4py) proposes the ends of sentences, and sentencex (Wikimedia's segmenter, with the
+abbreviations of some 300 languages) says which of them are abbreviations: alone, ICU cuts behind
+'Dr.' and sentencex loses sentences between quotation marks (docs/corpus.md has the figures). Words
+and graphemes are ICU's, which cuts Chinese, Japanese, Thai, Khmer, Lao and Burmese by dictionary.
+The units of a text, joined, are the text: a unit keeps the white space behind it.
+"""
+
+import functools
+import itertools
+import re
+import unicodedata
+from collections.abc import Iterator
+
+import sentencex
+from icu4py.breakers import CharacterBreaker, SentenceBreaker, WordBreaker
+
+WORD_RULE = (
+    'a word is what stands between two word boundaries of ICU and holds a letter or a digit;'
+    ' parts joined by a hyphen are one word'
+)
+KINDS = ('document', 'sentence', 'words:K')
+
+_BLANK_LINE = re.compile(r'\n[^\S\n]*\n\s*')
+# Below U+0300 there are neither combining marks nor joined letters, but CR LF is one grapheme.
+_MAY_JOIN = re.compile('[^\x00-\u02ff]|\r')
+_HYPHENS = frozenset('-‐‑־')
+# ICU ends a sentence at each of these.
+_LINE_BREAKS = dict.fromkeys((0x0A, 0x0B, 0x0C, 0x0D, 0x85, 0x2028, 0x2029), ' ')
+# White space, then marks that open what follows.
+_OPENING = re.compile(r'(\s*)[“‘«「『（《〈【〔([{„‚¿¡]+\s*$')
+_WORD_START = re.compile(r'\w\S*')
+# Written without a full stop: a space stands where a clause ends.
+_BY_SPACE = frozenset(('th', 'lo'))
+# '3.' is 'third' in these.
+_ORDINAL_DOT = frozenset(
+    (
+        *('bs', 'cs', 'da', 'de', 'et', 'fi', 'hr', 'hu', 'is', 'lb'),
+        *('lv', 'nb', 'nn', 'no', 'pl', 'sk', 'sl', 'sr', 'tr'),
+    )
+)
+# Titles and the like that sentencex 1.0.32 does not know.
+_ABBREVIATIONS = {
+    'ar': ('د', 'أ', 'م', 'ص', 'ج', 'هـ', 'ق', 'ت', 'ط'),
+    'de': ('St',),
+    'es': ('St',),
+    'fr': ('M', 'MM', 'Mme', 'Mlle', 'Mgr', 'Dr', 'St', 'cf', 'Cf', 'av', 'apr', 'env'),
+    'hi': ('मि', 'मिस', 'श्री', 'डॉ', 'डा', 'प्रो', 'सं'),
+    'it': ('St',),
+    'pl': ('św', 'ul'),
+    'ru': ('ул', 'им', 'св', 'стр', 'рис', 'табл'),
+}
+
+
+def parse_unit(unit: str) -> tuple[str, int]:
+    """('document', 0), ('sentence', 0), or ('words', k).
+
+    Raises:
+      ValueError: for another unit, or words:k without a k of at least 1.
+    """
+    kind, colon, number = unit.partition(':')
+    if unit in ('document', 'sentence'):
+        return unit, 0
+    if kind == 'words' and colon and number.isdecimal() and int(number) >= 1:
+        return 'words', int(number)
+    raise ValueError(
+        f"unit is {unit!r}; wanted 'document', 'sentence' or 'words:K' with K >= 1, such as words:8"
+    )
+
+
+def split(text: str, unit: str, language: str) -> list[str]:
+    """The units of a text; `''.join` of them is the text.
+
+    No sentence and no run of words goes over a blank line; a single line break is white space.
+
+    Args:
+      text: any text.
+      unit: 'document', 'sentence' or 'words:K'.
+      language: BCP-47 code of the text.
+
+    Raises:
+      ValueError: for an unknown unit.
+    """
+    kind, k = parse_unit(unit)
+    if kind == 'document':
+        return [text] if text else []
+    cut = _sentences if kind == 'sentence' else functools.partial(_runs, k=k)
+    units = []
+    for paragraph in paragraphs(text):
+        units += cut(paragraph, language)
+    return units
+
+
+def paragraphs(text: str) -> list[str]:
+    """The text cut behind its blank lines."""
+    edges = [0, *(match.end() for match in _BLANK_LINE.finditer(text)), len(text)]
+    return [text[a:b] for a, b in itertools.pairwise(edges) if b > a]
+
+
+def words(text: str, language: str) -> list[str]:
+    """The words of a text, by `WORD_RULE`."""
+    tokens = list(WordBreaker(text, language))
+    return [''.join(tokens[a:b]) for a, b in _word_spans(tokens)]
+
+
+def count_words(text: str, language: str) -> int:
+    """How many words a text has, by `WORD_RULE`."""
+    return sum(1 for _ in _word_spans(list(WordBreaker(text, language))))
+
+
+def graphemes(text: str, language: str) -> list[str]:
+    """What a reader takes for one letter or sign (Unicode's extended grapheme clusters)."""
+    return list(CharacterBreaker(text, language))
+
+
+def _sentences(text: str, language: str) -> list[str]:
+    base = language.split('-')[0]
+    units: list[str] = []
+    opening = ''
+    end = 0
+    for length in map(len, SentenceBreaker(text.translate(_LINE_BREAKS), base)):
+        piece, opening = _without_opening(opening + text[end : end + length], base)
+        end += length
+        # A closing quotation mark or a row of dots alone is no sentence: it ends the one before.
+        whole = units and _has_word(units[-1]) and _has_word(piece)
+        if units and not (whole and _ends(units[-1], piece, base)):
+            units[-1] += piece
+        elif piece:
+            units.append(piece)
+    if opening:
+        units.append(opening)
+    if base in _BY_SPACE:
+        return [clause for unit in units for clause in _clauses(unit)]
+    return units
+
+
+def _has_word(text: str) -> bool:
+    return any(map(str.isalnum, text))
+
+
+def _without_opening(piece: str, base: str) -> tuple[str, str]:
+    """The piece, and the opening marks at its end, which belong to what follows.
+
+    ICU takes every quotation mark behind a full stop for a closing one.
+    """
+    match = _OPENING.search(piece)
+    if not match or (match[0][0] in '“‘«' and base not in ('zh', 'ja') and not match[1]):
+        return piece, ''  # the German closing mark “, without white space before it
+    start = match.end(1)
+    return piece[:start], piece[start:]
+
+
+def _ends(sentence: str, following: str, base: str) -> bool:
+    """Whether the sentence ends there, and not in an abbreviation, an initial or an ordinal."""
+    last = sentence.split()[-1:]
+    after = _WORD_START.search(following)
+    if not last or not last[0].endswith('.') or not after:
+        return True
+    word = last[0].lstrip('"\'“„«‘([‚»')
+    if word[:-1] in _ABBREVIATIONS.get(base, ()) or (len(word) == 2 and word[0].isupper()):
+        return False
+    if base in _ORDINAL_DOT and word[:-1].isdecimal() and len(word) <= 3:
+        return False
+    return _is_end(base, word, after[0])
+
+
+@functools.lru_cache(1 << 16)
+def _is_end(base: str, last: str, following: str) -> bool:
+    return len(sentencex.segment(base, f'{last} {following}')) > 1
+
+
+def _clauses(text: str) -> list[str]:
+    """Thai and Lao, cut at the spaces between two of their own letters."""
+    edges = [0]
+    for match in re.finditer(r'\s+', text):
+        a, b = match.span()
+        if a and b < len(text) and _is_letter(text[a - 1]) and _is_letter(text[b]):
+            edges.append(b)
+    edges.append(len(text))
+    return [text[a:b] for a, b in itertools.pairwise(edges) if b > a]
+
+
+def _is_letter(char: str) -> bool:
+    if not '\u0e01' <= char <= '\u0eff' or char in 'ๆฯ':  # a word repeated, a name cut short
+        return False
+    return unicodedata.category(char)[0] in 'LM'
+
+
+def _runs(text: str, language: str, k: int) -> list[str]:
+    """Runs of k words; the marks around a word go with it, opening ones with the next word."""
+    tokens = list(WordBreaker(text, language))
+    cuts, count, end = [], 0, 0
+    for start, stop in _word_spans(tokens):
+        if count == k:
+            cuts.append(_cut(tokens, end, start))
+            count = 0
+        count, end = count + 1, stop
+    edges = [0, *cuts, len(tokens)]
+    units = [''.join(tokens[a:b]) for a, b in itertools.pairwise(edges)]
+    if len(units) > 1 and _MAY_JOIN.search(text):
+        units = _whole_graphemes(text, units, language)
+    return [unit for unit in units if unit]
+
+
+def _cut(tokens: list[str], end: int, start: int) -> int:
+    """Where to cut between two words: behind the white space, and before what opens the next."""
+    cut = start
+    while cut > end and not tokens[cut - 1].isspace():
+        cut -= 1
+    if cut == end:  # no white space: marks stay with the word before, but for opening ones
+        cut = start
+    before = cut
+    while before > end and (tokens[before - 1].isspace() or _opens(tokens[before - 1])):
+        before -= 1
+        if _opens(tokens[before]):
+            cut = before
+    return cut
+
+
+def _opens(token: str) -> bool:
+    return unicodedata.category(token[0]) in ('Ps', 'Pi') or token[0] in '¿¡'
+
+
+def _whole_graphemes(text: str, units: list[str], language: str) -> list[str]:
+    """The units with every cut that falls inside a grapheme moved behind it."""
+    inside, place = iter(CharacterBreaker(text, language)), 0
+    edges, wanted = [0], 0
+    for unit in units[:-1]:
+        wanted += len(unit)
+        while place < wanted:
+            place += len(next(inside))
+        edges.append(place)
+    edges.append(len(text))
+    return [text[a:b] for a, b in itertools.pairwise(edges)]
+
+
+def _word_spans(tokens: list[str]) -> Iterator[tuple[int, int]]:
+    """First and last-but-one token of each word."""
+    start = stop = -1
+    for i, token in enumerate(tokens):
+        if not (token[0].isalnum() or any(map(str.isalnum, token))):
+            continue
+        if start >= 0:
+            if i == stop + 1 and tokens[stop] in _HYPHENS:
+                stop = i + 1
+                continue
+            yield start, stop
+        start, stop = i, i + 1
+    if start >= 0:
+        yield start, stop
