@@ -84,7 +84,7 @@ def test_transformers_loads_the_export_with_the_same_logits(folders, tmp_path, s
         torch_llama.logits(before, ids), torch_llama.logits(after, ids), err_msg=shape
     )
     assert after.config.tie_word_embeddings == (shape == 'tied_gqa')
-    assert after.config.rope_parameters['rope_theta'] == decoder.config.rope_theta
+    assert after.config.rope_parameters['rope_theta'] == decoder.config.rope.theta
 
 
 def test_bfloat16_parameters_are_written_as_such(folders, tmp_path):

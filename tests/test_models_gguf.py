@@ -146,7 +146,7 @@ def test_an_odd_shape_with_wide_heads(tmp_path, one):
     wide = (('llama.attention.key_length', (14, gguf.GGUFValueType.UINT32)),)
     decoder = load.load_decoder(write(tmp_path / 'm.gguf', model, 'F32', metadata=wide), one)
     assert decoder.config.head_dim == 14
-    assert decoder.config.rope_theta == 500_000.0
+    assert decoder.config.rope.theta == 500_000.0
     assert_same_logits(decoder, one, model)
 
 

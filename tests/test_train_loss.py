@@ -24,8 +24,7 @@ CONFIG = DecoderConfig(
     num_kv_heads=2,
     head_dim=4,
     d_ff=24,
-    rope_theta=1e4,
-    rms_eps=1e-5,
+    norm_eps=1e-5,
     tied=True,
     max_positions=64,
 )

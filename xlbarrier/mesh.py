@@ -18,7 +18,8 @@ BATCH = ('data', 'fsdp')  # a batch is split over both: fsdp shards weights and 
 class Rules:
     """How each kind of array lies on the mesh; the names spell the dimensions.
 
-    B batch, T length, D model, N query heads, K kv heads, H head, F ffn, V vocabulary, L layers.
+    B batch, T length, D model, N query heads, K kv heads, H head, F ffn, V vocabulary, L layers,
+    P places.
     """
 
     embed_VD: P = P('tensor', 'fsdp')
@@ -28,8 +29,14 @@ class Rules:
     o_LNHD: P = P(None, 'tensor', None, 'fsdp')
     up_LDF: P = P(None, 'fsdp', 'tensor')
     down_LFD: P = P(None, 'tensor', 'fsdp')
+    bias_LNH: P = P(None, 'tensor', None)
+    bias_LF: P = P(None, 'tensor')
+    bias_LD: P = P(None, None)
     norm_LD: P = P(None, None)
     norm_D: P = P(None)
+    norm_LH: P = P(None, None)
+    norm_LNH: P = P(None, 'tensor', None)
+    positions_PD: P = P(None, 'fsdp')
     tokens_BT: P = P(BATCH, None)
     hidden_BTD: P = P(BATCH, None, None)
     logits_BTV: P = P(BATCH, None, 'tensor')

@@ -1,9 +1,28 @@
 """Attention under the visibility rule: query i sees key j iff j <= i <= until[j]."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 
-from xlbarrier.models.layers import Weights, product, project, rotate
+from xlbarrier.models.config import DecoderConfig
+from xlbarrier.models.layers import Weights, norm, product, project, rotate, soft_cap
+from xlbarrier.models.positions import alibi_slopes, rope_table
+
+
+class View(NamedTuple):
+    """What a layer's queries see, and where.
+
+    Attributes:
+      mask_BTS: bool, from `visible`, cut to the window in a local layer.
+      sin, cos: float32 [B, T, 1, R / 2], or None without rotary positions.
+      behind_BTS: float32, how far behind its query a key stands, for ALiBi; else None.
+    """
+
+    mask_BTS: jax.Array
+    sin: jax.Array | None = None
+    cos: jax.Array | None = None
+    behind_BTS: jax.Array | None = None
 
 
 def visible(until_BT: jax.Array) -> jax.Array:
@@ -12,33 +31,58 @@ def visible(until_BT: jax.Array) -> jax.Array:
     return (place[:, None] >= place[None, :]) & (place[None, :, None] <= until_BT[:, None, :])
 
 
-def attend(
-    weights: Weights, x_BTD: jax.Array, mask_BTS: jax.Array, sin: jax.Array, cos: jax.Array
-) -> jax.Array:
+def views(c: DecoderConfig, positions_BT: jax.Array, until_BT: jax.Array) -> tuple[View, View]:
+    """The views of whole and of local layers; the same object where all layers are alike."""
+    mask_BTS = visible(until_BT)
+    rotary = c.rotary_dim or c.head_dim
+    if c.positions == 'rope':
+        whole = View(mask_BTS, *rope_table(positions_BT, c.rope, rotary))
+    elif c.positions == 'alibi':
+        behind_BTS = positions_BT[:, :, None] - positions_BT[:, None, :]
+        whole = View(mask_BTS, behind_BTS=behind_BTS.astype(jnp.float32))
+    else:
+        whole = View(mask_BTS)
+    if not c.window:
+        return whole, whole
+    near_BTS = positions_BT[:, :, None] - positions_BT[:, None, :] < c.window
+    local = whole._replace(mask_BTS=mask_BTS & near_BTS)
+    if c.local_rope is not None:
+        sin, cos = rope_table(positions_BT, c.local_rope, rotary)
+        local = local._replace(sin=sin, cos=cos)
+    return whole, local
+
+
+def attend(weights: Weights, x_BTD: jax.Array, view: View, c: DecoderConfig) -> jax.Array:
     """Grouped-query attention (Ainslie et al. 2023); softmax in float32.
 
     Args:
-      weights: one layer's q, k, v and o kernels.
+      weights: one layer's q, k, v and o maps, and norms of queries and keys.
       x_BTD: normed hidden states, in the compute dtype.
-      mask_BTS: from `visible`.
-      sin, cos: from `layers.rope_table`.
+      view: of this layer.
+      c: the config.
 
     Returns:
       [B, T, D], in the compute dtype.
     """
-    q_BTNH = rotate(project('q', weights, x_BTD), sin, cos)
-    k_BSKH = rotate(project('k', weights, x_BTD), sin, cos)
+    q_BTNH, k_BSKH = project('q', weights, x_BTD), project('k', weights, x_BTD)
     v_BSKH = project('v', weights, x_BTD)
+    if c.qk_norm:
+        q_BTNH, k_BSKH = norm(q_BTNH, weights['q_norm'], c), norm(k_BSKH, weights['k_norm'], c)
+    if view.sin is not None:
+        q_BTNH, k_BSKH = rotate(q_BTNH, view.sin, view.cos), rotate(k_BSKH, view.sin, view.cos)
     B, T, N, H = q_BTNH.shape
     K = k_BSKH.shape[2]
     G = N // K
     # The queries of a group share a kv head: as rows R = G * T of one product a kv head they run
     # twice as fast on a CPU as G products of T rows.
-    q_BTKGH = (q_BTNH * H**-0.5).reshape(B, T, K, G, H)
+    q_BTKGH = (q_BTNH * (c.query_scalar or H) ** -0.5).reshape(B, T, K, G, H)
     q_BKRH = q_BTKGH.transpose(0, 2, 3, 1, 4).reshape(B, K, G * T, H)
     scores_BKRS = product('BKRH,BSKH->BKRS', q_BKRH, k_BSKH, jnp.float32)
-    scores_BKGTS = scores_BKRS.reshape(B, K, G, T, T)
-    scores_BKGTS = jnp.where(mask_BTS[:, None, None], scores_BKGTS, -1e30)
+    scores_BKGTS = soft_cap(scores_BKRS.reshape(B, K, G, T, T), c.attn_softcap)
+    if view.behind_BTS is not None:
+        slopes_KGTS = alibi_slopes(N).reshape(K, G, 1, 1)
+        scores_BKGTS -= slopes_KGTS * view.behind_BTS[:, None, None]
+    scores_BKGTS = jnp.where(view.mask_BTS[:, None, None], scores_BKGTS, -1e30)
     probs_BKGTS = jax.nn.softmax(scores_BKGTS, axis=-1).astype(x_BTD.dtype)
     out_BKRH = product('BKRS,BSKH->BKRH', probs_BKGTS.reshape(B, K, G * T, T), v_BSKH)
     out_BTKGH = out_BKRH.reshape(B, K, G, T, H).transpose(0, 3, 1, 2, 4)

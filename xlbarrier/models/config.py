@@ -1,16 +1,52 @@
-"""What a decoder is made of, read from config.json or from a GGUF file's metadata."""
+"""What a decoder is made of: one field a constant of its architecture (see `hf_config`)."""
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-SUPPORTED = ('llama',)
+
+@dataclass(frozen=True)
+class Rope:
+    """Rotary positions (Su et al. 2021) and how they are stretched to longer texts.
+
+    Attributes:
+      theta: base of the frequencies; 0 leaves a layer without positions (Cohere 2's whole layers).
+      kind: 'default'; 'linear' (divided by `factor`, Chen et al. 2023); 'dynamic' (the base grows
+        with a text longer than `original_positions`: NTK scaling as transformers has it); 'llama3'
+        (low frequencies divided, Llama 3.1's; factors in the three fields below).
+      factor, low_freq_factor, high_freq_factor, original_positions: of those.
+    """
+
+    theta: float = 10_000.0
+    kind: str = 'default'
+    factor: float = 1.0
+    low_freq_factor: float = 1.0
+    high_freq_factor: float = 4.0
+    original_positions: int = 0
 
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    """Shapes and constants of a decoder; one field a constant of the architecture."""
+    """Shapes and constants of a decoder.
+
+    Attributes:
+      family: model_type of its config.json, a key of `families.FAMILIES`.
+      positions: 'rope', 'alibi' (Press et al. 2022), 'learned' (a table) or 'sinusoidal' (XGLM's).
+      rotary_dim: channels of a head that rotate; 0: all.
+      window: tokens that a local layer sees back, itself included; 0: no layer is local.
+      local_layers: which layers are; () with a window: all of them.
+      local_rope: rotary positions of local layers, where they have their own.
+      norm: 'rms' (Zhang and Sennrich 2019), 'rms_one' (scaled by 1 + w, Gemma) or 'layer'.
+      qk_norm: '' none, 'head' (one scale for all heads) or 'heads' (one for each).
+      gated: act(gate(x)) * up(x) (Shazeer 2020) or act(up(x)).
+      parallel: attention and feed-forward part read the same norm and are added at once.
+      post_norms: their outputs are normed too.
+      normed_head: the head's vectors have unit length (Baichuan 2).
+      query_scalar: scores are divided by its square root; 0: by that of head_dim.
+      attn_softcap, logit_softcap: c tanh(x / c); 0: none.
+      extra: the config.json that it was read from, as JSON, for the fields that nothing here needs;
+        not compared.
+    """
 
     family: str
     vocab_size: int
@@ -20,132 +56,44 @@ class DecoderConfig:
     num_kv_heads: int
     head_dim: int
     d_ff: int
-    rope_theta: float
-    rms_eps: float
+    norm_eps: float
     tied: bool
     max_positions: int
+    positions: str = 'rope'
+    rope: Rope = Rope()
+    rotary_dim: int = 0
+    window: int = 0
+    local_layers: tuple[bool, ...] = ()
+    local_rope: Rope | None = None
+    norm: str = 'rms'
+    norm_bias: bool = False
+    embed_norm: bool = False
+    qk_norm: str = ''
+    activation: str = 'silu'  # or 'gelu', 'gelu_tanh'
+    gated: bool = True
+    parallel: bool = False
+    post_norms: bool = False
+    qkv_bias: bool = False
+    o_bias: bool = False
+    mlp_bias: bool = False
+    normed_head: bool = False
+    query_scalar: float = 0.0
+    attn_softcap: float = 0.0
+    logit_softcap: float = 0.0
+    logit_scale: float = 1.0
+    embed_scale: float = 1.0
     bos_id: int | None = None
     eos_id: int | None = None
     pad_id: int | None = None
-
-    @classmethod
-    def from_hf(cls, raw: Mapping[str, Any]) -> 'DecoderConfig':
-        """Reads a Hugging Face config.json, of transformers 4 (`rope_theta`) or 5.
-
-        Raises:
-          ValueError: for another model_type or an option this decoder does not have; it names the
-            field, its value and what is supported.
-        """
-        _require(raw, 'model_type', SUPPORTED)
-        rope = raw.get('rope_parameters') or raw.get('rope_scaling') or {}
-        kind = rope.get('rope_type', rope.get('type', 'default'))
-        if kind != 'default':
-            raise ValueError(f"rope type {kind!r} is not supported; wanted 'default'")
-        if rope.get('partial_rotary_factor', raw.get('partial_rotary_factor', 1.0)) != 1.0:
-            raise ValueError('partial_rotary_factor is not supported; wanted 1.0')
-        for name in ('attention_bias', 'mlp_bias'):
-            _require(raw, name, (False, None))
-        _require(raw, 'quantization_config', (None,))
-        _require(raw, 'hidden_act', ('silu', 'swish', None))
-        heads = _need(raw, 'num_attention_heads')
-        d_model = _need(raw, 'hidden_size')
-        return cls(
-            family='llama',
-            vocab_size=_need(raw, 'vocab_size'),
-            num_layers=_need(raw, 'num_hidden_layers'),
-            d_model=d_model,
-            num_heads=heads,
-            num_kv_heads=raw.get('num_key_value_heads') or heads,
-            head_dim=raw.get('head_dim') or d_model // heads,
-            d_ff=_need(raw, 'intermediate_size'),
-            rope_theta=float(rope.get('rope_theta', raw.get('rope_theta', 10_000.0))),
-            rms_eps=float(raw.get('rms_norm_eps', 1e-6)),
-            tied=bool(raw.get('tie_word_embeddings', False)),
-            max_positions=raw.get('max_position_embeddings', 2048),
-            bos_id=_first(raw.get('bos_token_id')),
-            eos_id=_first(raw.get('eos_token_id')),
-            pad_id=raw.get('pad_token_id'),
-        )
-
-    @classmethod
-    def from_gguf(cls, raw: Mapping[str, Any], *, tied: bool) -> 'DecoderConfig':
-        """Reads the metadata of a GGUF file; whether it is tied, its tensors tell.
-
-        Raises:
-          ValueError: for another architecture or a missing key, which it names.
-        """
-        _require(raw, 'general.architecture', SUPPORTED)
-        heads = _need(raw, 'llama.attention.head_count')
-        d_model = _need(raw, 'llama.embedding_length')
-        head_dim = raw.get('llama.attention.key_length', d_model // heads)
-        _require(raw, 'llama.rope.dimension_count', (head_dim, None))
-        _require(raw, 'llama.attention.value_length', (head_dim, None))
-        _require(raw, 'llama.rope.scaling.type', ('none', None))
-        _require(raw, 'llama.rope.scale_linear', (1.0, None))
-        vocab = raw.get('llama.vocab_size') or len(_need(raw, 'tokenizer.ggml.tokens'))
-        return cls(
-            family='llama',
-            vocab_size=vocab,
-            num_layers=_need(raw, 'llama.block_count'),
-            d_model=d_model,
-            num_heads=heads,
-            num_kv_heads=raw.get('llama.attention.head_count_kv', heads),
-            head_dim=head_dim,
-            d_ff=_need(raw, 'llama.feed_forward_length'),
-            rope_theta=float(raw.get('llama.rope.freq_base', 10_000.0)),
-            rms_eps=float(_need(raw, 'llama.attention.layer_norm_rms_epsilon')),
-            tied=tied,
-            max_positions=_need(raw, 'llama.context_length'),
-            bos_id=raw.get('tokenizer.ggml.bos_token_id'),
-            eos_id=raw.get('tokenizer.ggml.eos_token_id'),
-            pad_id=raw.get('tokenizer.ggml.padding_token_id'),
-        )
-
-    def to_hf(self, dtype: str) -> dict[str, Any]:
-        """The config.json that transformers 4 and 5 load; `dtype` is that of the weights."""
-        return {
-            'architectures': ['LlamaForCausalLM'],
-            'model_type': self.family,
-            'vocab_size': self.vocab_size,
-            'num_hidden_layers': self.num_layers,
-            'hidden_size': self.d_model,
-            'num_attention_heads': self.num_heads,
-            'num_key_value_heads': self.num_kv_heads,
-            'head_dim': self.head_dim,
-            'intermediate_size': self.d_ff,
-            'hidden_act': 'silu',
-            'rope_theta': self.rope_theta,
-            'rope_parameters': {'rope_type': 'default', 'rope_theta': self.rope_theta},
-            'rms_norm_eps': self.rms_eps,
-            'tie_word_embeddings': self.tied,
-            'max_position_embeddings': self.max_positions,
-            'attention_bias': False,
-            'mlp_bias': False,
-            'bos_token_id': self.bos_id,
-            'eos_token_id': self.eos_id,
-            'pad_token_id': self.pad_id,
-            'dtype': dtype,
-            'torch_dtype': dtype,
-        }
+    extra: str = dataclasses.field(default='', compare=False, repr=False)
 
     def replace(self, **changes: Any) -> 'DecoderConfig':
         """A copy with other values."""
         return dataclasses.replace(self, **changes)
 
-
-def _need(raw: Mapping[str, Any], name: str) -> Any:
-    if raw.get(name) is None:
-        raise ValueError(f'the model config has no {name!r}')
-    return raw[name]
-
-
-def _require(raw: Mapping[str, Any], name: str, allowed: tuple) -> None:
-    if raw.get(name) not in allowed:
-        listed = ', '.join(repr(value) for value in allowed if value is not None)
-        raise ValueError(
-            f'{name} = {raw.get(name)!r} is not supported; supported: {listed or None}'
-        )
-
-
-def _first(value: int | list[int] | None) -> int | None:
-    return (value[0] if value else None) if isinstance(value, list) else value
+    @property
+    def local(self) -> tuple[bool, ...]:
+        """For each layer, whether it sees only a window."""
+        if not self.window:
+            return (False,) * self.num_layers
+        return self.local_layers or (True,) * self.num_layers

@@ -1,5 +1,7 @@
 """The decoder: stock transformer blocks, stacked and scanned, on an explicit mesh.
 
+One decoder is every family of `families`: its config says which parts it has.
+
 One rule says what a token sees, for training, scoring and plain logits alike: query i sees key j
 iff j <= i <= until[j]. Plain causal text has until = T - 1; a packed document's tokens have the
 document's last place; a trie of requests in depth-first order has the last place of each node's
@@ -14,7 +16,7 @@ from flax import nnx
 from jax.sharding import PartitionSpec as P
 
 from xlbarrier.mesh import RULES
-from xlbarrier.models import attention, layers
+from xlbarrier.models import attention, layers, positions
 from xlbarrier.models.config import DecoderConfig
 
 REMAT = {
@@ -25,17 +27,31 @@ REMAT = {
 
 
 class Kernel(nnx.Module):
-    """A weight of a linear map, laid out as `spec` says."""
+    """A weight of a linear map, laid out as `spec` says, and its bias, where `bias_spec` says."""
 
-    def __init__(self, shape: tuple[int, ...], spec: P, dtype: jnp.dtype, rngs: nnx.Rngs):
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        spec: P,
+        dtype: jnp.dtype,
+        rngs: nnx.Rngs,
+        bias: tuple[int, ...] = (),
+        bias_spec: P | None = None,
+    ):
         self.kernel = nnx.Param(_random(rngs, shape, dtype, spec), out_sharding=spec)
+        if bias:
+            zeros = jnp.zeros(bias, dtype, out_sharding=bias_spec)
+            self.bias = nnx.Param(zeros, out_sharding=bias_spec)
 
 
 class Norm(nnx.Module):
-    """RMSNorm (Zhang and Sennrich 2019), computed in float32."""
+    """The weights of a norm (see `layers.norm`)."""
 
-    def __init__(self, shape: tuple[int, ...], spec: P, dtype: jnp.dtype):
-        self.scale = nnx.Param(jnp.ones(shape, dtype, out_sharding=spec), out_sharding=spec)
+    def __init__(self, c: DecoderConfig, shape: tuple[int, ...], spec: P, dtype: jnp.dtype):
+        fill = jnp.zeros if c.norm == 'rms_one' else jnp.ones
+        self.scale = nnx.Param(fill(shape, dtype, out_sharding=spec), out_sharding=spec)
+        if c.norm_bias:
+            self.bias = nnx.Param(jnp.zeros(shape, dtype, out_sharding=spec), out_sharding=spec)
 
 
 class Attention(nnx.Module):
@@ -43,42 +59,60 @@ class Attention(nnx.Module):
 
     def __init__(self, c: DecoderConfig, dtype: jnp.dtype, rngs: nnx.Rngs):
         L, D, N, K, H = c.num_layers, c.d_model, c.num_heads, c.num_kv_heads, c.head_dim
-        self.q = Kernel((L, D, N, H), RULES.q_LDNH, dtype, rngs)
-        self.k = Kernel((L, D, K, H), RULES.kv_LDKH, dtype, rngs)
-        self.v = Kernel((L, D, K, H), RULES.kv_LDKH, dtype, rngs)
-        self.o = Kernel((L, N, H, D), RULES.o_LNHD, dtype, rngs)
+        q_bias, kv_bias = ((L, N, H), (L, K, H)) if c.qkv_bias else ((), ())
+        bias = RULES.bias_LNH
+        self.q = Kernel((L, D, N, H), RULES.q_LDNH, dtype, rngs, q_bias, bias)
+        self.k = Kernel((L, D, K, H), RULES.kv_LDKH, dtype, rngs, kv_bias, bias)
+        self.v = Kernel((L, D, K, H), RULES.kv_LDKH, dtype, rngs, kv_bias, bias)
+        o_bias = (L, D) if c.o_bias else ()
+        self.o = Kernel((L, N, H, D), RULES.o_LNHD, dtype, rngs, o_bias, RULES.bias_LD)
+        if c.qk_norm == 'head':
+            self.q_norm = Norm(c, (L, H), RULES.norm_LH, dtype)
+            self.k_norm = Norm(c, (L, H), RULES.norm_LH, dtype)
+        elif c.qk_norm == 'heads':
+            self.q_norm = Norm(c, (L, N, H), RULES.norm_LNH, dtype)
+            self.k_norm = Norm(c, (L, K, H), RULES.norm_LNH, dtype)
 
 
 class Mlp(nnx.Module):
-    """Kernels of the gated feed-forward part (SwiGLU, Shazeer 2020), of all layers."""
+    """Kernels of the feed-forward part, of all layers."""
 
     def __init__(self, c: DecoderConfig, dtype: jnp.dtype, rngs: nnx.Rngs):
         L, D, F = c.num_layers, c.d_model, c.d_ff
-        self.gate = Kernel((L, D, F), RULES.up_LDF, dtype, rngs)
-        self.up = Kernel((L, D, F), RULES.up_LDF, dtype, rngs)
-        self.down = Kernel((L, F, D), RULES.down_LFD, dtype, rngs)
+        up_bias, down_bias = ((L, F), (L, D)) if c.mlp_bias else ((), ())
+        if c.gated:
+            self.gate = Kernel((L, D, F), RULES.up_LDF, dtype, rngs, up_bias, RULES.bias_LF)
+        self.up = Kernel((L, D, F), RULES.up_LDF, dtype, rngs, up_bias, RULES.bias_LF)
+        self.down = Kernel((L, F, D), RULES.down_LFD, dtype, rngs, down_bias, RULES.bias_LD)
 
 
 class Layers(nnx.Module):
     """All blocks; every parameter has a leading layer axis."""
 
     def __init__(self, c: DecoderConfig, dtype: jnp.dtype, rngs: nnx.Rngs):
-        self.attn_norm = Norm((c.num_layers, c.d_model), RULES.norm_LD, dtype)
+        def norm() -> Norm:
+            return Norm(c, (c.num_layers, c.d_model), RULES.norm_LD, dtype)
+
+        self.attn_norm = norm()
         self.attn = Attention(c, dtype, rngs)
-        self.mlp_norm = Norm((c.num_layers, c.d_model), RULES.norm_LD, dtype)
+        if c.post_norms:
+            self.attn_post_norm = norm()
+        if not c.parallel:
+            self.mlp_norm = norm()
         self.mlp = Mlp(c, dtype, rngs)
+        if c.post_norms:
+            self.mlp_post_norm = norm()
 
 
 class Embedding(nnx.Module):
-    """The token table."""
+    """A table of vectors: of tokens, or of places."""
 
-    def __init__(self, c: DecoderConfig, dtype: jnp.dtype, rngs: nnx.Rngs):
-        values = _random(rngs, (c.vocab_size, c.d_model), dtype, RULES.embed_VD)
-        self.embedding = nnx.Param(values, out_sharding=RULES.embed_VD)
+    def __init__(self, shape: tuple[int, int], spec: P, dtype: jnp.dtype, rngs: nnx.Rngs):
+        self.embedding = nnx.Param(_random(rngs, shape, dtype, spec), out_sharding=spec)
 
 
 class Decoder(nnx.Module):
-    """A Llama-style decoder; build it under `jax.set_mesh(mesh)` (see `load.init_decoder`).
+    """A decoder of any family; build it under `jax.set_mesh(mesh)` (see `load.init_decoder`).
 
     Attributes:
       config: shapes and constants.
@@ -98,9 +132,14 @@ class Decoder(nnx.Module):
         self.config = config
         self.compute_dtype = compute_dtype
         self.remat = 'none'
-        self.embed = Embedding(config, dtype, rngs)
+        D = config.d_model
+        self.embed = Embedding((config.vocab_size, D), RULES.embed_VD, dtype, rngs)
+        if config.positions == 'learned':
+            self.positions = Embedding((config.max_positions, D), RULES.positions_PD, dtype, rngs)
+        if config.embed_norm:
+            self.embed_norm = Norm(config, (D,), RULES.norm_D, dtype)
         self.layers = Layers(config, dtype, rngs)
-        self.final_norm = Norm((config.d_model,), RULES.norm_D, dtype)
+        self.final_norm = Norm(config, (D,), RULES.norm_D, dtype)
         if not config.tied:
             shape = (config.d_model, config.vocab_size)
             self.head = Kernel(shape, RULES.head_DV, dtype, rngs)
@@ -118,39 +157,63 @@ class Decoder(nnx.Module):
         Returns:
           [B, T, D] in the compute dtype.
         """
-        c, dtype = self.config, jnp.dtype(self.compute_dtype)
-        table = jax.reshard(self.embed.embedding[...], P('tensor', None))
-        x_BTD = table.at[tokens_BT].get(out_sharding=RULES.hidden_BTD).astype(dtype)
-        mask_BTT = attention.visible(until_BT)
-        sin, cos = layers.rope_table(positions_BT, c.head_dim, c.rope_theta)
+        c = self.config
+        whole, local = attention.views(c, positions_BT, until_BT)
+        mixed = len(set(c.local)) == 2
+        local_L = jnp.array(c.local)
 
-        def block(x_BTD: jax.Array, layer: layers.Weights) -> tuple[jax.Array, None]:
-            y_BTD = layers.rms_norm(x_BTD, layer['attn_norm']['scale'], c.rms_eps)
-            x_BTD += attention.attend(layer['attn'], y_BTD, mask_BTT, sin, cos)
-            y_BTD = layers.rms_norm(x_BTD, layer['mlp_norm']['scale'], c.rms_eps)
-            return x_BTD + layers.feed_forward(layer['mlp'], y_BTD), None
+        def block(
+            x_BTD: jax.Array, scanned: tuple[layers.Weights, jax.Array]
+        ) -> tuple[jax.Array, None]:
+            layer, is_local = scanned
+            view = local
+            if mixed:
+                view = jax.tree.map(lambda a, b: a if a is b else jnp.where(is_local, a, b), *both)
+            y_BTD = layers.norm(x_BTD, layer['attn_norm'], c)
+            attended_BTD = attention.attend(layer['attn'], y_BTD, view, c)
+            if c.parallel:
+                return x_BTD + attended_BTD + layers.feed_forward(layer['mlp'], y_BTD, c), None
+            if c.post_norms:
+                attended_BTD = layers.norm(attended_BTD, layer['attn_post_norm'], c)
+            x_BTD += attended_BTD
+            y_BTD = layers.norm(x_BTD, layer['mlp_norm'], c)
+            y_BTD = layers.feed_forward(layer['mlp'], y_BTD, c)
+            if c.post_norms:
+                y_BTD = layers.norm(y_BTD, layer['mlp_post_norm'], c)
+            return x_BTD + y_BTD, None
 
+        both = (local, whole)
         stacked = nnx.to_pure_dict(nnx.state(self.layers))
-        x_BTD, _ = jax.lax.scan(self._rematerialised(block), x_BTD, stacked)
-        return layers.rms_norm(x_BTD, self.final_norm.scale[...], c.rms_eps)
+        x_BTD = self._embedded(tokens_BT, positions_BT)
+        x_BTD, _ = jax.lax.scan(self._rematerialised(block), x_BTD, (stacked, local_L))
+        return layers.norm(x_BTD, _weights(self.final_norm), c)
 
     def unembed(self, hidden_BTD: jax.Array) -> jax.Array:
         """Logits, float32 [..., V], of hidden states [..., D] with one or two leading axes."""
-        dtype = jnp.dtype(self.compute_dtype)
-        if self.config.tied:
-            kernel_DV = jax.reshard(self.embed.embedding[...], P('tensor', None)).T
-        else:
-            kernel_DV = jax.reshard(self.head.kernel[...], P(None, 'tensor'))
-        return layers.product('...D,DV->...V', hidden_BTD, kernel_DV.astype(dtype), jnp.float32)
+        kernel_DV = self._head().astype(jnp.dtype(self.compute_dtype))
+        logits = layers.product('...D,DV->...V', hidden_BTD, kernel_DV, jnp.float32)
+        return self._finished(logits)
 
-    def unembedding_of(self, tokens_BK: jax.Array) -> jax.Array:
-        """The head's vectors of some tokens: [B, K] -> [B, K, D] in the compute dtype."""
+    def logits_of(self, hidden_BKD: jax.Array, tokens_BK: jax.Array) -> jax.Array:
+        """The logits, float32 [B, K], of one token at each hidden state [B, K, D]."""
         if self.config.tied:
             table_VD = jax.reshard(self.embed.embedding[...], P('tensor', None))
         else:
             table_VD = jax.reshard(self.head.kernel[...], P(None, 'tensor')).T
         vectors_BKD = table_VD.at[tokens_BK].get(out_sharding=RULES.hidden_BTD)
-        return vectors_BKD.astype(jnp.dtype(self.compute_dtype))
+        if self.config.normed_head:
+            vectors_BKD = _unit(vectors_BKD, axis=-1)
+        vectors_BKD = vectors_BKD.astype(hidden_BKD.dtype)
+        # Not layers.product: its bfloat16 result would be rounded once more.
+        return self._finished(
+            jnp.einsum(
+                'BKD,BKD->BK',
+                hidden_BKD,
+                vectors_BKD,
+                preferred_element_type=jnp.float32,
+                precision=jax.lax.Precision.HIGHEST,
+            )
+        )
 
     def __call__(
         self, tokens_BT: jax.Array, positions_BT: jax.Array, until_BT: jax.Array
@@ -158,9 +221,45 @@ class Decoder(nnx.Module):
         """Logits, float32 [B, T, V]; arguments as of `hidden`."""
         return self.unembed(self.hidden(tokens_BT, positions_BT, until_BT))
 
+    def _embedded(self, tokens_BT: jax.Array, positions_BT: jax.Array) -> jax.Array:
+        c, dtype = self.config, jnp.dtype(self.compute_dtype)
+        table_VD = jax.reshard(self.embed.embedding[...], P('tensor', None))
+        x_BTD = table_VD.at[tokens_BT].get(out_sharding=RULES.hidden_BTD).astype(dtype)
+        if c.embed_scale != 1:
+            x_BTD *= jnp.asarray(c.embed_scale, dtype)
+        if c.positions == 'learned':
+            table_PD = jax.reshard(self.positions.embedding[...], P(None, None))
+            x_BTD += table_PD.at[positions_BT].get(out_sharding=RULES.hidden_BTD).astype(dtype)
+        elif c.positions == 'sinusoidal':
+            x_BTD += positions.sinusoids(positions_BT, c.d_model).astype(dtype)
+        return layers.norm(x_BTD, _weights(self.embed_norm), c) if c.embed_norm else x_BTD
+
+    def _head(self) -> jax.Array:
+        """[D, V], split over `tensor` alone."""
+        if self.config.tied:
+            kernel_DV = jax.reshard(self.embed.embedding[...], P('tensor', None)).T
+        else:
+            kernel_DV = jax.reshard(self.head.kernel[...], P(None, 'tensor'))
+        return _unit(kernel_DV, axis=0) if self.config.normed_head else kernel_DV
+
+    def _finished(self, logits: jax.Array) -> jax.Array:
+        c = self.config
+        logits = logits if c.logit_scale == 1 else logits * c.logit_scale
+        return layers.soft_cap(logits, c.logit_softcap)
+
     def _rematerialised(self, block: Callable) -> Callable:
         policy = REMAT[self.remat]
         return block if policy is None else jax.checkpoint(block, policy=policy, prevent_cse=False)
+
+
+def _weights(norm: Norm) -> layers.Weights:
+    return nnx.to_pure_dict(nnx.state(norm))
+
+
+def _unit(vectors: jax.Array, axis: int) -> jax.Array:
+    """Vectors of length one (Baichuan 2's NormHead), float32."""
+    v32 = vectors.astype(jnp.float32)
+    return v32 / jnp.maximum(jnp.linalg.norm(v32, axis=axis, keepdims=True), 1e-12)
 
 
 def _random(rngs: nnx.Rngs, shape: tuple[int, ...], dtype: jnp.dtype, spec: P) -> jax.Array:

@@ -1,20 +1,27 @@
-"""The functions of a block: norm, rotary positions, linear maps, SwiGLU.
+"""The functions of a block: norms, rotations, linear maps, the feed-forward part.
 
 Weights come as plain dicts of one layer's arrays. A weight sharded over `fsdp` is gathered where
 it is used (so a layer at a time), one sharded over `tensor` stays split.
 """
 
+import functools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.sharding import PartitionSpec as P
 
 from xlbarrier.mesh import RULES
+from xlbarrier.models.config import DecoderConfig
 
 Weights = Mapping[str, Any]
+
+ACTIVATIONS = {
+    'silu': jax.nn.silu,
+    'gelu': functools.partial(jax.nn.gelu, approximate=False),
+    'gelu_tanh': functools.partial(jax.nn.gelu, approximate=True),
+}
 
 # kernel -> (einsum, layout once gathered over fsdp, layout of the product)
 PROJECTIONS = {
@@ -64,10 +71,12 @@ def product(
 
 
 def project(name: str, weights: Weights, x: jax.Array) -> jax.Array:
-    """The linear map `name` of PROJECTIONS, with its adapter where it has one (see `lora`)."""
+    """The linear map `name` of PROJECTIONS, with bias and adapter (`lora`) where it has them."""
     equation, gathered, out_sharding = PROJECTIONS[name]
     kernel = jax.reshard(weights[name]['kernel'], gathered).astype(x.dtype)
     out = product(equation, x, kernel, out_sharding=out_sharding)
+    if 'bias' in weights[name]:
+        out += weights[name]['bias'].astype(x.dtype)
     return out + adapt(name, weights[name], x) if 'lora_a' in weights[name] else out
 
 
@@ -87,28 +96,42 @@ def adapt(name: str, weights: Weights, x: jax.Array) -> jax.Array:
     return out * weights['lora_scale'].astype(x.dtype)
 
 
-def rms_norm(x_BTD: jax.Array, scale_D: jax.Array, eps: float) -> jax.Array:
-    """x / sqrt(mean(x^2) + eps) * scale (Zhang and Sennrich 2019), computed in float32."""
-    x32 = x_BTD.astype(jnp.float32)
-    x32 *= jax.lax.rsqrt(jnp.mean(x32 * x32, -1, keepdims=True) + eps)
-    return x32.astype(x_BTD.dtype) * scale_D.astype(x_BTD.dtype)
+def norm(x: jax.Array, weights: Weights, c: DecoderConfig) -> jax.Array:
+    """The config's norm of the last axis, computed in float32.
 
-
-def rope_table(positions_BT: jax.Array, head_dim: int, theta: float) -> tuple[jax.Array, jax.Array]:
-    """Sines and cosines, float32 [B, T, 1, H / 2], of rotary positions (Su et al. 2021)."""
-    # In float64, so that far positions do not amplify the rounding of the power.
-    inverse = theta ** -(np.arange(0, head_dim, 2) / head_dim)
-    angles = positions_BT.astype(jnp.float32)[:, :, None, None] * inverse.astype(np.float32)
-    return jnp.sin(angles), jnp.cos(angles)
+    'rms': x / sqrt(mean(x^2) + eps) * w (Zhang and Sennrich 2019); 'rms_one': the same by 1 + w
+    (Gemma); 'layer': (x - mean) / sqrt(var + eps) * w + b (Ba et al. 2016), b where there is one.
+    """
+    x32, scale = x.astype(jnp.float32), weights['scale']
+    if c.norm == 'layer':
+        x32 -= jnp.mean(x32, -1, keepdims=True)
+    x32 *= jax.lax.rsqrt(jnp.mean(x32 * x32, -1, keepdims=True) + c.norm_eps)
+    if c.norm == 'rms':
+        return x32.astype(x.dtype) * scale.astype(x.dtype)
+    x32 *= scale.astype(jnp.float32) + (1 if c.norm == 'rms_one' else 0)
+    if 'bias' in weights:
+        x32 += weights['bias'].astype(jnp.float32)
+    return x32.astype(x.dtype)
 
 
 def rotate(x_BTNH: jax.Array, sin: jax.Array, cos: jax.Array) -> jax.Array:
-    """Rotates the two halves of each head (the layout of Hugging Face's checkpoints)."""
-    a, b = jnp.split(x_BTNH.astype(jnp.float32), 2, axis=-1)
-    return jnp.concatenate([a * cos - b * sin, b * cos + a * sin], -1).astype(x_BTNH.dtype)
+    """Rotates the two halves of each head's first channels, as many as the table has angles for."""
+    rotary = 2 * sin.shape[-1]
+    x32, rest = x_BTNH[..., :rotary].astype(jnp.float32), x_BTNH[..., rotary:]
+    a, b = jnp.split(x32, 2, axis=-1)
+    turned = jnp.concatenate([a * cos - b * sin, b * cos + a * sin], -1).astype(x_BTNH.dtype)
+    return jnp.concatenate([turned, rest], -1) if rest.shape[-1] else turned
 
 
-def feed_forward(weights: Weights, x_BTD: jax.Array) -> jax.Array:
-    """SwiGLU (Shazeer 2020): down(silu(gate(x)) * up(x)). Returns [B, T, D]."""
-    gate = jax.nn.silu(project('gate', weights, x_BTD))
+def soft_cap(x: jax.Array, cap: float) -> jax.Array:
+    """cap * tanh(x / cap) (Gemma 2); x itself where cap is 0."""
+    return cap * jnp.tanh(x / cap) if cap else x
+
+
+def feed_forward(weights: Weights, x_BTD: jax.Array, c: DecoderConfig) -> jax.Array:
+    """down(act(gate(x)) * up(x)) (Shazeer 2020), or down(act(up(x))). Returns [B, T, D]."""
+    act = ACTIVATIONS[c.activation]
+    if not c.gated:
+        return project('down', weights, act(project('up', weights, x_BTD)))
+    gate = act(project('gate', weights, x_BTD))
     return project('down', weights, gate * project('up', weights, x_BTD))

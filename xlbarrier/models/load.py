@@ -5,7 +5,7 @@ import hashlib
 import json
 import pathlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -15,13 +15,16 @@ from flax import nnx
 
 from xlbarrier import multihost
 from xlbarrier.mesh import check_divides
-from xlbarrier.models import safetensors_io, weights
+from xlbarrier.models import gguf_families, hf_config, safetensors_io, tables, weights
 from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.models.gguf import GgufFile
 from xlbarrier.run import RunError, writing
 
 SHARD_BYTES = 5 * 10**9
+# Of Gemma 3 with images: what its text part does not have.
+VISION = ('vision_tower.', 'multi_modal_projector.')
+BUFFERS = ('rotary_emb.inv_freq', '.attn.bias', '.attn.masked_bias', 'embed_positions.weights')
 
 
 def read_config(path: pathlib.Path) -> DecoderConfig:
@@ -40,7 +43,7 @@ def read_config(path: pathlib.Path) -> DecoderConfig:
         raw = json.loads(config.read_text(encoding='utf-8'))
     except ValueError as error:
         raise ValueError(f'{config} is not JSON: {error}') from error
-    return _named(config, DecoderConfig.from_hf, raw)
+    return _named(config, hf_config.from_hf, raw)
 
 
 def init_decoder(
@@ -86,13 +89,15 @@ def load_decoder(
     if path.suffix == '.gguf':
         file = GgufFile(path)
         config = _gguf_config(file)
-        table, ignored = weights.gguf_table(config), frozenset().__contains__
+        table, ignored = gguf_families.gguf_table(config), frozenset().__contains__
     else:
         config = read_config(path)
         file = safetensors_io.SafetensorsFolder(path)
-        table, ignored = weights.hf_table(config), _ignored_in_hf(config)
+        table = tables.hf_table(config)
+        table = _as_spelled(table, config, file.shapes)
+        ignored = _ignored_in_hf(config)
     check_divides(config, mesh)
-    weights.match(table, config, file.shapes, file.where, ignored)
+    weights.match(table, config.num_layers, file.shapes, file.where, ignored, config.family)
     return _fill(config, mesh, table, file, param_dtype, compute_dtype)
 
 
@@ -119,29 +124,27 @@ def export_hf(
         before still stands.
     """
     folder = pathlib.Path(folder)
-    config, params, table = decoder.config, _flat_params(decoder), weights.hf_table(decoder.config)
+    config, params = decoder.config, _flat_params(decoder)
+    table = tables.hf_table(config)
     if params.keys() != table.keys():
         extra = sorted(params.keys() ^ table.keys())[0]
         raise ValueError(f'cannot export parameter {extra!r}: merge adapters first (merge_lora)')
-    entries = {
-        key: (path, entry, layer)
-        for path, entry in table.items()
-        for layer, key in enumerate(weights.keys_of(entry, config))
-    }
+    dtype = params['embed.embedding'].dtype
+    arrays = dict(weights.arrays_of(table, config.num_layers))
+
+    def layer_of(path: str, layer: int | None) -> np.ndarray:
+        return _to_host(params[path] if layer is None else params[path][layer])
 
     def read(key: str) -> np.ndarray:
-        path, entry, layer = entries[key]
-        array = params[path][layer] if '{layer}' in entry.key else params[path]
-        return entry.to_file(_to_host(array))
+        return weights.assemble(arrays[key], dtype, layer_of)
 
-    dtype = params['embed.embedding'].dtype
-    shapes = {key: entry.file_shape for key, (_, entry, _) in entries.items()}
+    shapes = {key: parts[0][1].file_shape for key, parts in arrays.items()}
     if multihost.is_lead():
         with writing(folder), _replacing(folder) as partial:
             if tokenizer is not None:
                 tokenizer.save_pretrained(partial)
             safetensors_io.write_folder(partial, shapes, dtype, read, shard_bytes)
-            text = json.dumps(config.to_hf(str(dtype)), indent=1)
+            text = json.dumps(hf_config.to_hf(config, str(dtype)), indent=1)
             (partial / 'config.json').write_text(text, encoding='utf-8')
     else:
         for key in shapes:  # the lead's gathers need every process
@@ -196,8 +199,8 @@ def _read_param(
     dtype: jnp.dtype,
 ) -> jax.Array:
     """A parameter from its tensors; of each, only the box that this host's devices hold is read."""
-    keys = list(weights.keys_of(entry, config))
-    lead = (len(keys),) if '{layer}' in entry.key else ()  # the layer axis is never split
+    keys = list(weights.keys_of(entry, config.num_layers))
+    lead = (len(keys),) if weights.LAYER in entry.key else ()  # the layer axis is never split
     shape = (*lead, *entry.shape)
     indices = sharding.addressable_devices_indices_map(shape).values()
     boxes = sorted({_box(index[len(lead) :], entry.shape) for index in indices})
@@ -259,14 +262,37 @@ def _gguf_config(file: GgufFile) -> DecoderConfig:
     if 'rope_freqs.weight' in file.shapes:  # Llama 3.1's rope scaling, as a table of factors
         raise ValueError(f"{file.path}: tensor 'rope_freqs.weight': rope scaling is not supported")
     tied = 'output.weight' not in file.shapes
-    return _named(file.path, DecoderConfig.from_gguf, file.metadata, tied=tied)
+    return _named(file.path, gguf_families.from_gguf, file.metadata, tied=tied)
 
 
-def _ignored_in_hf(config: DecoderConfig) -> Any:
-    # Older checkpoints store the rotary frequencies; some tied ones store the head again.
-    return lambda key: (
-        key.endswith('rotary_emb.inv_freq') or (config.tied and key == 'lm_head.weight')
-    )
+def _ignored_in_hf(config: DecoderConfig) -> Callable[[str], bool]:
+    # Older checkpoints store rotary frequencies and causal masks; some tied ones the head again.
+    def ignored(key: str) -> bool:
+        tied_head = config.tied and key.removeprefix('language_model.') == 'lm_head.weight'
+        seeing = config.family == 'gemma3_text' and key.removeprefix('model.').startswith(VISION)
+        return tied_head or seeing or key.endswith(BUFFERS)
+
+    return ignored
+
+
+def _as_spelled(
+    table: dict[str, weights.Entry], config: DecoderConfig, present: Mapping[str, Any]
+) -> dict[str, weights.Entry]:
+    """The table with the prefix that the file's keys have.
+
+    Checkpoints of bare models (AutoModel's, and the published BLOOM and GPT-2) have none, those of
+    models of images and text have one more.
+    """
+    base = tables.STYLES[config.family].base
+    embed = table['embed.embedding'].key.removeprefix(base)
+    prefixes = (base, '', f'language_model.{base}', f'{base}language_model.')
+    found = next((prefix for prefix in prefixes if prefix + embed in present), base)
+    outer = 'language_model.' if found.startswith('language_model.') else ''
+
+    def respell(key: str) -> str:
+        return found + key.removeprefix(base) if key.startswith(base) else outer + key
+
+    return table if found == base else weights.renamed(table, respell)
 
 
 def _named(path: pathlib.Path, make: Any, *args: Any, **kwargs: Any) -> DecoderConfig:

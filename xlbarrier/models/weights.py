@@ -1,140 +1,183 @@
-"""The weight tables: which array of a file is which parameter, read both ways.
+"""How an array of a file is a parameter, and back; every key and every parameter exactly once.
 
-A parameter path is like 'layers.attn.q.kernel'. Tables hold, for each, the file's key (with {layer}
-where the parameter is stacked) and how the file's array becomes the parameter's slice of one layer.
+A parameter path is like 'layers.attn.q.kernel'. A table (see `tables`) holds for each the file's
+key (with {layer} where the parameter is stacked) and how the file's array is cut and turned.
 """
 
 import dataclasses
+import math
 import pathlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from xlbarrier.models.config import DecoderConfig
-
 Box = tuple[tuple[int, int], ...]  # (start, stop) along each axis
+LAYER = '{layer}'
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a table.
+    """One parameter in a file, the whole of an array or a part of a fused one.
+
+    The file's axes are products of the parameter's: `split` (('N', 'H'), ('D',)) for a file's
+    [N * H, D]. In a fused array either a file's axis holds several maps one after another (`start`,
+    `total`), or each head has its own q, k and v ('p', a dimension of `sizes`, and `part`).
 
     Attributes:
       key: name in the file; '{layer}' stands for the number of the layer.
-      file_shape: shape in the file.
-      shape: shape of the parameter, without its layer axis.
-      transpose: whether the file holds [out, in] where the parameter is [in, out]. `shape` splits
-        or joins the head axes after it.
-      rotary_dim: where not 0, llama.cpp has interleaved the rotary halves of each head, of this
-        many channels (GGUF's q and k).
+      split: for each axis of the file the dimensions that make it up, outermost first.
+      order: the parameter's dimensions.
+      sizes: of each dimension.
+      part: index along 'p'.
+      start, total: first place and length of the file's fused axis, in the axis `fused`.
+      fused: that axis, or -1.
+      interleaved: whether the file has the two rotary halves of each head interleaved.
+      shift: what the file holds more than the parameter (GGUF's Gemma norms: 1).
     """
 
     key: str
-    file_shape: tuple[int, ...]
-    shape: tuple[int, ...]
-    transpose: bool
-    rotary_dim: int = 0
+    split: tuple[tuple[str, ...], ...]
+    order: tuple[str, ...]
+    sizes: Mapping[str, int]
+    part: int = 0
+    start: int = 0
+    total: int = 0
+    fused: int = -1
+    interleaved: bool = False
+    shift: float = 0.0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the parameter, without its layer axis."""
+        return tuple(self.sizes[name] for name in self.order)
+
+    @property
+    def file_shape(self) -> tuple[int, ...]:
+        """Of the file's array."""
+        shape = [math.prod(self.sizes[name] for name in axis) for axis in self.split]
+        if self.fused >= 0:
+            shape[self.fused] = self.total
+        return tuple(shape)
 
     def file_index(self, box: Box) -> tuple[slice, ...]:
         """The part of the file's array that holds the box of the parameter (whole heads)."""
-        axes = zip(self.shape, box, strict=True)
+        ranges = dict(zip(self.order, box, strict=True))
         index = []
-        for size in self.file_shape[::-1] if self.transpose else self.file_shape:
-            outer, (start, stop) = next(axes)
-            inner = size // outer  # channels of a head, where the file joins the two axes
-            while outer < size:
-                outer *= next(axes)[0]
-            index.append(slice(start * inner, stop * inner))
-        return tuple(index[::-1] if self.transpose else index)
+        for axis, names in enumerate(self.split):
+            for name in names[1:]:
+                assert name == 'p' or ranges[name] == (0, self.sizes[name]), 'whole heads'
+            inner = math.prod(self.sizes[name] for name in names[1:])
+            start, stop = (place * inner for place in ranges[names[0]])
+            first = self.start if axis == self.fused else 0
+            index.append(slice(first + start, first + stop))
+        return tuple(index)
 
     def to_param(self, array: np.ndarray, box: Box) -> np.ndarray:
         """The array at `file_index(box)` as that box of one layer of the parameter."""
-        if self.rotary_dim:
-            array = _uninterleave(array, self.rotary_dim)
-        shape = [stop - start for start, stop in box]
-        return (array.T if self.transpose else array).reshape(shape)
+        sizes = {name: stop - start for name, (start, stop) in zip(self.order, box, strict=True)}
+        flat = [name for axis in self.split for name in axis]
+        array = array.reshape([sizes.get(name, self.sizes[name]) for name in flat])
+        if 'p' in flat:
+            array = array.take(self.part, flat.index('p'))
+            flat.remove('p')
+        if self.interleaved:
+            array = _swap_halves(array, flat.index('H'), inner=2)
+        array = array.transpose([flat.index(name) for name in self.order])
+        return array - array.dtype.type(self.shift) if self.shift else array
 
-    def to_file(self, array: np.ndarray) -> np.ndarray:
-        """One layer of the parameter as the file's array."""
-        if self.transpose:
-            return array.reshape(self.file_shape[::-1]).T
-        return array.reshape(self.file_shape)
-
-
-def hf_table(c: DecoderConfig) -> dict[str, Entry]:
-    """Parameter path -> entry of a Hugging Face Llama checkpoint."""
-    layer = 'model.layers.{layer}.'
-    D, N, K, H, F, V = c.d_model, c.num_heads, c.num_kv_heads, c.head_dim, c.d_ff, c.vocab_size
-    attn, mlp = f'{layer}self_attn.', f'{layer}mlp.'
-    table = {
-        'embed.embedding': Entry('model.embed_tokens.weight', (V, D), (V, D), False),
-        'layers.attn_norm.scale': Entry(f'{layer}input_layernorm.weight', (D,), (D,), False),
-        'layers.attn.q.kernel': Entry(f'{attn}q_proj.weight', (N * H, D), (D, N, H), True),
-        'layers.attn.k.kernel': Entry(f'{attn}k_proj.weight', (K * H, D), (D, K, H), True),
-        'layers.attn.v.kernel': Entry(f'{attn}v_proj.weight', (K * H, D), (D, K, H), True),
-        'layers.attn.o.kernel': Entry(f'{attn}o_proj.weight', (D, N * H), (N, H, D), True),
-        'layers.mlp_norm.scale': Entry(
-            f'{layer}post_attention_layernorm.weight', (D,), (D,), False
-        ),
-        'layers.mlp.gate.kernel': Entry(f'{mlp}gate_proj.weight', (F, D), (D, F), True),
-        'layers.mlp.up.kernel': Entry(f'{mlp}up_proj.weight', (F, D), (D, F), True),
-        'layers.mlp.down.kernel': Entry(f'{mlp}down_proj.weight', (D, F), (F, D), True),
-        'final_norm.scale': Entry('model.norm.weight', (D,), (D,), False),
-    }
-    if not c.tied:
-        table['head.kernel'] = Entry('lm_head.weight', (V, D), (D, V), True)
-    return table
+    def write(self, out: np.ndarray, array: np.ndarray) -> None:
+        """Puts one layer of the parameter into its place of the file's array, `out`."""
+        flat = [name for axis in self.split for name in axis if name != 'p']
+        array = array.transpose([self.order.index(name) for name in flat])
+        if self.interleaved:
+            array = _swap_halves(array, flat.index('H'), inner=self.sizes['H'] // 2)
+        if self.shift:
+            array = array + array.dtype.type(self.shift)
+        place = out[self.file_index(tuple((0, size) for size in self.shape))]
+        flat = [name for axis in self.split for name in axis]
+        # A view of `out`: axes are only split, or all of a row-contiguous array is taken.
+        view = place.reshape([self.sizes[name] for name in flat])
+        assert np.shares_memory(view, out), self.key
+        index = tuple(self.part if name == 'p' else slice(None) for name in flat)
+        view[index] = array
 
 
-GGUF_KEYS = {
-    'model.embed_tokens.weight': 'token_embd.weight',
-    'model.norm.weight': 'output_norm.weight',
-    'lm_head.weight': 'output.weight',
-    'input_layernorm.weight': 'attn_norm.weight',
-    'self_attn.q_proj.weight': 'attn_q.weight',
-    'self_attn.k_proj.weight': 'attn_k.weight',
-    'self_attn.v_proj.weight': 'attn_v.weight',
-    'self_attn.o_proj.weight': 'attn_output.weight',
-    'post_attention_layernorm.weight': 'ffn_norm.weight',
-    'mlp.gate_proj.weight': 'ffn_gate.weight',
-    'mlp.up_proj.weight': 'ffn_up.weight',
-    'mlp.down_proj.weight': 'ffn_down.weight',
-}
+def keys_of(entry: Entry, num_layers: int) -> Iterable[str]:
+    """The file's keys of an entry: one a layer where the parameter is stacked."""
+    if LAYER not in entry.key:
+        return [entry.key]
+    return [entry.key.format(layer=i) for i in range(num_layers)]
 
 
-def gguf_table(c: DecoderConfig) -> dict[str, Entry]:
-    """Parameter path -> entry of a llama.cpp GGUF file."""
-    table = {}
-    for path, entry in hf_table(c).items():
-        stem = entry.key.removeprefix('model.layers.{layer}.')
-        prefix = 'blk.{layer}.' if stem != entry.key else ''
-        rotary = c.head_dim if path in ('layers.attn.q.kernel', 'layers.attn.k.kernel') else 0
-        key = prefix + GGUF_KEYS[stem]
-        table[path] = dataclasses.replace(entry, key=key, rotary_dim=rotary)
-    return table
+def arrays_of(
+    table: Mapping[str, Entry], num_layers: int
+) -> Iterator[tuple[str, list[tuple[str, Entry, int | None]]]]:
+    """The file's keys in the table's order, each with what it is made of: (path, entry, layer)."""
+    parts: dict[str, list[tuple[str, Entry]]] = {}
+    for path, entry in table.items():
+        parts.setdefault(entry.key, []).append((path, entry))
+    for key, entries in parts.items():
+        for layer, name in enumerate(keys_of(entries[0][1], num_layers)):
+            number = layer if LAYER in key else None
+            yield name, [(path, entry, number) for path, entry in entries]
+
+
+def assemble(
+    parts: list[tuple[str, Entry, int | None]],
+    dtype: np.dtype,
+    read: Callable[[str, int | None], np.ndarray],
+) -> np.ndarray:
+    """A file's array from the parameters in it; `read` gives one layer of a parameter."""
+    out = np.empty(parts[0][1].file_shape, dtype)
+    for path, entry, layer in parts:
+        entry.write(out, read(path, layer).reshape(entry.shape))
+    return out
+
+
+def check_tiles(table: Mapping[str, Entry]) -> None:
+    """Checks that the entries of a fused array fill it, once.
+
+    Raises:
+      AssertionError: naming the key; the table itself is wrong.
+    """
+    filled: dict[str, list[tuple[int, ...]]] = {}
+    sizes: dict[str, int] = {}
+    for entry in table.values():
+        filled.setdefault(entry.key, []).append((entry.start, entry.part))
+        sizes[entry.key] = sizes.get(entry.key, 0) + math.prod(entry.shape)
+        if len(set(filled[entry.key])) < len(filled[entry.key]):
+            raise AssertionError(f'{entry.key}: a part is taken twice')
+    for entry in table.values():
+        if sizes[entry.key] != math.prod(entry.file_shape):
+            raise AssertionError(f'{entry.key}: parts of {sizes[entry.key]} values do not fill it')
 
 
 def match(
-    table: dict[str, Entry],
-    c: DecoderConfig,
-    present: dict[str, tuple[int, ...]],
+    table: Mapping[str, Entry],
+    num_layers: int,
+    present: Mapping[str, tuple[int, ...]],
     where: Callable[[str | None], pathlib.Path],
     ignored: Callable[[str], bool] = lambda key: False,
+    model: str = 'this',
 ) -> None:
     """Checks that every key of the file and every parameter are matched exactly once.
 
     Args:
-      table: from `hf_table` or `gguf_table`.
-      c: the model's config.
+      table: parameter path -> entry.
+      num_layers: of the model.
       present: key -> shape of all arrays in the file.
       where: the file that holds a key, or of None the whole, for the message.
       ignored: keys known to carry no parameter.
+      model: the family's name, for the message.
 
     Raises:
       ValueError: naming the missing, surplus or misshapen keys.
     """
-    wanted = {key: entry.file_shape for entry in table.values() for key in keys_of(entry, c)}
+    check_tiles(table)
+    wanted = {
+        key: entry.file_shape for entry in table.values() for key in keys_of(entry, num_layers)
+    }
     missing = sorted(wanted.keys() - present.keys())
     surplus = sorted(key for key in present.keys() - wanted.keys() if not ignored(key))
     if missing:
@@ -145,7 +188,7 @@ def match(
     if surplus:
         raise ValueError(
             f'{where(surplus[0])}: {len(surplus)} tensor(s) too many, first {surplus[0]!r} of shape'
-            f' {present[surplus[0]]}; a {c.family} decoder of {c.num_layers} layers has no such'
+            f' {present[surplus[0]]}; a {model} decoder of {num_layers} layers has no such'
         )
     for key in sorted(wanted):
         if tuple(present[key]) != wanted[key]:
@@ -155,15 +198,19 @@ def match(
             )
 
 
-def keys_of(entry: Entry, c: DecoderConfig) -> Iterable[str]:
-    """The file's keys of an entry: one a layer where the parameter is stacked."""
-    if '{layer}' not in entry.key:
-        return [entry.key]
-    return [entry.key.format(layer=i) for i in range(c.num_layers)]
+def renamed(table: Mapping[str, Entry], rename: Callable[[str], str]) -> dict[str, Entry]:
+    """The table with other keys."""
+    return {
+        path: dataclasses.replace(entry, key=rename(entry.key)) for path, entry in table.items()
+    }
 
 
-def _uninterleave(array: np.ndarray, head_dim: int) -> np.ndarray:
-    """Undoes convert_hf_to_gguf.py's `permute`: heads of [H/2, 2] rows back to [2, H/2]."""
-    rows, width = array.shape
-    split = array.reshape(rows // head_dim, head_dim // 2, 2, width)
-    return split.swapaxes(1, 2).reshape(rows, width)
+def _swap_halves(array: np.ndarray, axis: int, inner: int) -> np.ndarray:
+    """Channels [outer, inner] of an axis as [inner, outer]: 2 undoes what H / 2 does.
+
+    With inner = 2 it turns interleaved rotary pairs (GPT-J's order, and that of llama.cpp's
+    `permute`) into two halves (GPT-NeoX's, and our decoder's).
+    """
+    shape = array.shape
+    split = array.reshape(*shape[:axis], shape[axis] // inner, inner, *shape[axis + 1 :])
+    return split.swapaxes(axis, axis + 1).reshape(shape)

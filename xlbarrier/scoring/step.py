@@ -36,13 +36,7 @@ def score_rows(
     hidden_BTD = decoder.hidden(tokens, positions, until)
     picked_BPD = _take(hidden_BTD, slots)
     total_BP, best_BP = _normalisers(decoder, picked_BPD)
-    target_BK = jnp.einsum(
-        'BKD,BKD->BK',
-        _take(picked_BPD, pair_slots),
-        decoder.unembedding_of(pair_tokens),
-        preferred_element_type=jnp.float32,
-        precision=jax.lax.Precision.HIGHEST,
-    )
+    target_BK = decoder.logits_of(_take(picked_BPD, pair_slots), pair_tokens)
     log_probability = target_BK - _take(total_BP, pair_slots)
     greedy = _take(best_BP, pair_slots) == pair_tokens
     return jax.reshard(log_probability, P()), jax.reshard(greedy, P())
