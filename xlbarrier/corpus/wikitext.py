@@ -1,0 +1,109 @@
+"""WikiText files as articles: headings apart from paragraphs, tokens made text again.
+
+Rules, each applied to every line that is not blank:
+1. ` = Title = ` behind a blank line or a heading begins an article; with more signs it is a
+   heading inside one. The signs go. (Formulas that look so stand behind running text.)
+2. ` @-@ `, ` @,@ `, ` @.@ ` become `-`, `,`, `.` without white space around.
+3. `<unk>`: 'remove' takes it out with the space before it, a hyphen or 's that hangs on it, and
+   marks that enclosed nothing else; 'keep' leaves it; 'drop' leaves out the line. What is left
+   without a letter or digit is left out.
+4. Where `detokenize` is set, the white space that tokenisation put around marks goes: before
+   closing marks that stand alone, behind opening ones, inside a pair of quotation marks (found
+   first), before 's and 't and the like, around the colon of a time and the dash of a range.
+"""
+
+import pathlib
+import re
+from collections.abc import Iterator, Sequence
+
+from xlbarrier.corpus import files
+from xlbarrier.corpus.documents import MAX_DOCUMENT_BYTES, Document, Part, SourceError
+
+UNKNOWN = ('remove', 'keep', 'drop')
+
+_HEADING = re.compile(r'((?:= )+)(\S.*?)((?: =)+)')
+_AT = re.compile(r'\s*@([-,.])@\s*')
+_UNKNOWN = re.compile(r"(?<=[\"(\[])<unk> |(?:\s*@-@)?\s*<unk>(?: @-@|(?: 's)(?!\w))?")
+# Marks left with nothing between them where <unk> stood.
+_EMPTIED = (
+    (re.compile(r'"\s*"|\([\s,;:/–-]*\)'), ''),
+    (re.compile(r'([,;])(?:\s*[,;])+'), r'\1'),
+    (re.compile(r'(?<=\() *[,;:] *'), ''),
+)
+_PAIRS = (
+    (re.compile(r'"\s+([^"]*?)\s+"'), r'"\1"'),
+    (re.compile(r"(?<!\S)' ([^']+?) '(?!\S)"), r"'\1'"),
+)
+_RULES = (
+    (re.compile(r"(?<=\w) (['’]) ?(s|t|re|ve|ll|d|m)(?!\w)"), r'\1\2'),
+    (re.compile(r"(?<=s) '(?= \w)"), "'"),
+    (re.compile(r'(?<=\d) : (?=\d\d(?!\d))'), ':'),
+    (re.compile(r'(?<=\d) ([–-]) (?=\d)'), r'\1'),
+    (re.compile(r'\s+(?=(?:[,.;:!?%)\]}”]|\.\.\.)(?:[\s"\'”,.;:!?)\]]|$))'), ''),
+    (re.compile(r'((?:^|(?<=[\s"(\[“]))[(\[{“$£€]) (?=\S)'), r'\1'),
+    (re.compile(r'  +'), ' '),
+)
+
+
+def articles(
+    paths: Sequence[pathlib.Path], *, unknown: str, detokenize: bool, headings: bool
+) -> Iterator[Document]:
+    """The articles of WikiText files, in order.
+
+    Args:
+      paths: token or raw version, the same format.
+      unknown: what becomes of `<unk>`, see rule 3.
+      detokenize: whether rule 4 is applied.
+      headings: whether titles and headings are parts too.
+
+    Raises:
+      SourceError: for a file without a line of text, or an article of more than 16 MiB.
+    """
+    parts: list[Part] = []
+    size, row = 0, 0
+    for path in paths:
+        before, apart = row, True
+        for offset, line in files.lines(path):
+            text = line.strip()
+            if not text:
+                apart = True
+                continue
+            level, title = heading(text) if apart else (0, '')
+            apart = level > 0
+            if (level == 1 or row == before) and parts:
+                yield Document(str(parts[0].row), tuple(parts))
+                parts, size = [], 0
+            text = plain(title if level else text, unknown, detokenize)
+            if any(map(str.isalnum, text)) and (headings or not level):
+                parts.append(Part(text, row, level > 0))
+                size += len(line)
+                if size > MAX_DOCUMENT_BYTES:
+                    raise SourceError(
+                        f'{path}: the article that ends behind byte {offset} is longer than'
+                        f' {MAX_DOCUMENT_BYTES} bytes (16 MiB): are its titles written = so = ?'
+                    )
+            row += 1
+        if row == before:
+            raise SourceError(f'{path} has no line of text: remove it or leave it out')
+    if parts:
+        yield Document(str(parts[0].row), tuple(parts))
+
+
+def heading(line: str) -> tuple[int, str]:
+    """Level and text of a heading: (2, 'Life cycle') of '= = Life cycle = ='; (0, '') of others."""
+    match = _HEADING.fullmatch(line)
+    if not match or match[1].count('=') != match[3].count('='):
+        return 0, ''
+    return match[1].count('='), match[2]
+
+
+def plain(text: str, unknown: str = 'remove', detokenize: bool = True) -> str:
+    """A line's text by rules 2 to 4; '' where the line is to be left out."""
+    if '<unk>' in text and unknown == 'drop':
+        return ''
+    rules = _PAIRS if detokenize else ()
+    if '<unk>' in text and unknown == 'remove':
+        rules = (*rules, (_UNKNOWN, ''), *_EMPTIED)
+    for pattern, replacement in (*rules, (_AT, r'\1'), *(_RULES if detokenize else ())):
+        text = pattern.sub(replacement, text)
+    return text.strip()
