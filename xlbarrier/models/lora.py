@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jax.sharding import PartitionSpec as P
 
@@ -47,7 +48,7 @@ def add_lora(
     for name in targets:
         if name not in found:
             raise ValueError(f'LoRA target {name!r}: wanted some of {", ".join(found)}')
-        if hasattr(found[name], 'lora_a'):
+        if adapted(found[name]):
             raise ValueError(f'LoRA target {name!r} has an adapter: merge it first')
     with jax.set_mesh(decoder.embed.embedding[...].sharding.mesh):
         for number, name in enumerate(found):  # numbered over all maps: A of one map depends
@@ -60,7 +61,7 @@ def add_lora(
 def merge_lora(decoder: Decoder) -> Decoder:
     """Adds each adapter to its kernel and takes it off, in place; returns the same decoder."""
     for linear in _maps(decoder).values():
-        if not hasattr(linear, 'lora_a'):
+        if not adapted(linear):
             continue
         kernel, a, b = linear.kernel[...], linear.lora_a[...], linear.lora_b[...]
         with jax.set_mesh(kernel.sharding.mesh):
@@ -75,10 +76,37 @@ def set_noise(decoder: Decoder, key: jax.Array, rate: float) -> None:
     """Lets adapters drop inputs in the next forward pass: decided by `key`, layer and map alone."""
     layers = decoder.config.num_layers
     for number, linear in enumerate(_maps(decoder).values()):
-        if hasattr(linear, 'lora_a'):
+        if adapted(linear):
             keys = jax.random.split(jax.random.fold_in(key, number), layers)
             linear.lora_noise = Constant(jax.random.key_data(keys))
             linear.lora_keep = Constant(jnp.full(layers, 1 - rate, jnp.float32))
+
+
+def adapted(linear: Kernel) -> bool:
+    """Whether a linear map has an adapter."""
+    return hasattr(linear, 'lora_a')
+
+
+def attach(linear: Kernel, name: str, a: np.ndarray, b: np.ndarray, scale: float) -> None:
+    """Puts an adapter of given arrays on a linear map that has none.
+
+    Args:
+      linear: the map `name` of layers.PROJECTIONS, of all layers.
+      a, b: float32 [L, in, r] and [L, r, out], laid out in the map's shards.
+      scale: of their product (alpha / r).
+
+    Raises:
+      ValueError: when the map has an adapter.
+    """
+    if adapted(linear):
+        raise ValueError(f'{name} has an adapter: merge it first')
+    mesh = linear.kernel[...].sharding.mesh
+    for part, array, spec in zip(('lora_a', 'lora_b'), (a, b), _specs(linear, name), strict=True):
+        sharding = jax.NamedSharding(mesh, spec)
+        laid = jax.make_array_from_callback(array.shape, sharding, array.__getitem__)
+        with jax.set_mesh(mesh):
+            setattr(linear, part, nnx.LoRAParam(laid, out_sharding=spec))
+    linear.lora_scale = Constant(_constant(scale, a.shape[0], mesh))
 
 
 def _maps(decoder: Decoder) -> dict[str, Kernel]:
@@ -90,13 +118,22 @@ def _maps(decoder: Decoder) -> dict[str, Kernel]:
 
 def _attach(linear: Kernel, name: str, key: jax.Array, rank: int, alpha: float) -> None:
     kernel = linear.kernel[...]
-    inputs = len(ADAPTERS[name].inputs)
-    a_spec = P(*kernel.sharding.spec[: 1 + inputs], None)
-    b_spec = P(None, None, *kernel.sharding.spec[1 + inputs :])
-    a, b = _initial(key, kernel.shape, inputs, rank, a_spec, b_spec)
+    a_spec, b_spec = _specs(linear, name)
+    a, b = _initial(key, kernel.shape, len(ADAPTERS[name].inputs), rank, a_spec, b_spec)
     linear.lora_a = nnx.LoRAParam(a, out_sharding=a_spec)
     linear.lora_b = nnx.LoRAParam(b, out_sharding=b_spec)
     linear.lora_scale = Constant(jnp.full(kernel.shape[0], alpha / rank, jnp.float32))
+
+
+def _specs(linear: Kernel, name: str) -> tuple[P, P]:
+    spec, inputs = linear.kernel[...].sharding.spec, len(ADAPTERS[name].inputs)
+    return P(*spec[: 1 + inputs], None), P(None, None, *spec[1 + inputs :])
+
+
+def _constant(value: float, layers: int, mesh: jax.sharding.Mesh) -> jax.Array:
+    array = np.full(layers, value, np.float32)
+    sharding = jax.NamedSharding(mesh, P())
+    return jax.make_array_from_callback(array.shape, sharding, array.__getitem__)
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2, 3, 4, 5))

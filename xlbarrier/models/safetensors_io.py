@@ -5,7 +5,7 @@ import json
 import math
 import os
 import pathlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,11 +23,11 @@ class SafetensorsFolder:
       ValueError, FileNotFoundError: naming the file that is missing, truncated or broken.
     """
 
-    def __init__(self, folder: pathlib.Path):
+    def __init__(self, folder: pathlib.Path, files: Sequence[pathlib.Path] = ()):
         self.folder = folder
         self.files: dict[str, pathlib.Path] = {}  # key -> file
         self.shapes: dict[str, tuple[int, ...]] = {}
-        for path in weight_files(folder):
+        for path in files or weight_files(folder):
             with _opened(path) as file:
                 for key in file.keys():  # noqa: SIM118 (a safetensors handle is no mapping)
                     self._add(path, key, file.get_slice(key))
@@ -52,6 +52,14 @@ class SafetensorsFolder:
             )
         self.files[key] = path
         self.shapes[key] = tuple(part.get_shape())
+
+
+class SafetensorsFile(SafetensorsFolder):
+    """One safetensors file, by its own name."""
+
+    def __init__(self, path: pathlib.Path):
+        self.path = path
+        super().__init__(path.parent, [path])
 
 
 @contextlib.contextmanager
@@ -113,7 +121,7 @@ def write_folder(
     if len(shards) > 1:
         names = [f'model-{i + 1:05}-of-{len(shards):05}.safetensors' for i in range(len(shards))]
     for name, keys in zip(names, shards, strict=True):
-        _write_file(folder / name, {key: shapes[key] for key in keys}, dtype, read)
+        write_file(folder / name, {key: shapes[key] for key in keys}, dtype, read)
     if len(shards) > 1:
         keys_of = zip(names, shards, strict=True)
         weight_map = {key: name for name, keys in keys_of for key in keys}
@@ -121,12 +129,13 @@ def write_folder(
         (folder / INDEX).write_text(json.dumps(index, indent=1), encoding='utf-8')
 
 
-def _write_file(
+def write_file(
     path: pathlib.Path,
     shapes: Mapping[str, tuple[int, ...]],
     dtype: np.dtype,
     read: Callable[[str], np.ndarray],
 ) -> None:
+    """Writes one file, holding one tensor at a time; arguments as of `write_folder`."""
     # The format is a length, a JSON header and the raw arrays; the safetensors package would hold
     # all of them, twice, before it writes the first.
     header, end = {'__metadata__': {'format': 'pt'}}, 0

@@ -1,0 +1,319 @@
+"""LoRA adapters in PEFT's file format: adapter_config.json and adapter_model.safetensors.
+
+PEFT names a module of torch's model and gives it A [r, in] and B [out, r]. Where a file fuses maps
+that our decoder keeps apart (W_pack, query_key_value, c_attn, qkv_proj, gate_up_proj), the module's
+A is read as that of each map, and its B in their parts; maps whose A differ are written one below
+another, with B in blocks, so the rank is the sum of theirs.
+"""
+
+import dataclasses
+import json
+import math
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from xlbarrier import multihost
+from xlbarrier.models import lora, safetensors_io, tables
+from xlbarrier.models.decoder import Decoder
+from xlbarrier.models.weights import LAYER, Entry
+from xlbarrier.run import writing
+
+CONFIG, WEIGHTS = 'adapter_config.json', 'adapter_model.safetensors'
+PREFIX = 'base_model.model.'
+# Fields of adapter_config.json -> values under which the adapter is plain LoRA.
+PLAIN = {
+    'peft_type': ('LORA',),
+    'bias': ('none', None),
+    'use_dora': (False, None),
+    'modules_to_save': (None, []),
+    'layer_replication': (None,),
+    'lora_bias': (False, None),
+    'trainable_token_indices': (None,),
+    'target_parameters': (None, []),
+    'alora_invocation_tokens': (None,),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Module:
+    """A linear map of torch's model, and the decoder's maps in it.
+
+    Attributes:
+      key: its name, with {layer}.
+      maps: our name ('attn.q') -> entries of its A^T [in, r] and B^T [r, out] in the file.
+      outputs: rows of the module's B.
+    """
+
+    key: str
+    maps: dict[str, tuple[Entry, Entry]]
+    outputs: int
+
+
+def save_adapter(decoder: Decoder, folder: str | pathlib.Path, *, base: str) -> None:
+    """Writes a decoder's adapters as PEFT does; every process of a pod calls this.
+
+    Args:
+      decoder: with adapters, all of one rank and scale.
+      folder: new, or an earlier adapter's.
+      base: what the adapter is for, `base_model_name_or_path`.
+
+    Raises:
+      ValueError: for a decoder without adapters.
+      RunError: naming the folder, when it cannot be written.
+    """
+    folder = pathlib.Path(folder)
+    adapted = {name: linear for name, linear in _linears(decoder).items() if lora.adapted(linear)}
+    if not adapted:
+        raise ValueError('the decoder has no adapters to save')
+    tensors, ranks, alphas = {}, {}, {}
+    for module in modules_of(decoder).values():
+        arrays = {
+            name: tuple(_to_host(part[...]) for part in (linear.lora_a, linear.lora_b))
+            for name, linear in adapted.items()
+            if name in module.maps
+        }
+        if not arrays:
+            continue
+        stem = module.key.removeprefix(tables.STYLES[decoder.config.family].base)
+        stem = stem.partition(f'{LAYER}.')[2]
+        for layer in range(decoder.config.num_layers):
+            a, b = _joined(module, {n: (x[layer], y[layer]) for n, (x, y) in arrays.items()})
+            name = PREFIX + module.key.format(layer=layer)
+            tensors[f'{name}.lora_A.weight'] = a
+            tensors[f'{name}.lora_B.weight'] = b
+        ranks[stem] = a.shape[0]
+        scale = float(_to_host(adapted[next(iter(arrays))].lora_scale[...])[0])
+        alphas[stem] = scale * ranks[stem]
+    if multihost.is_lead():
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            config = _config(ranks, alphas, base, decoder)
+            (folder / CONFIG).write_text(json.dumps(config, indent=1), encoding='utf-8')
+            shapes = {key: tensors[key].shape for key in sorted(tensors)}
+            dtype = np.dtype(np.float32)
+            safetensors_io.write_file(folder / WEIGHTS, shapes, dtype, tensors.__getitem__)
+    multihost.barrier(f'adapter {folder}')
+
+
+def load_adapter(decoder: Decoder, folder: str | pathlib.Path) -> Decoder:
+    """Puts a PEFT adapter on a decoder, in place; returns the same decoder.
+
+    Raises:
+      FileNotFoundError, ValueError: naming the file, and the field or tensor of an adapter that is
+        no plain LoRA, or that is for another base model (what its modules or shapes tell).
+    """
+    folder = pathlib.Path(folder)
+    raw = _read_config(folder)
+    if not (folder / WEIGHTS).exists():
+        raise FileNotFoundError(
+            f'{folder} has no {WEIGHTS} (a pickled adapter_model.bin is not read: save it again'
+            ' with PEFT, safe_serialization=True)'
+        )
+    file = safetensors_io.SafetensorsFile(folder / WEIGHTS)
+    modules = modules_of(decoder)
+    layers = decoder.config.num_layers
+    ranks = {
+        name: _check_shapes(file, modules[name], layers)
+        for name in _modules_in(file, modules, layers)
+    }
+    linears = _linears(decoder)
+    for name, rank in ranks.items():
+        keys = [PREFIX + name.format(layer=i) for i in range(layers)]
+        scale = _scale(raw, name.partition(f'{LAYER}.')[2], rank)
+        whole = (slice(None), slice(None))
+        a = [file.read(f'{key}.lora_A.weight', whole) for key in keys]
+        b = [file.read(f'{key}.lora_B.weight', whole) for key in keys]
+        for map_name, (into, out) in modules[name].maps.items():
+            lora.attach(
+                linears[map_name],
+                map_name.partition('.')[2],
+                np.stack([_taken(_ranked(into, rank), array) for array in a]),
+                np.stack([_taken(_ranked(out, rank), array) for array in b]),
+                scale,
+            )
+    return decoder
+
+
+def modules_of(decoder: Decoder) -> dict[str, Module]:
+    """The linear maps of torch's model, by their names without a layer's number."""
+    table = tables.hf_table(decoder.config)
+    found: dict[str, Module] = {}
+    for name, (inputs, outputs) in tables.MAPS.items():
+        entry = table.get(f'layers.{name}.kernel')
+        if entry is None:
+            continue
+        key = entry.key.removesuffix('.weight')
+        axis = next(i for i, letters in enumerate(entry.split) if set(outputs) <= set(letters))
+        into = dataclasses.replace(
+            entry,
+            split=(('R',), tuple(inputs)),
+            order=(*inputs, 'R'),
+            fused=-1,
+            interleaved=False,
+        )
+        out = dataclasses.replace(
+            entry,
+            split=(entry.split[axis], ('R',)),
+            order=('R', *outputs),
+            fused=-1 if entry.fused < 0 else 0,
+        )
+        module = found.setdefault(key, Module(key, {}, entry.file_shape[axis]))
+        module.maps[name] = (into, out)
+    return found
+
+
+def _joined(
+    module: Module, arrays: Mapping[str, tuple[np.ndarray, np.ndarray]]
+) -> tuple[np.ndarray, np.ndarray]:
+    """One layer's A [r, in] and B [out, r] of a module, of its maps' A^T and B^T."""
+    rank = next(iter(arrays.values()))[0].shape[-1]
+    rows = []
+    for name, (a, _) in arrays.items():
+        out = np.zeros((rank, math.prod(a.shape[:-1])), np.float32)
+        entry = module.maps[name][0]
+        _ranked(entry, rank).write(out, a)
+        rows.append(out)
+    shared = all(np.array_equal(row, rows[0]) for row in rows)
+    blocks = []
+    b_whole = np.zeros((module.outputs, rank), np.float32)
+    for name, (_, b) in arrays.items():
+        out = b_whole if shared else np.zeros_like(b_whole)
+        entry = module.maps[name][1]
+        _ranked(entry, rank).write(out, b)
+        blocks.append(out)
+    if shared:
+        return rows[0], b_whole
+    return np.concatenate(rows), np.concatenate(blocks, axis=1)
+
+
+def _taken(entry: Entry, array: np.ndarray) -> np.ndarray:
+    box = tuple((0, size) for size in entry.shape)
+    return entry.to_param(array[entry.file_index(box)], box).astype(np.float32)
+
+
+def _ranked(entry: Entry, rank: int) -> Entry:
+    return dataclasses.replace(entry, sizes={**entry.sizes, 'R': rank})
+
+
+def _config(
+    ranks: Mapping[str, int], alphas: Mapping[str, float], base: str, decoder: Decoder
+) -> dict[str, Any]:
+    common_rank = max(sorted(set(ranks.values())), key=list(ranks.values()).count)
+    common_alpha = max(sorted(set(alphas.values())), key=list(alphas.values()).count)
+    return {
+        'peft_type': 'LORA',
+        'task_type': 'CAUSAL_LM',
+        'base_model_name_or_path': base,
+        'inference_mode': True,
+        'r': common_rank,
+        'lora_alpha': common_alpha,
+        'lora_dropout': 0.0,
+        'bias': 'none',
+        'target_modules': sorted(ranks),
+        'rank_pattern': {k: r for k, r in sorted(ranks.items()) if r != common_rank},
+        'alpha_pattern': {k: a for k, a in sorted(alphas.items()) if a != common_alpha},
+        'fan_in_fan_out': tables.STYLES[decoder.config.family].transposed,
+        'init_lora_weights': True,
+        'use_rslora': False,
+        'use_dora': False,
+        'modules_to_save': None,
+    }
+
+
+def _read_config(folder: pathlib.Path) -> dict[str, Any]:
+    path = folder / CONFIG
+    if not path.exists():
+        raise FileNotFoundError(f'{path} does not exist: {folder} is no PEFT adapter')
+    try:
+        raw = json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise ValueError(f'{path} is not JSON: {error}') from error
+    for name, allowed in PLAIN.items():
+        if raw.get(name) not in allowed:
+            raise ValueError(
+                f'{path}: {name} = {raw.get(name)!r} is not supported; supported: {allowed[0]!r}'
+            )
+    for name in ('r', 'lora_alpha'):
+        if not isinstance(raw.get(name), int | float):
+            raise ValueError(f'{path}: {name} is {raw.get(name)!r}; wanted a number')
+    return raw
+
+
+def _modules_in(
+    file: safetensors_io.SafetensorsFile, modules: Mapping[str, Module], layers: int
+) -> list[str]:
+    """The modules that the file adapts: all of their layers, and nothing else is in the file."""
+    left = set(file.shapes)
+    found = []
+    for name, module in modules.items():
+        keys = {
+            f'{PREFIX}{module.key.format(layer=i)}.lora_{part}.weight'
+            for i in range(layers)
+            for part in 'AB'
+        }
+        if not keys & left:
+            continue
+        missing = sorted(keys - left)
+        if missing:
+            raise ValueError(
+                f'{file.path}: no tensor {missing[0]!r}; wanted all {layers} layers of its module,'
+                ' so the adapter is for another base model, or for some layers only'
+            )
+        left -= keys
+        found.append(name)
+    if left or not found:
+        raise ValueError(
+            f'{file.path}: tensor {min(left, default=None)!r} is of no linear map of this base'
+            f' model, whose maps are {", ".join(modules)} in {layers} layers:'
+            ' the adapter is for another one'
+        )
+    return found
+
+
+def _check_shapes(file: safetensors_io.SafetensorsFile, module: Module, layers: int) -> int:
+    """The rank of a module's adapter, the same in all layers."""
+    keys = [PREFIX + module.key.format(layer=i) for i in range(layers)]
+    first = file.shapes[f'{keys[0]}.lora_A.weight']
+    into = next(iter(module.maps.values()))[0]
+    inputs = math.prod(into.sizes[name] for name in into.split[1])
+    rank = first[0]
+    wanted = {'A': (rank, inputs), 'B': (module.outputs, rank)}
+    for key in keys:
+        for part, shape in wanted.items():
+            met = file.shapes[f'{key}.lora_{part}.weight']
+            if met != shape:
+                raise ValueError(
+                    f'{file.path}: tensor {key + f".lora_{part}.weight"!r} has shape {met}, wanted'
+                    f' {shape} for this base model: the adapter is for another one'
+                )
+    return rank
+
+
+def _scale(raw: Mapping[str, Any], stem: str, rank: int) -> float:
+    """alpha / r, or alpha / sqrt(r) (rsLoRA, Kalajdzievski 2023)."""
+    alpha = raw['lora_alpha']
+    for pattern, value in (raw.get('alpha_pattern') or {}).items():
+        if stem == pattern or stem.endswith(f'.{pattern}'):
+            alpha = value
+    return alpha / (math.sqrt(rank) if raw.get('use_rslora') else rank)
+
+
+def _linears(decoder: Decoder) -> dict[str, Any]:
+    blocks = {'attn': decoder.layers.attn, 'mlp': decoder.layers.mlp}
+    return {
+        name: getattr(blocks[block], last)
+        for name in tables.MAPS
+        for block, last in [name.split('.')]
+        if hasattr(blocks[block], last)
+    }
+
+
+def _to_host(array: jax.Array) -> np.ndarray:
+    if not array.is_fully_addressable:
+        whole = jax.NamedSharding(array.sharding.mesh, jax.P())
+        array = jax.jit(lambda x: x, out_shardings=whole)(array).addressable_data(0)
+    return np.asarray(array)
