@@ -14,7 +14,7 @@ LANGUAGES = ('en', 'de', 'fr', 'es', 'it')
 def get_config() -> ConfigDict:
     """Every field of a run, each with its meaning."""
     config = ConfigDict()
-    config.mode = 'study'  # study, eval, train, corpus, prompts or report
+    config.mode = 'study'  # study, eval, train, corpus, prompts, report or compile
     config.seed = 0  # of the data order and of new parameters
     # One fine-tuned model each; also single:LANGUAGE and monolingual-mix.
     config.arms = ('english', 'mixed')

@@ -102,7 +102,7 @@ class ReportConfig:
 
 @dataclass(frozen=True)
 class CompileConfig:
-    """Mode compile: which steps are compiled for which machine; batch and mesh are the run's own."""
+    """Mode compile: which steps for which machine; batch and mesh are those of the run."""
 
     topology: str = 'v5e:4x4'  # see aot.topology
     steps: tuple[str, ...] = ('train', 'score')

@@ -19,6 +19,7 @@ from tensorboardX import SummaryWriter
 from xlbarrier import api, multihost
 from xlbarrier import mesh as mesh_lib
 from xlbarrier import run as run_lib
+from xlbarrier.aot import report as aot_report
 from xlbarrier.config import RunConfig, TrainConfig
 from xlbarrier.corpus import build as corpus_lib
 from xlbarrier.data import pack, tokenize
@@ -81,12 +82,22 @@ def report(folder: pathlib.Path, config: RunConfig) -> None:
     logging.info('report: %s', run.folder / 'report.html')
 
 
+def compilation(folder: pathlib.Path, config: RunConfig) -> None:
+    """Compiles the steps for a machine that is not there; loads no weights, needs no device."""
+    record = aot_report.report(config)
+    run = run_lib.open_run(folder, config)
+    run.write_json('compile.json', record)
+    run.update_provenance(finished=run_lib.now(), peak_memory_bytes=_peak_memory())
+    print(aot_report.text(record), flush=True)
+
+
 MODES = {
     'study': study,
     'eval': evaluation,
     'train': training,
     'prompts': prompts,
     'report': report,
+    'compile': compilation,
 }
 
 

@@ -4,8 +4,8 @@ Sources (read November 2026):
   v4: https://cloud.google.com/tpu/docs/v4 (275 TFLOP/s, 32 GiB, 1200 GB/s) and Jouppi et al. 2023,
     arXiv 2304.01433 (six links of 50 GB/s each way).
   v5e: https://cloud.google.com/tpu/docs/v5e (197 TFLOP/s, 16 GB, 819 GB/s, 1600 Gbit/s of links).
-  v5p: https://cloud.google.com/tpu/docs/v5p (459 TFLOP/s, 95 GiB, 2765 GB/s, 1200 GB/s of links both
-    ways together).
+  v5p: https://cloud.google.com/tpu/docs/v5p (459 TFLOP/s, 95 GiB, 2765 GB/s, 1200 GB/s of links,
+    both ways together).
   v6e: https://cloud.google.com/tpu/docs/v6e (918 TFLOP/s, 32 GB, 1600 GB/s, 3200 Gbit/s of links).
   a100: NVIDIA A100 datasheet, SXM 80 GB. h100, h200: NVIDIA H100 and H200 datasheets, SXM; bfloat16
     without sparsity (half of the figure printed there); NVLink 600 and 900 GB/s both ways together.
@@ -27,8 +27,8 @@ class Chip:
       flops: bfloat16 products, FLOP/s.
       float32_flops: products of float32 at full precision, FLOP/s. A TPU makes each of six bfloat16
         passes; a GPU has units for it.
-      default_flops: products with a float32 operand at jax's default precision: one bfloat16 pass on
-        a TPU, TensorFloat-32 on a GPU.
+      default_flops: products with a float32 operand at jax's default precision: one bfloat16 pass
+        on a TPU, TensorFloat-32 on a GPU.
       hbm_bytes: memory of the chip.
       hbm_rate: bytes/s between it and the compute units.
       link_rate: bytes/s that all links of a chip together send, one way.

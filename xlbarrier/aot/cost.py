@@ -89,8 +89,8 @@ def _open(jaxpr: Any) -> Any:
 
 def _product(equation: Any, axis_sizes: dict[str, int] | None) -> float:
     left, right = (v.aval for v in equation.invars)
-    (left_sum, right_sum), (left_batch, right_batch) = equation.params['dimension_numbers']
-    free = [d for i, d in enumerate(right.shape) if i not in (*right_sum, *right_batch)]
+    (_, summed), (_, batch) = equation.params['dimension_numbers']
+    free = [d for i, d in enumerate(right.shape) if i not in (*summed, *batch)]
     flops = 2.0 * math.prod(left.shape) * math.prod(free)
     if axis_sizes is None:
         return flops

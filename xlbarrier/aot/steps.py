@@ -149,7 +149,7 @@ def score(
     places: int,
     mesh: Mesh,
 ) -> Step:
-    """The score step as `scoring.engine` runs it, for rows in which `places` tokens are asked about.
+    """The score step as `scoring.engine` runs it, when `places` tokens of a row are asked about.
 
     Raises:
       ValueError: when mesh and model do not fit together.

@@ -72,8 +72,7 @@ def hbm_bytes(module: Module) -> int:
     """Bytes that a chip reads from and writes to its HBM in one step.
 
     An instruction reads its operands and writes its result, where they lie in HBM; a fusion that
-    takes a slice reads the slice, one that updates a slice in place writes the slice. It is what the
-    compiled program asks for; a chip may do better where neighbours share.
+    takes a slice reads the slice, one that updates a slice in place writes the slice.
     """
     return round(
         sum(

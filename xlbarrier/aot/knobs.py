@@ -1,0 +1,139 @@
+"""Which fields of the config to change when a step does not fit, or to make it faster."""
+
+from xlbarrier.aot.chips import GIB
+from xlbarrier.aot.compiled import Cost
+from xlbarrier.config import RunConfig
+from xlbarrier.models.config import DecoderConfig
+
+CROWDED = 0.9  # of the HBM: from here on, room is worth a word though the step fits
+
+
+def advice(cost: Cost, config: RunConfig, model: DecoderConfig, mesh: dict[str, int]) -> list[str]:
+    """Sentences that name a field and a value, the most useful first."""
+    memory = cost.memory
+    full = memory.needed is None or memory.needed > CROWDED * cost.chip.hbm_bytes
+    room = _room(cost, config, model, mesh) if full or not cost.fits else []
+    speed = _speed(cost, config, mesh) if cost.fits else []
+    return [f'for room, {line}' for line in room] + [f'for speed, {line}' for line in speed]
+
+
+def _room(cost: Cost, config: RunConfig, model: DecoderConfig, mesh: dict[str, int]) -> list[str]:
+    state = cost.memory.parameters + cost.memory.optimizer
+    weights = _weights(cost, config, mesh)
+    activations = _train_rows(config, model, mesh)
+    if cost.step.name == 'score':
+        activations = _score_rows(config, model, mesh)
+    activations += _split(config, model, mesh, cost.step.name)
+    return weights + activations if state > 0.5 * cost.chip.hbm_bytes else activations + weights
+
+
+def _weights(cost: Cost, config: RunConfig, mesh: dict[str, int]) -> list[str]:
+    trains = cost.step.name == 'train'
+    state = cost.memory.parameters + cost.memory.optimizer
+    what = 'parameters and optimizer' if trains else 'parameters'
+    lines = []
+    if mesh['data'] > 1:
+        lines.append(
+            f'config.mesh.fsdp={mesh["data"] * mesh["fsdp"]}, config.mesh.data=1:'
+            f' {what} {_gib(state)} -> about {_gib(state / mesh["data"])}'
+        )
+    if trains and config.train.method == 'full':
+        lines.append(
+            f'config.train.method=lora: the optimizer ({_gib(cost.memory.optimizer)}) is of the'
+            ' adapters alone'
+        )
+    if config.model.param_dtype == 'float32':
+        lines.append(
+            f'config.model.param_dtype=bfloat16: {what} {_gib(state)} -> {_gib(state / 2)}'
+            + ('; small updates are then lost to rounding' if trains else '')
+        )
+    lines.append(
+        f'twice the chips, all of them along config.mesh.fsdp: {what} {_gib(state)} ->'
+        f' about {_gib(state / 2)}'
+    )
+    return lines
+
+
+def _train_rows(config: RunConfig, model: DecoderConfig, mesh: dict[str, int]) -> list[str]:
+    train, shards = config.train, mesh['data'] * mesh['fsdp']
+    rows = train.batch_rows // train.accumulate // shards
+    lines = []
+    if train.remat != 'full':
+        lines.append('config.train.remat=full: the backward pass computes the blocks again')
+    if train.compute_dtype == 'float32':
+        lines.append('config.train.compute_dtype=bfloat16: half the activations')
+    if rows > 1:
+        lines.append(
+            f'config.train.accumulate={train.batch_rows // shards}: 1 row at a time on each chip'
+            f' in place of {rows}, the same update (or config.train.batch_rows={shards})'
+        )
+    scores = max(rows, 1) * model.num_heads // mesh['tensor'] * train.row_tokens**2 * 4
+    lines.append(
+        f'config.train.row_tokens={train.row_tokens // 2}: half the activations, and a quarter of'
+        f' the attention scores of a block (now {_gib(scores)} in float32)'
+    )
+    return lines
+
+
+def _score_rows(config: RunConfig, model: DecoderConfig, mesh: dict[str, int]) -> list[str]:
+    score, lines = config.score, []
+    if score.rows_per_device > 1:
+        lines.append(f'config.score.rows_per_device=1 in place of {score.rows_per_device}')
+    if config.model.compute_dtype == 'float32':
+        lines.append('config.model.compute_dtype=bfloat16: half the activations')
+    scores = score.rows_per_device * model.num_heads // mesh['tensor'] * score.row_tokens**2 * 4
+    lines.append(
+        f'config.score.row_tokens={score.row_tokens // 2}: half the activations, and a quarter of'
+        f' the attention scores of a block (now {_gib(scores)} in float32)'
+    )
+    return lines
+
+
+def _split(config: RunConfig, model: DecoderConfig, mesh: dict[str, int], step: str) -> list[str]:
+    """Tensor parallelism: where it can be doubled at the cost of the fsdp axis."""
+    tensor = 2 * mesh['tensor']
+    sizes = (model.num_heads, model.num_kv_heads, model.vocab_size, model.d_ff)
+    if mesh['fsdp'] % 2 or any(size % tensor for size in sizes):
+        return []
+    also = ''
+    if step == 'train' and config.train.accumulate == 1:
+        rows = mesh['data'] * mesh['fsdp'] // 2
+        also = f' (then config.train.batch_rows may be {rows})'
+    return [
+        f'config.mesh.tensor={tensor}, config.mesh.fsdp={mesh["fsdp"] // 2}: heads, feed-forward'
+        f' part and logits of a row are split over {tensor} chips{also}'
+    ]
+
+
+def _speed(cost: Cost, config: RunConfig, mesh: dict[str, int]) -> list[str]:
+    trains, bound = cost.step.name == 'train', cost.bound
+    if bound.by == 'links':
+        field = 'config.train.batch_rows' if trains else 'config.score.rows_per_device'
+        lines = [f'larger {field}: the links carry weights and gradients, not activations']
+        if mesh['tensor'] > 1:
+            lines = [f'config.mesh.tensor={mesh["tensor"] // 2}: fewer exchanges of activations']
+        return lines
+    dtype = config.train.compute_dtype if trains else config.model.compute_dtype
+    if dtype == 'float32':
+        field = 'config.train.compute_dtype' if trains else 'config.model.compute_dtype'
+        return [
+            f'{field}=bfloat16: products at {cost.chip.flops / 1e12:.0f} TFLOP/s, not'
+            f' {cost.chip.float32_flops / 1e12:.0f}'
+        ]
+    if bound.by == 'compute' and trains and config.train.remat == 'full':
+        return ['config.train.remat=dots, where there is room: fewer products are computed again']
+    if bound.by == 'hbm' and not trains:
+        return ['larger config.score.rows_per_device: weights are read once for more rows']
+    if bound.by == 'hbm':
+        more = ''
+        if config.train.accumulate > 1:
+            more = 'smaller config.train.accumulate, where there is room; '
+        return [
+            f'{more}shorter config.train.row_tokens: attention scores go through HBM, and grow'
+            ' with its square'
+        ]
+    return []
+
+
+def _gib(size: float) -> str:
+    return f'{size / GIB:.2f} GiB'
