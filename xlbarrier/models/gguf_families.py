@@ -1,79 +1,349 @@
-"""The families in GGUF files: metadata to config, tensor names to parameters (llama.cpp's)."""
+"""The families in GGUF files: metadata to config, tensor names to parameters (llama.cpp's).
 
-from collections.abc import Mapping
+What convert_hf_to_gguf.py writes is turned into the config.json that it was written from, and read
+as one; keys that a converter leaves out have the values that llama.cpp then takes.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from xlbarrier.models import hf_config
 from xlbarrier.models.config import DecoderConfig, Rope
-from xlbarrier.models.tables import Style, make_table
+from xlbarrier.models.families import FAMILIES, names_of
+from xlbarrier.models.gguf import GgufFile
+from xlbarrier.models.positions import LOCAL, WHOLE, inverse_frequencies
+from xlbarrier.models.tables import QKV, Fused, Style, make_table
 from xlbarrier.models.weights import Entry
 
-ARCHITECTURES = ('llama',)
+HEAD, FACTORS = 'output.weight', 'rope_freqs.weight'
+TOLERANCE = 1e-5  # of a factor of FACTORS, relative
+LOW, HIGH = 1.0, 4.0  # low_freq_factor and high_freq_factor of all Llama 3.x
+
 NAMES = {
     'embed': 'token_embd',
+    'embed_norm': 'token_embd_norm',
+    'positions': 'position_embd',
     'attn_norm': 'attn_norm',
     'attn.q': 'attn_q',
     'attn.k': 'attn_k',
     'attn.v': 'attn_v',
+    'attn.q_norm': 'attn_q_norm',
+    'attn.k_norm': 'attn_k_norm',
     'attn.o': 'attn_output',
+    'attn_post_norm': 'post_attention_norm',
     'mlp_norm': 'ffn_norm',
     'mlp.gate': 'ffn_gate',
     'mlp.up': 'ffn_up',
     'mlp.down': 'ffn_down',
+    'mlp_post_norm': 'post_ffw_norm',
     'final_norm': 'output_norm',
     'head': 'output',
 }
-# convert_hf_to_gguf.py permutes the rows of Llama's q and k, so that rotary pairs stand together.
-STYLES = {'llama': Style('', 'blk.{layer}.', NAMES, interleaved=True)}
+FUSED_QKV = dict.fromkeys(QKV, Fused('attn_qkv', QKV))
+FUSED_GATE = dict.fromkeys(('mlp.gate', 'mlp.up'), Fused('ffn_up', ('mlp.gate', 'mlp.up')))
+# Our field -> its key; {arch} is left out. Head dimensions and kv heads have defaults, see below.
+KEYS = {
+    'd_model': 'embedding_length',
+    'num_layers': 'block_count',
+    'num_heads': 'attention.head_count',
+    'd_ff': 'feed_forward_length',
+    'max_positions': 'context_length',
+}
+RMS, LAYER_NORM = 'attention.layer_norm_rms_epsilon', 'attention.layer_norm_epsilon'
+PRESENT = {  # our field -> the tensors whose presence says so
+    'qkv_bias': {'blk.0.attn_q.bias', 'blk.0.attn_k.bias', 'blk.0.attn_v.bias'},
+    'mlp_bias': {'blk.0.ffn_up.bias', 'blk.0.ffn_down.bias'},
+}
+REFUSED = {  # key -> values that are supported
+    'expert_count': (0, None),
+    'attention.causal': (True, None),
+    'attention.scale': (0.0, None),
+    'rope.scaling.attn_factor': (1.0, None),
+}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One `general.architecture`.
+
+    Attributes:
+      family: a key of `families.FAMILIES`.
+      names: parameter -> tensor.
+      epsilon: key of the norms' epsilon.
+      interleaved: whether rotary pairs stand side by side. Llama's were permuted so by the
+        converter, Cohere's models have them so; all others keep two halves.
+      rotary: whether it has rotary positions.
+      windows: whether it has `attention.sliding_window`; where others have, it is refused.
+      more: further fields of config.json, from a reader of keys and the fields so far.
+    """
+
+    family: str
+    names: Mapping[str, str | Fused] = field(default_factory=lambda: NAMES)
+    epsilon: str = RMS
+    interleaved: bool = False
+    rotary: bool = True
+    windows: bool = False
+    more: Callable[['Reader', dict[str, Any]], dict[str, Any]] = lambda get, raw: {}
+
+
+class Reader:
+    """Reads keys of one architecture.
+
+    Attributes:
+      file: the GGUF file.
+      architecture: its general.architecture.
+    """
+
+    def __init__(self, file: GgufFile):
+        self.file = file
+        self.architecture = file.metadata.get('general.architecture')
+        allowed = tuple(ARCHITECTURES)
+        if self.architecture not in allowed:
+            raise ValueError(
+                f'general.architecture = {self.architecture!r} is not supported; supported:'
+                f' {", ".join(map(repr, allowed))}'
+            )
+
+    def __call__(self, key: str, default: Any = None) -> Any:
+        """The value, or the default; a float as the shortest decimal that the file's 32 bits are.
+
+        Raises:
+          ValueError: for a list, as of heads that are not as many in all layers.
+        """
+        name = f'{self.architecture}.{key}'
+        value = self.file.metadata.get(name)
+        if isinstance(value, list):
+            raise ValueError(f'{name} = {value} is not supported; supported: one for all layers')
+        if isinstance(value, float):
+            value = float(str(np.float32(value)))
+        return default if value is None else value
+
+    def need(self, key: str) -> Any:
+        """The value.
+
+        Raises:
+          ValueError: where the file has none.
+        """
+        value = self(key)
+        if value is None:
+            raise ValueError(f'the metadata has no {f"{self.architecture}.{key}"!r}')
+        return value
+
+    def require(self, key: str, allowed: tuple) -> None:
+        """Checks that the value is one of those.
+
+        Raises:
+          ValueError: naming the key, the value and those that are supported.
+        """
+        value = self(key)
+        if value not in allowed:
+            listed = ', '.join(repr(each) for each in allowed if each is not None)
+            raise ValueError(
+                f'{self.architecture}.{key} = {value!r} is not supported; supported: {listed}'
+            )
+
+
+def from_gguf(file: GgufFile) -> DecoderConfig:
+    """The config that the metadata and the names of the tensors tell.
+
+    A copy of the embedding as output.weight (GPT-2, BLOOM) is no head of its own.
+
+    Raises:
+      ValueError: for an architecture or an option that is not supported, or a missing key; it
+        names the key or the tensor, its value and what is supported.
+    """
+    get = Reader(file)
+    parts = file.metadata.get('split.count', 0)
+    if parts > 1:
+        raise ValueError(f'split.count = {parts}: join its parts with `llama-gguf-split --merge`')
+    architecture = ARCHITECTURES[get.architecture]
+    for key, allowed in REFUSED.items():
+        get.require(key, allowed)
+    names = names_of(FAMILIES[architecture.family])
+    c = {ours: get.need(key) for ours, key in KEYS.items()}
+    c['norm_eps'] = get.need(architecture.epsilon)
+    c['num_kv_heads'] = get('attention.head_count_kv', c['num_heads'])
+    c['head_dim'] = get('attention.key_length', c['d_model'] // c['num_heads'])
+    get.require('attention.value_length', (c['head_dim'], None))
+    tokens = file.metadata.get('tokenizer.ggml.tokens')
+    c['vocab_size'] = get.need('vocab_size') if tokens is None else get('vocab_size', len(tokens))
+    c['tied'] = HEAD not in file.shapes or file.same('token_embd.weight', HEAD)
+    c |= {ours: tensors <= file.shapes.keys() for ours, tensors in PRESENT.items()}
+    raw = {'model_type': architecture.family}
+    raw |= {theirs: c[ours] for ours, theirs in names.items() if ours in c}
+    for name, key in (('bos', 'bos'), ('eos', 'eos'), ('pad', 'padding')):
+        raw[f'{name}_token_id'] = file.metadata.get(f'tokenizer.ggml.{key}_token_id')
+    if architecture.rotary:
+        raw |= _rope(get, c['head_dim'])
+    raw |= _windows(get, architecture, c['num_layers'])
+    return hf_config.from_hf(raw | architecture.more(get, raw))
 
 
 def gguf_table(c: DecoderConfig) -> dict[str, Entry]:
     """Parameter path -> entry of a llama.cpp GGUF file."""
-    return make_table(c, STYLES[c.family])
+    architecture = ARCHITECTURES[ARCHITECTURE_OF.get(c.family, c.family)]
+    style = Style('', 'blk.{layer}.', architecture.names, interleaved=architecture.interleaved)
+    table = make_table(c, style)
+    if c.norm != 'rms_one':
+        return table
+    return {  # the converter adds the 1
+        path: dataclasses.replace(entry, shift=1.0) if path.endswith('.scale') else entry
+        for path, entry in table.items()
+    }
 
 
-def from_gguf(raw: Mapping[str, Any], *, tied: bool) -> DecoderConfig:
-    """Reads the metadata of a GGUF file; whether it is tied, its tensors tell.
+def carries_no_parameter(c: DecoderConfig, key: str) -> bool:
+    """Whether a tensor needs no place in the table: rotary factors, a copy of the embedding."""
+    return key == FACTORS or (c.tied and key == HEAD)
+
+
+def rope_of_factors(factors: np.ndarray, theta: float) -> Rope:
+    """Llama 3.1's scaling, from what its converter makes of it: a divisor for each frequency.
+
+    Args:
+      factors: [H / 2], the file's table.
+      theta: base of the frequencies.
 
     Raises:
-      ValueError: for another architecture or a missing key, which it names.
+      ValueError: where no such scaling has these divisors, up to a relative 1e-5.
     """
-    _require(raw, 'general.architecture', ARCHITECTURES)
-    heads = _need(raw, 'llama.attention.head_count')
-    d_model = _need(raw, 'llama.embedding_length')
-    head_dim = raw.get('llama.attention.key_length', d_model // heads)
-    _require(raw, 'llama.rope.dimension_count', (head_dim, None))
-    _require(raw, 'llama.attention.value_length', (head_dim, None))
-    _require(raw, 'llama.rope.scaling.type', ('none', None))
-    _require(raw, 'llama.rope.scale_linear', (1.0, None))
-    vocab = raw.get('llama.vocab_size') or len(_need(raw, 'tokenizer.ggml.tokens'))
-    return DecoderConfig(
-        family='llama',
-        vocab_size=vocab,
-        num_layers=_need(raw, 'llama.block_count'),
-        d_model=d_model,
-        num_heads=heads,
-        num_kv_heads=raw.get('llama.attention.head_count_kv', heads),
-        head_dim=head_dim,
-        d_ff=_need(raw, 'llama.feed_forward_length'),
-        rope=Rope(float(raw.get('llama.rope.freq_base', 10_000.0))),
-        norm_eps=float(_need(raw, 'llama.attention.layer_norm_rms_epsilon')),
-        tied=tied,
-        max_positions=_need(raw, 'llama.context_length'),
-        bos_id=raw.get('tokenizer.ggml.bos_token_id'),
-        eos_id=raw.get('tokenizer.ggml.eos_token_id'),
-        pad_id=raw.get('tokenizer.ggml.padding_token_id'),
+    plain = inverse_frequencies(Rope(theta), 2 * len(factors))
+    factor = float(str(np.float32(factors.max(initial=1.0))))
+    if factor == 1.0 and (factors == 1.0).all():
+        return Rope(theta)
+    # 1 / divisor = (1 - s) / factor + s, s = (original / wavelength - LOW) / (HIGH - LOW) in 0..1
+    wavelengths = 2 * math.pi / plain
+    smooth = (1 / factors - 1 / factor) / (1 - 1 / factor) if factor > 1 else factors * np.nan
+    turns = smooth * (HIGH - LOW) + LOW  # original / wavelength
+    between = (smooth > TOLERANCE) & (smooth < 1 - TOLERANCE)
+    if between.any():
+        original = float(np.median(turns[between] * wavelengths[between]))
+    else:  # anything after the last whole frequency and before the first divided one
+        original = HIGH * wavelengths[factors == 1.0].max(initial=0.0)
+    for places in (round(original), math.ceil(original)):
+        rope = Rope(theta, 'llama3', factor, LOW, HIGH, places)
+        made = plain / inverse_frequencies(rope, 2 * len(factors))
+        if places > 0 and np.allclose(made, factors, rtol=TOLERANCE, atol=0):
+            return rope
+    raise ValueError(
+        f'tensor {FACTORS!r} is not the rope scaling of a Llama 3.1 (low_freq_factor {LOW:g},'
+        f' high_freq_factor {HIGH:g}), and no other is supported'
     )
 
 
-def _need(raw: Mapping[str, Any], name: str) -> Any:
-    if raw.get(name) is None:
-        raise ValueError(f'the model config has no {name!r}')
-    return raw[name]
+def _rope(get: Reader, head_dim: int) -> dict[str, Any]:
+    """rope_theta and rope_scaling."""
+    theta = float(get('rope.freq_base', 10_000.0))
+    if get.architecture != 'phi3':
+        get.require('rope.dimension_count', (head_dim, None))
+    if get.architecture != 'gemma3':
+        get.require('rope.freq_base_swa', (theta, None))
+    get.require('rope.scaling.type', ('none', 'linear', None))
+    factor = get('rope.scaling.factor', get('rope.scale_linear', 0.0))  # llama.cpp's older key
+    scaled = get('rope.scaling.type') != 'none' and factor not in (0.0, 1.0)
+    scaling = {'rope_type': 'linear', 'factor': factor} if scaled else None
+    if FACTORS in get.file.shapes:
+        if get.architecture != 'llama' or scaled:
+            raise ValueError(f'tensor {FACTORS!r} is not supported in such a file')
+        rope = rope_of_factors(get.file.read(FACTORS, (slice(None),)).astype(np.float64), theta)
+        scaling = None if rope.kind == 'default' else _llama3(rope)
+    return {'rope_theta': theta, 'rope_scaling': scaling}
 
 
-def _require(raw: Mapping[str, Any], name: str, allowed: tuple) -> None:
-    if raw.get(name) not in allowed:
-        listed = ', '.join(repr(value) for value in allowed if value is not None)
-        raise ValueError(
-            f'{name} = {raw.get(name)!r} is not supported; supported: {listed or None}'
-        )
+def _llama3(rope: Rope) -> dict[str, Any]:
+    return {
+        'rope_type': rope.kind,
+        'factor': rope.factor,
+        'low_freq_factor': rope.low_freq_factor,
+        'high_freq_factor': rope.high_freq_factor,
+        'original_max_position_embeddings': rope.original_positions,
+    }
+
+
+def _windows(get: Reader, architecture: Architecture, num_layers: int) -> dict[str, Any]:
+    """sliding_window and layer_types; the last layer of each repeat of the pattern is whole."""
+    if not architecture.windows:
+        get.require('attention.sliding_window', (0, None))
+        return {}
+    every = FAMILIES[architecture.family].local_every
+    if not every:
+        return {'sliding_window': get('attention.sliding_window') or None}
+    window = WINDOWS[get.architecture](get)
+    every = get('attention.sliding_window_pattern', every)
+    types = [LOCAL if not every or i % every < every - 1 else WHOLE for i in range(num_layers)]
+    return {'sliding_window': window or None, 'layer_types': types}
+
+
+WINDOWS: dict[str, Callable[[Reader], int]] = {
+    'gemma2': lambda get: get('attention.sliding_window', 4096),
+    'gemma3': lambda get: get('attention.sliding_window', 0),
+    'cohere2': lambda get: get.need('attention.sliding_window'),
+}
+
+
+def _query_scalar(raw: Mapping[str, Any], large: int) -> int:
+    # llama.cpp knows the 27B models by their layers; only they do not divide by head_dim's root.
+    if raw['num_hidden_layers'] == large:
+        return raw['hidden_size'] // raw['num_attention_heads']
+    return raw['head_dim']
+
+
+def _gemma2(get: Reader, raw: dict[str, Any]) -> dict[str, Any]:
+    return {
+        'attn_logit_softcapping': get('attn_logit_softcapping', 50.0),
+        'final_logit_softcapping': get('final_logit_softcapping', 30.0),
+        'query_pre_attn_scalar': _query_scalar(raw, 46),
+    }
+
+
+def _gemma3(get: Reader, raw: dict[str, Any]) -> dict[str, Any]:
+    return {
+        'final_logit_softcapping': get('final_logit_softcapping', 0.0) or None,
+        'query_pre_attn_scalar': _query_scalar(raw, 62),
+        'rope_local_base_freq': float(get('rope.freq_base_swa', 10_000.0)),
+    }
+
+
+def _command_r(get: Reader, raw: dict[str, Any]) -> dict[str, Any]:
+    normed = 'blk.0.attn_q_norm.weight' in get.file.shapes
+    return {'logit_scale': get('logit_scale', 0.0) or 1.0, 'use_qk_norm': normed}
+
+
+def _cohere2(get: Reader, raw: dict[str, Any]) -> dict[str, Any]:
+    return {'logit_scale': get.need('logit_scale') or 1.0}
+
+
+def _phi3(get: Reader, raw: dict[str, Any]) -> dict[str, Any]:
+    rotated, whole = get('rope.dimension_count', raw['head_dim']), raw['head_dim']
+    part = rotated / whole
+    if int(whole * part) < rotated:  # as it is read, rounded down
+        part = math.nextafter(part, 1.0)
+    positions = get('rope.scaling.original_context_length', raw['max_position_embeddings'])
+    return {
+        'partial_rotary_factor': part,
+        'original_max_position_embeddings': positions,
+    }
+
+
+ARCHITECTURES = {
+    'llama': Architecture('llama', interleaved=True),
+    'qwen2': Architecture('qwen2'),
+    'qwen3': Architecture('qwen3'),
+    'gemma': Architecture('gemma'),
+    'gemma2': Architecture('gemma2', windows=True, more=_gemma2),
+    'gemma3': Architecture('gemma3_text', windows=True, more=_gemma3),
+    'command-r': Architecture('cohere', epsilon=LAYER_NORM, interleaved=True, more=_command_r),
+    'cohere2': Architecture(
+        'cohere2', epsilon=LAYER_NORM, interleaved=True, windows=True, more=_cohere2
+    ),
+    'phi3': Architecture('phi3', NAMES | FUSED_QKV | FUSED_GATE, windows=True, more=_phi3),
+    'bloom': Architecture('bloom', NAMES | FUSED_QKV, LAYER_NORM, rotary=False),
+    'gpt2': Architecture('gpt2', NAMES | FUSED_QKV, LAYER_NORM, rotary=False),
+}
+# Families whose architecture is called otherwise.
+ARCHITECTURE_OF = {'mistral': 'llama', 'cohere': 'command-r', 'gemma3_text': 'gemma3'}

@@ -1,6 +1,7 @@
 """Files to a sharded decoder, and back."""
 
 import contextlib
+import functools
 import hashlib
 import json
 import pathlib
@@ -35,7 +36,7 @@ def read_config(path: pathlib.Path) -> DecoderConfig:
     """
     path = pathlib.Path(path)
     if path.suffix == '.gguf':
-        return _gguf_config(GgufFile(path))
+        return _named(path, gguf_families.from_gguf, GgufFile(path))
     config = path / 'config.json'
     if not config.exists():
         raise FileNotFoundError(f'{config} does not exist: {path} is no Hugging Face model folder')
@@ -88,8 +89,9 @@ def load_decoder(
     path = pathlib.Path(path)
     if path.suffix == '.gguf':
         file = GgufFile(path)
-        config = _gguf_config(file)
-        table, ignored = gguf_families.gguf_table(config), frozenset().__contains__
+        config = _named(path, gguf_families.from_gguf, file)
+        table = gguf_families.gguf_table(config)
+        ignored = functools.partial(gguf_families.carries_no_parameter, config)
     else:
         config = read_config(path)
         file = safetensors_io.SafetensorsFolder(path)
@@ -256,13 +258,6 @@ def _to_host(array: jax.Array) -> np.ndarray:
         return np.asarray(array)
     whole = jax.jit(lambda x: x, out_shardings=jax.NamedSharding(array.sharding.mesh, jax.P()))
     return np.asarray(whole(array).addressable_data(0))
-
-
-def _gguf_config(file: GgufFile) -> DecoderConfig:
-    if 'rope_freqs.weight' in file.shapes:  # Llama 3.1's rope scaling, as a table of factors
-        raise ValueError(f"{file.path}: tensor 'rope_freqs.weight': rope scaling is not supported")
-    tied = 'output.weight' not in file.shapes
-    return _named(file.path, gguf_families.from_gguf, file.metadata, tied=tied)
 
 
 def _ignored_in_hf(config: DecoderConfig) -> Callable[[str], bool]:
