@@ -77,7 +77,7 @@ def add_adapters(decoder: Decoder, rank: int, targets: tuple[str, ...], mesh: Me
     for block in (decoder.layers.attn, decoder.layers.mlp):
         for name in [name for name in ADAPTERS if name in targets and hasattr(block, name)]:
             linear, inputs = getattr(block, name), len(ADAPTERS[name].inputs)
-            kernel = linear.kernel[...]
+            kernel = linear.kernel.get_value()
             layers, into, out = (
                 kernel.shape[0],
                 kernel.shape[1 : 1 + inputs],
@@ -87,8 +87,8 @@ def add_adapters(decoder: Decoder, rank: int, targets: tuple[str, ...], mesh: Me
             a_spec, b_spec = P(*spec[: 1 + inputs], None), P(None, None, *spec[1 + inputs :])
             a = _shape((layers, *into, rank), jnp.float32, mesh, a_spec)
             b = _shape((layers, rank, *out), jnp.float32, mesh, b_spec)
-            linear.lora_a = nnx.LoRAParam(a, out_sharding=a_spec)
-            linear.lora_b = nnx.LoRAParam(b, out_sharding=b_spec)
+            linear.lora_a = nnx.LoRAParam(a, out_sharding=a_spec, eager_sharding=False)
+            linear.lora_b = nnx.LoRAParam(b, out_sharding=b_spec, eager_sharding=False)
             linear.lora_scale = lora.Constant(_shape((layers,), jnp.float32, mesh, P()))
 
 

@@ -167,7 +167,7 @@ def _moved_by_fusion(
         if exchanges and str(number) in aliased.values():
             continue  # a buffer that passes through while an exchange goes on
         moved += _read(parameter, users, operands[number] if number < len(operands) else ())
-    roots = [inner.root]
+    roots = [inner.root] * len(call.shapes)
     if inner.root.opcode == 'tuple':
         roots = [inner.instructions[name] for name in inner.root.operands]
     for i, (root, shape) in enumerate(zip(roots, call.shapes, strict=False)):

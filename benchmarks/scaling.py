@@ -1,0 +1,109 @@
+"""The tables of docs/scaling.md: mode compile for Llama-3-8B and 70B on four pods.
+
+    python benchmarks/scaling.py --folder=runs/scaling > tables.md
+
+Needs the extra [tpu]; a case takes one to three minutes on two cores, one that is in the folder
+already is not compiled again. Each is one run of the command that docs/scaling.md names.
+"""
+
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+from typing import Any
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PODS = ('v5e:4x4', 'v5e:16x16', 'v5p:2x2x4', 'v5p:4x8x8')
+MODELS = ('llama-3-8b', 'llama-3-70b')
+BFLOAT16 = '--config.model.param_dtype=bfloat16'
+
+
+def train_case(
+    model: str, pod: str, rows: int, *, data: int = 1, tensor: int = 1, more: tuple[str, ...] = ()
+) -> tuple[str, ...]:
+    """The flags of a training case."""
+    return (
+        *(f'--config.model.source=configs/shapes/{model}', f'--config.compile.topology={pod}'),
+        *(f'--config.mesh.data={data}', f'--config.mesh.tensor={tensor}'),
+        *(f'--config.train.batch_rows={rows}', "--config.compile.steps=('train',)", *more),
+    )
+
+
+def score_case(
+    model: str, pod: str, *, data: int = 1, tensor: int = 1, more: tuple[str, ...] = ()
+) -> tuple[str, ...]:
+    """The flags of a scoring case."""
+    return (
+        *(f'--config.model.source=configs/shapes/{model}', f'--config.compile.topology={pod}'),
+        *(f'--config.mesh.data={data}', f'--config.mesh.tensor={tensor}', BFLOAT16),
+        *("--config.compile.steps=('score',)", *more),
+    )
+
+
+def cases() -> dict[str, tuple[str, ...]]:
+    """Name to flags: first what one would try first, then what else was tried."""
+    small, large = MODELS
+    e16, e256, p16, p256 = PODS
+    lora = ('--config.train.method=lora', BFLOAT16)
+    dots = ('--config.train.remat=dots',)
+    half = ('--config.train.row_tokens=1024',)
+    return {
+        '8b-train-v5e16': train_case(small, e16, 16),
+        '8b-train-v5e256': train_case(small, e256, 256),
+        '8b-train-v5p16': train_case(small, p16, 32),
+        '8b-train-v5p256': train_case(small, p256, 512),
+        '70b-train-v5e16': train_case(large, e16, 16),
+        '70b-train-v5e256': train_case(large, e256, 256),
+        '70b-train-v5p16': train_case(large, p16, 16),
+        '70b-train-v5p256': train_case(large, p256, 256),
+        '8b-score-v5e16': score_case(small, e16),
+        '8b-score-v5e256': score_case(small, e256, data=16),
+        '8b-score-v5p16': score_case(small, p16),
+        '8b-score-v5p256': score_case(small, p256, data=16),
+        '70b-score-v5e16': score_case(large, e16),
+        '70b-score-v5e256': score_case(large, e256),
+        '70b-score-v5p16': score_case(large, p16),
+        '70b-score-v5p256': score_case(large, p256, data=16),
+        '8b-train-v5e16-tensor': train_case(small, e16, 8, tensor=2),
+        '8b-train-v5e256-copies': train_case(small, e256, 256, data=16),
+        '8b-train-v5p16-dots': train_case(small, p16, 32, more=dots),
+        '70b-train-v5e16-lora': train_case(large, e16, 16, more=(*lora, *half)),
+        '70b-train-v5e16-lora-tensor': train_case(large, e16, 4, tensor=4, more=lora),
+        '70b-train-v5e256-tensor': train_case(large, e256, 64, tensor=4),
+        '70b-train-v5e256-short': train_case(large, e256, 256, more=half),
+        '70b-score-v5e16-tensor': score_case(large, e16, tensor=4),
+        '70b-train-v5p16-tensor': train_case(large, p16, 16, tensor=2),
+    }
+
+
+def run(folder: pathlib.Path, flags: tuple[str, ...]) -> dict[str, Any] | None:
+    """One case, or what an earlier run of it has left; None where it was refused."""
+    result = folder / 'compile.json'
+    if not result.exists():
+        command = [
+            *(sys.executable, '-m', 'xlbarrier.main', '--config=configs/compile.py'),
+            *(f'--workdir={folder}', *flags),
+        ]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        print(done.stdout, file=sys.stderr)
+        if done.returncode:
+            print(done.stderr[-2000:], file=sys.stderr)
+            return None
+    return json.loads(result.read_text())
+
+
+def main() -> None:
+    """Compiles what is missing and prints a row a case."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--folder', type=pathlib.Path, required=True)
+    parser.add_argument('--only', default='', help='cases whose name holds this')
+    arguments = parser.parse_args()
+    for name, flags in cases().items():
+        if arguments.only in name:
+            record = run(arguments.folder.resolve() / name, flags)
+            print(name, record and record['steps'][0]['verdict'], flush=True)
+
+
+if __name__ == '__main__':
+    main()
