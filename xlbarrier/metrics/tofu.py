@@ -1,0 +1,127 @@
+"""What TOFU measures of question answering (Maini et al. 2024), from losses and texts.
+
+A loss is the negative log-likelihood of an answer in nats, the sum over its tokens or their mean,
+as the argument says. The recorded form of the authors' code holds both.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats as scipy_stats
+
+
+def answer_probability(mean_loss: Sequence[float]) -> np.ndarray:
+    """P(answer | question)^(1 / tokens) = exp(-mean loss): the answer's normalised probability."""
+    return np.exp(-_losses(mean_loss, 'mean_loss'))
+
+
+def choice_probability(mean_loss: Sequence[float], wrong: Sequence[Sequence[float]]) -> np.ndarray:
+    """The right answer's normalised probability among it and the wrong ones'.
+
+    p / (p + sum of the wrong answers' p): TOFU's reading for real authors and world facts. The
+    recorded `normalized_gt_loss` is minus its logarithm.
+
+    Args:
+      mean_loss: [items], of the right answer.
+      wrong: [items][wrong answers], of each wrong one; at least one.
+    """
+    true = _losses(mean_loss, 'mean_loss')
+    others = _groups(wrong, true.size)
+    # Shifted by the smallest loss, so that very unlikely answers do not become 0 / 0.
+    return np.array(
+        [
+            np.exp(low - t) / (np.exp(low - t) + np.exp(low - o).sum())
+            for t, o in zip(true, others, strict=True)
+            for low in (min(t, o.min()),)
+        ]
+    )
+
+
+def truth_ratio(
+    paraphrased: Sequence[float], perturbed: Sequence[Sequence[float]], mean: str = 'geometric'
+) -> np.ndarray:
+    """R: mean P^(1/tokens) of the wrong answers over that of the paraphrased right answer.
+
+    Geometric, as TOFU's evaluation records it: exp(paraphrased loss - mean perturbed loss).
+    Arithmetic, as the paper's equation 1 and its later aggregation have it.
+
+    Args:
+      paraphrased: [items] mean loss of the paraphrased right answer.
+      perturbed: [items][wrong answers] their mean losses. float32 losses are computed in float32,
+        as the recorded ones were.
+      mean: 'geometric' or 'arithmetic'.
+
+    Returns:
+      [items], above 0; 0 would be a perfect model, 1 one that cannot tell.
+
+    Raises:
+      ValueError: for another `mean`, lengths that differ, no wrong answer, or a loss that is not a
+        finite number of at least 0.
+    """
+    right = _losses(paraphrased, 'paraphrased')
+    wrong = _groups(perturbed, right.size)
+    if mean == 'geometric':
+        return np.array(
+            [np.exp(r - w.mean()) for r, w in zip(right, wrong, strict=True)], right.dtype
+        )
+    if mean == 'arithmetic':
+        return np.array(
+            [np.exp(r - w).mean() for r, w in zip(right, wrong, strict=True)], right.dtype
+        )
+    raise ValueError(f"mean is {mean!r}; wanted 'geometric' or 'arithmetic'")
+
+
+def truth_ratio_score(ratio: Sequence[float], forget: bool = False) -> np.ndarray:
+    """TOFU's score of truth ratios: max(0, 1 - R), or on what is to be forgotten min(R, 1 / R)."""
+    values = np.asarray(ratio, np.float64)
+    if values.size and not (np.isfinite(values) & (values >= 0)).all():
+        raise ValueError('a truth ratio is not a finite number of at least 0')
+    if not forget:
+        return np.maximum(0, 1 - values)
+    with np.errstate(divide='ignore'):
+        return np.minimum(values, 1 / values)
+
+
+def model_utility(numbers: Sequence[float]) -> float | None:
+    """Harmonic mean of probability, ROUGE-L and truth ratio score over TOFU's retained sets.
+
+    None without numbers; 0 where one of them is 0.
+    """
+    values = np.asarray(numbers, np.float64)
+    if values.size == 0:
+        return None
+    if not (np.isfinite(values) & (values >= 0)).all():
+        raise ValueError(f'numbers are {values.tolist()}; wanted finite ones of at least 0')
+    return float(scipy_stats.hmean(values)) if (values > 0).all() else 0.0
+
+
+def forget_quality(unlearned: Sequence[float], retained: Sequence[float]) -> float | None:
+    """p of the two-sample Kolmogorov-Smirnov test of two models' truth ratios on the forget set.
+
+    High where the unlearned model cannot be told from one that never saw the set; None without
+    items.
+    """
+    if not len(unlearned) or not len(retained):
+        return None
+    return float(scipy_stats.ks_2samp(np.asarray(unlearned), np.asarray(retained)).pvalue)
+
+
+def _losses(values: Sequence[float], name: str) -> np.ndarray:
+    losses = np.asarray(values)
+    losses = losses if losses.dtype == np.float32 else losses.astype(np.float64)
+    bad = np.flatnonzero(~(np.isfinite(losses) & (losses >= 0)))
+    if bad.size:
+        raise ValueError(
+            f'{name}[{bad[0]}] is {losses[bad[0]]}; wanted a finite loss of at least 0 nats'
+        )
+    return losses
+
+
+def _groups(values: Sequence[Sequence[float]], n: int) -> list[np.ndarray]:
+    if len(values) != n:
+        raise ValueError(f'{n} right answers, but wrong ones for {len(values)} items')
+    groups = [_losses(group, f'wrong answers of item {i}') for i, group in enumerate(values)]
+    for i, group in enumerate(groups):
+        if not group.size:
+            raise ValueError(f'item {i} has no wrong answer')
+    return groups
