@@ -16,7 +16,7 @@ from xlbarrier.scoring import engine
 from xlbarrier.scoring.store import ScoreStore
 from xlbarrier.tasks import evaluate as evaluate_lib
 from xlbarrier.tasks import prompts
-from xlbarrier.tasks.base import Question
+from xlbarrier.tasks.base import Question, sheets
 
 # Two items, row-aligned; right to left, no spaces, combining marks; options of ragged lengths.
 WORDS = {
@@ -47,6 +47,10 @@ class Countries:
     name = 'countries'
     languages = tuple(WORDS)
     variants = ('english', 'full', 'options', 'mixup')
+    render = staticmethod(prompts.render)
+
+    def sheets(self):
+        return sheets(self.variants, self.languages)
 
     def questions(self, variant, language):
         made = []

@@ -11,7 +11,17 @@ PACKAGE = ROOT / 'xlbarrier'
 # A room may import rooms of lower layers, and itself. `models` and `data` are apart, and so are
 # `train` and `scoring`, `corpus` and both.
 LAYERS = (
-    {'config', 'config_checks', 'config_corpus', 'run', 'progress', 'mesh', 'multihost', 'text'},
+    {
+        'config',
+        'config_checks',
+        'config_corpus',
+        'config_tasks',
+        'run',
+        'progress',
+        'mesh',
+        'multihost',
+        'text',
+    },
     {'metrics', 'translate'},
     {'corpus', 'data', 'models'},
     {'train', 'scoring'},

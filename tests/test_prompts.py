@@ -58,7 +58,5 @@ def test_what_cannot_be_rendered_is_named():
 
 
 def test_sheets_ask_the_english_variant_once():
-    class Two:
-        variants, languages = ('english', 'full'), ('fr', 'ar')
-
-    assert sheets(Two()) == [('english', 'en'), ('full', 'fr'), ('full', 'ar')]
+    wanted = [('english', 'en'), ('full', 'fr'), ('full', 'ar')]
+    assert sheets(('english', 'full'), ('fr', 'ar')) == wanted

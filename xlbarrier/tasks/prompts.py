@@ -1,11 +1,9 @@
 """Questions as text: a context, the continuations to score, and the bare answer cue."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from xlbarrier.tasks.base import Question
+from xlbarrier.tasks.base import LETTERS, Prompt, Question
 from xlbarrier.text.languages import language as language_of
-
-LETTERS = 'ABCDEFGHIJ'
 
 # (before the question, before the answer), with the punctuation of the language.
 CUES = {
@@ -25,50 +23,65 @@ CUES = {
 }
 
 
-@dataclass(frozen=True)
-class Prompt:
-    """What a model reads, and what is scored after it.
-
-    Attributes:
-      context: ends without white space.
-      continuations: one a choice; begin with a space where the context's language writes one.
-      unconditional: the answer cue alone, the context of PMI's second term.
-    """
-
-    context: str
-    continuations: tuple[str, ...]
-    unconditional: str
-
-
-def render(question: Question, method: str) -> Prompt:
+def render(
+    question: Question,
+    method: str,
+    *,
+    cues: str = '',
+    instruction: str = '',
+    demonstrations: Sequence[Question] = (),
+    demos: str = 'none',
+) -> Prompt:
     """The prompt of a question.
 
     Args:
-      question: in any variant; the cue words are in the question's language.
+      question: in any variant.
       method: 'loglikelihood': the options are scored after a question that does not list them;
         'letter': they are listed with letters, and the letters are scored.
+      cues: code of the cue words' language; '': each question's own.
+      instruction: text before everything, with a blank line after it.
+      demonstrations: questions shown with their answers, a blank line after each.
+      demos: the kind of the demonstrations, for the record.
 
     Raises:
       ValueError: for a language without cue words, or more options than letters.
     """
-    ask, answer = cue(question.language)
-    gap = ' ' if language_of(question.language).spaces else ''
+    shown = [_asked(each, method, cues) for each in demonstrations]
+    parts = [f'{text}{options[each.answer]}'
+             for each, (text, options, _) in zip(demonstrations, shown, strict=True)]  # fmt: skip
+    context, continuations, unconditional = _asked(question, method, cues)
+    context = '\n\n'.join([*([instruction] if instruction else []), *parts, context])
+    return Prompt(context, continuations, unconditional, len(shown), demos if shown else 'none')
+
+
+def _asked(question: Question, method: str, cues: str) -> tuple[str, tuple[str, ...], str]:
+    """A question up to its answer cue, what can follow it, and the cue."""
+    ask, answer = cue(cues or question.language)
+    gap = ' ' if language_of(cues or question.language).spaces else ''
     lines = [f'{ask}{gap}{question.question}']
     if method == 'loglikelihood':
         continuations = question.choices
     elif method == 'letter':
-        if len(question.choices) > len(LETTERS):
-            raise ValueError(
-                f'question {question.id} has {len(question.choices)} options,'
-                f' at most {len(LETTERS)} have letters'
-            )
-        letters = LETTERS[: len(question.choices)]
-        lines += [f'{x}. {c}' for x, c in zip(letters, question.choices, strict=True)]
-        continuations = tuple(letters)
+        lines.append(listed(question))
+        continuations = LETTERS[: len(question.choices)]
     else:
         raise ValueError(f'method {method!r}; wanted loglikelihood or letter')
-    context = '\n'.join([*lines, answer])
-    return Prompt(context, tuple(gap + c for c in continuations), answer)
+    return '\n'.join([*lines, answer]), tuple(gap + c for c in continuations), answer
+
+
+def listed(question: Question) -> str:
+    """The options, a line each, behind their letters.
+
+    Raises:
+      ValueError: when there are more options than letters.
+    """
+    if len(question.choices) > len(LETTERS):
+        raise ValueError(
+            f'question {question.id} has {len(question.choices)} options,'
+            f' at most {len(LETTERS)} have letters'
+        )
+    letters = LETTERS[: len(question.choices)]
+    return '\n'.join(f'{x}. {c}' for x, c in zip(letters, question.choices, strict=True))
 
 
 def cue(code: str) -> tuple[str, str]:

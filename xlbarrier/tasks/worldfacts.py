@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 from babel.languages import get_official_languages
 
-from xlbarrier.config import WorldFactsConfig, nearest
+from xlbarrier.config_checks import nearest
+from xlbarrier.config_tasks import WorldFactsConfig
 from xlbarrier.corpus import draw
+from xlbarrier.tasks import base, prompts
 from xlbarrier.tasks.base import Question
 from xlbarrier.tasks.worldfacts_rights import ALSO_SPOKEN, ALSO_TENDER, ALSO_THERE
 from xlbarrier.tasks.worldfacts_templates import LANGUAGES, TEMPLATES
@@ -71,36 +73,45 @@ class Item:
 class WorldFacts:
     """The task; see `tasks.base.Task`."""
 
-    name = 'worldfacts'
+    render = staticmethod(prompts.render)
 
-    def __init__(self, config: WorldFactsConfig):
+    def __init__(self, config: WorldFactsConfig, name: str = 'worldfacts'):
         """Makes the items.
 
         Raises:
           ValueError: for a language that CLDR lacks or that has no templates, a variant that needs
             English without it, or more questions than there are facts.
         """
-        self.languages, self.variants = config.languages, config.variants
+        self.name, self.languages, self.variants = name, config.languages, config.variants
         for code in config.languages:
             languages_lib.language(code)
             if code not in LANGUAGES:
                 raise ValueError(
-                    f'config.tasks.worldfacts.languages: no question templates in {code!r}.'
+                    f'config.tasks.{name}.languages: no question templates in {code!r}.'
                     f'{nearest(code, LANGUAGES)} There are: {", ".join(LANGUAGES)}'
                 )
-        needs = {'english', 'question', 'options'} & set(config.variants)
+        needs = set(config.variants) - {'full', 'mixup'}
         if needs and 'en' not in config.languages:
-            raise ValueError(
-                f'config.tasks.worldfacts.languages lacks en, which {sorted(needs)} need'
-            )
+            raise ValueError(f'config.tasks.{name}.languages lacks en, which {sorted(needs)} need')
         self._items = make_items(config)
+
+    def sheets(self) -> list[tuple[str, str]]:
+        """See `tasks.base.Task`."""
+        return base.sheets(self.variants, self.languages)
 
     def questions(self, variant: str, language: str) -> list[Question]:
         """All items in a variant; see `tasks.base.Task`."""
         return [self._worded(item, variant, language) for item in self._items]
 
     def _worded(self, item: Item, variant: str, language: str) -> Question:
-        question_language, choice_languages = _languages_of(variant, language, item.language_order)
+        question_language, choice_languages = base.slot_languages(
+            variant,
+            language,
+            item.language_order,
+            count=CHOICES,
+            answer=item.answer,
+            one_wrong=(item.answer + 1) % CHOICES,
+        )
         relation = item.candidate.relation
         template = TEMPLATES[relation][question_language]
         subject = SUBJECT_NAME[relation](item.candidate.subject, question_language)
@@ -271,24 +282,6 @@ def _item(candidate: Candidate, place: int, seed: int, languages: Sequence[str])
     choices = (*drawn[:place], candidate.answer, *drawn[place:])
     order = tuple(_drawn(languages, seed, f'{purpose} languages'))
     return Item(candidate, choices, place, order)
-
-
-def _languages_of(variant: str, language: str, order: Sequence[str]) -> tuple[str, tuple[str, ...]]:
-    """Language of the question and of each option.
-
-    `mixup` goes round the item's permutation of the languages from the question's on: with five
-    languages or more all five slots differ, with fewer each is used as evenly as can be.
-    """
-    if variant == 'mixup':
-        start = order.index(language)
-        return language, tuple(order[(start + 1 + k) % len(order)] for k in range(CHOICES))
-    question, options = {
-        'english': ('en', 'en'),
-        'full': (language, language),
-        'question': (language, 'en'),
-        'options': ('en', language),
-    }[variant]
-    return question, (options,) * CHOICES
 
 
 def _balanced_places(count: int, seed: int) -> list[int]:

@@ -1,0 +1,253 @@
+"""The part of a config that says what is asked: one dataclass a task, each checking itself."""
+
+from dataclasses import dataclass
+
+from xlbarrier.config_checks import ConfigError, at_least, distinct, each_of, one_of
+
+VARIANTS = (
+    *('english', 'full', 'question', 'options', 'gt', 'gt_question', 'onewrong', 'threewrong'),
+    'mixup',
+)
+METHODS = ('loglikelihood', 'letter')
+RELATIONS = ('city_country', 'country_currency', 'country_language')
+DEMOS = ('english', 'same')
+CLIKA_SETS = ('x_csqa', 'x_copa', 'x_name', 'x_geo')
+CLIKA_LANGUAGES = ('en', 'de', 'fr', 'it', 'pl', 'ru', 'ar', 'he', 'ja', 'zh')
+HP_LANGUAGES = ('en', 'de', 'es', 'fr', 'it')
+EQUAL_OPTIONS = ('refuse', 'drop', 'keep')
+
+
+@dataclass(frozen=True)
+class WorldFactsConfig:
+    """The embedded benchmark: real facts, named in each language by CLDR."""
+
+    relations: tuple[str, ...] = ('city_country',)
+    questions: int = 100  # over all relations
+    languages: tuple[str, ...] = ('en', 'de', 'fr', 'es', 'it')
+    variants: tuple[str, ...] = ('full', 'mixup')
+    methods: tuple[str, ...] = ('loglikelihood',)
+    seed: int = 0
+
+    def check(self, where: str) -> None:
+        """Raises ConfigError, naming the field."""
+        each_of(f'{where}.relations', self.relations, RELATIONS)
+        _check_asking(where, self)
+        at_least(where, self, questions=1)
+
+
+@dataclass(frozen=True)
+class MmluConfig:
+    """MMLU in mixed languages (Chua et al. 2024), from row-aligned translations."""
+
+    source: str = ''  # a folder or hf:NAME[:SUBSET] with {language}, or the published `data` folder
+    languages: tuple[str, ...] = ('en', 'de', 'fr', 'es', 'it')
+    variants: tuple[str, ...] = ('english', 'full', 'mixup')
+    methods: tuple[str, ...] = ('letter',)
+    shots: int = 5  # demonstrations before each question, from the dev split
+    demos: str = 'english'  # or 'same': in the variant and language of the question
+    intervention: int = -1  # -1 none; 0, 1 a sentence; 2 translate, then answer
+    subjects: tuple[str, ...] = ()  # (): all 57
+    limit: int = 0  # the first so many questions of each subject; 0: all
+    mixup: str = ''  # folder or hf:NAME of a published mixup set, read as it is; '': built here
+    codes: tuple[str, ...] = ()  # 'ar=AR_XY': how {language} is written where it is not the code
+    seed: int = 0  # of mixup's permutations and of onewrong's option
+
+    def check(self, where: str) -> None:
+        """Raises ConfigError, naming the field."""
+        _check_source(where, self.source)
+        _check_asking(where, self, ('generate',))
+        _check_codes(where, self.codes)
+        at_least(where, self, shots=0, limit=0)
+        if self.shots > 5:
+            raise ConfigError(f'{where}.shots is {self.shots}; the dev split has 5 a subject')
+        one_of(f'{where}.demos', self.demos, DEMOS)
+        if self.intervention not in (-1, 0, 1, 2):
+            raise ConfigError(f'{where}.intervention is {self.intervention}; wanted -1, 0, 1 or 2')
+        if (self.intervention == 2) != (self.methods == ('generate',)):
+            raise ConfigError(
+                f'{where}.methods is {self.methods} and {where}.intervention is'
+                f" {self.intervention}; translate-then-answer (2) goes with ('generate',), and only"
+                ' it does'
+            )
+
+
+@dataclass(frozen=True)
+class ClikaConfig:
+    """One set of CLiKA (Gao et al. 2024), with the published instruction and example."""
+
+    source: str = ''  # the folder that holds x_csqa, x_copa, x_name and x_geo, or hf:NAME
+    subset: str = 'x_geo'
+    languages: tuple[str, ...] = CLIKA_LANGUAGES
+    variants: tuple[str, ...] = ('full',)
+    methods: tuple[str, ...] = ('letter',)
+    shots: int = 1  # the published example; or 0
+    limit: int = 0  # the first so many items; 0: all
+    seed: int = 0
+
+    def check(self, where: str) -> None:
+        """Raises ConfigError, naming the field."""
+        _check_source(where, self.source)
+        one_of(f'{where}.subset', self.subset, CLIKA_SETS)
+        _check_asking(where, self)
+        at_least(where, self, shots=0, limit=0)
+        if self.shots > 1:
+            raise ConfigError(f'{where}.shots is {self.shots}; CLiKA published one example')
+
+
+@dataclass(frozen=True)
+class UserConfig:
+    """A user's own multiple-choice file; see docs/your_own_task.md."""
+
+    source: str = ''  # a file, with {language} where each language has its own, or hf:NAME[:SUBSET]
+    languages: tuple[str, ...] = ('en',)
+    variants: tuple[str, ...] = ('full',)
+    methods: tuple[str, ...] = ('loglikelihood',)
+    form: str = 'choices'  # or 'pairs': a stem, its true and its false completion
+    id: str = ''  # column of the item's name; '': the row number
+    question: str = 'question'  # column of the question, or of the stem
+    options: tuple[str, ...] = ('options',)  # one column with a list, or a column each
+    answer: str = 'answer'  # column of the answer: a letter, an index, or the option's text
+    answer_base: int = 0  # number of the first option where the answer is an index
+    language: str = ''  # column of the language, where one file has them all
+    subject: str = ''  # column of the group
+    split: str = 'test'  # of a dataset
+    instruction: str = ''  # text before everything
+    shots: int = 0  # the first rows, as demonstrations; they are not asked
+    demos: str = 'english'
+    cues: str = 'question'  # 'Question:' and 'Answer:' in the question's language, or one's code
+    equal_options: str = 'refuse'  # or 'drop', 'keep' the items that have options alike
+    limit: int = 0
+    seed: int = 0
+
+    def check(self, where: str) -> None:
+        """Raises ConfigError, naming the field."""
+        _check_source(where, self.source)
+        _check_asking(where, self)
+        one_of(f'{where}.form', self.form, ('choices', 'pairs'))
+        one_of(f'{where}.demos', self.demos, DEMOS)
+        one_of(f'{where}.equal_options', self.equal_options, EQUAL_OPTIONS)
+        distinct(f'{where}.options', self.options)
+        if self.form == 'pairs' and len(self.options) != 2:
+            raise ConfigError(
+                f'{where}.options is {self.options}; pairs want two columns:'
+                ' the true and the false completion'
+            )
+        at_least(where, self, shots=0, limit=0, answer_base=0)
+
+
+@dataclass(frozen=True)
+class HpQuizConfig:
+    """The Harry Potter Quiz of Chua et al. 2024: 300 questions in five languages."""
+
+    source: str = 'hf:cross-ling-know/HarryPotter-Quiz'  # or a folder, a file with {language}
+    languages: tuple[str, ...] = HP_LANGUAGES
+    variants: tuple[str, ...] = ('full',)
+    methods: tuple[str, ...] = ('letter',)
+    limit: int = 0
+    seed: int = 0
+
+    def check(self, where: str) -> None:
+        """Raises ConfigError, naming the field."""
+        _check_source(where, self.source)
+        _check_asking(where, self)
+        each_of(f'{where}.languages', self.languages, HP_LANGUAGES)
+        at_least(where, self, limit=0)
+
+
+@dataclass(frozen=True)
+class BmlamaConfig:
+    """BMLAMA (Qi et al. 2023): prompts with a mask, each with a list of candidates."""
+
+    source: str = ''  # the folder of bmlama17 or bmlama53, with en.tsv ...
+    languages: tuple[str, ...] = ('en', 'fr', 'es', 'ru', 'ar', 'he', 'ja', 'zh')
+    variants: tuple[str, ...] = ('full',)
+    methods: tuple[str, ...] = ('loglikelihood',)
+    limit: int = 0
+    seed: int = 0
+
+    def check(self, where: str) -> None:
+        """Raises ConfigError, naming the field."""
+        _check_source(where, self.source)
+        _check_asking(where, self)
+        each_of(f'{where}.variants', self.variants, ('full',))
+        each_of(f'{where}.methods', self.methods, ('loglikelihood',))
+        at_least(where, self, limit=0)
+
+
+@dataclass(frozen=True)
+class XcopaConfig:
+    """XCOPA (Ponti et al. 2020): which sentence is the cause, or the effect."""
+
+    source: str = (
+        ''  # the published `data` folder, with it/test.it.jsonl ..., or hf:NAME:{language}
+    )
+    languages: tuple[str, ...] = ('et', 'ht', 'id', 'it', 'qu', 'sw', 'ta', 'th', 'tr', 'vi', 'zh')
+    variants: tuple[str, ...] = ('full',)
+    methods: tuple[str, ...] = ('letter',)
+    split: str = 'test'
+    limit: int = 0
+    seed: int = 0
+
+    def check(self, where: str) -> None:
+        """Raises ConfigError, naming the field."""
+        _check_source(where, self.source)
+        _check_asking(where, self)
+        at_least(where, self, limit=0)
+
+
+@dataclass(frozen=True)
+class BelebeleConfig:
+    """Belebele (Bandarkar et al. 2023): reading, 900 questions in 122 language variants."""
+
+    source: str = ''  # folder of the published data, with eng_Latn.jsonl ..., or hf:NAME:{language}
+    languages: tuple[str, ...] = ('en', 'de', 'fr', 'es', 'it')
+    variants: tuple[str, ...] = ('full',)
+    methods: tuple[str, ...] = ('letter',)
+    codes: tuple[str, ...] = ('en=eng_Latn', 'de=deu_Latn', 'fr=fra_Latn', 'es=spa_Latn',
+                              'it=ita_Latn')  # fmt: skip
+    limit: int = 0
+    seed: int = 0
+
+    def check(self, where: str) -> None:
+        """Raises ConfigError, naming the field."""
+        _check_source(where, self.source)
+        _check_asking(where, self)
+        _check_codes(where, self.codes)
+        at_least(where, self, limit=0)
+
+
+# A task's name in a config is one of these, or one of these, '_' and a word of the user's: several
+# settings of one task stand side by side (mmlu, mmlu_aware).
+TASK_CONFIGS: dict[str, type] = {
+    'worldfacts': WorldFactsConfig,
+    'mmlu': MmluConfig,
+    'clika': ClikaConfig,
+    'user': UserConfig,
+    'hp_quiz': HpQuizConfig,
+    'bmlama': BmlamaConfig,
+    'xcopa': XcopaConfig,
+    'belebele': BelebeleConfig,
+}
+
+
+def kind_of(name: str) -> str | None:
+    """The key of TASK_CONFIGS that a task's name in a config begins with; the longest of them."""
+    found = [kind for kind in TASK_CONFIGS if name == kind or name.startswith(f'{kind}_')]
+    return max(found, key=len, default=None)
+
+
+def _check_asking(where: str, task: object, more_methods: tuple[str, ...] = ()) -> None:
+    each_of(f'{where}.variants', task.variants, VARIANTS)
+    each_of(f'{where}.methods', task.methods, (*METHODS, *more_methods))
+    distinct(f'{where}.languages', task.languages)
+
+
+def _check_source(where: str, source: str) -> None:
+    if not source:
+        raise ConfigError(f'{where}.source is empty; wanted a folder, a file or hf:NAME')
+
+
+def _check_codes(where: str, codes: tuple[str, ...]) -> None:
+    for i, code in enumerate(codes):
+        if not all(code.partition('=')):
+            raise ConfigError(f"{where}.codes[{i}] is {code!r}; wanted the form 'ar=AR_XY'")
