@@ -105,8 +105,9 @@ def conversion(folder: pathlib.Path, config: RunConfig) -> None:
 
 def compilation(folder: pathlib.Path, config: RunConfig) -> None:
     """Compiles the steps for a machine that is not there; loads no weights, needs no device."""
-    record = aot_report.report(config)
+    prepared = aot_report.prepare(config)
     run = run_lib.open_run(folder, config)
+    record = aot_report.report(prepared)
     run.write_json('compile.json', record)
     run.update_provenance(finished=run_lib.now(), peak_memory_bytes=_peak_memory())
     print(aot_report.text(record), flush=True)

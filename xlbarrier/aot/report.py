@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
@@ -20,26 +21,43 @@ from xlbarrier.progress import Progress
 SCHEMA = 1
 
 
-def report(config: RunConfig) -> dict[str, Any]:
-    """Compiles what `config.compile` asks for; nothing is allocated on any device.
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """What a config asks for, checked and traced."""
 
-    Returns:
-      what compile.json holds: see `docs/scaling.md`.
+    config: RunConfig
+    topology: topology.Topology
+    model: DecoderConfig
+    mesh: dict[str, int]
+    steps: tuple[steps.Step, ...]
+
+
+def prepare(config: RunConfig, devices: Sequence[jax.Device] | None = None) -> Prepared:
+    """Traces the steps that `config.compile` asks for; takes seconds, and allocates nothing.
+
+    Args:
+      config: model, mesh, train, score and compile are read.
+      devices: to compile for; those of the topology where None.
 
     Raises:
       TopologyError: for a topology that is not known or cannot be compiled for.
       SourceError, ValueError: when the model's config cannot be had, or mesh, batch and model do
-        not fit together, before anything is compiled.
+        not fit together.
     """
     named = topology.parse(config.compile.topology)
     model = read_model(config.model.source)
-    devices = topology.devices(named)
     mesh = mesh_lib.make_mesh(
-        config.mesh.data, config.mesh.fsdp, config.mesh.tensor, devices=devices
+        *(config.mesh.data, config.mesh.fsdp, config.mesh.tensor),
+        devices=topology.devices(named) if devices is None else devices,
     )
-    made = [_step(name, config, model, mesh) for name in config.compile.steps]
-    costs = []
-    for step in made:
+    made = tuple(_step(name, config, model, mesh) for name in config.compile.steps)
+    return Prepared(config, named, model, dict(mesh.shape), made)
+
+
+def report(prepared: Prepared) -> dict[str, Any]:
+    """Compiles the steps, one after the other; returns what compile.json holds."""
+    named, costs = prepared.topology, []
+    for step in prepared.steps:
         with Progress(f'compiling the {step.name} step for {named.name}'):
             costs.append(compiled.measure(step, named.chip, named.chips))
     return {
@@ -47,14 +65,14 @@ def report(config: RunConfig) -> dict[str, Any]:
         'topology': named.name,
         'chip': dataclasses.asdict(named.chip),
         'chips': named.chips,
-        'mesh': dict(mesh.shape),
+        'mesh': prepared.mesh,
         'model': {
-            'source': config.model.source,
-            'family': model.family,
-            'parameters': made[0].parameters,
+            'source': prepared.config.model.source,
+            'family': prepared.model.family,
+            'parameters': prepared.steps[0].parameters,
         },
         'versions': _versions(),
-        'steps': [_record(cost, config, model, dict(mesh.shape)) for cost in costs],
+        'steps': [_record(cost, prepared) for cost in costs],
     }
 
 
@@ -105,17 +123,15 @@ def _step(name: str, config: RunConfig, model: DecoderConfig, mesh: jax.sharding
     )
 
 
-def _record(
-    cost: Cost, config: RunConfig, model: DecoderConfig, mesh: dict[str, int]
-) -> dict[str, Any]:
-    step, bound = cost.step, cost.bound
+def _record(cost: Cost, prepared: Prepared) -> dict[str, Any]:
+    step, bound, config = cost.step, cost.bound, prepared.config
     memory = dataclasses.asdict(cost.memory)
     record = {
         'name': step.name,
         'shape': _shape(step.name, config),
         'verdict': 'fits' if cost.fits else 'does not fit',
         'why': cost.said,
-        'turn': knobs.advice(cost, config, model, mesh),
+        'turn': knobs.advice(cost, config, prepared.model, prepared.mesh),
         'compile_seconds': cost.compile_seconds and round(cost.compile_seconds, 1),
         'tokens': step.tokens,
         'memory_bytes': memory | {'hbm': cost.chip.hbm_bytes},
