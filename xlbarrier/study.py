@@ -30,11 +30,12 @@ from xlbarrier.report import examples, page, tables
 from xlbarrier.scoring.store import ScoreStore
 from xlbarrier.tasks import evaluate
 from xlbarrier.tasks.base import Task
+from xlbarrier.tasks.mmlu import Mmlu
 from xlbarrier.tasks.worldfacts import WorldFacts
 from xlbarrier.train import loop
 
 BASE = 'base'
-TASKS: dict[str, Callable[..., Task]] = {'worldfacts': WorldFacts}
+TASKS: dict[str, Callable[..., Task]] = {'mmlu': Mmlu, 'worldfacts': WorldFacts}
 
 
 def study(folder: pathlib.Path, config: RunConfig) -> None:

@@ -1,0 +1,235 @@
+"""Items: one question as a file holds it, checked, and aligned over languages."""
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from absl import logging
+
+from xlbarrier.corpus import draw
+from xlbarrier.tasks import base, prompts
+from xlbarrier.tasks.base import LETTERS, Prompt, Question
+from xlbarrier.tasks.files import SHOWN, DataError
+from xlbarrier.text import languages as languages_lib
+
+SOURCE = 'en'
+
+
+@dataclass(frozen=True)
+class Item:
+    """One question in one language.
+
+    Attributes:
+      id: the same in every language.
+      question, choices, answer, subject: as of `Question`.
+      where: file and row, for errors.
+      meta: goes into `Question.meta`.
+    """
+
+    id: str
+    question: str
+    choices: tuple[str, ...]
+    answer: int
+    subject: str
+    where: str
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+def answer_index(value: Any, count: int, where: str, base: int = 0) -> int:
+    """The index that an answer key names: a letter, or a number counted from `base`.
+
+    Raises:
+      DataError: for a key outside the options.
+    """
+    text = value.strip() if isinstance(value, str) else value
+    if isinstance(text, str) and len(text) == 1 and text.upper() in LETTERS[:count]:
+        return LETTERS.index(text.upper())
+    if isinstance(text, str) and text.isascii() and text.isdigit():
+        text = int(text)
+    if isinstance(text, int) and not isinstance(text, bool) and 0 <= text - base < count:
+        return text - base
+    raise DataError(
+        f'{where}: the answer is {value!r}, outside the {count} options; wanted {LETTERS[0]} to'
+        f' {LETTERS[count - 1]}, or {base} to {base + count - 1}'
+    )
+
+
+def normalised(text: str) -> str:
+    """A text as it is compared: NFKC, case folded, white space as single spaces."""
+    return ' '.join(unicodedata.normalize('NFKC', text).casefold().split())
+
+
+def checked(items: Iterable[Item], what: str, equal_options: str) -> list[Item]:
+    """The items, if each has its own id and at least two options, none alike.
+
+    Args:
+      what: names the set in errors.
+      equal_options: 'refuse' an item that has options alike after `normalised`, 'drop' it, or
+        'keep' it: published sets have some, which the log counts.
+
+    Raises:
+      DataError: naming the row and what is wrong with it.
+    """
+    kept, alike, seen = [], [], {}
+    for item in items:
+        if item.id in seen:
+            raise DataError(f'{item.where}: id {item.id!r} stands twice; first in {seen[item.id]}')
+        seen[item.id] = item.where
+        if len(item.choices) < 2:
+            raise DataError(f'{item.where}: {len(item.choices)} options; wanted at least 2')
+        folded = [normalised(choice) for choice in item.choices]
+        if len(set(folded)) < len(folded):
+            if equal_options == 'refuse':
+                pair = next((a, b) for b in range(len(folded)) for a in range(b)
+                            if folded[a] == folded[b])  # fmt: skip
+                raise DataError(
+                    f'{item.where}: options {LETTERS[pair[0]]} {item.choices[pair[0]]!r} and'
+                    f' {LETTERS[pair[1]]} {item.choices[pair[1]]!r} are alike; mend them, or set'
+                    " equal_options to 'drop' or 'keep'"
+                )
+            alike.append(item.id)
+            if equal_options == 'drop':
+                continue
+        kept.append(item)
+    if alike:
+        done = 'dropped' if equal_options == 'drop' else 'kept'
+        logging.warning('%s: %d items with options alike, %s: %s', what, len(alike), done,
+                        ', '.join(alike[:SHOWN]))  # fmt: skip
+    if not seen:
+        raise DataError(f'{what} has no item (n = 0)')
+    return kept
+
+
+def aligned(by_language: Mapping[str, Sequence[Item]], what: str) -> dict[str, list[Item]]:
+    """The items of all languages in the order of the first one's.
+
+    Raises:
+      DataError: when a language lacks items (which), or an item has another number of options or
+        another right answer there: the first row that differs is shown.
+    """
+    first, *others = by_language
+    order = {item.id: item for item in by_language[first]}
+    found = {first: list(order.values())}
+    for language in others:
+        here = {item.id: item for item in by_language[language]}
+        for short, long, a, b in ((here, order, language, first), (order, here, first, language)):
+            missing = [id_ for id_ in long if id_ not in short]
+            if missing:
+                raise DataError(
+                    f'{what}: {a} is short of {len(missing)} items that {b} has:'
+                    f' {", ".join(missing[:SHOWN])}{" ..." if len(missing) > SHOWN else ""}'
+                )
+        for id_, item in order.items():
+            other = here[id_]
+            if (item.answer, len(item.choices)) != (other.answer, len(other.choices)):
+                raise DataError(
+                    f'{what} is not aligned; the first row that differs is {id_}:\n'
+                    f'  {_shown(first, item)}\n  {_shown(language, other)}'
+                )
+        found[language] = [here[id_] for id_ in order]
+    return found
+
+
+def _shown(language: str, item: Item) -> str:
+    return (
+        f'{language}: answer {LETTERS[item.answer]} of {len(item.choices)} options,'
+        f' {item.question[:60]!r} ({item.where})'
+    )
+
+
+def drop_everywhere(by_language: Mapping[str, Sequence[Item]]) -> dict[str, list[Item]]:
+    """Only the items that every language has: what was dropped in one is dropped in all."""
+    kept = set.intersection(*({item.id for item in items} for items in by_language.values()))
+    return {
+        language: [item for item in items if item.id in kept]
+        for language, items in by_language.items()
+    }
+
+
+class AlignedTask:
+    """A task of items aligned over languages; see `tasks.base.Task`.
+
+    Every variant is put together from the items of the languages it needs.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: Any,
+        by_language: Mapping[str, Sequence[Item]],
+    ):
+        """Aligns the items.
+
+        Args:
+          name: of the task in the config.
+          config: has languages, variants and seed.
+          by_language: checked items of all languages that the variants need.
+
+        Raises:
+          DataError: when they are not aligned, or English is needed and not there.
+        """
+        self.name, self.seed = name, config.seed
+        self.languages, self.variants = tuple(config.languages), tuple(config.variants)
+        for code in self.languages:
+            languages_lib.language(code)
+        needy = sorted(needs_english(self.variants))
+        if needy and SOURCE not in by_language:
+            raise DataError(
+                f'config.tasks.{name}.variants has {", ".join(needy)}, which want items in {SOURCE}'
+            )
+        self.items = aligned(by_language, name)
+        self.count = len(self.items[next(iter(self.items))])
+
+    def sheets(self) -> list[tuple[str, str]]:
+        """See `tasks.base.Task`."""
+        return base.sheets(self.variants, self.languages)
+
+    def questions(self, variant: str, language: str) -> list[Question]:
+        """All items in a variant; see `tasks.base.Task`."""
+        return [self.worded(self.items, row, variant, language) for row in range(self.count)]
+
+    def render(self, question: Question, method: str) -> Prompt:
+        """See `tasks.base.Task`."""
+        return prompts.render(question, method)
+
+    def worded(
+        self, items: Mapping[str, Sequence[Item]], row: int, variant: str, language: str
+    ) -> Question:
+        """One row of aligned items in a variant."""
+        item = items[SOURCE if SOURCE in items else language][row]
+        count = len(item.choices)
+        order = (
+            draw.shuffled(self.languages, self.seed, f'{item.id} languages')
+            if variant == 'mixup'
+            else self.languages
+        )
+        wrong = None
+        if variant == 'onewrong':
+            others = [k for k in range(count) if k != item.answer]
+            wrong = others[draw.below(self.seed, f'{item.id} wrong', 0, len(others))]
+        asked, spoken = base.slot_languages(
+            variant, language, order, count=count, answer=item.answer, one_wrong=wrong
+        )
+        return Question(
+            id=item.id,
+            question=items[asked][row].question,
+            choices=tuple(items[code][row].choices[k] for k, code in enumerate(spoken)),
+            answer=item.answer,
+            language=asked,
+            choice_languages=spoken,
+            subject=item.subject,
+            meta={**items[asked][row].meta, 'variant': variant, 'sheet': language},
+        )
+
+
+def needs_english(variants: Iterable[str]) -> set[str]:
+    """The variants that take some part from English."""
+    return set(variants) - {'full', 'mixup'}
+
+
+def languages_needed(config: Any) -> tuple[str, ...]:
+    """The languages of a task, English first where a variant takes parts from it."""
+    if needs_english(config.variants) and SOURCE not in config.languages:
+        return (SOURCE, *config.languages)
+    return tuple(config.languages)
