@@ -23,7 +23,7 @@ UNKNOWN = ('remove', 'keep', 'drop')
 
 _HEADING = re.compile(r'((?:= )+)(\S.*?)((?: =)+)')
 _AT = re.compile(r'\s*@([-,.])@\s*')
-_UNKNOWN = re.compile(r"(?<=[\"(\[])<unk> |(?:\s*@-@)?\s*<unk>(?: @-@|(?: 's)(?!\w))?")
+_UNKNOWN = re.compile(r"(?<=[\"(\[])<unk> |(?:\s*@[-,.]@)?\s*<unk>(?: @[-,.]@|(?: 's)(?!\w))?")
 # Marks left with nothing between them where <unk> stood.
 _EMPTIED = (
     (re.compile(r'"\s*"|\([\s,;:/–-]*\)'), ''),
@@ -35,13 +35,13 @@ _PAIRS = (
     (re.compile(r"(?<!\S)' ([^']+?) '(?!\S)"), r"'\1'"),
 )
 _RULES = (
+    (re.compile(r'\s\s+'), ' '),
     (re.compile(r"(?<=\w) (['’]) ?(s|t|re|ve|ll|d|m)(?!\w)"), r'\1\2'),
     (re.compile(r"(?<=s) '(?= \w)"), "'"),
     (re.compile(r'(?<=\d) : (?=\d\d(?!\d))'), ':'),
     (re.compile(r'(?<=\d) ([–-]) (?=\d)'), r'\1'),
     (re.compile(r'\s+(?=(?:[,.;:!?%)\]}”]|\.\.\.)(?:[\s"\'”,.;:!?)\]]|$))'), ''),
     (re.compile(r'((?:^|(?<=[\s"(\[“]))[(\[{“$£€]) (?=\S)'), r'\1'),
-    (re.compile(r'  +'), ' '),
 )
 
 

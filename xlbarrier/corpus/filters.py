@@ -1,0 +1,179 @@
+"""Which parts and documents of a source are taken, in the order of the checks, with counts."""
+
+import json
+import os
+import pathlib
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from xlbarrier.config_corpus import FilterConfig
+from xlbarrier.corpus.contamination import Decontaminator
+from xlbarrier.corpus.documents import Document, SourceError
+from xlbarrier.corpus.duplicates import Duplicates
+from xlbarrier.text import segment
+
+
+class Filters:
+    """Takes documents one by one, in the source's order, and counts what it leaves out.
+
+    Parts are left out by row number and by overlap with questions; documents by keyword, length,
+    language and likeness to an earlier one. A document without a part left is gone.
+    """
+
+    def __init__(
+        self,
+        config: FilterConfig,
+        language: str,
+        folder: pathlib.Path,
+        questions: Mapping[str, Sequence[str]] | None = None,
+    ):
+        """Args:
+          config: what is asked for.
+          language: BCP-47 code of the text.
+          folder: where the digests of what was seen are kept, on disk, until `close`.
+          questions: of each task, for decontamination.
+
+        Raises:
+          SourceError: for a file of rows that is none, or a library that is not installed.
+        """
+        self._config, self._language = config, language
+        self._rows = read_rows(config.rows) if config.rows else None
+        self._seen_rows = 0
+        self._keywords = _any_of(config.keywords)
+        self._spoken = _identifier(language) if config.language else None
+        self._contamination = (
+            Decontaminator(questions or {}, config.decontaminate, language)
+            if config.decontaminate
+            else None
+        )
+        self._duplicates = (
+            Duplicates(folder / '.seen.sqlite', config.duplicates, config.similarity, language)
+            if config.duplicates != 'keep'
+            else None
+        )
+        self._left_out: dict[str, int] = {}
+
+    def apply(self, documents: Iterator[Document]) -> Iterator[Document]:
+        """The documents that are taken.
+
+        Raises:
+          SourceError: when the source ends before a row that is listed.
+        """
+        last = max(self._rows) if self._rows else None
+        for document in documents:
+            if last is not None and document.parts[0].row > last:
+                break
+            document = self._parts_of(document)
+            if document.parts:
+                reason = self._reason(document)
+                if reason is None:
+                    yield document
+                else:
+                    self._left_out[reason] = self._left_out.get(reason, 0) + 1
+        if self._rows is not None and self._seen_rows < len(self._rows):
+            raise SourceError(
+                f'{self._config.rows} lists {len(self._rows)} rows, the last is {last}; the source'
+                f' has {self._seen_rows} of them: are the rows those of this text?'
+            )
+
+    def report(self) -> dict[str, Any]:
+        """What was left out so far, by filter; JSON-ready."""
+        found: dict[str, Any] = {}
+        if self._rows is not None:
+            found['rows_listed'] = len(self._rows)
+        found['documents_left_out'] = dict(sorted(self._left_out.items()))
+        if self._contamination:
+            found['contamination'] = self._contamination.report()
+        return found
+
+    def close(self) -> None:
+        """Removes what was kept on disk."""
+        if self._duplicates:
+            self._duplicates.close()
+
+    def _parts_of(self, document: Document) -> Document:
+        parts = document.parts
+        if self._rows is not None:
+            parts = tuple(part for part in parts if part.row in self._rows)
+            self._seen_rows += len({part.row for part in parts})
+        if self._contamination:
+            parts = tuple(part for part in parts if not self._contamination.meets(part.text))
+        return Document(document.id, parts)
+
+    def _reason(self, document: Document) -> str | None:
+        config = self._config
+        text = '\n'.join(part.text for part in document.parts)
+        if self._keywords and not self._keywords.search(text):
+            return 'keywords'
+        if config.min_words or config.max_words:
+            count = segment.count_words(text, self._language)
+            if count < config.min_words:
+                return 'min_words'
+            if config.max_words and count > config.max_words:
+                return 'max_words'
+        if self._spoken and self._spoken(text) < config.language:
+            return 'language'
+        if self._duplicates and self._duplicates.seen(text):
+            return 'duplicates'
+        return None
+
+
+def read_rows(path: str | os.PathLike) -> frozenset[int]:
+    """Row numbers, from 0, over the rows of a source that are not blank.
+
+    The file is a JSON list of numbers; or an object that holds one list, as the published indices
+    of WikiText-103's lines about Harry Potter (Chua et al. 2024) do; or a number a line.
+
+    Raises:
+      SourceError: for another form, a number below 0, or no number at all.
+    """
+    path = pathlib.Path(path).expanduser()
+    try:
+        text = path.read_text(encoding='utf-8')
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f'config.corpus.filters.rows: cannot read {path}: {error}') from error
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = text.split()
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = [value]  # a file of one line
+    if isinstance(value, dict) and len(value) == 1:
+        value = next(iter(value.values()))
+    if not isinstance(value, list) or not value:
+        raise SourceError(
+            f'{path} holds no row numbers; wanted a JSON list, an object with one list, or a'
+            ' number a line'
+        )
+    rows = set()
+    for i, item in enumerate(value):
+        if isinstance(item, bool) or not re.fullmatch(r'\d+', str(item)):
+            raise SourceError(f'{path}: entry {i} is {item!r}; wanted a number of at least 0')
+        rows.add(int(item))
+    return frozenset(rows)
+
+
+def _any_of(keywords: Sequence[str]) -> re.Pattern | None:
+    """Any of the words or phrases, whole, in any case."""
+    if not keywords:
+        return None
+    return re.compile(rf'(?<!\w)(?:{"|".join(map(re.escape, keywords))})(?!\w)', re.IGNORECASE)
+
+
+def _identifier(language: str) -> Callable[[str], float]:
+    """The probability that a text is in the language, by its first 2,000 characters."""
+    try:
+        from lingua import IsoCode639_1, Language, LanguageDetectorBuilder
+    except ImportError as error:
+        raise SourceError(
+            'config.corpus.filters.language needs a library that is not installed: pip install'
+            " 'xlbarrier[langid]' (lingua-language-detector), or set it to 0"
+        ) from error
+    code = getattr(IsoCode639_1, language.split('-')[0].upper(), None)
+    if code is None:
+        raise SourceError(f'lingua knows no language {language!r}: set filters.language to 0')
+    wanted = Language.from_iso_code_639_1(code)
+    # The accurate mode takes a gigabyte, and is for texts of a few words.
+    detector = LanguageDetectorBuilder.from_all_languages().with_low_accuracy_mode().build()
+    return lambda text: detector.compute_language_confidence(text[:2000], wanted)

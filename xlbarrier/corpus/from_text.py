@@ -1,0 +1,321 @@
+"""A corpus from any text: read, filtered, cut into units, translated, written shard by shard.
+
+One process reads, cuts, draws and writes, in the source's order; `translation` runs the
+translators. So the bytes are the same for any number of processes. A shard is written whole, with
+its record; a killed build reads the source again, leaves out what the finished shards hold (their
+records know the digest of the text so far, so that a changed source is noticed), and finds what
+was translated in the cache.
+
+config.json, shard-*.jsonl.zst, manifest.json    see store.py; the same bytes always
+failures.jsonl    pieces without a translation, where there are any; they stand as they were, and
+                  their row says so in `failed`
+build.json        of the start that finished: time, speed, cache hits; no two are the same
+"""
+
+import collections
+import functools
+import hashlib
+import itertools
+import pathlib
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from absl import logging
+
+from xlbarrier import config as config_lib
+from xlbarrier import run as run_lib
+from xlbarrier.config_corpus import CorpusConfig
+from xlbarrier.corpus import sources, store, translation, units
+from xlbarrier.corpus.counts import Counts
+from xlbarrier.corpus.documents import Document
+from xlbarrier.corpus.filters import Filters, read_rows
+from xlbarrier.corpus.shards import PROGRESS, Row, Shards, Tally
+from xlbarrier.corpus.store import CorpusError
+from xlbarrier.progress import Progress
+from xlbarrier.text import languages as languages_lib
+from xlbarrier.text import segment
+
+BATCH_CHARACTERS = 1 << 17  # of source text that is translated in one go
+
+Questions = Mapping[str, Sequence[str]]
+# A document, its source digest, and its plan.
+Cut = tuple[Document, str, units.Plan]
+
+
+def build(
+    config: CorpusConfig,
+    arm: str,
+    folder: pathlib.Path,
+    share: Mapping[str, float],
+    *,
+    make: translation.Make | None = None,
+    questions: Questions | None = None,
+) -> pathlib.Path:
+    """Writes one arm into `folder`, goes on with one that was begun, or finds it there.
+
+    Args:
+      config: source, languages, unit, filters, translator.
+      arm: as `build.build` takes it.
+      folder: of this arm alone; made if absent.
+      share: of each language of the arm.
+      make: makes a cached translator; None: the configured one.
+      questions: texts of each task, for `config.filters.decontaminate`.
+
+    Raises:
+      CorpusError: see `store.finished`; or too many translations failed (failures.jsonl lists
+        them), nothing is left of the source, or it has changed since the build began.
+      SourceError: for a source that cannot be read, or a language without a translator.
+    """
+    wanted = _wanted(config, arm, share)
+    if store.finished(folder, wanted):
+        shutil.rmtree(folder / PROGRESS, ignore_errors=True)
+        return folder
+    source = sources.open_source(config.source, config.text)
+    began = time.monotonic()
+    targets = _targets(config, share)
+    make = make or maker(config, folder.parent)
+    workers = config.translator.workers if targets else 1
+    with translation.Translators(make if targets else None, config.text.language, workers) as works:
+        fingerprint = works.check(targets)
+        _begin(folder, wanted, fingerprint)
+        filters = Filters(config.filters, config.text.language, folder, questions)
+        try:
+            shards, digest = _write(config, arm, folder, share, source, filters, works)
+            report = filters.report()
+        finally:
+            filters.close()
+    if not shards.total.counts.documents:
+        raise CorpusError(f'{config.source}: the filters left no document: {report}')
+    entries = shards.finish()
+    _write_build(folder, shards, works.count, config.translator.workers, time.monotonic() - began)
+    total = shards.total
+    manifest = {
+        'arm': arm,
+        'seed': config.seed,
+        'unit': units.unit_of(config.unit, arm),
+        'source': {'spec': config.source, **source.described, 'sha256': digest},
+        'translator': f'{config.translator.kind} {fingerprint}'
+        if targets
+        else 'none: one language',
+        **total.counts.fields(segment.WORD_RULE),
+        'filters': report,
+        'translations': {'wanted': total.asked, 'failed': len(total.failures)},
+        'config': wanted,
+        'shards': entries,
+        'sha256': store.total_digest(entries, 'content_sha256'),
+    }
+    store.write_json(folder / 'manifest.json', manifest)
+    shutil.rmtree(folder / PROGRESS, ignore_errors=True)
+    return folder
+
+
+def check(
+    config: CorpusConfig,
+    shares: Mapping[str, Mapping[str, float]],
+    *,
+    make: translation.Make | None = None,
+    folder: pathlib.Path | None = None,
+) -> None:
+    """Opens the source, and asks the translator for every language of every arm.
+
+    Args:
+      config: of all arms.
+      shares: of each language, by arm.
+      make: makes a cached translator; None: the configured one, with its cache in `folder`.
+      folder: of the corpora.
+
+    Raises:
+      SourceError, ValueError: as `build`.
+    """
+    sources.open_source(config.source, config.text)
+    if config.filters.rows:
+        read_rows(config.filters.rows)
+    targets = sorted(
+        {language for share in shares.values() for language in _targets(config, share)}
+    )
+    if targets:
+        make = make or maker(config, folder or pathlib.Path())
+        with translation.Translators(make, config.text.language, 1) as works:
+            works.check(targets)
+
+
+def maker(config: CorpusConfig, folder: pathlib.Path) -> translation.Make:
+    """What makes the configured translator behind its cache; picklable, for other processes.
+
+    Args:
+      config: its translator.
+      folder: where the cache lies, unless the config names a file.
+    """
+    path = config.translator.cache or str(folder / 'translations.sqlite')
+    return functools.partial(translation.configured, config.translator, config.text.language, path)
+
+
+def _wanted(config: CorpusConfig, arm: str, share: Mapping[str, float]) -> dict[str, Any]:
+    """What decides the bytes: not how many processes translate, nor where the cache lies."""
+    wanted = config_lib.to_dict(config) | {'arm': arm, 'distribution': dict(share)}
+    del wanted['shares']
+    wanted['translator'] = {
+        name: value
+        for name, value in wanted['translator'].items()
+        if name not in ('workers', 'cache')
+    }
+    return wanted
+
+
+def _targets(config: CorpusConfig, share: Mapping[str, float]) -> list[str]:
+    for language in (config.text.language, *share):
+        languages_lib.language(language)  # raises for a code that CLDR does not know
+    return [code for code, part in share.items() if part > 0 and code != config.text.language]
+
+
+def _begin(folder: pathlib.Path, wanted: Mapping[str, Any], fingerprint: str) -> None:
+    """Marks the folder as this corpus's; a translator that has changed since is refused."""
+    with run_lib.writing(folder):
+        (folder / PROGRESS).mkdir(parents=True, exist_ok=True)
+    store.write_json(folder / 'config.json', wanted)
+    path = folder / PROGRESS / 'translator'
+    if path.exists() and path.read_text('utf-8') != fingerprint:
+        raise CorpusError(
+            f'{folder} was begun with another translator ({path.read_text("utf-8")}; now'
+            f' {fingerprint}): take another folder, or remove this one'
+        )
+    run_lib.write_atomic(path, fingerprint.encode())
+
+
+def _write(
+    config: CorpusConfig,
+    arm: str,
+    folder: pathlib.Path,
+    share: Mapping[str, float],
+    source: sources.Source,
+    filters: Filters,
+    works: translation.Translators,
+) -> tuple[Shards, str]:
+    """Everything from the source to the last shard but one; returns the source's digest too."""
+    shards = Shards(folder, config.translator.max_failed)
+    running = hashlib.sha256()
+    documents = filters.apply(_hashed(source.documents(), running))
+    if config.documents:
+        documents = itertools.islice(documents, config.documents)
+    digested = ((document, running.hexdigest()) for document in documents)
+    language, unit = config.text.language, units.unit_of(config.unit, arm)
+    with Progress(f'corpus of the {arm} arm', unit='words') as progress:
+        cut = (
+            (doc, digest, units.plan(doc, unit, arm, language, config.seed, share))
+            for doc, digest in shards.unwritten(digested)
+        )
+        for row in _translated(cut, language, works):
+            shards.add(row)
+            progress.update(row.tally.counts.total_words)
+    return shards, running.hexdigest()
+
+
+def _hashed(documents: Iterator[Document], running) -> Iterator[Document]:
+    for document in documents:
+        for part in document.parts:
+            running.update(f'{document.id}\0{part.row}\0{part.text}\0'.encode())
+        yield document
+
+
+def _translated(cut: Iterator[Cut], language: str, works: translation.Translators) -> Iterator[Row]:
+    """The rows in order, some batches of documents being translated ahead."""
+    waiting: collections.deque[tuple[list[Cut], Callable]] = collections.deque()
+    for batch in _batches(cut):
+        texts = [pair for _, _, plan in batch for pair in plan.wanted(language)]
+        waiting.append((batch, works.submit(texts)))
+        if len(waiting) > works.ahead:
+            yield from _rows(*waiting.popleft(), language)
+    while waiting:
+        yield from _rows(*waiting.popleft(), language)
+
+
+def _batches(cut: Iterator[Cut]) -> Iterator[list[Cut]]:
+    batch, size = [], 0
+    for item in cut:
+        batch.append(item)
+        size += sum(map(len, item[2].pieces))
+        if size >= BATCH_CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _rows(batch: Sequence[Cut], answers: Callable, language: str) -> Iterator[Row]:
+    translated = answers()
+    for document, digest, plan in batch:
+        yield _row(document, digest, plan, translated, language)
+
+
+def _row(
+    document: Document,
+    digest: str,
+    plan: units.Plan,
+    translated: Mapping[tuple[str, str], Any],
+    source: str,
+) -> Row:
+    """A document's line. A piece whose translation failed stands in the source's language, and is
+    counted so; its unit's number stands in `failed`."""
+    tally = Tally(Counts())
+    pieces, languages = list(plan.pieces), list(plan.languages)
+    failed = []
+    unit_of_piece = [unit for unit, count in enumerate(plan.units) for _ in range(count)]
+    for i, (piece, code) in enumerate(zip(plan.pieces, plan.languages, strict=True)):
+        if code == source or not units.has_word(piece):
+            continue
+        tally.asked += 1
+        answer = translated[code, units.to_translate(piece)]
+        if isinstance(answer, str):
+            pieces[i] = answer
+            continue
+        languages[i] = source
+        failed.append(unit_of_piece[i])
+        tally.failures.append(
+            {
+                'document': plan.id,
+                'unit': unit_of_piece[i],
+                'language': code,
+                'text': piece,
+                'reason': answer.reason,
+            }
+        )
+    texts, codes = units.grouped(plan, pieces, languages, source)
+    tally.counts.add(texts, codes, segment.count_words)
+    line = {
+        'id': plan.id,
+        'text': units.join(pieces, plan.behind, languages, source),
+        'languages': codes,
+        'units': texts,
+    }
+    if failed:
+        line['failed'] = sorted(set(failed))
+    return Row(line, tally, sum(len(part.text) for part in document.parts), digest)
+
+
+def _write_build(
+    folder: pathlib.Path, shards: Shards, count: translation.Count, workers: int, seconds: float
+) -> None:
+    words = shards.total.counts.total_words - shards.earlier_words
+    logging.info(
+        '%s: %d words in %.1f s; %d texts from the cache, %d translated now (%.1f %% found)',
+        folder,
+        words,
+        seconds,
+        count.hits,
+        count.misses,
+        100 * count.rate,
+    )
+    store.write_json(
+        folder / 'build.json',
+        {
+            'finished': run_lib.now(),
+            'seconds': round(seconds, 3),
+            'documents_of_earlier_starts': shards.earlier_documents,
+            'words_per_second': round(words / seconds, 1),
+            'workers': workers,
+            'cache': {**asdict(count), 'rate': round(count.rate, 4)},
+        },
+    )

@@ -1,0 +1,117 @@
+"""A corpus folder: whether what lies there is whole and is what was asked for; reading it.
+
+config.json      what was asked for; written first
+shard-*.jsonl    a line a document: id, text, languages[], units[]; or .jsonl.zst
+manifest.json    counts, source, digests; written last: its presence means done
+"""
+
+import hashlib
+import io
+import json
+import os
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from xlbarrier import config as config_lib
+from xlbarrier import run as run_lib
+from xlbarrier.corpus import files
+
+
+class CorpusError(ValueError):
+    """The folder cannot be used for this corpus; names it and says what to do."""
+
+
+def finished(folder: pathlib.Path, wanted: Mapping[str, Any]) -> bool:
+    """Whether the corpus lies there whole.
+
+    Raises:
+      CorpusError: when the folder holds a corpus of another config (the fields are named), other
+        files, or a finished corpus that was damaged.
+    """
+    if not folder.exists():
+        return False
+    if not (folder / 'config.json').exists():
+        foreign = sorted(p.name for p in folder.iterdir() if not p.name.startswith('.'))
+        if foreign:
+            raise CorpusError(
+                f'{folder} holds files that are no corpus ({", ".join(foreign[:5])}):'
+                ' take another folder'
+            )
+        return False
+    differing = config_lib.diff(read_json(folder / 'config.json'), wanted)
+    if differing:
+        fields = '; '.join(f'{name}: there {old!r}, now {new!r}' for name, old, new in differing)
+        raise CorpusError(
+            f'{folder} holds a corpus of another config ({fields}): take another folder, or'
+            ' remove this one'
+        )
+    if not (folder / 'manifest.json').exists():
+        return False
+    for shard in read_manifest(folder)['shards']:
+        path = folder / shard['name']
+        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != shard['sha256']:
+            raise CorpusError(
+                f'{path} is missing or is not what manifest.json says (sha256 {shard["sha256"]}):'
+                f' remove {folder} to have it built again'
+            )
+    return True
+
+
+def read(folder: str | os.PathLike) -> Iterator[str]:
+    """The text of each document of a finished corpus, in order.
+
+    Raises:
+      CorpusError: when the corpus is not finished.
+    """
+    for row in read_rows(folder):
+        yield row['text']
+
+
+def read_rows(folder: str | os.PathLike) -> Iterator[dict[str, Any]]:
+    """Each document of a finished corpus: id, text, and languages and units, one a unit."""
+    folder = pathlib.Path(folder)
+    for shard in read_manifest(folder)['shards']:
+        with files.open_stream(folder / shard['name']) as stream:
+            yield from map(json.loads, io.TextIOWrapper(stream, encoding='utf-8'))
+
+
+def read_manifest(folder: str | os.PathLike) -> dict[str, Any]:
+    """The manifest of a finished corpus.
+
+    Raises:
+      CorpusError: when there is none, or it is not JSON.
+    """
+    return read_json(pathlib.Path(folder) / 'manifest.json')
+
+
+def lines(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """Rows as JSONL."""
+    return ''.join(json.dumps(row, ensure_ascii=False) + '\n' for row in rows).encode()
+
+
+def total_digest(shards: Sequence[Mapping[str, Any]], field: str = 'sha256') -> str:
+    """SHA-256 over the digests of the shards, which stands for the corpus."""
+    return hashlib.sha256(''.join(shard[field] for shard in shards).encode()).hexdigest()
+
+
+def write_json(path: pathlib.Path, value: Any) -> None:
+    """Writes a JSON file, whole or not at all."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    run_lib.write_atomic(path, (text + '\n').encode())
+
+
+def read_json(path: pathlib.Path) -> Any:
+    """A JSON file of the folder.
+
+    Raises:
+      CorpusError: when it is absent or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding='utf-8'))
+    except FileNotFoundError as error:
+        raise CorpusError(f'{path} does not exist: the corpus is not finished, build it') from error
+    except ValueError as error:
+        raise CorpusError(
+            f'{path} is not JSON ({error}): remove {path.parent} to have it built again'
+        ) from error

@@ -1,0 +1,190 @@
+"""Translators at work: in this process or several; a text always goes to the same one.
+
+So no two processes ever have the same text to translate at once, and with the cache behind each
+of them a text is translated once, whatever the number of processes.
+"""
+
+import concurrent.futures.process
+import multiprocessing
+import multiprocessing.connection
+import os
+import threading
+import zlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from xlbarrier.corpus.documents import SourceError
+
+Make = Callable[[], Any]  # makes a cached translator; picklable where there are several processes
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A text that no translation was had for, and why."""
+
+    reason: str
+
+
+@dataclass
+class Count:
+    """Texts found in the cache and texts translated."""
+
+    hits: int = 0
+    misses: int = 0
+
+    @property
+    def rate(self) -> float:
+        """Share of the texts that were found; 0 where none was asked for."""
+        return self.hits / max(1, self.hits + self.misses)
+
+
+class Translators:
+    """`workers` processes that translate (1: this one)."""
+
+    def __init__(self, make: Make | None, source: str, workers: int):
+        """Args:
+        make: makes the translator, in each process; None where nothing is to be translated.
+        source: BCP-47 code of the texts.
+        workers: how many processes.
+        """
+        self._source = source
+        self.count = Count()
+        self._pools: list[ProcessPoolExecutor] = []
+        self._translator = None
+        self.ahead = 0 if workers == 1 else workers + 1  # batches worth having in hand
+        if make is None:
+            return
+        if workers == 1:
+            self._translator = make()
+            return
+        # Not fork: the parent may hold threads of jax and of the tokenizers.
+        context = multiprocessing.get_context('spawn')
+        self._pools = [
+            ProcessPoolExecutor(1, mp_context=context, initializer=_begin, initargs=(make,))
+            for _ in range(workers)
+        ]
+
+    def __enter__(self) -> 'Translators':
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.close()
+
+    def check(self, targets: Sequence[str]) -> str:
+        """The translator's fingerprint; '' where there are no targets.
+
+        Raises:
+          SourceError: when it does not translate into one of them; all such are named.
+        """
+        if not targets:
+            return ''
+        if self._translator is not None:
+            fingerprint, lacking = _lacking(self._translator, self._source, targets)
+        else:
+            future = self._pools[0].submit(_lacking_here, self._source, list(targets))
+            fingerprint, lacking = _answer(future)
+        if lacking:
+            raise SourceError(
+                f'no translation from {self._source} into {", ".join(lacking)} with'
+                ' config.corpus.translator: give it those languages, or leave them out of'
+                ' config.corpus.languages and config.arms'
+            )
+        return fingerprint
+
+    def submit(self, texts: Sequence[tuple[str, str]]) -> Callable[[], dict[tuple[str, str], Any]]:
+        """Begins to translate (language, text) pairs; the answer's `()` waits for them.
+
+        Returns:
+          A function that gives the translation, or the Failure, of each pair.
+        """
+        texts = list(dict.fromkeys(texts))
+        if not texts:
+            return dict
+        if self._translator is not None:
+            done: Future = Future()
+            done.set_result(_translate(self._translator, self._source, texts))
+            waiting = [(texts, done)]
+        else:
+            share: list[list[tuple[str, str]]] = [[] for _ in self._pools]
+            for pair in texts:
+                share[zlib.crc32('\0'.join(pair).encode()) % len(share)].append(pair)
+            waiting = [
+                (mine, pool.submit(_translate_here, self._source, mine))
+                for pool, mine in zip(self._pools, share, strict=True)
+                if mine
+            ]
+        return lambda: self._collect(waiting)
+
+    def close(self) -> None:
+        """Ends the processes; what they are at is not waited for."""
+        for pool in self._pools:
+            pool.shutdown(wait=False, cancel_futures=True)
+        if self._translator is not None and hasattr(self._translator, 'close'):
+            self._translator.close()
+
+    def _collect(self, waiting: list) -> dict[tuple[str, str], Any]:
+        answers: dict[tuple[str, str], Any] = {}
+        for texts, future in waiting:
+            translated, hits, misses = _answer(future)
+            answers.update(zip(texts, translated, strict=True))
+            self.count.hits += hits
+            self.count.misses += misses
+        return answers
+
+
+def _answer(future: Future) -> Any:
+    try:
+        return future.result()
+    except concurrent.futures.process.BrokenProcessPool as error:
+        raise RuntimeError(
+            'a translating process ended of itself (killed, or out of memory). What was translated'
+            ' is kept: start again, perhaps with fewer config.corpus.translator.workers'
+        ) from error
+
+
+_HERE: Any = None  # the translator of a translating process
+
+
+def _begin(make: Make) -> None:
+    global _HERE
+    parent = multiprocessing.parent_process()
+    # A parent that is killed cannot tell its children: each watches it.
+    threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+    _HERE = make()
+
+
+def _end_with(sentinel: int) -> None:
+    multiprocessing.connection.wait([sentinel])
+    os._exit(1)
+
+
+def _lacking(translator, source: str, targets: Sequence[str]) -> tuple[str, list[str]]:
+    lacking = [code for code in targets if not translator.supports(source, code)]
+    return str(translator.fingerprint), lacking
+
+
+def _lacking_here(source: str, targets: Sequence[str]) -> tuple[str, list[str]]:
+    return _lacking(_HERE, source, targets)
+
+
+def _translate_here(source: str, texts: Sequence[tuple[str, str]]) -> tuple[list, int, int]:
+    return _translate(_HERE, source, texts)
+
+
+def _translate(translator, source: str, texts: Sequence[tuple[str, str]]) -> tuple[list, int, int]:
+    """The translations in the order of the texts, and how many were in the cache and were not."""
+    by_language: dict[str, list[int]] = {}
+    for i, (language, _) in enumerate(texts):
+        by_language.setdefault(language, []).append(i)
+    hits, misses = translator.hits, translator.misses
+    answers: list[Any] = [None] * len(texts)
+    for language, places in sorted(by_language.items()):
+        found = translator.translate([texts[i][1] for i in places], source, language)
+        for i, answer in zip(places, found, strict=True):
+            text = answer.strip() if isinstance(answer, str) else ''
+            answers[i] = text or Failure(
+                'an empty translation' if isinstance(answer, str) else str(answer)
+            )
+    return answers, translator.hits - hits, translator.misses - misses
