@@ -222,13 +222,14 @@ def rope_of_factors(factors: np.ndarray, theta: float) -> Rope:
     turns = smooth * (HIGH - LOW) + LOW  # original / wavelength
     between = (smooth > TOLERANCE) & (smooth < 1 - TOLERANCE)
     if between.any():
-        original = float(np.median(turns[between] * wavelengths[between]))
-    else:  # anything after the last whole frequency and before the first divided one
-        original = HIGH * wavelengths[factors == 1.0].max(initial=0.0)
-    for places in (round(original), math.ceil(original)):
+        lengths = [round(float(np.median((turns * wavelengths)[between])))]
+    else:  # any length between the whole and the divided frequencies has this table
+        least = max(1.0, HIGH * wavelengths[factors == 1.0].max(initial=0.0))
+        lengths = [2 ** math.ceil(math.log2(least)), math.ceil(least)]
+    for places in lengths:
         rope = Rope(theta, 'llama3', factor, LOW, HIGH, places)
         made = plain / inverse_frequencies(rope, 2 * len(factors))
-        if places > 0 and np.allclose(made, factors, rtol=TOLERANCE, atol=0):
+        if np.allclose(made, factors, rtol=TOLERANCE, atol=0):
             return rope
     raise ValueError(
         f'tensor {FACTORS!r} is not the rope scaling of a Llama 3.1 (low_freq_factor {LOW:g},'
