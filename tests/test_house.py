@@ -15,6 +15,7 @@ LAYERS = (
         'config',
         'config_checks',
         'config_corpus',
+        'config_rescore',
         'config_tasks',
         'run',
         'progress',
@@ -27,7 +28,7 @@ LAYERS = (
     {'train', 'scoring'},
     {'tasks'},
     {'report'},
-    {'api', 'aot'},
+    {'api', 'aot', 'rescore'},
     {'study'},
     {'main'},
 )
@@ -70,7 +71,9 @@ def test_imports_run_one_way(path):
         )
 
 
-@pytest.mark.parametrize('room', ['metrics', 'text', 'corpus', 'config', 'run'])
+@pytest.mark.parametrize(
+    'room', ['metrics', 'text', 'corpus', 'config', 'run', 'rescore', 'report']
+)
 def test_rooms_without_jax(room):
     """`from xlbarrier import metrics` and a config error must not wait for jax."""
     base = PACKAGE / room

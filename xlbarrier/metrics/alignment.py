@@ -96,6 +96,9 @@ def across_languages(
     source: str = 'en',
     languages: Sequence[str] | None = None,
     *,
+    chance: float | None = None,
+    reference: float = 1.0,
+    clip: bool = True,
     draws: int = 10_000,
     seed: int = 0,
 ) -> dict[str, dict[str, Estimate]]:
@@ -110,11 +113,13 @@ def across_languages(
       source: the language that others are compared with.
       languages: those wanted; without it the ones in `correct`. One that is not there gives None
         with the reason, as does every comparison where the source is not there.
+      chance, reference, clip: of `relative_accuracy`; without a chance there is none.
 
     Returns:
-      language, and `mean_name(source)` where there is another language -> 'accuracy' and, except
-      for the source, 'barrier_gap' (p: McNemar, for the mean of the bootstrap), 'en_co', 'kappa',
-      'transfer'. A mean is over the languages that have a value.
+      language, and `mean_name(source)` where there is another language -> 'accuracy',
+      'relative_accuracy' where a chance is given, and, except for the source, 'barrier_gap' (p:
+      McNemar, for the mean of the bootstrap), 'en_co', 'kappa', 'transfer'. A mean is over the
+      languages that have a value.
 
     Raises:
       ValueError: when two languages have not as many items; names them.
@@ -144,6 +149,10 @@ def across_languages(
             if own
             else estimate.accuracy(right[name])
         }
+        if chance is not None:
+            table[name]['relative_accuracy'] = _relative(
+                table[name]['accuracy'], chance, reference, clip
+            )
         if name == source:
             continue
         for metric in ('barrier_gap', *_REASONS):
@@ -154,8 +163,22 @@ def across_languages(
             )
     others = [name for name in wanted if name != source and name in there]
     if others:
-        table[mean_name(source)] = _means(right, drawn, others, source, table)
+        mean = _means(right, drawn, others, source, table)
+        if chance is not None:
+            scaled = [(drawn[name][0] - chance) / (reference - chance) for name in others]
+            spread = np.mean(np.maximum(scaled, 0) if clip else scaled, axis=0)
+            value = float(np.mean([table[name]['relative_accuracy'].value for name in others]))
+            mean['relative_accuracy'] = Estimate(value, *stats.percentile_interval(spread), n)
+        table[mean_name(source)] = mean
     return table
+
+
+def _relative(accuracy: Estimate, chance: float, reference: float, clip: bool) -> Estimate:
+    """RA of an accuracy and of both ends of its interval."""
+    if accuracy.value is None:
+        return accuracy
+    ends = (relative_accuracy(x, chance, reference, clip) for x in accuracy[:3])
+    return Estimate(*ends, accuracy.n)
 
 
 def _absent(languages: Sequence[str], correct: Mapping[str, Sequence[bool]]) -> str:

@@ -1,0 +1,217 @@
+"""The numbers of recorded answers, as rows of results.json."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from absl import logging
+
+from xlbarrier import metrics
+from xlbarrier.config_rescore import RescoreConfig
+from xlbarrier.metrics import CLIKA_CHANCE, CLIKA_REFERENCE, Estimate
+from xlbarrier.rescore import mmlu
+from xlbarrier.rescore.records import Sheet
+from xlbarrier.rescore.tofu import Evaluation
+
+FIELDS = (
+    *('model', 'arm', 'task', 'variant', 'language', 'method', 'metric'),
+    *('value', 'n', 'ci_low', 'ci_high', 'chance'),
+)
+ALL = 'mean:all'
+FIRST_CHARACTER, ROBUST, RECORDED = 'recorded:first_character', 'recorded:robust', 'recorded'
+Reader = Callable[[Sheet], tuple[int | None, ...]]
+Row = dict[str, Any]
+
+
+def _first_character(sheet: Sheet) -> tuple[int | None, ...]:
+    pairs = zip(sheet.texts, sheet.choices, strict=True)
+    return tuple(metrics.first_character(text, len(choices)) for text, choices in pairs)
+
+
+def _robust(sheet: Sheet) -> tuple[int | None, ...]:
+    pairs = zip(sheet.texts, sheet.choices, strict=True)
+    return tuple(
+        metrics.robust(text, len(choices), choices if all(choices) else None)
+        for text, choices in pairs
+    )
+
+
+READERS: dict[str, Reader] = {FIRST_CHARACTER: _first_character, ROBUST: _robust}
+
+
+def choice_rows(sheets: Sequence[Sheet], config: RescoreConfig, draws: int, seed: int) -> list[Row]:
+    """Accuracy, RA, what is shared with the source language, and unreadable answers.
+
+    Args:
+      sheets: checked by `records.check_same_items`.
+      config: source language, languages, and the constants of RA.
+      draws, seed: of every bootstrap.
+
+    Returns:
+      Rows in a fixed order, not adjusted for multiple tests.
+    """
+    groups: dict[tuple[str, str, str], list[Sheet]] = {}
+    for sheet in sheets:
+        groups.setdefault((sheet.task, sheet.variant, sheet.model), []).append(sheet)
+    rows = []
+    for (task, variant, model), group in sorted(groups.items()):
+        known: dict[bytes, Mapping[str, Mapping[str, Estimate]]] = {}
+        for method, reader in READERS.items():
+            key = {'model': model, 'task': task, 'variant': variant, 'method': method}
+            rows += _group_rows(key, _aligned(group), reader, config, draws, seed, known)
+    return rows
+
+
+def tofu_rows(evaluations: Sequence[Evaluation], draws: int, seed: int) -> list[Row]:
+    """Means of TOFU's numbers over each set, how far recorded ones are off, and the utility."""
+    rows = []
+    utility: dict[tuple[str, str], dict[str, list[float]]] = {}
+    for one in sorted(evaluations, key=lambda e: (e.model, e.language, e.variant)):
+        key = {'model': one.model, 'task': 'tofu', 'variant': one.variant, 'method': RECORDED}
+        for metric, values in one.values.items():
+            estimate = metrics.mean(values, draws, seed)
+            rows.append(_row(key, one.language, metric, estimate))
+            if one.variant != 'forget' and metric in (
+                'probability',
+                'rougeL_recall',
+                'truth_ratio_score',
+            ):
+                numbers = utility.setdefault((one.model, one.language), {})
+                numbers.setdefault(one.variant, []).append(estimate.value)
+        for metric, was in one.recorded.items():
+            farthest = float(np.max(np.abs(one.values[metric] - was) / np.maximum(1, np.abs(was))))
+            found = Estimate(farthest, n=len(one.ids))
+            rows.append(_row(key, one.language, f'{metric}_off_recorded', found))
+            if farthest > 1e-6:
+                logging.warning(
+                    '%s: the recorded %s is off what its texts and losses give by up to %g',
+                    *(one.path, metric, farthest),
+                )
+    for (model, language), numbers in utility.items():
+        key = {'model': model, 'task': 'tofu', 'variant': 'all', 'method': RECORDED}
+        absent = [v for v in ('retain', 'real_authors', 'world_facts') if v not in numbers]
+        found = (
+            metrics.missing(f'there are no answers for {", ".join(absent)}')
+            if absent
+            else Estimate(metrics.model_utility([x for part in numbers.values() for x in part]))
+        )
+        rows.append(_row(key, language, 'model_utility', found))
+    return rows
+
+
+def adjust(rows: Sequence[Row]) -> None:
+    """Adds `p_holm`, Holm's adjustment within a table: a task, method and metric.
+
+    The means over languages are a table of their own, as in the report of a study.
+    """
+    tests = {i: Estimate(row['value'], p=row['p']) for i, row in enumerate(rows) if 'p' in row}
+    family = {
+        i: (*(rows[i][f] for f in ('task', 'method', 'metric')), 'mean:' in rows[i]['language'])
+        for i in tests
+    }
+    for i, p in metrics.holm_table(tests, family).items():
+        rows[i]['p_holm'] = p
+
+
+def _aligned(group: Sequence[Sheet]) -> dict[str, Sheet]:
+    """The sheets by language, their items in the order of the first."""
+    first = {name: i for i, name in enumerate(group[0].ids)}
+    aligned = {}
+    for sheet in group:
+        order = sorted(range(len(sheet.ids)), key=lambda i, s=sheet: first[s.ids[i]])
+        parts = (sheet.ids, sheet.texts, sheet.answers, sheet.choices, sheet.subjects)
+        ordered = (tuple(part[i] for i in order) if part else () for part in parts)
+        aligned[sheet.language] = Sheet(
+            *(sheet.model, sheet.task, sheet.variant, sheet.language, sheet.path), *ordered
+        )
+    return aligned
+
+
+def _group_rows(
+    key: Mapping[str, str],
+    sheets: Mapping[str, Sheet],
+    reader: Reader,
+    config: RescoreConfig,
+    draws: int,
+    seed: int,
+    known: dict[bytes, Mapping[str, Mapping[str, Estimate]]],
+) -> Iterator[Row]:
+    read = {language: reader(sheet) for language, sheet in sheets.items()}
+    correct = {
+        language: np.array(
+            [a == b for a, b in zip(read[language], sheet.answers, strict=True)], bool
+        )
+        for language, sheet in sheets.items()
+    }
+    some = next(iter(sheets.values()))
+    chance, reference = _constants(key['task'], some, config)
+    same = b'/'.join(right.tobytes() for right in correct.values())
+    if same not in known:  # readers mostly agree, and a bootstrap is most of the work
+        known[same] = metrics.across_languages(
+            correct,
+            config.source_language,
+            chance=chance,
+            reference=1.0 if reference is None else reference,
+            clip=config.ra_clip,
+            draws=draws,
+            seed=seed,
+        )
+    for language, estimates in known[same].items():
+        for metric, estimate in estimates.items():
+            if metric == 'relative_accuracy' and reference is None:
+                continue  # a task without a published reference, and none was given
+            guess = chance if metric == 'accuracy' else None
+            yield _row(key, language, metric, estimate, chance=guess)
+    for language, answers in read.items():
+        yield _row(key, language, 'unreadable_share', metrics.unreadable(answers))
+    if len(read) > 1:
+        blank = np.array([[a is None for a in answers] for answers in read.values()])
+        yield _row(key, ALL, 'unreadable_share', metrics.mean(blank.mean(axis=0), draws, seed))
+    for language, sheet in sheets.items():
+        if sheet.subjects:
+            yield from _mmlu_rows(key, sheet, correct[language], chance)
+
+
+def _mmlu_rows(
+    key: Mapping[str, str], sheet: Sheet, right: np.ndarray, chance: float
+) -> Iterator[Row]:
+    """Accuracies of subjects and of the four categories; `accuracy` is the weighted one."""
+    subjects = np.array(sheet.subjects)
+    correct = {str(name): right[subjects == name] for name in np.unique(subjects)}
+    mmlu.compare(sheet, correct) if key['method'] == FIRST_CHARACTER else None
+    table = metrics.mmlu_accuracies(correct)
+    if table.absent:
+        logging.warning('%s: no answers to %s', sheet.path, ', '.join(table.absent))
+    for name, part in (
+        ('category', table.categories),
+        ('group', table.groups),
+        ('subject', table.subjects),
+    ):
+        for subject, estimate in part.items():
+            row = _row(key, sheet.language, f'accuracy_{name}', estimate, chance=chance)
+            yield row | {'subject': subject}
+
+
+def _constants(task: str, sheet: Sheet, config: RescoreConfig) -> tuple[float, float | None]:
+    """Chance, and the accuracy whose RA is 1, both of 1."""
+    given = config.ra_reference / 100 or None
+    if task in CLIKA_CHANCE:
+        return CLIKA_CHANCE[task] / 100, given or CLIKA_REFERENCE[task] / 100
+    return float(np.mean([1 / len(choices) for choices in sheet.choices])), given
+
+
+def _row(
+    key: Mapping[str, str],
+    language: str,
+    metric: str,
+    estimate: Estimate,
+    chance: float | None = None,
+) -> Row:
+    row = dict.fromkeys(FIELDS) | dict(key) | {'language': language, 'metric': metric}
+    row |= {'value': estimate.value, 'n': estimate.n, 'chance': chance}
+    row |= {'ci_low': estimate.low, 'ci_high': estimate.high}
+    if estimate.p is not None:
+        row['p'] = estimate.p
+    if estimate.value is None:
+        row['reason'] = estimate.reason
+    return row

@@ -1,0 +1,204 @@
+"""Tables of results.json for people: CSV, Markdown and LaTeX."""
+
+import csv
+import io
+import pathlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from xlbarrier.run import write_atomic
+
+Row = dict[str, Any]
+# Shown as percentages; what is not a share is shown as it is.
+_PLAIN = re.compile(r'^(truth_ratio|kappa|.*_off_recorded)$')
+_LONG = (
+    *('model', 'arm', 'task', 'variant', 'language', 'subject', 'method', 'metric', 'value'),
+    *('ci_low', 'ci_high', 'n', 'chance', 'p', 'p_holm', 'reason'),
+)
+_TEX = {'&': r'\&', '%': r'\%', '$': r'\$', '#': r'\#', '_': r'\_', '{': r'\{', '}': r'\}'} | {
+    '~': r'\textasciitilde{}',
+    '^': r'\textasciicircum{}',
+    '\\': r'\textbackslash{}',
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: rows of results.json by a row's and a column's name.
+
+    Attributes:
+      name: of its file.
+      caption: what it shows.
+      heads: names of the leading columns.
+      columns: names of the others.
+      lines: each with its leading cells, and a row of results.json or None for each column.
+    """
+
+    name: str
+    caption: str
+    heads: tuple[str, ...]
+    columns: tuple[str, ...]
+    lines: tuple[tuple[tuple[str, ...], tuple[Row | None, ...]], ...]
+
+
+def write(rows: Sequence[Row], folder: pathlib.Path) -> list[pathlib.Path]:
+    """Writes results.csv, every number in full, and a CSV, Markdown and LaTeX file for each table.
+
+    Languages are columns where there are several; else metrics are.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {folder / 'results.csv': _csv(_LONG, ([row.get(n) for n in _LONG] for row in rows))}
+    for table in tables(rows):
+        values = ([*heads, *_full(cells)] for heads, cells in table.lines)
+        bounds = [f'{c}{end}' for c in table.columns for end in ('', ' low', ' high')]
+        files[folder / f'{table.name}.csv'] = _csv([*table.heads, *bounds], values)
+        files[folder / f'{table.name}.md'] = markdown(table)
+        files[folder / f'{table.name}.tex'] = latex(table)
+    for path, text in files.items():
+        write_atomic(path, text.encode())
+    return list(files)
+
+
+def tables(rows: Sequence[Row]) -> list[Table]:
+    """One table a task, variant and way of reading; subjects have one of their own."""
+    made = []
+    groups: dict[tuple[str, str, str, bool], list[Row]] = {}
+    for row in rows:
+        key = (row['task'], row['variant'], row['method'], 'subject' in row)
+        groups.setdefault(key, []).append(row)
+    for (task, variant, method, subjects), group in groups.items():
+        languages = _values(group, 'language')
+        name = '.'.join(_slug(part) for part in (task, variant, method))
+        caption = f'{task}, variant {variant}, answers read as {method}'
+        if subjects:
+            lead, across, name = ('language', 'metric', 'subject'), 'model', f'{name}.subjects'
+            caption += ', by subject'
+        elif len([x for x in languages if not x.startswith('mean:')]) > 1:
+            lead, across = ('metric', 'model'), 'language'
+        else:
+            lead, across = ('model', 'language'), 'metric'
+        made.append(_pivot(group, name, caption, lead, across))
+    return made
+
+
+def markdown(table: Table) -> str:
+    """The table with its intervals; a number that cannot be had is a dash, explained below."""
+    head = [*table.heads, *table.columns]
+    lines = [f'{table.caption}. Shares in percent, with 95 % intervals.', '']
+    lines += [_pipes(head), _pipes(['---'] * len(table.heads) + ['---:'] * len(table.columns))]
+    lines += [_pipes([*heads, *(_cell(row) for row in cells)]) for heads, cells in table.lines]
+    notes = _reasons(table)
+    return '\n'.join([*lines, *([''] if notes else []), *(f'– {note}' for note in notes)]) + '\n'
+
+
+def latex(table: Table) -> str:
+    """The table for booktabs, values over intervals; \\input it, with \\usepackage{booktabs}."""
+    columns = 'l' * len(table.heads) + 'r' * len(table.columns)
+    body = []
+    for heads, cells in table.lines:
+        body.append(
+            ' & '.join([*map(_tex, heads), *(_tex(_number(row)) for row in cells)]) + r' \\'
+        )
+        spans = [rf'{{\tiny {_tex(_span(row))}}}' if _span(row) else '' for row in cells]
+        if any(spans):
+            body.append(' & '.join([*[''] * len(heads), *spans]) + r' \\')
+    notes = ''.join(f' {_tex(note)}.' for note in _reasons(table))
+    return '\n'.join(
+        [
+            r'\begin{table}',
+            r'\centering\scriptsize',
+            rf'\caption{{{_tex(table.caption)}. Shares in percent, 95\,\% intervals below.'
+            rf'{notes}}}',
+            rf'\label{{tab:{table.name}}}',
+            rf'\begin{{tabular}}{{{columns}}}',
+            r'\toprule',
+            ' & '.join(map(_tex, [*table.heads, *table.columns])) + r' \\',
+            r'\midrule',
+            *body,
+            r'\bottomrule',
+            r'\end{tabular}',
+            r'\end{table}',
+            '',
+        ]
+    )
+
+
+def _pivot(
+    rows: Sequence[Row], name: str, caption: str, lead: tuple[str, ...], across: str
+) -> Table:
+    columns = tuple(_values(rows, across))
+    cells: dict[tuple[str, ...], dict[str, Row]] = {}
+    for row in rows:
+        cells.setdefault(tuple(str(row[field]) for field in lead), {})[row[across]] = row
+    # Metric by metric, models below each other.
+    orders = [{str(value): i for i, value in enumerate(_values(rows, field))} for field in lead]
+    keys = sorted(cells, key=lambda key: [order[x] for order, x in zip(orders, key, strict=True)])
+    lines = tuple((key, tuple(cells[key].get(column) for column in columns)) for key in keys)
+    return Table(name, caption, lead, columns, lines)
+
+
+def _values(rows: Iterable[Row], field: str) -> list[Any]:
+    """Distinct values in order; means after what they are of."""
+    found = list(dict.fromkeys(row[field] for row in rows))
+    return sorted(found, key=lambda value: str(value).startswith('mean:'))
+
+
+def _full(cells: Sequence[Row | None]) -> list[Any]:
+    names = ('value', 'ci_low', 'ci_high')
+    return [None if row is None else row[name] for row in cells for name in names]
+
+
+def _csv(head: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator='\n')
+    writer.writerow(head)
+    writer.writerows(lines)
+    return out.getvalue()
+
+
+def _number(row: Row | None) -> str:
+    if row is None:
+        return ''
+    if row['value'] is None:
+        return '–'
+    plain = _PLAIN.match(row['metric'])
+    return f'{row["value"]:.3g}' if plain else f'{100 * row["value"]:.1f}'
+
+
+def _span(row: Row | None) -> str:
+    if row is None or row['ci_low'] is None:
+        return ''
+    ends = (row['ci_low'], row['ci_high'])
+    if _PLAIN.match(row['metric']):
+        return '[{:.3g}, {:.3g}]'.format(*ends)
+    return '[{:.1f}, {:.1f}]'.format(*(100 * end for end in ends))
+
+
+def _cell(row: Row | None) -> str:
+    return f'{_number(row)} {_span(row)}'.strip()
+
+
+def _reasons(table: Table) -> list[str]:
+    found: dict[str, list[str]] = {}
+    for heads, cells in table.lines:
+        for column, row in zip(table.columns, cells, strict=True):
+            if row is not None and row['value'] is None:
+                found.setdefault(row['reason'], []).append(' '.join((*heads, column)))
+    return [
+        f'{reason}: {", ".join(where[:3])}{f" and {len(where) - 3} more" if where[3:] else ""}'
+        for reason, where in found.items()
+    ]
+
+
+def _pipes(cells: Iterable[str]) -> str:
+    return f'| {" | ".join(str(cell).replace("|", chr(92) + "|") for cell in cells)} |'
+
+
+def _tex(text: str) -> str:
+    return ''.join(_TEX.get(c, c) for c in text).replace('–', '--')
+
+
+def _slug(text: str) -> str:
+    return re.sub(r'[^\w-]+', '_', text)
