@@ -93,16 +93,93 @@ def run(folder: pathlib.Path, flags: tuple[str, ...]) -> dict[str, Any] | None:
     return json.loads(result.read_text())
 
 
+GIB = 1 << 30
+HEAD = (
+    '| pod | mesh | {} | memory of a chip, GiB | verdict | TFLOP | HBM GB | sent GB | at best |'
+    ' MFU at most | compiled in |\n' + '|---' * 11 + '|'
+)
+
+
+def table(folder: pathlib.Path, model: str, step: str) -> str:
+    """The rows of one model and step, as Markdown."""
+    lines = [HEAD.format('update' if step == 'train' else 'rows of a shard')]
+    for name in cases():
+        here = folder / name
+        if f'{model}-{step}-' not in name or not (here / 'compile.json').exists():
+            continue
+        record = json.loads((here / 'compile.json').read_text())
+        lines.append(row(record, json.loads((here / 'config.json').read_text())))
+    return '\n'.join(lines)
+
+
+def row(record: dict[str, Any], config: dict[str, Any]) -> str:
+    """One case."""
+    (step,) = record['steps']
+    bound, mesh = step['bound'], record['mesh']
+    cells = [
+        record['topology'],
+        ' x '.join(str(mesh[axis]) for axis in ('data', 'fsdp', 'tensor')),
+        what(step['name'], config),
+        memory(step['memory_bytes']),
+        f'**{step["verdict"]}**' if bound is None else step['verdict'],
+        f'{step["flops"]["total"] / 1e12:.1f}',
+    ]
+    if bound is None:
+        cells += ['-'] * 4
+    else:
+        sent = sum(found['wire_bytes'] for found in step['collectives'].values())
+        cells += [
+            f'{step["hbm_bytes"] / 1e9:.0f}',
+            f'{sent / 1e9:.1f}',
+            f'{bound["seconds"]:.3g} s, {bound["by"]}',
+            f'{bound["mfu"]:.0%}',
+        ]
+    took = step['compile_seconds']
+    cells.append(f'{took:.0f} s' if took else 'not compiled')
+    return '| ' + ' | '.join(cells) + ' |'
+
+
+def what(step: str, config: dict[str, Any]) -> str:
+    """Batch and fields of a case."""
+    if step == 'score':
+        return f'{config["score"]["rows_per_device"]} x {config["score"]["row_tokens"]}'
+    train = config['train']
+    parts = [f'{train["batch_rows"]} x {train["row_tokens"]}']
+    if train['accumulate'] > 1:
+        parts.append(f'in {train["accumulate"]}')
+    if train['method'] == 'lora':
+        parts.append(f'LoRA, {config["model"]["param_dtype"]}')
+    if train['remat'] != 'full':
+        parts.append(f'remat {train["remat"]}')
+    return ', '.join(parts)
+
+
+def memory(found: dict[str, int | None]) -> str:
+    """Parts, sum and what there is."""
+    names = ('parameters', 'optimizer', 'temporaries', 'other')
+    parts = [f'{found[name] / GIB:.1f}' for name in names if found[name]]
+    if found['temporaries'] is not None:
+        return f'{" + ".join(parts)} = {found["needed"] / GIB:.1f} of {found["hbm"] / GIB:.0f}'
+    state = f'{" + ".join(parts)} + ...'
+    if found['needed'] is None:
+        return f'{state} of {found["hbm"] / GIB:.0f}'
+    return f'{state} = {found["needed"] / GIB:.1f} of {found["available"] / GIB:.2f}'
+
+
 def main() -> None:
-    """Compiles what is missing and prints a row a case."""
+    """Compiles what is missing and prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--folder', type=pathlib.Path, required=True)
-    parser.add_argument('--only', default='', help='cases whose name holds this')
+    parser.add_argument('--only', default='', help='compile cases whose name holds this')
     arguments = parser.parse_args()
+    folder = arguments.folder.resolve()
     for name, flags in cases().items():
         if arguments.only in name:
-            record = run(arguments.folder.resolve() / name, flags)
-            print(name, record and record['steps'][0]['verdict'], flush=True)
+            record = run(folder / name, flags)
+            print(name, record and record['steps'][0]['verdict'], file=sys.stderr, flush=True)
+    for model in ('8b', '70b'):
+        for step in ('train', 'score'):
+            print(f'\n### {model} {step}\n\n{table(folder, model, step)}')
 
 
 if __name__ == '__main__':

@@ -256,8 +256,8 @@ def test_the_command_tells_an_error_in_a_line_and_leaves_no_folder(shape, tmp_pa
 
 @needs_libtpu
 def test_the_command_with_the_real_compiler(shape, tmp_path):
-    flags = ('--config.compile.topology=v5e:2x2', '--config.train.row_tokens=128')
-    done = start(tmp_path / 'run', shape, *flags, '--config.score.row_tokens=128')
+    flags = ('--config.train.row_tokens=128', '--config.score.row_tokens=128')
+    done = start(tmp_path / 'run', shape, *flags, '--config.compile.topology=v5e:2x2')
     assert done.returncode == 0, done.stderr[-3000:]
     assert 'v5e:2x2, 4 chips, mesh data=1 fsdp=4 tensor=1' in done.stdout
     found = json.loads((tmp_path / 'run' / 'compile.json').read_text())
@@ -265,7 +265,7 @@ def test_the_command_with_the_real_compiler(shape, tmp_path):
     for step in found['steps']:
         assert step['verdict'] == 'fits' and step['notes'] == []  # every loop was read
         assert step['collectives']['all-gather']['count'] >= 2
-    again = start(tmp_path / 'run', shape, '--config.compile.topology=v5p:2x2x1')
+    again = start(tmp_path / 'run', shape, *flags, '--config.compile.topology=v5p:2x2x1')
     assert again.returncode == 1 and 'compile.topology' in again.stderr
 
 

@@ -97,6 +97,7 @@ def devices(topology: Topology) -> Sequence[jax.Device]:
     """
     # A process that only compiles must not wait for, or take, an accelerator of this machine.
     os.environ.setdefault('TPU_SKIP_MDS_QUERY', '1')
+    os.environ.setdefault('ALLOW_MULTIPLE_LIBTPU_LOAD', '1')  # else one process of a machine
     if jax.config.jax_platforms is None:
         jax.config.update('jax_platforms', 'cpu')
     made = _tpu(topology) if topology.chip.platform == 'tpu' else _gpu(topology)
