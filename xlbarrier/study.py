@@ -30,12 +30,17 @@ from xlbarrier.report import examples, page, tables
 from xlbarrier.scoring.store import ScoreStore
 from xlbarrier.tasks import evaluate
 from xlbarrier.tasks.base import Task
+from xlbarrier.tasks.clika import Clika
 from xlbarrier.tasks.mmlu import Mmlu
 from xlbarrier.tasks.worldfacts import WorldFacts
 from xlbarrier.train import loop
 
 BASE = 'base'
-TASKS: dict[str, Callable[..., Task]] = {'mmlu': Mmlu, 'worldfacts': WorldFacts}
+TASKS: dict[str, Callable[..., Task]] = {
+    'clika': Clika,
+    'mmlu': Mmlu,
+    'worldfacts': WorldFacts,
+}
 
 
 def study(folder: pathlib.Path, config: RunConfig) -> None:

@@ -15,6 +15,7 @@ from xlbarrier.tasks import files, items, prompts
 from xlbarrier.tasks.base import LETTERS, Prompt, Question
 from xlbarrier.tasks.files import DataError, Row
 from xlbarrier.tasks.items import SOURCE, Item
+from xlbarrier.text import languages as languages_lib
 
 # Two spaces stand after 'about': the published code puts one before each word of the subject.
 INSTRUCTION = 'The following are multiple choice questions (with answers) about {subject}.'
@@ -26,7 +27,9 @@ INTERVENTIONS = {
 }
 TRANSLATE = '\nTranslate the question and options into English, and then answer.\nQuestion: '
 CUE = 'Answer:'
-MIXED = 'mul'  # language of a published mixup set, which does not say what is in which
+MIXED = (
+    languages_lib.SEVERAL
+)  # language of a published mixup set, which does not say what is in which
 SUBJECTS = tuple(sorted(metrics.SUBJECTS))
 SPLITS = ('test', 'dev')
 WIDTH = 4
@@ -56,9 +59,10 @@ class Mmlu(items.AlignedTask):
             or config.intervention == 2
             or mixed
         )
-        codes = [SOURCE] if english and SOURCE not in config.languages else []
-        if not (mixed and set(config.variants) <= {'english', 'mixup'}):
-            codes += config.languages
+        alone = mixed and set(config.variants) <= {'english', 'mixup'}
+        codes = list(
+            dict.fromkeys([*([SOURCE] if english else []), *([] if alone else config.languages)])
+        )
         super().__init__(name, config, self._read('test', codes))
         self._subject_rows: dict[str, list[int]] = {}
         for row, item in enumerate(self.items[codes[0]]):

@@ -11,6 +11,8 @@ from babel.localedata import locale_identifiers
 # Scripts written without spaces between words.
 NO_SPACES = frozenset({'Hans', 'Hant', 'Jpan', 'Thai', 'Khmr', 'Laoo', 'Mymr', 'Tibt'})
 
+SEVERAL = 'mul'  # BCP-47's code of a text in several languages
+
 
 class UnknownLanguageError(ValueError):
     """CLDR has no such language; names it and near ones."""
@@ -43,6 +45,8 @@ def language(code: str) -> Language:
     Raises:
       UnknownLanguageError: when CLDR lacks it.
     """
+    if code == SEVERAL:
+        return Language(code, 'several languages', 'several languages', 'Zyyy', 'ltr', True)
     found = locale(code)
     script = found.script or likely_script(code)
     return Language(
