@@ -6,7 +6,6 @@ import pathlib
 import sqlite3
 
 import numpy as np
-from datasketch import MinHash
 
 from xlbarrier import run as run_lib
 from xlbarrier.text import segment
@@ -61,6 +60,8 @@ class Duplicates:
         self._remove()
 
     def _seen_nearly(self, words: list[str]) -> bool:
+        from datasketch import MinHash  # here, since it imports half of scipy
+
         shingles = {
             ' '.join(words[i : i + SHINGLE]) for i in range(max(1, len(words) - SHINGLE + 1))
         }

@@ -174,8 +174,10 @@ def _targets(config: CorpusConfig, share: Mapping[str, float]) -> list[str]:
 def _begin(folder: pathlib.Path, wanted: Mapping[str, Any], fingerprint: str) -> None:
     """Marks the folder as this corpus's; a translator that has changed since is refused."""
     with run_lib.writing(folder):
-        (folder / PROGRESS).mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     store.write_json(folder / 'config.json', wanted)
+    with run_lib.writing(folder):
+        (folder / PROGRESS).mkdir(exist_ok=True)
     path = folder / PROGRESS / 'translator'
     if path.exists() and path.read_text('utf-8') != fingerprint:
         raise CorpusError(

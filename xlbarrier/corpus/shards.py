@@ -70,12 +70,11 @@ class Shards:
         self._records: list[dict[str, Any]] = []
         self.total = Tally()
         with run_lib.writing(folder):
-            (folder / PROGRESS).mkdir(exist_ok=True)
             while record := self._record(len(self._records)):
                 self._records.append(record)
                 counts = Counts(**record['tally']['counts'])
                 self.total.merge(Tally(**{**record['tally'], 'counts': counts}))
-            kept = {record['name'] for record in self._records}
+            kept = {'translator', *(record['name'] for record in self._records)}
             kept |= {record['name'] + '.json' for record in self._records}
             for left in (*folder.glob('shard-*'), *(folder / PROGRESS).iterdir()):
                 if left.name not in kept:
