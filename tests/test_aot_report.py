@@ -196,6 +196,17 @@ def test_what_does_not_fit_is_told_which_fields_help(shape, changes, step, field
         assert f'config.{field}' in advice
 
 
+def test_how_many_chips_it_would_take(shape):
+    prepared = report.prepare(resolved(shape), jax.devices())
+    train = prepared.steps[0]
+    state = train.parameter_bytes + train.optimizer_bytes
+    small = dataclasses.replace(chips.CHIPS['v5e'], hbm_bytes=state // 3)
+    advice = knobs.advice(
+        compiled.measure(train, small, 8), prepared.config, prepared.model, prepared.mesh
+    )
+    assert any('for room, 8 times the chips' in line for line in advice)  # 3 / 8 of each, not 3 / 4
+
+
 def test_advice_that_is_taken_is_not_given_again(shape):
     config = resolved(
         shape,

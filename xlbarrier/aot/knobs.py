@@ -6,6 +6,7 @@ from xlbarrier.config import RunConfig
 from xlbarrier.models.config import DecoderConfig
 
 CROWDED = 0.9  # of the HBM: from here on, room is worth a word though the step fits
+ROOMY = 0.5  # of the HBM: what parameters and optimizer may take at most
 
 
 def advice(cost: Cost, config: RunConfig, model: DecoderConfig, mesh: dict[str, int]) -> list[str]:
@@ -24,7 +25,7 @@ def _room(cost: Cost, config: RunConfig, model: DecoderConfig, mesh: dict[str, i
     if cost.step.name == 'score':
         activations = _score_rows(config, model, mesh)
     activations += _split(config, model, mesh, cost.step.name)
-    return weights + activations if state > 0.5 * cost.chip.hbm_bytes else activations + weights
+    return weights + activations if state > ROOMY * cost.chip.hbm_bytes else activations + weights
 
 
 def _weights(cost: Cost, config: RunConfig, mesh: dict[str, int]) -> list[str]:
@@ -47,9 +48,12 @@ def _weights(cost: Cost, config: RunConfig, mesh: dict[str, int]) -> list[str]:
             f'config.model.param_dtype=bfloat16: {what} {_gib(state)} -> {_gib(state / 2)}'
             + ('; small updates are then lost to rounding' if trains else '')
         )
+    factor = 2
+    while state / factor > ROOMY * cost.chip.hbm_bytes:
+        factor *= 2
     lines.append(
-        f'twice the chips, all of them along config.mesh.fsdp: {what} {_gib(state)} ->'
-        f' about {_gib(state / 2)}'
+        f'{factor} times the chips, all of them along config.mesh.fsdp: {what} {_gib(state)} ->'
+        f' about {_gib(state / factor)}'
     )
     return lines
 
