@@ -188,13 +188,13 @@ def test_a_language_without_a_translator_is_refused_at_the_start(tmp_path, text_
             )
     assert not (tmp_path / 'c').exists()
     make = functools.partial(Marked, tmp_path / 'x.sqlite', languages=('de', 'fr', 'ja', 'ar'))
-    corpus.check(made, ('english', 'mixed', 'monolingual-mix', 'single:de'), make=make)
+    corpus.check(made, ('english', 'mixed', 'monolingual-mix', 'single:de'), tmp_path, make=make)
     with pytest.raises(SourceError, match='from en into pl with'):
-        corpus.check(made, ('english', 'mixed', 'single:pl'), make=make)
+        corpus.check(made, ('english', 'mixed', 'single:pl'), tmp_path, make=make)
     with pytest.raises(ValueError, match="CLDR has no language 'xx'"):
-        corpus.check(made, ('single:xx',), make=make)
+        corpus.check(made, ('single:xx',), tmp_path, make=make)
     with pytest.raises(ValueError, match="arm is 'mixd'"):
-        corpus.check(made, ('mixd',), make=make)
+        corpus.check(made, ('mixd',), tmp_path, make=make)
 
 
 def test_another_config_source_or_translator_is_refused(tmp_path, text_file, small_pieces):

@@ -28,7 +28,7 @@ LAYERS = (
     {'train', 'scoring'},
     {'tasks'},
     {'report'},
-    {'api', 'aot', 'rescore'},
+    {'api', 'aot', 'corpora', 'rescore'},
     {'study'},
     {'main'},
 )

@@ -16,7 +16,7 @@ import jax
 from absl import logging
 from tensorboardX import SummaryWriter
 
-from xlbarrier import api, multihost
+from xlbarrier import api, corpora, multihost
 from xlbarrier import mesh as mesh_lib
 from xlbarrier import run as run_lib
 from xlbarrier.aot import report as aot_report
@@ -32,6 +32,7 @@ from xlbarrier.tasks import evaluate
 from xlbarrier.tasks.base import Task
 from xlbarrier.tasks.clika import Clika
 from xlbarrier.tasks.mmlu import Mmlu
+from xlbarrier.tasks.user import User
 from xlbarrier.tasks.worldfacts import WorldFacts
 from xlbarrier.train import loop
 
@@ -39,6 +40,7 @@ BASE = 'base'
 TASKS: dict[str, Callable[..., Task]] = {
     'clika': Clika,
     'mmlu': Mmlu,
+    'user': User,
     'worldfacts': WorldFacts,
 }
 
@@ -46,10 +48,10 @@ TASKS: dict[str, Callable[..., Task]] = {
 def study(folder: pathlib.Path, config: RunConfig) -> None:
     """Base and arms on the same questions, then the report: the main job."""
     tasks, run, mesh = _begin(folder, config)
-    corpora = {arm: _corpus(run, config, arm) for arm in config.arms}
+    folders = corpora.build_all(run, config, tasks)
     _measure(run, config, mesh, tasks, BASE, config.model.source)
     for arm in config.arms:
-        export = _fine_tune(run, config, mesh, arm, corpora[arm])
+        export = _fine_tune(run, config, mesh, arm, folders[arm])
         _measure(run, config, mesh, tasks, arm, export)
     _finish(run, config)
 
@@ -63,11 +65,16 @@ def evaluation(folder: pathlib.Path, config: RunConfig) -> None:
 
 def training(folder: pathlib.Path, config: RunConfig) -> None:
     """One model fine-tuned on one arm's text; the export stands in export/<arm>."""
-    _, run, mesh = _begin(folder, config)
+    tasks, run, mesh = _begin(folder, config)
     (arm,) = config.arms
-    export = _fine_tune(run, config, mesh, arm, _corpus(run, config, arm))
+    export = _fine_tune(run, config, mesh, arm, corpora.build_all(run, config, tasks)[arm])
     run.update_provenance(finished=run_lib.now(), peak_memory_bytes=_peak_memory())
     logging.info('fine-tuned model: %s', export)
+
+
+def corpus(folder: pathlib.Path, config: RunConfig) -> None:
+    """The text of each arm, or a preview of it; loads no model."""
+    corpora.mode(folder, config, make_tasks(config))
 
 
 def prompts(folder: pathlib.Path, config: RunConfig) -> None:
@@ -123,6 +130,7 @@ MODES = {
     'study': study,
     'eval': evaluation,
     'train': training,
+    'corpus': corpus,
     'prompts': prompts,
     'report': report,
     'convert': conversion,
@@ -160,15 +168,6 @@ def _begin(
             f' {config.model.source} takes {model_config.max_positions} positions'
         )
     return tasks, run, mesh
-
-
-def _corpus(run: run_lib.Run, config: RunConfig, arm: str) -> pathlib.Path:
-    folder = run.path('corpus', arm)
-    if run.lead:
-        with Progress(f'corpus of the {arm} arm'):
-            corpus_lib.build(config.corpus, arm, folder)
-    multihost.barrier(f'corpus {arm}')
-    return folder
 
 
 def _measure(

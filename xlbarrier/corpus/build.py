@@ -27,7 +27,7 @@ from xlbarrier.corpus.country_templates import check_languages
 from xlbarrier.corpus.counts import Counts
 from xlbarrier.corpus.store import CorpusError, read, read_manifest, read_rows
 
-__all__ = ['CorpusError', 'build', 'check', 'count_words', 'read', 'read_manifest', 'read_rows']
+__all__ = ['CorpusError', 'build', 'check', 'read', 'read_manifest', 'read_rows', 'share_of']
 
 SHARD_DOCUMENTS = 256
 WORD_RULE = (
@@ -65,7 +65,7 @@ def build(
         afresh.
     """
     folder = pathlib.Path(folder)
-    share = _share(config, arm, distribution)
+    share = share_of(config, arm, distribution)
     if config.source != 'countries':
         return from_text.build(config, arm, folder, share, **of_text)
     wanted = config_lib.to_dict(config) | {'arm': arm, 'distribution': share}
@@ -84,26 +84,34 @@ def build(
     return folder
 
 
-def check(config: CorpusConfig, arms: Sequence[str], **of_text: Any) -> None:
+def check(
+    config: CorpusConfig, arms: Sequence[str], folder: str | os.PathLike, **of_text: Any
+) -> None:
     """Finds what is wrong with the corpora of a run before any of them is built.
 
     Args:
       config: of all arms.
       arms: as `build` takes them.
+      folder: that the arms' folders will stand in.
       **of_text: further arguments of `from_text.check`, for text sources.
 
     Raises:
       ValueError: for an arm, language, share or source that cannot be had, or a language that no
         translator puts the source into.
     """
-    shares = {arm: _share(config, arm, None) for arm in arms}
+    shares = {arm: share_of(config, arm) for arm in arms}
     if config.source != 'countries':
-        from_text.check(config, shares, **of_text)
+        from_text.check(config, shares, pathlib.Path(folder), **of_text)
 
 
-def _share(
-    config: CorpusConfig, arm: str, distribution: Mapping[str, float] | None
+def share_of(
+    config: CorpusConfig, arm: str, distribution: Mapping[str, float] | None = None
 ) -> dict[str, float]:
+    """The share of each language of an arm; `distribution` as in `build`.
+
+    Raises:
+      ValueError: for an arm, language or distribution that cannot be had.
+    """
     languages = mix.arm_languages(arm, config.languages)
     if config.source == 'countries':
         check_languages(config.languages, 'config.corpus.languages')

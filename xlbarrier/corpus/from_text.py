@@ -115,17 +115,17 @@ def build(
 def check(
     config: CorpusConfig,
     shares: Mapping[str, Mapping[str, float]],
+    folder: pathlib.Path,
     *,
     make: translation.Make | None = None,
-    folder: pathlib.Path | None = None,
 ) -> None:
     """Opens the source, and asks the translator for every language of every arm.
 
     Args:
       config: of all arms.
       shares: of each language, by arm.
-      make: makes a cached translator; None: the configured one, with its cache in `folder`.
-      folder: of the corpora.
+      folder: that the arms' folders will stand in; the cache lies there.
+      make: makes a cached translator; None: the configured one.
 
     Raises:
       SourceError, ValueError: as `build`.
@@ -137,7 +137,7 @@ def check(
         {language for share in shares.values() for language in _targets(config, share)}
     )
     if targets:
-        make = make or maker(config, folder or pathlib.Path())
+        make = make or maker(config, folder)
         with translation.Translators(make, config.text.language, 1) as works:
             works.check(targets)
 
@@ -204,7 +204,7 @@ def _write(
         documents = itertools.islice(documents, config.documents)
     digested = ((document, running.hexdigest()) for document in documents)
     language, unit = config.text.language, units.unit_of(config.unit, arm)
-    with Progress(f'corpus of the {arm} arm', unit='words') as progress:
+    with Progress(f'{arm}: text', unit='words') as progress:
         cut = (
             (doc, digest, units.plan(doc, unit, arm, language, config.seed, share))
             for doc, digest in shards.unwritten(digested)
