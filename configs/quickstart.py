@@ -14,7 +14,7 @@ LANGUAGES = ('en', 'de', 'fr', 'es', 'it')
 def get_config() -> ConfigDict:
     """Every field of a run, each with its meaning."""
     config = ConfigDict()
-    config.mode = 'study'  # see the README: eval, train, corpus, rescore, prompts, ...
+    config.mode = 'study'  # study, eval, train, corpus, rescore, prompts, report, convert, compile
     config.seed = 0  # of the data order and of new parameters
     # One fine-tuned model each; also single:LANGUAGE and monolingual-mix.
     config.arms = ('english', 'mixed')

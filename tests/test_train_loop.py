@@ -20,6 +20,7 @@ from xlbarrier import progress as progress_lib
 from xlbarrier.config import TrainConfig
 from xlbarrier.data.pack import pack
 from xlbarrier.mesh import make_mesh
+from xlbarrier.models import lora
 from xlbarrier.train import loop
 from xlbarrier.train.checkpoint import CheckpointError, Checkpoints
 
@@ -119,20 +120,21 @@ def test_an_error_in_between_is_continued_with_the_same_bits(mesh, packed, finis
     jax.tree.map(np.testing.assert_array_equal, arrays(decoder), arrays(finished[1]))
 
 
-def test_lora_returns_a_merged_decoder(mesh, packed, tmp_path):
+def test_lora_trains_adapters_alone(mesh, packed, tmp_path):
     config = dataclasses.replace(
         TRAIN, method='lora', steps=3, checkpoint_every=2, lora_rank=2, lora_dropout=0.2
     )
     before = arrays(decoder_on(mesh))
     decoder, rows = run(mesh, packed, config, tmp_path)
-    after = arrays(decoder)
+    assert lora.adapted(decoder.layers.attn.q) and not lora.adapted(decoder.layers.mlp.up)
+    after = arrays(lora.merge_lora(decoder))
     assert jax.tree.structure(after) == jax.tree.structure(before)
     moved = jax.tree.map(lambda a, b: bool((a != b).any()), after, before)
     assert all(moved['layers']['attn'][name]['kernel'] for name in 'qkvo')
     assert not any(jax.tree.leaves((moved['embed'], moved['layers']['mlp'], moved['final_norm'])))
     again, none = run(mesh, packed, config, tmp_path)
     assert len(rows) == 3 and none == []
-    jax.tree.map(np.testing.assert_array_equal, arrays(again), after)
+    jax.tree.map(np.testing.assert_array_equal, arrays(lora.merge_lora(again)), after)
 
 
 def test_the_checkpoint_of_another_training_is_refused(mesh, packed, finished):

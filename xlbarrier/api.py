@@ -40,6 +40,7 @@ def load_model(
     *,
     param_dtype: str | None = None,
     mesh: jax.sharding.Mesh | None = None,
+    adapter: str | os.PathLike = '',
 ) -> Model:
     """Loads a decoder and its tokenizer.
 
@@ -49,15 +50,18 @@ def load_model(
       dtype: compute dtype, 'float32' or 'bfloat16'.
       param_dtype: dtype the weights are kept in; `dtype` where None.
       mesh: devices; all of them along `data` where None.
+      adapter: folder of a LoRA adapter in PEFT's format, merged into the weights.
 
     Raises:
       ValueError, FileNotFoundError: naming the file or tensor that cannot be used.
     """
     mesh = mesh or mesh_lib.make_mesh()
     path = source.resolve(str(model_source))
-    decoder = load.load_decoder(path, mesh, param_dtype=param_dtype or dtype, compute_dtype=dtype)
+    decoder = load.load_decoder(
+        path, mesh, param_dtype=param_dtype or dtype, compute_dtype=dtype, adapter=adapter
+    )
     tokenizer = tokenize.load_tokenizer(path, decoder.config.vocab_size)
-    return Model(decoder, tokenizer, mesh, str(model_source), path, load.fingerprint(path))
+    return Model(decoder, tokenizer, mesh, str(model_source), path, load.fingerprint(path, adapter))
 
 
 def logits(model: Model, ids_BT: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:

@@ -16,7 +16,15 @@ from flax import nnx
 
 from xlbarrier import multihost
 from xlbarrier.mesh import check_divides
-from xlbarrier.models import gguf_families, hf_config, safetensors_io, tables, weights
+from xlbarrier.models import (
+    adapters,
+    gguf_families,
+    hf_config,
+    lora,
+    safetensors_io,
+    tables,
+    weights,
+)
 from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.models.gguf import GgufFile
@@ -74,6 +82,7 @@ def load_decoder(
     *,
     param_dtype: str = 'float32',
     compute_dtype: str = 'float32',
+    adapter: str | pathlib.Path = '',
 ) -> Decoder:
     """Loads weights onto the mesh, one tensor of the file in host memory at a time.
 
@@ -81,6 +90,7 @@ def load_decoder(
       path: a Hugging Face folder of safetensors, or a .gguf file.
       mesh: from `mesh.make_mesh`.
       param_dtype, compute_dtype: 'float32' or 'bfloat16'.
+      adapter: folder of a LoRA adapter in PEFT's format, merged into the weights.
 
     Raises:
       ValueError, FileNotFoundError: naming the file and the tensor that is missing, surplus,
@@ -100,7 +110,10 @@ def load_decoder(
         ignored = _ignored_in_hf(config)
     check_divides(config, mesh)
     weights.match(table, config.num_layers, file.shapes, file.where, ignored, config.family)
-    return _fill(config, mesh, table, file, param_dtype, compute_dtype)
+    decoder = _fill(config, mesh, table, file, param_dtype, compute_dtype)
+    if adapter:
+        lora.merge_lora(adapters.load_adapter(decoder, adapter))
+    return decoder
 
 
 def export_hf(
@@ -154,13 +167,16 @@ def export_hf(
     multihost.barrier(f'export {folder}')
 
 
-def fingerprint(path: str | pathlib.Path) -> str:
-    """SHA-256 (hex) of the bytes of the weights' files and of the model config."""
+def fingerprint(path: str | pathlib.Path, adapter: str | pathlib.Path = '') -> str:
+    """SHA-256 (hex) of the bytes of the weights' files, the model config and the adapter."""
     path = pathlib.Path(path)
     if path.suffix == '.gguf':
         files = [path]
     else:
         files = [path / 'config.json', *safetensors_io.weight_files(path)]
+    if adapter:
+        folder = pathlib.Path(adapter)
+        files += [folder / adapters.CONFIG, folder / adapters.WEIGHTS]
     digest = hashlib.sha256()
     for file in files:
         with file.open('rb') as f:

@@ -89,7 +89,12 @@ def _checked_folder(path: pathlib.Path, source: str) -> pathlib.Path:
         if ggufs:
             raise SourceError(f'{here}; name the GGUF file itself: {path / ggufs[0]}')
         if any(name.endswith(('.bin', '.pt', '.pth', '.ckpt')) for name in names):
-            raise SourceError(f'{here}, and pickled checkpoints are not read; convert it first')
+            raise SourceError(
+                f'{here}, and pickled checkpoints, which can run code of their own, are not read.'
+                ' Convert it where torch is installed:\n  python -c "from transformers import'
+                f" AutoModelForCausalLM as M; M.from_pretrained('{path}', dtype='auto')"
+                f".save_pretrained('{path}-safetensors')\""
+            )
         raise SourceError(f'{here}; it holds: {", ".join(names[:8]) or "nothing"}')
     if 'config.json' not in names:
         raise SourceError(f'model.source {source!r}: the folder {path} has no config.json')

@@ -76,7 +76,7 @@ def train(
         are computed again where no checkpoint has them, and not logged.
 
     Returns:
-      The trained decoder, adapters merged.
+      The trained decoder, with its adapters where it is trained by LoRA (`lora.merge_lora`).
 
     Raises:
       ValueError: when batch, mesh, rows and config do not fit, before anything is computed.
@@ -125,7 +125,7 @@ def train(
                     logging.info('told to stop: checkpoint of step %d written', step + 1)
                     raise Stopped
     nnx.update(decoder, state.params)
-    return lora.merge_lora(decoder) if config.method == 'lora' else decoder
+    return decoder
 
 
 class _Reporter:
