@@ -128,7 +128,7 @@ def test_letter_probabilities_are_the_published_codes(test_data, smollm2_gguf, t
             mesh=mesh,
             folder=tmp_path,
             store=None,
-            row_tokens=256,
+            row_tokens=1024,
             letter_tokens='published',
         )
         for path in paths.values():

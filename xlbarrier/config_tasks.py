@@ -14,6 +14,7 @@ DEMOS = ('english', 'same')
 CLIKA_SETS = ('x_csqa', 'x_copa', 'x_name', 'x_geo')
 CLIKA_LANGUAGES = ('en', 'de', 'fr', 'it', 'pl', 'ru', 'ar', 'he', 'ja', 'zh')
 HP_LANGUAGES = ('en', 'de', 'es', 'fr', 'it')
+ANSWER_FORMS = ('auto', 'letter', 'index', 'text')
 EQUAL_OPTIONS = ('refuse', 'drop', 'keep')
 
 
@@ -107,13 +108,14 @@ class UserConfig:
     question: str = 'question'  # column of the question, or of the stem
     options: tuple[str, ...] = ('options',)  # one column with a list, or a column each
     answer: str = 'answer'  # column of the answer: a letter, an index, or the option's text
+    answer_form: str = 'auto'  # or 'letter', 'index', 'text'
     answer_base: int = 0  # number of the first option where the answer is an index
     language: str = ''  # column of the language, where one file has them all
     subject: str = ''  # column of the group
     split: str = 'test'  # of a dataset
     instruction: str = ''  # text before everything
     shots: int = 0  # the first rows, as demonstrations; they are not asked
-    demos: str = 'english'
+    demos: str = 'english'  # or 'same'
     cues: str = 'question'  # 'Question:' and 'Answer:' in the question's language, or one's code
     equal_options: str = 'refuse'  # or 'drop', 'keep' the items that have options alike
     limit: int = 0
@@ -125,6 +127,7 @@ class UserConfig:
         _check_asking(where, self)
         one_of(f'{where}.form', self.form, ('choices', 'pairs'))
         one_of(f'{where}.demos', self.demos, DEMOS)
+        one_of(f'{where}.answer_form', self.answer_form, ANSWER_FORMS)
         one_of(f'{where}.equal_options', self.equal_options, EQUAL_OPTIONS)
         distinct(f'{where}.options', self.options)
         if self.form == 'pairs' and len(self.options) != 2:

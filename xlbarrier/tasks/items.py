@@ -50,9 +50,13 @@ def answer_index(value: Any, count: int, where: str, base: int = 0) -> int:
     if isinstance(text, int) and not isinstance(text, bool) and 0 <= text - base < count:
         return text - base
     raise DataError(
-        f'{where}: the answer is {value!r}, outside the {count} options; wanted {LETTERS[0]} to'
-        f' {LETTERS[count - 1]}, or {base} to {base + count - 1}'
+        f'{where}: the answer is {value!r}, outside the {count} options; wanted A to'
+        f' {_letter(count - 1)}, or {base} to {base + count - 1}'
     )
+
+
+def _letter(index: int) -> str:
+    return LETTERS[index] if index < len(LETTERS) else f'option {index}'
 
 
 def normalised(text: str) -> str:
@@ -84,8 +88,8 @@ def checked(items: Iterable[Item], what: str, equal_options: str) -> list[Item]:
                 pair = next((a, b) for b in range(len(folded)) for a in range(b)
                             if folded[a] == folded[b])  # fmt: skip
                 raise DataError(
-                    f'{item.where}: options {LETTERS[pair[0]]} {item.choices[pair[0]]!r} and'
-                    f' {LETTERS[pair[1]]} {item.choices[pair[1]]!r} are alike; mend them, or set'
+                    f'{item.where}: options {_letter(pair[0])} {item.choices[pair[0]]!r} and'
+                    f' {_letter(pair[1])} {item.choices[pair[1]]!r} are alike; mend them, or set'
                     " equal_options to 'drop' or 'keep'"
                 )
             alike.append(item.id)
@@ -133,7 +137,7 @@ def aligned(by_language: Mapping[str, Sequence[Item]], what: str) -> dict[str, l
 
 def _shown(language: str, item: Item) -> str:
     return (
-        f'{language}: answer {LETTERS[item.answer]} of {len(item.choices)} options,'
+        f'{language}: answer {_letter(item.answer)} of {len(item.choices)} options,'
         f' {item.question[:60]!r} ({item.where})'
     )
 

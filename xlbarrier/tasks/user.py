@@ -1,0 +1,203 @@
+"""A user's own multiple-choice questions: JSONL, CSV, Parquet or a dataset; docs/your_own_task.md.
+
+One file a language or a column of languages, options in columns or in a list, the answer as letter,
+index or text; or pairs of a true and a false completion of one stem.
+"""
+
+import functools
+import json
+from collections.abc import Sequence
+
+from xlbarrier.config_tasks import UserConfig
+from xlbarrier.corpus import draw
+from xlbarrier.tasks import files, items, prompts
+from xlbarrier.tasks.base import LETTERS, Prompt, Question
+from xlbarrier.tasks.files import SHOWN, DataError, Row
+from xlbarrier.tasks.items import SOURCE, Item
+from xlbarrier.text import languages as languages_lib
+
+OWN_CUES = 'question'
+
+
+class User(items.AlignedTask):
+    """The task; see `tasks.base.Task`."""
+
+    def __init__(self, config: UserConfig, name: str = 'user'):
+        """Reads the files.
+
+        Raises:
+          DataError: naming file, row and column of what is wrong.
+        """
+        self.config, self.where = config, f'config.tasks.{name}'
+        self.cues = '' if config.cues == OWN_CUES else config.cues
+        codes = list(items.languages_needed(config))
+        if config.shots and config.demos == 'english' and SOURCE not in codes:
+            codes.insert(0, SOURCE)
+        for code in [self.cues] if self.cues else codes:
+            if code not in prompts.CUES:
+                raise DataError(
+                    f"{self.where}: no words for 'Question:' and 'Answer:' in {code!r}; there are"
+                    f' {", ".join(sorted(prompts.CUES))}. Set {self.where}.cues to one of these'
+                )
+        by_language = {
+            code: items.checked(found, f'{name} {code}', config.equal_options)
+            for code, found in self._read(codes).items()
+        }
+        if config.equal_options == 'drop':
+            by_language = items.drop_everywhere(by_language)
+        super().__init__(name, config, by_language)
+        if self.count <= config.shots:
+            raise DataError(
+                f'{self.where}.shots is {config.shots}, and there are {self.count} items: none is'
+                ' left to be asked (n = 0)'
+            )
+
+    def questions(self, variant: str, language: str) -> list[Question]:
+        """The items after those shown as demonstrations; see `tasks.base.Task`."""
+        rows = range(self.config.shots, self.count)[: self.config.limit or None]
+        return [self.worded(self.items, row, variant, language) for row in rows]
+
+    def render(self, question: Question, method: str) -> Prompt:
+        """A question between cue words; the stem itself, where pairs are compared."""
+        demos = self.config.demos
+        english = demos == 'english'
+        shown = self._shown(*(('full', SOURCE) if english else
+                              (question.meta['variant'], question.meta['sheet'])))  # fmt: skip
+        if self.config.form == 'pairs' and method == 'loglikelihood':
+            return self._completed(question, shown)
+        return prompts.render(
+            question,
+            method,
+            cues=self.cues,
+            instruction=self.config.instruction,
+            demonstrations=shown,
+            demos=demos,
+        )
+
+    @functools.cache  # noqa: B019 (a task lives as long as its run)
+    def _shown(self, variant: str, language: str) -> list[Question]:
+        rows = range(self.config.shots)
+        return [self.worded(self.items, row, variant, language) for row in rows]
+
+    def _completed(self, question: Question, shown: Sequence[Question]) -> Prompt:
+        def continued(each: Question) -> list[str]:
+            gap = ' ' if languages_lib.language(each.language).spaces else ''
+            return [gap + choice for choice in each.choices]
+
+        parts = [self.config.instruction] if self.config.instruction else []
+        parts += [f'{each.question}{continued(each)[each.answer]}' for each in shown]
+        return Prompt(
+            '\n\n'.join([*parts, question.question]),
+            tuple(continued(question)),
+            prompts.cue(self.cues or question.language)[1],
+            len(shown),
+            self.config.demos if shown else 'none',
+        )
+
+    def _read(self, codes: Sequence[str]) -> dict[str, list[Item]]:
+        config = self.config
+        if config.language:
+            rows = files.read(config.source, config.split)
+            met = list(dict.fromkeys(row.text(config.language) for row in rows))
+            absent = [code for code in codes if code not in met]
+            if absent:
+                raise DataError(
+                    f'{config.source}: no row has {absent[0]!r} in column {config.language!r}; it'
+                    f' has {", ".join(met[:SHOWN])}'
+                )
+            by_language = {
+                code: [row for row in rows if row.values[config.language] == code] for code in codes
+            }
+        elif '{language}' in config.source or len(codes) == 1:
+            by_language = {
+                code: files.read(files.place_of(config.source, code), config.split)
+                for code in codes
+            }
+        else:
+            raise DataError(
+                f'{self.where}.source is one file for {len(codes)} languages'
+                f' ({", ".join(codes)}); write {{language}} in it, or name the column of the'
+                f' language in {self.where}.language'
+            )
+        return {code: self._items(rows) for code, rows in by_language.items()}
+
+    def _items(self, rows: Sequence[Row]) -> list[Item]:
+        config = self.config
+        options = [_options(row, config.options) for row in rows]
+        if config.form == 'choices':
+            form = config.answer_form
+            if form == 'auto':
+                form = _answer_form(rows, options, config.answer, config.answer_base, self.where)
+        made = []
+        for number, (row, choices) in enumerate(zip(rows, options, strict=True)):
+            id_ = row.text(config.id) if config.id else str(number)
+            if config.form == 'pairs':
+                answer = draw.below(config.seed, f'{id_} place', 0, 2)
+                choices = choices if answer == 0 else choices[::-1]
+            elif form == 'text':
+                answer = _index_of_text(row, choices, config.answer)
+            else:
+                answer = items.answer_index(
+                    row.get(config.answer), len(choices), row.where, config.answer_base
+                )
+            subject = row.text(config.subject) if config.subject else self.config.form
+            question = row.text(config.question)
+            made.append(Item(id_, question, choices, answer, subject, row.where, {'row': number}))
+        return made
+
+
+def _options(row: Row, columns: Sequence[str]) -> tuple[str, ...]:
+    """The options of one column with a list (in CSV: a JSON list), or of a column each."""
+    if len(columns) > 1:
+        return tuple(row.text(column) for column in columns)
+    (column,) = columns
+    found = row.get(column)
+    if isinstance(found, str):
+        try:
+            found = json.loads(found)
+        except json.JSONDecodeError as error:
+            raise DataError(
+                f'{row.where}: {column} is {found[:60]!r}, no list; wanted a JSON list like'
+                ' ["one", "two"], or a column for each option, named in options'
+            ) from error
+    if not isinstance(found, list | tuple):
+        raise DataError(f'{row.where}: {column} is {found!r:.60}; wanted a list of options')
+    return tuple(
+        files.as_text(option, f'{column}[{i}]', row.where) for i, option in enumerate(found)
+    )
+
+
+def _answer_form(
+    rows: Sequence[Row], options: Sequence[tuple[str, ...]], column: str, base: int, where: str
+) -> str:
+    """How a whole column names its answers; a column that can be read in two ways is refused."""
+    keys = [row.get(column) for row in rows]
+    texts = all(str(key) in choices for key, choices in zip(keys, options, strict=True))
+    pairs = [(str(key).strip(), len(choices)) for key, choices in zip(keys, options, strict=True)]
+    letter = all(len(key) == 1 and key.upper() in LETTERS[:count] for key, count in pairs)
+    index = all(
+        key.isascii() and key.isdigit() and 0 <= int(key) - base < count for key, count in pairs
+    )
+    found = [form for form, fits in (('letter', letter), ('index', index), ('text', texts)) if fits]
+    if len(found) > 1:
+        raise DataError(
+            f'{where}.answer_form: column {column!r} can be read as {" and as ".join(found)}'
+            f' ({rows[0].where}: {keys[0]!r}); say which it is'
+        )
+    if found:
+        return found[0]
+    # The first key that no reading fits is told by the reading of most.
+    short = sum(len(key) <= 2 for key, _ in pairs)
+    return 'letter' if 2 * short > len(pairs) else 'text'
+
+
+def _index_of_text(row: Row, choices: Sequence[str], column: str) -> int:
+    key = row.text(column)
+    if key in choices:
+        return choices.index(key)
+    folded = [items.normalised(choice) for choice in choices]
+    if items.normalised(key) in folded:
+        return folded.index(items.normalised(key))
+    raise DataError(
+        f'{row.where}: the answer is {key!r}, outside the options: {", ".join(choices)}'
+    )
