@@ -28,7 +28,7 @@ from xlbarrier.models import adapters, load, lora, source
 from xlbarrier.progress import Progress
 from xlbarrier.report import examples, page, tables
 from xlbarrier.scoring.store import ScoreStore
-from xlbarrier.tasks import evaluate
+from xlbarrier.tasks import evaluate, published
 from xlbarrier.tasks.base import Task
 from xlbarrier.tasks.clika import Clika
 from xlbarrier.tasks.mmlu import Mmlu
@@ -38,10 +38,14 @@ from xlbarrier.train import loop
 
 BASE = 'base'
 TASKS: dict[str, Callable[..., Task]] = {
+    'belebele': published.Belebele,
+    'bmlama': published.Bmlama,
     'clika': Clika,
+    'hp_quiz': published.HpQuiz,
     'mmlu': Mmlu,
     'user': User,
     'worldfacts': WorldFacts,
+    'xcopa': published.Xcopa,
 }
 
 

@@ -120,7 +120,7 @@ def read(source: str, subset: str, language: str) -> list[Item]:
         rows = files.read_dataset(place, 'test')
     else:
         rows = files.read(str(find(source, subset, language)))
-    found = [_item(row, number, subset) for number, row in enumerate(rows)]
+    found = [item(row, number, subset) for number, row in enumerate(rows)]
     return items.checked(found, f'{subset} {language}', 'keep')
 
 
@@ -152,7 +152,12 @@ def find(source: str, subset: str, language: str) -> pathlib.Path:
     )
 
 
-def _item(row: Row, number: int, subset: str) -> Item:
+def item(row: Row, number: int, subset: str) -> Item:
+    """The item of a row: a premise with two choices, a question with answers, or a whole prompt.
+
+    Raises:
+      DataError: naming the row and the field that cannot be used.
+    """
     values = row.values
     name = f'{subset}/{values.get("id", number)}'
     if 'premise' in values:
