@@ -62,11 +62,26 @@ def mean(values: Sequence[float], draws: int = 10_000, seed: int = 0) -> Estimat
     Raises:
       ValueError: for a value that is not finite.
     """
-    values_I = np.asarray(values, np.float64)
-    if values_I.size == 0:
-        return missing(NO_ITEMS)
-    drawn = stats.bootstrap_means(values_I, draws, seed)[0]
-    return Estimate(float(values_I.mean()), *stats.percentile_interval(drawn), values_I.size)
+    return means([values], draws, seed)[0]
+
+
+def means(
+    values_CI: Sequence[Sequence[float]], draws: int = 10_000, seed: int = 0
+) -> list[Estimate]:
+    """`mean` of several values of the same items, all from one bootstrap.
+
+    Raises:
+      ValueError: for a value that is not finite.
+    """
+    values_CI = np.atleast_2d(np.asarray(values_CI, np.float64))
+    items = values_CI.shape[1]
+    if items == 0:
+        return [missing(NO_ITEMS)] * len(values_CI)
+    drawn_CD = stats.bootstrap_means(values_CI, draws, seed)
+    return [
+        Estimate(float(values.mean()), *stats.percentile_interval(drawn), items)
+        for values, drawn in zip(values_CI, drawn_CD, strict=True)
+    ]
 
 
 def paired_difference(

@@ -22,7 +22,8 @@ class CorpusScore(NamedTuple):
       value: None without sentences, and then `reason` says so.
       low, high: 95 % interval of sacrebleu's bootstrap over sentences.
       n: sentences.
-      signature: sacrebleu's, to be printed beside the number; it names tokenizer and version.
+      signature: sacrebleu's, to be printed beside the number; it names tokenizer and version. ''
+        without sentences.
     """
 
     value: float | None
@@ -119,7 +120,7 @@ def _corpus(metric: Any, hypotheses: Sequence[str], references: Sequence[str]) -
             raise ValueError(f'reference {i} is empty: leave the sentence out of both lists')
     n = len(references)
     if n == 0:
-        return CorpusScore(None, None, None, 0, str(metric.get_signature()), 'no sentences')
+        return CorpusScore(None, None, None, 0, '', 'there are no sentences')
     draws = BOOTSTRAP_DRAWS if n > 1 else 1
     score = metric.corpus_score(list(hypotheses), [list(references)], n_bootstrap=draws)
     low = high = None

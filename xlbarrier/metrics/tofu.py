@@ -47,8 +47,8 @@ def truth_ratio(
 
     Args:
       paraphrased: [items] mean loss of the paraphrased right answer.
-      perturbed: [items][wrong answers] their mean losses. float32 losses are computed in float32,
-        as the recorded ones were.
+      perturbed: [items][wrong answers] their mean losses. Where all losses are float32, as the
+        recorded ones were, geometric ratios are computed as they were recorded: see `_on_device`.
       mean: 'geometric' or 'arithmetic'.
 
     Returns:
@@ -61,13 +61,13 @@ def truth_ratio(
     right = _losses(paraphrased, 'paraphrased')
     wrong = _groups(perturbed, right.size)
     if mean == 'geometric':
-        return np.array(
-            [np.exp(r - w.mean()) for r, w in zip(right, wrong, strict=True)], right.dtype
-        )
+        single = all(losses.dtype == np.float32 for losses in (right, *wrong))
+        average = _on_device if single else np.mean
+        logs = [r - average(w) for r, w in zip(right, wrong, strict=True)]
+        return np.exp(np.array(logs, np.float64)).astype(np.float32 if single else np.float64)
     if mean == 'arithmetic':
-        return np.array(
-            [np.exp(r - w).mean() for r, w in zip(right, wrong, strict=True)], right.dtype
-        )
+        pairs = zip(right.astype(np.float64), wrong, strict=True)
+        return np.array([np.exp(r - w).mean() for r, w in pairs])
     raise ValueError(f"mean is {mean!r}; wanted 'geometric' or 'arithmetic'")
 
 
@@ -104,6 +104,20 @@ def forget_quality(unlearned: Sequence[float], retained: Sequence[float]) -> flo
     if not len(unlearned) or not len(retained):
         return None
     return float(scipy_stats.ks_2samp(np.asarray(unlearned), np.asarray(retained)).pvalue)
+
+
+def _on_device(losses: np.ndarray) -> np.float32:
+    """The float32 mean as torch's CUDA reduction adds it up, by which TOFU's ratios were made.
+
+    As many lanes as the largest power of two; the rest folds onto the first, then neighbours add
+    up; the sum is multiplied by 1 / n. Another order moves a ratio by up to 2e-6 of its value.
+    """
+    lanes = 1 << (losses.size.bit_length() - 1)
+    held = losses[:lanes].copy()
+    held[: losses.size - lanes] += losses[lanes:]
+    while held.size > 1:
+        held = held[::2] + held[1::2]
+    return held[0] * np.float32(1 / losses.size)
 
 
 def _losses(values: Sequence[float], name: str) -> np.ndarray:

@@ -68,8 +68,8 @@ def tofu_rows(evaluations: Sequence[Evaluation], draws: int, seed: int) -> list[
     utility: dict[tuple[str, str], dict[str, list[float]]] = {}
     for one in sorted(evaluations, key=lambda e: (e.model, e.language, e.variant)):
         key = {'model': one.model, 'task': 'tofu', 'variant': one.variant, 'method': RECORDED}
-        for metric, values in one.values.items():
-            estimate = metrics.mean(values, draws, seed)
+        estimates = metrics.means(list(one.values.values()), draws, seed)
+        for metric, estimate in zip(one.values, estimates, strict=True):
             rows.append(_row(key, one.language, metric, estimate))
             if one.variant != 'forget' and metric in (
                 'probability',

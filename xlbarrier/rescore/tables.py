@@ -134,7 +134,11 @@ def _pivot(
         cells.setdefault(tuple(str(row[field]) for field in lead), {})[row[across]] = row
     # Metric by metric, models below each other.
     orders = [{str(value): i for i, value in enumerate(_values(rows, field))} for field in lead]
-    keys = sorted(cells, key=lambda key: [order[x] for order, x in zip(orders, key, strict=True)])
+    keys = (
+        list(cells)
+        if 'subject' in lead
+        else sorted(cells, key=lambda key: [order[x] for order, x in zip(orders, key, strict=True)])
+    )
     lines = tuple((key, tuple(cells[key].get(column) for column in columns)) for key in keys)
     return Table(name, caption, lead, columns, lines)
 
@@ -186,10 +190,11 @@ def _reasons(table: Table) -> list[str]:
         for column, row in zip(table.columns, cells, strict=True):
             if row is not None and row['value'] is None:
                 found.setdefault(row['reason'], []).append(' '.join((*heads, column)))
-    return [
-        f'{reason}: {", ".join(where[:3])}{f" and {len(where) - 3} more" if where[3:] else ""}'
-        for reason, where in found.items()
-    ]
+    notes = []
+    for reason, where in found.items():
+        more = f' and {len(where) - 3} more' if len(where) > 3 else ''
+        notes.append(f'{reason[0].upper()}{reason[1:]}: {", ".join(where[:3])}{more}')
+    return notes
 
 
 def _pipes(cells: Iterable[str]) -> str:

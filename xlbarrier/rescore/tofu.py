@@ -27,9 +27,8 @@ VARIANTS = {
 LOOKED_FOR = f'<model>/eval_results/*/<name>.json[.xz] with name {", ".join(VARIANTS)}'
 # Of the sets with few-word answers TOFU normalises the probability among the wrong answers.
 NORMALISED = ('real_authors', 'world_facts')
-RECORDED = {'rouge1_recall': 'rouge1_recall', 'rougeL_recall': 'rougeL_recall'} | {
-    'truth_ratio': 'truth_ratio'
-}
+# Recorded fields that are compared with what is computed.
+RECORDED = ('rouge1_recall', 'rougeL_recall', 'truth_ratio')
 
 
 @dataclass(frozen=True)
@@ -130,10 +129,13 @@ def _evaluation(path: pathlib.Path, language: str) -> Evaluation:
     except (TypeError, ValueError) as error:
         raise RecordError(f'{path}: {error}') from error
     recorded = {
-        metric: np.asarray(_field(log, name, ids, path), np.float64)
-        for metric, name in RECORDED.items()
+        name: np.asarray(_field(log, name, ids, path), np.float64)
+        for name in RECORDED
         if name in log
     }
+    if 'normalized_gt_loss' in log and variant in NORMALISED:
+        losses = _field(log, 'normalized_gt_loss', ids, path)
+        recorded['probability'] = np.exp(-np.asarray(losses, np.float64))
     return Evaluation(_model(path), variant, language, path, ids, values, recorded)
 
 
