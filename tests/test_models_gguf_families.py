@@ -41,7 +41,6 @@ READ_BY_TRANSFORMERS = (
 OTHERS = (
     'llama_odd_biases',
     'llama3',
-    'qwen3_odd',
     'gemma',
     'gemma3',
     'cohere',

@@ -10,7 +10,7 @@ from gguf import GGUFReader
 from gguf.constants import GGMLQuantizationType
 from gguf.quants import dequantize
 
-CHUNK_BYTES = 4 * 2**20  # of float32 dequantised at once; gguf's own temporaries are a few times it
+CHUNK_BYTES = 2**20  # of float32 dequantised at once; the temporaries are a few times as large
 
 
 @dataclass(frozen=True)
