@@ -1,5 +1,6 @@
 """The corpora of a run: checked together, built one arm after another, or previewed."""
 
+import contextlib
 import os
 import pathlib
 import sys
@@ -11,9 +12,9 @@ from xlbarrier import multihost
 from xlbarrier import run as run_lib
 from xlbarrier.config import RunConfig
 from xlbarrier.corpus import build as corpus_lib
-from xlbarrier.corpus import preview
+from xlbarrier.corpus import preview, sources
 from xlbarrier.progress import Progress
-from xlbarrier.tasks.base import Task, sheets
+from xlbarrier.tasks.base import Task
 
 
 def build_all(
@@ -41,20 +42,26 @@ def mode(folder: pathlib.Path, config: RunConfig, tasks: Mapping[str, Task]) -> 
     if config.preview:
         _show(folder, config, tasks)
         return
-    run = run_lib.open_run(folder, config)
-    _build(run, config, tasks)
-    for arm, place in _folders(run, config).items():
-        manifest = corpus_lib.read_manifest(place)
-        words = manifest['words']
-        shares = ', '.join(
-            f'{code} {number / words["total"]:.1%}' for code, number in words['by_language'].items()
-        )
-        logging.info(
-            '%s: %s, %d documents, %d words (%s), %.2f switches per 100 words',
-            *(arm, place, manifest['documents'], words['total'], shares),
-            manifest['switches_per_100_words'],
-        )
-    run.update_provenance(finished=run_lib.now())
+    if config.corpus.source != 'countries':  # told before there is a folder
+        sources.open_source(config.corpus.source, config.corpus.text)
+    with contextlib.closing(run_lib.open_run(folder, config)) as run:
+        _build(run, config, tasks)
+        for arm, place in _folders(run, config).items():
+            logging.info('%s: %s', arm, _told(place))
+        run.update_provenance(finished=run_lib.now())
+
+
+def _told(folder: pathlib.Path) -> str:
+    """A line on a finished corpus."""
+    manifest = corpus_lib.read_manifest(folder)
+    words = manifest['words']
+    shares = ', '.join(
+        f'{code} {number / words["total"]:.1%}' for code, number in words['by_language'].items()
+    )
+    return (
+        f'{folder}: {manifest["documents"]:,} documents, {words["total"]:,} words ({shares}),'
+        f' {manifest["switches_per_100_words"]:.2f} switches per 100 words'
+    )
 
 
 def _folders(run: run_lib.Run, config: RunConfig) -> dict[str, pathlib.Path]:
@@ -103,9 +110,6 @@ def _asked(config: RunConfig, tasks: Mapping[str, Task]) -> dict[str, list[str]]
     source = config.corpus.text.language
     asked: dict[str, list[str]] = {}
     for name, task in tasks.items():
-        kinds = [(variant, language) for variant, language in sheets(task) if language == source]
-        texts = [
-            q.question for kind in kinds for q in task.questions(*kind) if q.language == source
-        ]
-        asked[name] = list(dict.fromkeys(texts))
+        questions = (q for sheet in task.sheets() for q in task.questions(*sheet))
+        asked[name] = list(dict.fromkeys(q.question for q in questions if q.language == source))
     return asked

@@ -76,9 +76,9 @@ def build(
     source = sources.open_source(config.source, config.text)
     began = time.monotonic()
     targets = _targets(config, share)
-    make = make or maker(config, folder.parent)
+    make = (make or maker(config, folder.parent)) if targets else None
     workers = config.translator.workers if targets else 1
-    with translation.Translators(make if targets else None, config.text.language, workers) as works:
+    with translation.Translators(make, config.text.language, workers) as works:
         fingerprint = works.check(targets)
         _begin(folder, wanted, fingerprint)
         filters = Filters(config.filters, config.text.language, folder, questions)

@@ -50,9 +50,9 @@ def preview(
     paint = _painter((language, *targets), colour)
     source = sources.open_source(config.source, config.text)
     filters = Filters(config.filters, language, folder, questions)
-    make = make or from_text.maker(config, folder)
+    make = (make or from_text.maker(config, folder)) if targets else None
     try:
-        with translation.Translators(make if targets else None, language, 1) as works:
+        with translation.Translators(make, language, 1) as works:
             works.check(targets)
             shown = 0
             for document in filters.apply(source.documents()):
