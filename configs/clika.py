@@ -6,6 +6,12 @@ From recorded answers, of which every model, task and language below the folder 
         --config.mode=rescore --config.rescore.root=FOLDER
 
 runs/clika/tables then holds them as CSV, Markdown and LaTeX, runs/clika/results.json every number.
+
+From a model, by the letter's log-probability, on the published sets (SETS holds x_csqa, x_copa,
+x_name and x_geo):
+
+    python -m xlbarrier.main --config=configs/clika.py:SETS --workdir=runs/clika-mine \\
+        --config.model.source=hf:ORG/NAME
 """
 
 import importlib.util
@@ -13,9 +19,15 @@ import pathlib
 
 from ml_collections import ConfigDict
 
+LANGUAGES = ('en', 'de', 'fr', 'it', 'pl', 'ru', 'ar', 'he', 'ja', 'zh')
 
-def get_config() -> ConfigDict:
-    """The quickstart's fields; RA with the published constants."""
+
+def get_config(sets: str = 'data/clika') -> ConfigDict:
+    """The quickstart's fields; RA with the published constants.
+
+    Args:
+      sets: folder of the published sets.
+    """
     path = pathlib.Path(__file__).with_name('quickstart.py')
     spec = importlib.util.spec_from_file_location('quickstart', path)
     quickstart = importlib.util.module_from_spec(spec)
@@ -23,4 +35,14 @@ def get_config() -> ConfigDict:
     config = quickstart.get_config()
     config.mode = 'eval'
     config.rescore.layouts = ('clika',)
+    config.tasks = ConfigDict()
+    for name in ('x_csqa', 'x_copa', 'x_name', 'x_geo'):
+        config.tasks[name] = ConfigDict()
+        config.tasks[name].source = sets
+        config.tasks[name].languages = LANGUAGES
+        config.tasks[name].variants = ('full',)  # any of docs/tasks.md
+        config.tasks[name].methods = ('letter',)  # loglikelihood
+        config.tasks[name].shots = 1  # the published example; or 0
+        config.tasks[name].limit = 0  # the first so many items; 0: all
+        config.tasks[name].seed = 0
     return config

@@ -51,9 +51,9 @@ def root(tmp_path):
 
 
 def clika(root, subset, **fields):
-    config = ClikaConfig(source=str(root), subset=subset, **{'languages': ('en', 'de'), **fields})
-    config.check('config.tasks.clika')
-    return Clika(config)
+    config = ClikaConfig(source=str(root), **{'languages': ('en', 'de'), **fields})
+    config.check(f'config.tasks.{subset}')
+    return Clika(config, subset)
 
 
 def test_parts_give_the_published_prompt(root):
@@ -136,10 +136,8 @@ def test_a_repeated_id_an_unknown_relation_and_another_prompt_are_named(root):
         clika(root, 'x_geo')
 
 
-@pytest.mark.parametrize(
-    ('fields', 'words'),
-    [({'subset': 'x_go'}, "'x_go'.*'x_geo'"), ({'subset': 'x_geo', 'shots': 2}, 'one example')],
-)
-def test_wrong_fields_are_named(root, fields, words):
-    with pytest.raises(ConfigError, match=words):
-        clika(root, **fields)
+def test_one_example_was_published_and_a_name_says_the_set(root):
+    with pytest.raises(ConfigError, match=r'x_geo\.shots is 2; CLiKA published one example'):
+        clika(root, 'x_geo', shots=2)
+    task = Clika(ClikaConfig(source=str(root), languages=('en',), shots=0), 'x_geo_bare')
+    assert task.name == 'x_geo_bare' and task.questions('full', 'en')[0].id == 'x_geo/0'

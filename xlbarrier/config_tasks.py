@@ -74,10 +74,9 @@ class MmluConfig:
 
 @dataclass(frozen=True)
 class ClikaConfig:
-    """One set of CLiKA (Gao et al. 2024), with the published instruction and example."""
+    """A set of CLiKA (Gao et al. 2024), which the task's name says, with the published prompt."""
 
-    source: str = ''  # the folder that holds x_csqa, x_copa, x_name and x_geo, or hf:NAME
-    subset: str = 'x_geo'
+    source: str = ''  # folder that holds x_csqa ..., or hf:NAME with {subset} and {language}
     languages: tuple[str, ...] = CLIKA_LANGUAGES
     variants: tuple[str, ...] = ('full',)
     methods: tuple[str, ...] = ('letter',)
@@ -88,7 +87,6 @@ class ClikaConfig:
     def check(self, where: str) -> None:
         """Raises ConfigError, naming the field."""
         _check_source(where, self.source)
-        one_of(f'{where}.subset', self.subset, CLIKA_SETS)
         _check_asking(where, self)
         at_least(where, self, shots=0, limit=0)
         if self.shots > 1:
@@ -224,7 +222,7 @@ class BelebeleConfig:
 TASK_CONFIGS: dict[str, type] = {
     'worldfacts': WorldFactsConfig,
     'mmlu': MmluConfig,
-    'clika': ClikaConfig,
+    **dict.fromkeys(CLIKA_SETS, ClikaConfig),
     'user': UserConfig,
     'hp_quiz': HpQuizConfig,
     'bmlama': BmlamaConfig,

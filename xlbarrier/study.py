@@ -40,11 +40,14 @@ BASE = 'base'
 TASKS: dict[str, Callable[..., Task]] = {
     'belebele': published.Belebele,
     'bmlama': published.Bmlama,
-    'clika': Clika,
     'hp_quiz': published.HpQuiz,
     'mmlu': Mmlu,
     'user': User,
     'worldfacts': WorldFacts,
+    'x_copa': Clika,
+    'x_csqa': Clika,
+    'x_geo': Clika,
+    'x_name': Clika,
     'xcopa': published.Xcopa,
 }
 

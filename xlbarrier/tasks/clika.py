@@ -9,7 +9,7 @@ import pathlib
 import re
 from collections.abc import Sequence
 
-from xlbarrier.config_tasks import CLIKA_SETS, ClikaConfig
+from xlbarrier.config_tasks import CLIKA_SETS, ClikaConfig, kind_of
 from xlbarrier.tasks import files, items, prompts
 from xlbarrier.tasks.base import LETTERS, Prompt, Question
 from xlbarrier.tasks.files import DataError, Row
@@ -54,16 +54,19 @@ FORMS = {
 class Clika(items.AlignedTask):
     """One set; see `tasks.base.Task`. Ids are SET/ID, with the published id where there is one."""
 
-    def __init__(self, config: ClikaConfig, name: str = 'clika'):
+    def __init__(self, config: ClikaConfig, name: str):
         """Reads and aligns the items.
+
+        Args:
+          config: its fields.
+          name: one of CLIKA_SETS, which may have '_' and a word of the user's after it.
 
         Raises:
           DataError: naming file and row of what is wrong.
         """
-        self.config = config
+        self.config, self.subset = config, kind_of(name)
         by_language = {
-            code: read(config.source, config.subset, code)
-            for code in items.languages_needed(config)
+            code: read(config.source, self.subset, code) for code in items.languages_needed(config)
         }
         if 'loglikelihood' in config.methods:  # published options are empty in one place
             by_language = items.drop_everywhere(
@@ -75,7 +78,7 @@ class Clika(items.AlignedTask):
 
     def render(self, question: Question, method: str) -> Prompt:
         """The published prompt; 'loglikelihood' asks without listing the options."""
-        context = prompt_text(question, self.config.subset, self.config.shots, method)
+        context = prompt_text(question, self.subset, self.config.shots, method)
         answers = LETTERS[: len(question.choices)] if method == 'letter' else question.choices
         shots = self.config.shots
         return Prompt(context, tuple(answers), CUE, shots, 'english' if shots else 'none')
