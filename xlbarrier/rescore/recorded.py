@@ -1,5 +1,6 @@
 """Mode rescore: recorded answers below a folder in, a run folder with their numbers out."""
 
+import contextlib
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -40,22 +41,22 @@ def rescore(folder: pathlib.Path, config: RunConfig) -> None:
     draws, seed = config.report.bootstrap_draws, config.seed
     with Progress(f'reading {sum(map(len, found.values()))} recorded files'):
         sheets, evaluations, runs = _read(found, wanted)
-    run = run_lib.open_run(folder, config)
-    with Progress('numbers'):
-        made = rows.choice_rows(sheets, wanted, draws, seed)
-        made += rows.tofu_rows(evaluations, draws, seed)
-        rows.adjust(made)
-        for name, predictions in runs.items():
-            made += _run_rows(predictions, name if len(runs) > 1 else '', draws, seed)
-    with Progress('tables'):
-        run.write_json('results.json', {'schema': 1, 'rows': made})
-        written = tables.write(made, run.path('tables', 'results.csv').parent)
-        _write_readings(run, sheets)
-    run.update_provenance(
-        recorded={str(path): records.digest(path) for path in _files(found)},
-        finished=run_lib.now(),
-    )
-    logging.info('%d numbers in %s, %d tables', len(made), run.folder, len(written))
+    with contextlib.closing(run_lib.open_run(folder, config)) as run:
+        with Progress('numbers'):
+            made = rows.choice_rows(sheets, wanted, draws, seed)
+            made += rows.tofu_rows(evaluations, draws, seed)
+            rows.adjust(made)
+            for name, predictions in runs.items():
+                made += _run_rows(predictions, name if len(runs) > 1 else '', draws, seed)
+        with Progress('tables'):
+            run.write_json('results.json', {'schema': 1, 'rows': made})
+            written = tables.write(made, run.path('tables', 'results.csv').parent)
+            _write_readings(run, sheets)
+        run.update_provenance(
+            recorded={str(path): records.digest(path) for path in _files(found)},
+            finished=run_lib.now(),
+        )
+        logging.info('%d numbers in %s, %d tables', len(made), run.folder, len(written))
 
 
 def find(

@@ -51,7 +51,8 @@ def choice_rows(sheets: Sequence[Sheet], config: RescoreConfig, draws: int, seed
       Rows in a fixed order, not adjusted for multiple tests.
     """
     groups: dict[tuple[str, str, str], list[Sheet]] = {}
-    for sheet in sheets:
+    # The source language first.
+    for sheet in sorted(sheets, key=lambda s: (s.language != config.source_language, s.language)):
         groups.setdefault((sheet.task, sheet.variant, sheet.model), []).append(sheet)
     rows = []
     for (task, variant, model), group in sorted(groups.items()):
