@@ -15,7 +15,7 @@ from xlbarrier.corpus import store
 from xlbarrier.corpus.counts import Counts
 from xlbarrier.corpus.store import CorpusError
 
-SHARD_CHARACTERS = 8 << 20  # of source text, after which a shard is closed
+SHARD_CHARACTERS = 4 << 20  # of source text, after which a shard is closed
 PROGRESS = 'progress'  # folder of the records of finished shards, until the manifest is written
 FAILURES = 'failures.jsonl'
 FEW = 500  # translations before which the share of failures says nothing
@@ -113,7 +113,7 @@ class Shards:
           CorpusError: when too many translations failed; they are listed in failures.jsonl.
           RunError: when the shard cannot be written.
         """
-        self._lines.append(row.line)
+        self._lines.append(store.lines([row.line]))
         self._tally.merge(row.tally)
         self._characters += row.characters
         self._source = row.source
@@ -137,11 +137,11 @@ class Shards:
         return [{name: record[name] for name in fields} for record in self._records]
 
     def _begin_shard(self) -> None:
-        self._lines: list[Mapping[str, Any]] = []
+        self._lines: list[bytes] = []
         self._tally, self._characters, self._source = Tally(), 0, ''
 
     def _close_shard(self) -> None:
-        data = store.lines(self._lines)
+        data = b''.join(self._lines)
         packed = pa.Codec('zstd', 3).compress(data, asbytes=True)
         path = self._folder / f'shard-{len(self._records):05d}.jsonl.zst'
         record = {
