@@ -17,6 +17,7 @@ LAYERS = (
         'config_corpus',
         'config_rescore',
         'config_tasks',
+        'config_translate',
         'run',
         'progress',
         'mesh',
@@ -72,7 +73,7 @@ def test_imports_run_one_way(path):
 
 
 @pytest.mark.parametrize(
-    'room', ['metrics', 'text', 'corpus', 'config', 'run', 'rescore', 'report']
+    'room', ['metrics', 'text', 'translate', 'corpus', 'config', 'run', 'rescore', 'report']
 )
 def test_rooms_without_jax(room):
     """`from xlbarrier import metrics` and a config error must not wait for jax."""

@@ -3,9 +3,9 @@
 import re
 from dataclasses import dataclass, field
 
+from xlbarrier import config_translate
 from xlbarrier.config_checks import ConfigError, at_least, distinct, one_of
-
-TRANSLATORS = ('dictionary', 'parallel', 'seq2seq', 'service')
+from xlbarrier.config_translate import TranslatorConfig
 
 
 @dataclass(frozen=True)
@@ -38,17 +38,6 @@ class FilterConfig:
 
 
 @dataclass(frozen=True)
-class TranslatorConfig:
-    """What puts units into other languages."""
-
-    kind: str = 'dictionary'  # or 'parallel', 'seq2seq', 'service'
-    place: str = ''  # files (with {source} and {target}), model folder, or address
-    cache: str = ''  # SQLite file shared by runs; '': one in the corpus folder
-    max_failed: float = 0.01  # share of units; above it the build stops
-    workers: int = 1  # processes that translate
-
-
-@dataclass(frozen=True)
 class CorpusConfig:
     """The text that the arms of a study are made from."""
 
@@ -70,7 +59,7 @@ def check(corpus: CorpusConfig) -> None:
       ConfigError: naming the field.
     """
     where = 'config.corpus'
-    text, filters, translator = corpus.text, corpus.filters, corpus.translator
+    text, filters = corpus.text, corpus.filters
     if corpus.source == 'countries':
         one_of(f'{where}.unit', corpus.unit, ('sentence',))
     elif not re.fullmatch(r'document|sentence|words:[1-9]\d*', corpus.unit):
@@ -89,12 +78,10 @@ def check(corpus: CorpusConfig) -> None:
     one_of(f'{where}.text.unknown', text.unknown, ('remove', 'keep', 'drop'))
     one_of(f'{where}.filters.duplicates', filters.duplicates, ('keep', 'exact', 'near'))
     at_least(f'{where}.filters', filters, min_words=0, max_words=0, decontaminate=0)
-    one_of(f'{where}.translator.kind', translator.kind, TRANSLATORS)
-    at_least(f'{where}.translator', translator, workers=1)
+    config_translate.check(f'{where}.translator', corpus.translator)
     for name, value in (
         ('filters.language', filters.language),
         ('filters.similarity', filters.similarity),
-        ('translator.max_failed', translator.max_failed),
     ):
         if not 0 <= value <= 1:
             raise ConfigError(f'{where}.{name} is {value}; wanted 0 to 1')
