@@ -7,9 +7,9 @@ SOURCE is the paper's own `data` folder (test/, dev/, test_full_de/, test_mixup/
 or dataset with {language} in its name, such as data/mmlu_{language}: CSV files as Hendrycks et al.
 published them, with a header, or as pandas writes them. See docs/tasks.md.
 
-The tasks are the settings of the paper's tables of mixed-language MMLU: no demonstration, five in English, five in the
-variant itself, and the two multilingual-aware sentences. --config.mode=prompts writes all prompts,
-and --config.mode=study fine-tunes as well.
+The tasks are the settings of the paper's tables of mixed-language MMLU: no demonstration, five in
+English, five in the variant itself, and the two multilingual-aware sentences. Mode prompts writes
+all prompts, and mode study fine-tunes as well.
 """
 
 import importlib.util

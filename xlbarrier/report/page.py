@@ -18,6 +18,10 @@ VARIANT_WORDS = {
     'full': 'all in the language',
     'question': 'question in the language, options in English',
     'options': 'question in English, options in the language',
+    'gt': 'right option in the language, the rest in English',
+    'gt_question': 'question and right option in the language, the rest in English',
+    'onewrong': 'one wrong option in the language, the rest in English',
+    'threewrong': 'wrong options in the language, the rest in English',
     'mixup': 'question in the language, each option in another one',
 }
 NORMALISED = (*('accuracy', 'accuracy_char', 'accuracy_byte', 'accuracy_token', 'accuracy_pmi'),)
