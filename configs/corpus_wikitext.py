@@ -58,9 +58,25 @@ def get_config() -> ConfigDict:
     corpus.filters.decontaminate = 0  # words shared with a question of config.tasks; 0: off
 
     corpus.translator = ConfigDict()
+    # docs/translators.md has every kind.
     corpus.translator.kind = 'dictionary'  # or parallel, seq2seq, service
     corpus.translator.place = 'dictionaries/{source}-{target}.tsv'  # files, model or address
     corpus.translator.cache = ''  # SQLite file shared by runs; '': in the run folder
     corpus.translator.max_failed = 0.01  # share of translations; above it the build stops
     corpus.translator.workers = 1  # processes that translate
+    corpus.translator.stem = True  # dictionary: an inflected word takes the entry of its stem
+    corpus.translator.subset = ''  # parallel, of a dataset: its configuration
+    corpus.translator.split = 'train'  # parallel, of a dataset
+    corpus.translator.column = '{language}'  # parallel: name of a language's column
+    corpus.translator.beam = 4  # seq2seq; 1: greedy
+    corpus.translator.batch_tokens = 2048  # seq2seq
+    corpus.translator.max_tokens = 512  # seq2seq: of a text, and of its translation
+    corpus.translator.device = 'auto'  # seq2seq; or cpu, cuda
+    corpus.translator.compute_type = 'default'  # seq2seq: such as int8, float32
+    corpus.translator.key_variable = ''  # service: environment variable that holds the key
+    corpus.translator.rate = 0.0  # service: most requests a minute; 0: no limit
+    corpus.translator.attempts = 5  # service: of one request, before its texts have failed
+    corpus.translator.timeout = 60.0  # service: seconds for one answer
+    corpus.translator.batch_texts = 32  # service: in one request
+    corpus.translator.revision = ''  # service: a name for its state
     return config

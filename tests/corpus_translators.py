@@ -9,6 +9,8 @@ import sqlite3
 import time
 from collections.abc import Sequence
 
+from xlbarrier.translate.base import Failed
+
 
 class Marked:
     """'a text' becomes 'de(a text)'; with a cache, and a record of every text it was at work on.
@@ -55,20 +57,10 @@ class Marked:
         )
         self._base.execute('COMMIT')
         found |= answers
-        return [found.get(text, Refused(text)) for text in texts]
+        return [found.get(text, Failed(f'refused {text!r}')) for text in texts]
 
     def close(self) -> None:
         self._base.close()
-
-
-class Refused:
-    """What a failed translation gives: no string."""
-
-    def __init__(self, text):
-        self._text = text
-
-    def __str__(self) -> str:
-        return f'refused {self._text!r}'
 
 
 def begun(path) -> dict[tuple[str, str], int]:

@@ -11,8 +11,9 @@ from tests.corpus_translators import Marked, begun, content
 from xlbarrier.config_corpus import CorpusConfig, FilterConfig, TextConfig, TranslatorConfig
 from xlbarrier.corpus import build as corpus
 from xlbarrier.corpus import from_text, shards, units
-from xlbarrier.corpus.documents import Document, Part, SourceError
+from xlbarrier.corpus.documents import Document, Part
 from xlbarrier.text import segment
+from xlbarrier.translate.base import TranslatorError
 
 WORDS = segment.words('the sea lobster lives in cold water and eats crabs it finds at night', 'en')
 LANGUAGES = ('en', 'de', 'fr', 'ja', 'ar')
@@ -182,14 +183,14 @@ def test_too_many_failures_stop_the_build_and_a_mended_translator_goes_on(tmp_pa
 def test_a_language_without_a_translator_is_refused_at_the_start(tmp_path, text_file):
     made = config(text_file)
     for workers in (1, 2):
-        with pytest.raises(SourceError, match='no translation from en into fr, ar with'):
+        with pytest.raises(TranslatorError, match='no translator for en-fr, en-ar with'):
             build(
                 config(text_file, workers=workers), 'mixed', tmp_path / 'c', languages=('de', 'ja')
             )
     assert not (tmp_path / 'c').exists()
     make = functools.partial(Marked, tmp_path / 'x.sqlite', languages=('de', 'fr', 'ja', 'ar'))
     corpus.check(made, ('english', 'mixed', 'monolingual-mix', 'single:de'), tmp_path, make=make)
-    with pytest.raises(SourceError, match='from en into pl with'):
+    with pytest.raises(TranslatorError, match='for en-pl with'):
         corpus.check(made, ('english', 'mixed', 'single:pl'), tmp_path, make=make)
     with pytest.raises(ValueError, match="CLDR has no language 'xx'"):
         corpus.check(made, ('single:xx',), tmp_path, make=make)

@@ -8,7 +8,7 @@ import pytest
 from tests.corpus_translators import Marked, begun
 from xlbarrier.config_corpus import CorpusConfig
 from xlbarrier.corpus import build, preview
-from xlbarrier.corpus.documents import SourceError
+from xlbarrier.translate.base import TranslatorError
 
 LANGUAGES = ('en', 'de', 'ar', 'ja')
 
@@ -65,5 +65,5 @@ def test_a_failure_is_shown_and_a_missing_language_refused(made, tmp_path):
     assert 'de    [failed: refused' in '\n'.join(
         show(made, tmp_path, 2, marked={'fails': ('three',)})
     )
-    with pytest.raises(SourceError, match='from en into ja with'):
+    with pytest.raises(TranslatorError, match='for en-ja with'):
         show(made, tmp_path, 2, marked={'languages': ('de', 'ar')})

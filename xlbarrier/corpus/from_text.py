@@ -67,7 +67,8 @@ def build(
     Raises:
       CorpusError: see `store.finished`; or too many translations failed (failures.jsonl lists
         them), nothing is left of the source, or it has changed since the build began.
-      SourceError: for a source that cannot be read, or a language without a translator.
+      SourceError: for a source that cannot be read.
+      TranslatorError: for a translator that cannot be had, or not for every language.
     """
     wanted = _wanted(config, arm, share)
     if store.finished(folder, wanted):
@@ -128,7 +129,7 @@ def check(
       make: makes a cached translator; None: the configured one.
 
     Raises:
-      SourceError, ValueError: as `build`.
+      SourceError, TranslatorError: as `build`.
     """
     sources.open_source(config.source, config.text)
     if config.filters.rows:
@@ -150,17 +151,19 @@ def maker(config: CorpusConfig, folder: pathlib.Path) -> translation.Make:
       folder: where the cache lies, unless the config names a file.
     """
     path = config.translator.cache or str(folder / 'translations.sqlite')
-    return functools.partial(translation.configured, config.translator, config.text.language, path)
+    return functools.partial(translation.configured, config.translator, path)
+
+
+# Of the translator: how it is reached, not what it gives.
+_MEANS = ('workers', 'cache', 'max_failed', 'key_variable', 'rate', 'attempts', 'timeout')
 
 
 def _wanted(config: CorpusConfig, arm: str, share: Mapping[str, float]) -> dict[str, Any]:
-    """What decides the bytes: not how many processes translate, nor where the cache lies."""
+    """What decides the bytes."""
     wanted = config_lib.to_dict(config) | {'arm': arm, 'distribution': dict(share)}
     del wanted['shares']
     wanted['translator'] = {
-        name: value
-        for name, value in wanted['translator'].items()
-        if name not in ('workers', 'cache')
+        name: value for name, value in wanted['translator'].items() if name not in _MEANS
     }
     return wanted
 

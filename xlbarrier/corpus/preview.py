@@ -43,7 +43,7 @@ def preview(
       questions: see `from_text.build`.
 
     Raises:
-      SourceError, CorpusError: as `from_text.build`.
+      SourceError, TranslatorError: as `from_text.build`.
     """
     language = config.text.language
     targets = [code for code in share if code != language]

@@ -15,16 +15,10 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from xlbarrier.corpus.documents import SourceError
+from xlbarrier.config_translate import TranslatorConfig
+from xlbarrier.translate import base
 
 Make = Callable[[], Any]  # makes a cached translator; picklable where there are several processes
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A text that no translation was had for, and why."""
-
-    reason: str
 
 
 @dataclass
@@ -38,6 +32,17 @@ class Count:
     def rate(self) -> float:
         """Share of the texts that were found; 0 where none was asked for."""
         return self.hits / max(1, self.hits + self.misses)
+
+
+def configured(config: TranslatorConfig, path: str) -> Any:
+    """The configured translator behind its cache.
+
+    Raises:
+      TranslatorError: for files, models or services that cannot be used.
+    """
+    from xlbarrier.translate import cache  # here: a corpus in one language needs no translator
+
+    return cache.CachedTranslator(base.make(config), path)
 
 
 class Translators:
@@ -76,28 +81,19 @@ class Translators:
         """The translator's fingerprint; '' where there are no targets.
 
         Raises:
-          SourceError: when it does not translate into one of them; all such are named.
+          TranslatorError: when it does not translate into one of them; all such are named.
         """
         if not targets:
             return ''
         if self._translator is not None:
-            fingerprint, lacking = _lacking(self._translator, self._source, targets)
-        else:
-            future = self._pools[0].submit(_lacking_here, self._source, list(targets))
-            fingerprint, lacking = _answer(future)
-        if lacking:
-            raise SourceError(
-                f'no translation from {self._source} into {", ".join(lacking)} with'
-                ' config.corpus.translator: give it those languages, or leave them out of'
-                ' config.corpus.languages and config.arms'
-            )
-        return fingerprint
+            return _checked(self._translator, self._source, targets)
+        return _answer(self._pools[0].submit(_checked_here, self._source, list(targets)))
 
     def submit(self, texts: Sequence[tuple[str, str]]) -> Callable[[], dict[tuple[str, str], Any]]:
         """Begins to translate (language, text) pairs; the answer's `()` waits for them.
 
         Returns:
-          A function that gives the translation, or the Failure, of each pair.
+          A function that gives the translation, or `Failed`, of each pair.
         """
         texts = list(dict.fromkeys(texts))
         if not texts:
@@ -160,13 +156,13 @@ def _end_with(sentinel: int) -> None:
     os._exit(1)
 
 
-def _lacking(translator, source: str, targets: Sequence[str]) -> tuple[str, list[str]]:
-    lacking = [code for code in targets if not translator.supports(source, code)]
-    return str(translator.fingerprint), lacking
+def _checked(translator, source: str, targets: Sequence[str]) -> str:
+    base.check(translator, source, targets)
+    return str(translator.fingerprint)
 
 
-def _lacking_here(source: str, targets: Sequence[str]) -> tuple[str, list[str]]:
-    return _lacking(_HERE, source, targets)
+def _checked_here(source: str, targets: Sequence[str]) -> str:
+    return _checked(_HERE, source, targets)
 
 
 def _translate_here(source: str, texts: Sequence[tuple[str, str]]) -> tuple[list, int, int]:
@@ -183,8 +179,7 @@ def _translate(translator, source: str, texts: Sequence[tuple[str, str]]) -> tup
     for language, places in sorted(by_language.items()):
         found = translator.translate([texts[i][1] for i in places], source, language)
         for i, answer in zip(places, found, strict=True):
-            text = answer.strip() if isinstance(answer, str) else ''
-            answers[i] = text or Failure(
-                'an empty translation' if isinstance(answer, str) else str(answer)
-            )
+            if isinstance(answer, str):
+                answer = answer.strip() or base.Failed('the translation is empty')
+            answers[i] = answer
     return answers, translator.hits - hits, translator.misses - misses
