@@ -69,6 +69,35 @@ def test_kappa_is_that_of_statsmodels(rows):
     assert ours is None if math.isnan(want) else ours == pytest.approx(want, abs=1e-9)
 
 
+options = st.none() | st.integers(0, 3)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(options, options), min_size=1, max_size=40))
+def test_the_kappa_of_answers_is_that_of_statsmodels_and_symmetric(pairs):
+    a, b = [x for x, _ in pairs], [y for _, y in pairs]
+    ours = metrics.answer_kappa(a, b, draws=DRAWS)
+    kinds = [None, 0, 1, 2, 3]
+    table = np.array([[pairs.count((x, y)) for y in kinds] for x in kinds])
+    with np.errstate(invalid='ignore', divide='ignore'):
+        want = cohens_kappa(table, return_results=False)
+    if ours.value is None:
+        assert len({*a, *b}) == 1 and 'the same in both' in ours.reason
+    else:
+        assert ours.value == pytest.approx(want, abs=1e-9) and -1 <= ours.value <= 1
+        assert metrics.answer_kappa(b, a, draws=DRAWS).value == pytest.approx(ours.value)
+        assert metrics.answer_kappa(a[::-1], b[::-1], draws=DRAWS) == ours
+
+
+def test_one_letter_for_everything_shares_no_answers():
+    said = [0, 1, 2, 3, 0, 0]
+    assert metrics.answer_kappa([0] * 6, said).value == pytest.approx(0)
+    assert metrics.answer_kappa(said, said).value == pytest.approx(1)
+    assert metrics.answer_kappa([], []).reason == 'there are no items'
+    with pytest.raises(ValueError, match='1 items in the source, 2'):
+        metrics.answer_kappa([0], [0, 1])
+
+
 def test_the_interval_of_the_overlap_is_that_of_scipys_paired_bootstrap():
     rng = np.random.Generator(np.random.PCG64(5))
     skill = rng.random(400)

@@ -76,19 +76,23 @@ def test_consistency_of_the_published_reading(clika):
         assert find(rows, metric='kappa', **key)['value'] == pytest.approx(float(kappa), abs=1e-12)
 
 
-def test_the_overlap_of_a_model_that_mostly_answers_a_is_high_and_its_kappa_shows_it(clika):
-    """bloomz says A to 498 of 500 German and Polish x_copa items; kappa needs no such pattern."""
+def test_a_model_that_always_answers_a_shares_its_right_answers_and_none_of_its_choices(clika):
+    """bloomz says A to all 500 Hebrew x_copa items: overlap and kappa are high, and empty."""
     rows, answers = clika
-    texts = [text[:1] for text, _ in answers['bloomz_7b1_mt', 'x_copa', 'de']]
-    assert texts.count('A') == 498
-    key = {'model': 'bloomz_7b1_mt', 'task': 'x_copa', 'language': 'de', 'method': FIRST}
-    assert find(rows, metric='en_co', **key)['value'] > 0.6
-    accuracy = find(rows, metric='accuracy', **key)
-    assert accuracy['ci_low'] < 0.5 < accuracy['ci_high'], 'no better than guessing'
+    assert {text[:1] for text, _ in answers['bloomz_7b1_mt', 'x_copa', 'he']} == {'A'}
+    key = {'model': 'bloomz_7b1_mt', 'task': 'x_copa', 'language': 'he', 'method': FIRST}
+    assert find(rows, metric='en_co', **key)['value'] > 0.7
+    assert find(rows, metric='kappa', **key)['value'] > 0.7
+    assert find(rows, metric='answer_kappa', **key)['value'] == pytest.approx(0, abs=1e-12)
+    assert find(rows, metric='commonest_answer_share', **key)['value'] == 1
+    assert find(rows, metric='above_chance_p', **key)['p_holm'] > 0.5
+    # The same numbers of a model that knows: ChatGPT.
+    knows = find(rows, metric='answer_kappa', **key | {'model': 'chatgpt'})
+    assert knows['ci_low'] > 0.3
 
 
 def test_the_robust_reader_differs_only_where_the_first_character_is_no_answer(clika):
-    """By eye: 'Answer:B.' is no A, 'Dijon li' no D, 'Cologne i' no C; Cyrillic 'А.' and 'С.' are."""
+    """By eye: 'Answer:B.' is no A, 'Dijon li' no D, 'Cologne i' no C; Cyrillic 'А.' is an A."""
     _, answers = clika
     differing = {}
     for (_, task, _), pairs in answers.items():

@@ -65,7 +65,8 @@ def kappa(source: Sequence[bool], target: Sequence[bool]) -> float | None:
     """Cohen's kappa (1960) of being right in both languages: agreement beyond chance.
 
     (observed - expected) / (1 - expected); None where one answer of both is constant and so the
-    expected agreement is 1, or there are no items.
+    expected agreement is 1, or there are no items. A model that gives one letter to every question
+    is right on the same items in every language, and this kappa is high: see `answer_kappa`.
     """
     a, b = _paired(source, target)
     if not a.size:
@@ -84,6 +85,47 @@ def transfer(source: Sequence[bool], target: Sequence[bool]) -> float | None:
     """
     a, b = _paired(source, target)
     return float((a & b).sum() / a.sum()) if a.any() else None
+
+
+def answer_kappa(
+    source: Sequence[int | None],
+    target: Sequence[int | None],
+    draws: int = 10_000,
+    seed: int = 0,
+) -> Estimate:
+    """Cohen's kappa (1960) of the options chosen in two languages, with its bootstrap interval.
+
+    (observed - expected) / (1 - expected) with expected the sum over options of the product of
+    their shares. A model that always gives one letter shares its right answers wholly between
+    languages (`en_co`, and `kappa` of being right), and nothing of this.
+
+    Args:
+      source, target: index of the option chosen for each item; None, unreadable, is an answer of
+        its own.
+
+    Returns:
+      None where both languages hold one and the same answer throughout, or there are no items.
+
+    Raises:
+      ValueError: when the lengths differ.
+    """
+    if len(source) != len(target):
+        raise ValueError(f'{len(source)} items in the source, {len(target)} in the target')
+    a, b = (np.array([-1 if x is None else x for x in answers]) for answers in (source, target))
+    if not a.size:
+        return estimate.missing(estimate.NO_ITEMS)
+    options = np.union1d(a, b)[:, None]
+    if options.size == 1:
+        return estimate.missing('every answer is the same in both languages', a.size)
+    rows = np.concatenate([(a == b)[None], a == options, b == options]).astype(np.float64)
+
+    def value(means: np.ndarray) -> np.ndarray:
+        expected = (means[1 : 1 + options.size] * means[1 + options.size :]).sum(axis=0)
+        with np.errstate(divide='ignore', invalid='ignore'):
+            return np.where(1 - expected > 1e-12, (means[0] - expected) / (1 - expected), np.nan)
+
+    found = float(value(rows.mean(axis=1)[:, None])[0])
+    return Estimate(found, *_interval(value(stats.bootstrap_means(rows, draws, seed))), a.size)
 
 
 def mean_name(source: str) -> str:

@@ -163,14 +163,37 @@ def _group_rows(
                 continue  # a task without a published reference, and none was given
             guess = chance if metric == 'accuracy' else None
             yield _row(key, language, metric, estimate, chance=guess)
+    for language, right in correct.items():
+        p = metrics.above_chance(int(right.sum()), right.size, chance)
+        yield _row(key, language, 'above_chance_p', Estimate(p, n=right.size, p=p))
+    yield from _answer_rows(key, read, config.source_language, draws, seed)
+    for language, sheet in sheets.items():
+        if sheet.subjects:
+            yield from _mmlu_rows(key, sheet, correct[language], chance)
+
+
+def _answer_rows(
+    key: Mapping[str, str],
+    read: Mapping[str, tuple[int | None, ...]],
+    source: str,
+    draws: int,
+    seed: int,
+) -> Iterator[Row]:
+    """What shows that a high overlap is empty: one letter for all, and answers nobody can read."""
+    for language, answers in read.items():
+        if language != source and source in read:
+            agreement = metrics.answer_kappa(read[source], answers, draws, seed)
+            yield _row(key, language, 'answer_kappa', agreement)
+    for language, answers in read.items():
+        readable = [answer for answer in answers if answer is not None]
+        commonest = int(np.bincount(readable).max()) if readable else 0
+        share = metrics.share(commonest, len(readable))
+        yield _row(key, language, 'commonest_answer_share', share)
     for language, answers in read.items():
         yield _row(key, language, 'unreadable_share', metrics.unreadable(answers))
     if len(read) > 1:
         blank = np.array([[a is None for a in answers] for answers in read.values()])
         yield _row(key, ALL, 'unreadable_share', metrics.mean(blank.mean(axis=0), draws, seed))
-    for language, sheet in sheets.items():
-        if sheet.subjects:
-            yield from _mmlu_rows(key, sheet, correct[language], chance)
 
 
 def _mmlu_rows(

@@ -12,7 +12,7 @@ from xlbarrier.run import write_atomic
 
 Row = dict[str, Any]
 # Shown as percentages; what is not a share is shown as it is.
-_PLAIN = re.compile(r'^(truth_ratio|kappa|.*_off_recorded)$')
+_PLAIN = re.compile(r'^(truth_ratio|kappa|answer_kappa|.*_p|.*_off_recorded)$')
 _LONG = (
     *('model', 'arm', 'task', 'variant', 'language', 'subject', 'method', 'metric', 'value'),
     *('ci_low', 'ci_high', 'n', 'chance', 'p', 'p_holm', 'reason'),
