@@ -248,12 +248,14 @@ def test_llama3_scaling_is_found_from_its_table(theta, head_dim, factor, origina
 
 
 def test_other_tables_of_factors_are_refused(made, tmp_path):
-    table = np.array([1, 1, 1.5, 2, 8, 8, 8, 8], np.float64)
+    table = np.array([1, 2, 8, 8], np.float64)
     assert gguf_families.rope_of_factors(np.ones(8), 1e4) == Rope(1e4)
-    for other in (table, np.full(8, 0.5), np.array([8, 1, 1, 1, 1, 1, 1, 1.0])):
+    others = ([1, 1, 1.5, 2, 8, 8, 8, 8], [0.5] * 8, [8, 1, 1, 1], [0, 1, 8, 8], [1, np.nan, 8, 8])
+    for other in map(np.array, (*others, table)):
         with pytest.raises(ValueError, match=r"'rope_freqs.weight' is not the rope scaling of a"):
             gguf_families.rope_of_factors(other, 5e5)
-    for name, words in (('llama', 'is not the rope scaling'), ('qwen2', 'is not supported')):
+    cases = (('llama', 'is not the rope'), ('llama_odd_biases', 'has shape (4,), wanted (7,)'))
+    for name, words in (*cases, ('qwen2', 'is not supported')):
         path = gguf_files.write(
             tmp_path / 'm.gguf',
             made(name).model,
@@ -341,6 +343,7 @@ def test_heads_that_differ_by_layer_are_refused(made, tmp_path):
     'name, key',
     [
         ('gemma3', 'blk.6.post_ffw_norm.weight'),
+        ('gpt2_long_untied', 'token_embd.weight'),
         ('bloom', 'token_embd_norm.bias'),
         ('gpt2_long', 'position_embd.weight'),
         ('phi3', 'blk.1.attn_qkv.weight'),

@@ -83,9 +83,9 @@ class GgufFile:
         return out
 
     def same(self, first: str, second: str) -> bool:
-        """Whether two tensors have the same type and the same bytes."""
-        a, b = self._tensors[first], self._tensors[second]
-        if (a.type, a.shape) != (b.type, b.shape):
+        """Whether two tensors are there and have the same type, shape and bytes."""
+        a, b = self._tensors.get(first), self._tensors.get(second)
+        if a is None or b is None or (a.type, a.shape) != (b.type, b.shape):
             return False
         with self.path.open('rb') as f:
             for start in range(0, a.size, CHUNK_BYTES):

@@ -78,7 +78,7 @@ class Architecture:
       interleaved: whether rotary pairs stand side by side. Llama's were permuted so by the
         converter, Cohere's models have them so; all others keep two halves.
       rotary: whether it has rotary positions.
-      windows: whether it has `attention.sliding_window`; where others have, it is refused.
+      window: reads `attention.sliding_window`; without, a file that has one is refused.
       more: further fields of config.json, from a reader of keys and the fields so far.
     """
 
@@ -87,7 +87,7 @@ class Architecture:
     epsilon: str = RMS
     interleaved: bool = False
     rotary: bool = True
-    windows: bool = False
+    window: Callable[['Reader'], int] | None = None
     more: Callable[['Reader', dict[str, Any]], dict[str, Any]] = lambda get, raw: {}
 
 
@@ -212,20 +212,11 @@ def rope_of_factors(factors: np.ndarray, theta: float) -> Rope:
     Raises:
       ValueError: where no such scaling has these divisors, up to a relative 1e-5.
     """
-    plain = inverse_frequencies(Rope(theta), 2 * len(factors))
-    factor = float(str(np.float32(factors.max(initial=1.0))))
-    if factor == 1.0 and (factors == 1.0).all():
+    if (factors == 1.0).all():
         return Rope(theta)
-    # 1 / divisor = (1 - s) / factor + s, s = (original / wavelength - LOW) / (HIGH - LOW) in 0..1
-    wavelengths = 2 * math.pi / plain
-    smooth = (1 / factors - 1 / factor) / (1 - 1 / factor) if factor > 1 else factors * np.nan
-    turns = smooth * (HIGH - LOW) + LOW  # original / wavelength
-    between = (smooth > TOLERANCE) & (smooth < 1 - TOLERANCE)
-    if between.any():
-        lengths = [round(float(np.median((turns * wavelengths)[between])))]
-    else:  # any length between the whole and the divided frequencies has this table
-        least = max(1.0, HIGH * wavelengths[factors == 1.0].max(initial=0.0))
-        lengths = [2 ** math.ceil(math.log2(least)), math.ceil(least)]
+    plain = inverse_frequencies(Rope(theta), 2 * len(factors))
+    factor = float(str(np.float32(factors.max())))
+    lengths = _lengths(factors, factor, 2 * math.pi / plain) if factors.min() >= 1 else []
     for places in lengths:
         rope = Rope(theta, 'llama3', factor, LOW, HIGH, places)
         made = plain / inverse_frequencies(rope, 2 * len(factors))
@@ -235,6 +226,19 @@ def rope_of_factors(factors: np.ndarray, theta: float) -> Rope:
         f'tensor {FACTORS!r} is not the rope scaling of a Llama 3.1 (low_freq_factor {LOW:g},'
         f' high_freq_factor {HIGH:g}), and no other is supported'
     )
+
+
+def _lengths(factors: np.ndarray, factor: float, wavelengths: np.ndarray) -> list[int]:
+    """Lengths of the first training that may have led to these divisors."""
+    # 1 / divisor = (1 - s) / factor + s, s = (length / wavelength - LOW) / (HIGH - LOW) in 0..1
+    smooth = (1 / factors - 1 / factor) / (1 - 1 / factor)
+    between = (smooth > TOLERANCE) & (smooth < 1 - TOLERANCE)
+    if between.any():
+        each = (smooth * (HIGH - LOW) + LOW) * wavelengths
+        return [round(float(np.median(each[between])))]
+    # Any length between the whole and the divided frequencies has this table.
+    least = max(1.0, HIGH * wavelengths[factors == 1.0].max(initial=0.0))
+    return [2 ** math.ceil(math.log2(least)), math.ceil(least)]
 
 
 def _rope(get: Reader, head_dim: int) -> dict[str, Any]:
@@ -251,6 +255,11 @@ def _rope(get: Reader, head_dim: int) -> dict[str, Any]:
     if FACTORS in get.file.shapes:
         if get.architecture != 'llama' or scaled:
             raise ValueError(f'tensor {FACTORS!r} is not supported in such a file')
+        if get.file.shapes[FACTORS] != (head_dim // 2,):
+            raise ValueError(
+                f'tensor {FACTORS!r} has shape {get.file.shapes[FACTORS]},'
+                f' wanted {(head_dim // 2,)} by its metadata'
+            )
         rope = rope_of_factors(get.file.read(FACTORS, (slice(None),)).astype(np.float64), theta)
         scaling = None if rope.kind == 'default' else _llama3(rope)
     return {'rope_theta': theta, 'rope_scaling': scaling}
@@ -268,23 +277,16 @@ def _llama3(rope: Rope) -> dict[str, Any]:
 
 def _windows(get: Reader, architecture: Architecture, num_layers: int) -> dict[str, Any]:
     """sliding_window and layer_types; the last layer of each repeat of the pattern is whole."""
-    if not architecture.windows:
+    if architecture.window is None:
         get.require('attention.sliding_window', (0, None))
         return {}
+    window = architecture.window(get) or None
     every = FAMILIES[architecture.family].local_every
     if not every:
-        return {'sliding_window': get('attention.sliding_window') or None}
-    window = WINDOWS[get.architecture](get)
+        return {'sliding_window': window}
     every = get('attention.sliding_window_pattern', every)
     types = [LOCAL if not every or i % every < every - 1 else WHOLE for i in range(num_layers)]
-    return {'sliding_window': window or None, 'layer_types': types}
-
-
-WINDOWS: dict[str, Callable[[Reader], int]] = {
-    'gemma2': lambda get: get('attention.sliding_window', 4096),
-    'gemma3': lambda get: get('attention.sliding_window', 0),
-    'cohere2': lambda get: get.need('attention.sliding_window'),
-}
+    return {'sliding_window': window, 'layer_types': types}
 
 
 def _query_scalar(raw: Mapping[str, Any], large: int) -> int:
@@ -336,13 +338,26 @@ ARCHITECTURES = {
     'qwen2': Architecture('qwen2'),
     'qwen3': Architecture('qwen3'),
     'gemma': Architecture('gemma'),
-    'gemma2': Architecture('gemma2', windows=True, more=_gemma2),
-    'gemma3': Architecture('gemma3_text', windows=True, more=_gemma3),
+    'gemma2': Architecture(
+        'gemma2', window=lambda get: get('attention.sliding_window', 4096), more=_gemma2
+    ),
+    'gemma3': Architecture(
+        'gemma3_text', window=lambda get: get('attention.sliding_window', 0), more=_gemma3
+    ),
     'command-r': Architecture('cohere', epsilon=LAYER_NORM, interleaved=True, more=_command_r),
     'cohere2': Architecture(
-        'cohere2', epsilon=LAYER_NORM, interleaved=True, windows=True, more=_cohere2
+        'cohere2',
+        epsilon=LAYER_NORM,
+        interleaved=True,
+        window=lambda get: get.need('attention.sliding_window'),
+        more=_cohere2,
     ),
-    'phi3': Architecture('phi3', NAMES | FUSED_QKV | FUSED_GATE, windows=True, more=_phi3),
+    'phi3': Architecture(  # llama.cpp reads the window and does without
+        'phi3',
+        NAMES | FUSED_QKV | FUSED_GATE,
+        window=lambda get: get('attention.sliding_window', 0),
+        more=_phi3,
+    ),
     'bloom': Architecture('bloom', NAMES | FUSED_QKV, LAYER_NORM, rotary=False),
     'gpt2': Architecture('gpt2', NAMES | FUSED_QKV, LAYER_NORM, rotary=False),
 }
