@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from absl import logging
 
 from xlbarrier import run as run_lib
@@ -15,7 +14,7 @@ from xlbarrier.config_rescore import RescoreConfig
 from xlbarrier.progress import Progress
 from xlbarrier.report import examples
 from xlbarrier.report import tables as report_tables
-from xlbarrier.rescore import clika, mmlu, records, rows, tables, tofu
+from xlbarrier.rescore import clika, mmlu, readings, records, rows, tables, tofu
 from xlbarrier.rescore.records import RecordError, Sheet
 
 RUN_LOOKED_FOR = 'predictions/<model>/<task>/<variant>.<language>.parquet'
@@ -43,7 +42,8 @@ def rescore(folder: pathlib.Path, config: RunConfig) -> None:
         sheets, evaluations, runs = _read(found, wanted)
     with contextlib.closing(run_lib.open_run(folder, config)) as run:
         with Progress('numbers'):
-            made = rows.choice_rows(sheets, wanted, draws, seed)
+            groups = readings.read(sheets, wanted.source_language)
+            made = rows.choice_rows(groups, wanted, draws, seed)
             made += rows.tofu_rows(evaluations, draws, seed)
             rows.adjust(made)
             for name, predictions in runs.items():
@@ -51,7 +51,8 @@ def rescore(folder: pathlib.Path, config: RunConfig) -> None:
         with Progress('tables'):
             run.write_json('results.json', {'schema': 1, 'rows': made})
             written = tables.write(made, run.path('tables', 'results.csv').parent)
-            _write_readings(run, sheets)
+            if groups:
+                readings.write(groups, run.path('readings.parquet'))
         run.update_provenance(
             recorded={str(path): records.digest(path) for path in _files(found)},
             finished=run_lib.now(),
@@ -162,33 +163,6 @@ def _run_rows(
         if prefix:
             row['model'] = f'{prefix}/{row["model"]}'
     return made
-
-
-def _write_readings(run: run_lib.Run, sheets: Sequence[Sheet]) -> None:
-    """Every answer as each reader read it, in readings.parquet; null where it is unreadable."""
-    if not sheets:
-        return
-    schema = pa.schema(
-        [
-            *((name, pa.string()) for name in ('model', 'task', 'variant', 'language', 'id')),
-            ('text', pa.string()),
-            ('answer', pa.int64()),
-            *((_column(method), pa.int64()) for method in rows.READERS),
-        ]
-    )
-    parts = []
-    for sheet in sheets:
-        columns = {name: [getattr(sheet, name)] * len(sheet.ids) for name in schema.names[:4]}
-        columns |= {'id': [str(name) for name in sheet.ids], 'text': sheet.texts}
-        columns |= {'answer': sheet.answers}
-        columns |= {_column(method): reader(sheet) for method, reader in rows.READERS.items()}
-        parts.append(pa.table(columns, schema))
-    whole = pa.concat_tables(parts)
-    run_lib.write_atomic(run.path('readings.parquet'), lambda path: pq.write_table(whole, path))
-
-
-def _column(method: str) -> str:
-    return method.replace('recorded:', 'prediction_')
 
 
 def _files(found: dict[str, list[pathlib.Path]]) -> list[pathlib.Path]:

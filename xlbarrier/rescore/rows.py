@@ -1,6 +1,7 @@
 """The numbers of recorded answers, as rows of results.json."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import functools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from xlbarrier import metrics
 from xlbarrier.config_rescore import RescoreConfig
 from xlbarrier.metrics import CLIKA_CHANCE, CLIKA_REFERENCE, Estimate
 from xlbarrier.rescore import mmlu
+from xlbarrier.rescore.readings import FIRST_CHARACTER, READERS, Options, Reading
 from xlbarrier.rescore.records import Sheet
 from xlbarrier.rescore.tofu import Evaluation
 
@@ -18,48 +20,30 @@ FIELDS = (
     *('value', 'n', 'ci_low', 'ci_high', 'chance'),
 )
 ALL = 'mean:all'
-FIRST_CHARACTER, ROBUST, RECORDED = 'recorded:first_character', 'recorded:robust', 'recorded'
-Reader = Callable[[Sheet], tuple[int | None, ...]]
+RECORDED = 'recorded'
 Row = dict[str, Any]
 
 
-def _first_character(sheet: Sheet) -> tuple[int | None, ...]:
-    pairs = zip(sheet.texts, sheet.choices, strict=True)
-    return tuple(metrics.first_character(text, len(choices)) for text, choices in pairs)
-
-
-def _robust(sheet: Sheet) -> tuple[int | None, ...]:
-    pairs = zip(sheet.texts, sheet.choices, strict=True)
-    return tuple(
-        metrics.robust(text, len(choices), choices if all(choices) else None)
-        for text, choices in pairs
-    )
-
-
-READERS: dict[str, Reader] = {FIRST_CHARACTER: _first_character, ROBUST: _robust}
-
-
-def choice_rows(sheets: Sequence[Sheet], config: RescoreConfig, draws: int, seed: int) -> list[Row]:
-    """Accuracy, RA, what is shared with the source language, and unreadable answers.
+def choice_rows(
+    groups: Mapping[tuple[str, str, str], Sequence[Reading]],
+    config: RescoreConfig,
+    draws: int,
+    seed: int,
+) -> list[Row]:
+    """Accuracy, RA, what is shared with the source language, and what shows it to be empty.
 
     Args:
-      sheets: checked by `records.check_same_items`.
+      groups: as `readings.read` gives them.
       config: source language, languages, and the constants of RA.
       draws, seed: of every bootstrap.
 
     Returns:
       Rows in a fixed order, not adjusted for multiple tests.
     """
-    groups: dict[tuple[str, str, str], list[Sheet]] = {}
-    # The source language first.
-    for sheet in sorted(sheets, key=lambda s: (s.language != config.source_language, s.language)):
-        groups.setdefault((sheet.task, sheet.variant, sheet.model), []).append(sheet)
     rows = []
-    for (task, variant, model), group in sorted(groups.items()):
-        known: dict[bytes, Mapping[str, Mapping[str, Estimate]]] = {}
-        for method, reader in READERS.items():
-            key = {'model': model, 'task': task, 'variant': variant, 'method': method}
-            rows += _group_rows(key, _aligned(group), reader, config, draws, seed, known)
+    for (task, variant, model), group in groups.items():
+        key = {'model': model, 'task': task, 'variant': variant}
+        rows += _group_rows(key, group, config, draws, seed)
     return rows
 
 
@@ -114,42 +98,20 @@ def adjust(rows: Sequence[Row]) -> None:
         rows[i]['p_holm'] = p
 
 
-def _aligned(group: Sequence[Sheet]) -> dict[str, Sheet]:
-    """The sheets by language, their items in the order of the first."""
-    first = {name: i for i, name in enumerate(group[0].ids)}
-    aligned = {}
-    for sheet in group:
-        order = sorted(range(len(sheet.ids)), key=lambda i, s=sheet: first[s.ids[i]])
-        parts = (sheet.ids, sheet.texts, sheet.answers, sheet.choices, sheet.subjects)
-        ordered = (tuple(part[i] for i in order) if part else () for part in parts)
-        aligned[sheet.language] = Sheet(
-            *(sheet.model, sheet.task, sheet.variant, sheet.language, sheet.path), *ordered
-        )
-    return aligned
-
-
 def _group_rows(
     key: Mapping[str, str],
-    sheets: Mapping[str, Sheet],
-    reader: Reader,
+    group: Sequence[Reading],
     config: RescoreConfig,
     draws: int,
     seed: int,
-    known: dict[bytes, Mapping[str, Mapping[str, Estimate]]],
 ) -> Iterator[Row]:
-    read = {language: reader(sheet) for language, sheet in sheets.items()}
-    correct = {
-        language: np.array(
-            [a == b for a, b in zip(read[language], sheet.answers, strict=True)], bool
-        )
-        for language, sheet in sheets.items()
-    }
-    some = next(iter(sheets.values()))
-    chance, reference = _constants(key['task'], some, config)
-    same = b'/'.join(right.tobytes() for right in correct.values())
-    if same not in known:  # readers mostly agree, and a bootstrap is most of the work
-        known[same] = metrics.across_languages(
-            correct,
+    chance, reference = _constants(key['task'], group[0].sheet, config)
+
+    # Kept, because readers mostly agree and the bootstraps are most of the work.
+    @functools.cache
+    def shared(correct: tuple[tuple[str, tuple[bool, ...]], ...]) -> Mapping:
+        return metrics.across_languages(
+            dict(correct),
             config.source_language,
             chance=chance,
             reference=1.0 if reference is None else reference,
@@ -157,33 +119,44 @@ def _group_rows(
             draws=draws,
             seed=seed,
         )
-    for language, estimates in known[same].items():
-        for metric, estimate in estimates.items():
-            if metric == 'relative_accuracy' and reference is None:
-                continue  # a task without a published reference, and none was given
-            guess = chance if metric == 'accuracy' else None
-            yield _row(key, language, metric, estimate, chance=guess)
-    for language, right in correct.items():
-        p = metrics.above_chance(int(right.sum()), right.size, chance)
-        yield _row(key, language, 'above_chance_p', Estimate(p, n=right.size, p=p))
-    yield from _answer_rows(key, read, config.source_language, draws, seed)
-    for language, sheet in sheets.items():
-        if sheet.subjects:
-            yield from _mmlu_rows(key, sheet, correct[language], chance)
+
+    @functools.cache
+    def agreement(source: Options, target: Options) -> Estimate:
+        return metrics.answer_kappa(source, target, draws, seed)
+
+    for method in READERS:
+        own = {**key, 'method': method}
+        read = {one.sheet.language: one.options[method] for one in group}
+        correct = {
+            one.sheet.language: tuple(
+                a == b for a, b in zip(one.options[method], one.sheet.answers, strict=True)
+            )
+            for one in group
+        }
+        for language, estimates in shared(tuple(correct.items())).items():
+            for metric, estimate in estimates.items():
+                if metric == 'relative_accuracy' and reference is None:
+                    continue  # a task without a published reference, and none was given
+                guess = chance if metric == 'accuracy' else None
+                yield _row(own, language, metric, estimate, chance=guess)
+        for language, right in correct.items():
+            p = metrics.above_chance(sum(right), len(right), chance)
+            yield _row(own, language, 'above_chance_p', Estimate(p, n=len(right), p=p))
+        source = config.source_language
+        for language, answers in read.items():
+            if language != source and source in read:
+                yield _row(own, language, 'answer_kappa', agreement(read[source], answers))
+        yield from _answer_rows(own, read, draws, seed)
+        for one in group:
+            if one.sheet.subjects:
+                right = np.array(correct[one.sheet.language])
+                yield from _mmlu_rows(own, one.sheet, right, chance)
 
 
 def _answer_rows(
-    key: Mapping[str, str],
-    read: Mapping[str, tuple[int | None, ...]],
-    source: str,
-    draws: int,
-    seed: int,
+    key: Mapping[str, str], read: Mapping[str, Options], draws: int, seed: int
 ) -> Iterator[Row]:
-    """What shows that a high overlap is empty: one letter for all, and answers nobody can read."""
-    for language, answers in read.items():
-        if language != source and source in read:
-            agreement = metrics.answer_kappa(read[source], answers, draws, seed)
-            yield _row(key, language, 'answer_kappa', agreement)
+    """One letter for most questions, and answers nobody can read."""
     for language, answers in read.items():
         readable = [answer for answer in answers if answer is not None]
         commonest = int(np.bincount(readable).max()) if readable else 0
@@ -202,9 +175,10 @@ def _mmlu_rows(
     """Accuracies of subjects and of the four categories; `accuracy` is the weighted one."""
     subjects = np.array(sheet.subjects)
     correct = {str(name): right[subjects == name] for name in np.unique(subjects)}
-    mmlu.compare(sheet, correct) if key['method'] == FIRST_CHARACTER else None
     table = metrics.mmlu_accuracies(correct)
-    if table.absent:
+    if key['method'] == FIRST_CHARACTER:
+        mmlu.compare(sheet, correct)
+    if key['method'] == FIRST_CHARACTER and table.absent:
         logging.warning('%s: no answers to %s', sheet.path, ', '.join(table.absent))
     for name, part in (
         ('category', table.categories),
