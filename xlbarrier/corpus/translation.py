@@ -8,6 +8,7 @@ import concurrent.futures.process
 import multiprocessing
 import multiprocessing.connection
 import os
+import pathlib
 import threading
 import zlib
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from xlbarrier import run as run_lib
 from xlbarrier.config_translate import TranslatorConfig
 from xlbarrier.translate import base
 
@@ -39,9 +41,12 @@ def configured(config: TranslatorConfig, path: str) -> Any:
 
     Raises:
       TranslatorError: for files, models or services that cannot be used.
+      CacheError, RunError: for a cache that cannot be.
     """
     from xlbarrier.translate import cache  # here: a corpus in one language needs no translator
 
+    with run_lib.writing(pathlib.Path(path)):
+        pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
     return cache.CachedTranslator(base.make(config), path)
 
 
@@ -74,8 +79,15 @@ class Translators:
     def __enter__(self) -> 'Translators':
         return self
 
-    def __exit__(self, *error: Any) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
+        """Ends the processes; after an error, what they are at is not waited for."""
+        if kind is None:
+            for ended in [pool.submit(_close_here) for pool in self._pools]:
+                _answer(ended)
+        for pool in self._pools:
+            pool.shutdown(wait=kind is None, cancel_futures=True)
+        if self._translator is not None:
+            self._translator.close()
 
     def check(self, targets: Sequence[str]) -> str:
         """The translator's fingerprint; '' where there are no targets.
@@ -112,13 +124,6 @@ class Translators:
                 if mine
             ]
         return lambda: self._collect(waiting)
-
-    def close(self) -> None:
-        """Ends the processes; what they are at is not waited for."""
-        for pool in self._pools:
-            pool.shutdown(wait=False, cancel_futures=True)
-        if self._translator is not None and hasattr(self._translator, 'close'):
-            self._translator.close()
 
     def _collect(self, waiting: list) -> dict[tuple[str, str], Any]:
         answers: dict[tuple[str, str], Any] = {}
@@ -163,6 +168,10 @@ def _checked(translator, source: str, targets: Sequence[str]) -> str:
 
 def _checked_here(source: str, targets: Sequence[str]) -> str:
     return _checked(_HERE, source, targets)
+
+
+def _close_here() -> None:
+    _HERE.close()
 
 
 def _translate_here(source: str, texts: Sequence[tuple[str, str]]) -> tuple[list, int, int]:
