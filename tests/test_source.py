@@ -322,7 +322,7 @@ def test_a_folder_and_a_file_are_taken_as_they_are(tmp_path, monkeypatch):
     [
         ((), r"'m': the folder .*m has no \*\.safetensors file; it holds: nothing"),
         (('config.json', 'a.txt'), r'it holds: a\.txt, config\.json'),
-        (('pytorch_model.bin', 'config.json'), r'pickled checkpoints are not read'),
+        (('pytorch_model.bin', 'config.json'), r'pickled checkpoints, which can run code'),
         (('x.Q8_0.gguf',), r'name the GGUF file itself: .*m/x\.Q8_0\.gguf'),
         (('model.safetensors',), r'm has no config\.json'),
     ],

@@ -4,9 +4,11 @@ import contextlib
 import functools
 import hashlib
 import json
+import math
 import pathlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -31,6 +33,8 @@ from xlbarrier.models.gguf import GgufFile
 from xlbarrier.run import RunError, writing
 
 SHARD_BYTES = 5 * 10**9
+READERS = 2  # threads
+ALIGNMENT = 64  # bytes, of XLA's arrays
 # Of Gemma 3 with images: what its text part does not have.
 VISION = ('vision_tower.', 'multi_modal_projector.')
 BUFFERS = ('rotary_emb.inv_freq', '.attn.bias', '.attn.masked_bias', 'embed_positions.weights')
@@ -224,19 +228,41 @@ def _read_param(
     boxes = sorted({_box(index[len(lead) :], entry.shape) for index in indices})
     axes = list(zip(*boxes, strict=True))
     host = tuple((min(a for a, _ in axis), max(b for _, b in axis)) for axis in axes)
-    parts = {box: np.empty((*lead, *(b - a for a, b in box)), dtype) for box in boxes}
-    for layer, key in enumerate(keys):
+    parts = {box: _aligned((*lead, *(b - a for a, b in box)), dtype) for box in boxes}
+
+    def fill(layer: int, key: str) -> None:
         array = entry.to_param(file.read(key, entry.file_index(host)), host)
-        if not np.isfinite(array).all():
+        if not _finite(array):
             raise ValueError(f'{file.where(key)}: tensor {key!r} holds NaN or infinity')
         for box, part in parts.items():
             inside = tuple(
                 slice(a - first, b - first) for (a, b), (first, _) in zip(box, host, strict=True)
             )
             part[layer if lead else ...] = array[inside]
+
+    # Reading, checking and turning leave Python's lock; more threads would only hold more tensors.
+    with ThreadPoolExecutor(READERS) as pool:
+        for _ in pool.map(fill, range(len(keys)), keys):
+            pass
     return jax.make_array_from_callback(
         shape, sharding, lambda index: parts[_box(index[len(lead) :], entry.shape)]
     )
+
+
+def _aligned(shape: tuple[int, ...], dtype: jnp.dtype) -> np.ndarray:
+    """An empty array that a CPU device takes as it is, without a copy."""
+    size = math.prod(shape) * dtype.itemsize
+    raw = np.empty(size + ALIGNMENT, np.uint8)
+    first = -raw.ctypes.data % ALIGNMENT
+    return raw[first : first + size].view(dtype).reshape(shape)
+
+
+def _finite(array: np.ndarray) -> bool:
+    """Whether all values are; a sum of squares says so in one pass, unless it overflows."""
+    flat = array.ravel(order='K')
+    if array.dtype in (np.float32, np.float64) and np.isfinite(np.vdot(flat, flat)):
+        return True
+    return bool(np.isfinite(array).all())
 
 
 def _box(index: tuple[slice, ...], shape: tuple[int, ...]) -> weights.Box:

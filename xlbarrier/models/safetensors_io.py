@@ -1,13 +1,13 @@
 """Safetensors folders: what is in them, one tensor of them, and writing them in shards."""
 
-import contextlib
 import json
 import math
 import os
 import pathlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
@@ -27,31 +27,37 @@ class SafetensorsFolder:
         self.folder = folder
         self.files: dict[str, pathlib.Path] = {}  # key -> file
         self.shapes: dict[str, tuple[int, ...]] = {}
+        self._places: dict[str, tuple[np.dtype, int]] = {}  # key -> dtype, first byte in the file
         for path in files or weight_files(folder):
-            with _opened(path) as file:
-                for key in file.keys():  # noqa: SIM118 (a safetensors handle is no mapping)
-                    self._add(path, key, file.get_slice(key))
+            for key, fields in _header(path).items():
+                self._add(path, key, fields)
 
     def read(self, key: str, index: tuple[slice, ...]) -> np.ndarray:
-        """A part of a tensor, in its own dtype; nothing else of the file is read."""
-        # Opened anew each time: pages of the mapped file that were read would count as ours.
-        with _opened(self.files[key]) as file:
-            return file.get_slice(key)[index]
+        """A part of a tensor, in its own dtype; nothing else of the file is read.
+
+        It lies in the mapped file: copy what is to stay, and let go of it.
+        """
+        dtype, first = self._places[key]
+        # Mapped anew each time: pages of a map that were read would count as ours until it ends.
+        mapped = np.memmap(self.files[key], dtype, 'r', first, self.shapes[key])
+        return mapped.view(np.ndarray)[index]
 
     def where(self, key: str | None = None) -> pathlib.Path:
         """The file that holds the tensor, or the folder."""
         return self.files.get(key, self.folder)
 
-    def _add(self, path: pathlib.Path, key: str, part: Any) -> None:
+    def _add(self, path: pathlib.Path, key: str, fields: Mapping[str, Any]) -> None:
         if key in self.files:
             raise ValueError(f'{path}: tensor {key!r} is also in {self.files[key].name}')
-        if part.get_dtype() not in DTYPES.values():
+        if fields['dtype'] not in DTYPES.values():
             raise ValueError(
-                f'{path}: tensor {key!r} is of type {part.get_dtype()};'
+                f'{path}: tensor {key!r} is of type {fields["dtype"]};'
                 f' wanted one of {", ".join(DTYPES.values())} (no quantised checkpoint)'
             )
+        name = next(name for name, code in DTYPES.items() if code == fields['dtype'])
         self.files[key] = path
-        self.shapes[key] = tuple(part.get_shape())
+        self.shapes[key] = tuple(fields['shape'])
+        self._places[key] = jnp.dtype(name), fields['first']
 
 
 class SafetensorsFile(SafetensorsFolder):
@@ -62,16 +68,23 @@ class SafetensorsFile(SafetensorsFolder):
         super().__init__(path.parent, [path])
 
 
-@contextlib.contextmanager
-def _opened(path: pathlib.Path) -> Iterator[Any]:
+def _header(path: pathlib.Path) -> dict[str, dict[str, Any]]:
+    """Key -> dtype, shape and `first`, its first byte in the file, of a file that is whole."""
     try:
-        file = safe_open(path, framework='numpy')
-    except (SafetensorError, OSError) as error:
+        with safe_open(path, framework='numpy'):  # checks the header and the file's length
+            pass
+        with path.open('rb') as f:
+            size = int.from_bytes(f.read(8), 'little')
+            header = json.loads(f.read(size))
+    except (SafetensorError, OSError, ValueError) as error:
         raise ValueError(
             f'{path} is not a whole safetensors file ({error}); fetch it again'
         ) from error
-    with file:
-        yield file
+    header.pop('__metadata__', None)
+    return {
+        key: {**fields, 'first': 8 + size + fields['data_offsets'][0]}
+        for key, fields in header.items()
+    }
 
 
 def weight_files(folder: pathlib.Path) -> list[pathlib.Path]:
