@@ -3,7 +3,7 @@
 import functools
 import sys
 
-from tests.corpus_translators import Marked
+from tests.corpus_translators import marked
 from xlbarrier.config_corpus import CorpusConfig, TranslatorConfig
 from xlbarrier.corpus import build, from_text, shards
 
@@ -17,7 +17,7 @@ def main(folder: str, cache: str, source: str, workers: str, slow: str) -> None:
         unit='words:3',
         translator=TranslatorConfig(workers=int(workers)),
     )
-    build.build(config, 'mixed', folder, make=functools.partial(Marked, cache, slow=float(slow)))
+    build.build(config, 'mixed', folder, make=functools.partial(marked, cache, slow=float(slow)))
 
 
 if __name__ == '__main__':

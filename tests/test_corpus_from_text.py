@@ -3,11 +3,10 @@
 import functools
 import itertools
 import json
-import sqlite3
 
 import pytest
 
-from tests.corpus_translators import Marked, begun, content
+from tests.corpus_translators import begun, content, marked
 from xlbarrier.config_corpus import CorpusConfig, FilterConfig, TextConfig, TranslatorConfig
 from xlbarrier.corpus import build as corpus
 from xlbarrier.corpus import from_text, shards, units
@@ -40,7 +39,7 @@ def config(path, unit='words:3', workers=1, **fields):
 
 
 def build(made, arm, folder, cache=None, questions=None, **of_marked):
-    make = functools.partial(Marked, cache or folder.parent / 'cache.sqlite', **of_marked)
+    make = functools.partial(marked, cache or folder.parent / 'cache.sqlite', **of_marked)
     return corpus.build(made, arm, folder, make=make, questions=questions)
 
 
@@ -188,7 +187,7 @@ def test_a_language_without_a_translator_is_refused_at_the_start(tmp_path, text_
                 config(text_file, workers=workers), 'mixed', tmp_path / 'c', languages=('de', 'ja')
             )
     assert not (tmp_path / 'c').exists()
-    make = functools.partial(Marked, tmp_path / 'x.sqlite', languages=('de', 'fr', 'ja', 'ar'))
+    make = functools.partial(marked, tmp_path / 'x.sqlite', languages=('de', 'fr', 'ja', 'ar'))
     corpus.check(made, ('english', 'mixed', 'monolingual-mix', 'single:de'), tmp_path, make=make)
     with pytest.raises(TranslatorError, match='for en-pl with'):
         corpus.check(made, ('english', 'mixed', 'single:pl'), tmp_path, make=make)
@@ -347,5 +346,4 @@ def test_what_has_no_letter_is_not_translated(tmp_path):
     made = CorpusConfig(source=f'text:{tmp_path}/a.txt', languages=('de',), unit='sentence')
     folder = build(made, 'mixed', tmp_path / 'c')
     assert list(corpus.read(folder)) == ['...', '- - -', 'de(A word. !!!)']
-    with sqlite3.connect(tmp_path / 'cache.sqlite') as base:
-        assert base.execute('SELECT text FROM begun').fetchall() == [('A word. !!!',)]
+    assert begun(tmp_path / 'cache.sqlite') == {('de', 'A word. !!!'): 1}

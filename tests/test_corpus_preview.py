@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.corpus_translators import Marked, begun
+from tests.corpus_translators import begun, marked
 from xlbarrier.config_corpus import CorpusConfig
 from xlbarrier.corpus import build, preview
 from xlbarrier.translate.base import TranslatorError
@@ -20,7 +20,7 @@ def made(tmp_path):
 
 
 def show(made, tmp_path, count, **fields):
-    make = functools.partial(Marked, tmp_path / 'cache.sqlite', **fields.pop('marked', {}))
+    make = functools.partial(marked, tmp_path / 'cache.sqlite', **fields.pop('marked', {}))
     share = build.share_of(made, 'mixed')
     lines = preview.preview(
         made, 'mixed', share, count, tmp_path, make=make, **{'colour': False, **fields}
@@ -41,7 +41,7 @@ def test_units_in_every_language_and_together(made, tmp_path):
     assert third[2][2:] == 'ar    \u2068ar(seven.)\u2069'
     drawn = [line[2:4] for line in lines if line.startswith('> ')]
     folder = build.build(
-        made, 'mixed', tmp_path / 'c', make=functools.partial(Marked, tmp_path / 'cache.sqlite')
+        made, 'mixed', tmp_path / 'c', make=functools.partial(marked, tmp_path / 'cache.sqlite')
     )
     rows = list(build.read_rows(folder))
     assert drawn == [*rows[0]['languages'], *rows[1]['languages'][:1]]

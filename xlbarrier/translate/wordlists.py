@@ -1,0 +1,180 @@
+"""Word lists on disk: MUSE and TSV lines, JSON, and FreeDict's dictd form.
+
+Each reader gives (word, translation) pairs in the order of preference: the first translation of a
+word is the one to use.
+"""
+
+import json
+import os
+import pathlib
+import re
+import unicodedata
+from collections.abc import Iterator
+
+from xlbarrier.translate import places
+from xlbarrier.translate.base import TranslatorError
+
+_BASE64 = {
+    char: i
+    for i, char in enumerate('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/')
+}
+_DICT_SUFFIXES = ('.dict', '.dict.dz', '.dict.txt')
+# What stands beside a translation in a dictd entry: part of speech, usage, pronunciation.
+_ASIDE = re.compile(r'<[^<>]*>|\[[^\[\]]*\]|\([^()]*\)|\{[^{}]*\}|(?<!\w)/[^/]+/')
+_NUMBER = re.compile(r'^(?:(?:[IVX]+|\d+|[a-z])\.(?:\s+|$)|-\s+)+')
+_OTHER_HEADWORD = re.compile(r'<[^<>]*(?:Phras|Comp|Idiom)[^<>]*>')
+_PRONOUNCED = re.compile(r'\s/([^/]*)/')
+_HEADWORD_END = re.compile(r'\s+[/<\[]')
+
+
+def read(path: str | os.PathLike) -> tuple[dict[str, str], list[pathlib.Path]]:
+    """A word list, and the files it was read from.
+
+    Args:
+      path: `.index` (dictd; the `.dict`, `.dict.dz` or `.dict.txt` stands beside it), `.json`
+        ({"word": "translation"} or {"word": ["translation", ...]}), or any other name for lines of
+        a word and its translation, with a tab, or one space, between them. All may be gzipped.
+
+    Returns:
+      The first translation of each word, and the paths of all files.
+
+    Raises:
+      TranslatorError: for a file that cannot be read; names it, and the line or offset.
+    """
+    path = pathlib.Path(path)
+    name = path.name.removesuffix('.gz')
+    if name.endswith('.index'):
+        body = _body_of(path)
+        pairs, files = _dictd(path, body), [path, body]
+    elif name.endswith('.json'):
+        pairs, files = _json(path), [path]
+    else:
+        pairs, files = _lines(path), [path]
+    words: dict[str, str] = {}
+    for word, translation in pairs:
+        words.setdefault(unicodedata.normalize('NFC', word), translation)
+    if not words:
+        raise TranslatorError(f'{path} holds no word with a translation')
+    return words, files
+
+
+def _lines(path: pathlib.Path) -> Iterator[tuple[str, str]]:
+    text = places.decode(places.read(path), path)
+    for number, line in enumerate(text.split('\n'), 1):
+        if not line.strip():
+            continue
+        parts = line.strip('\r').split('\t') if '\t' in line else line.split()
+        if len(parts) < 2 or ('\t' not in line and len(parts) != 2):
+            raise TranslatorError(
+                f'{path} line {number} is {line[:60]!r}; wanted a word and its translation with a'
+                ' tab between them (or one space, where both are one word)'
+            )
+        word, translation = parts[0].strip(), parts[1].strip()
+        if word and translation:
+            yield word, translation
+
+
+def _json(path: pathlib.Path) -> Iterator[tuple[str, str]]:
+    try:
+        content = json.loads(places.decode(places.read(path), path))
+    except json.JSONDecodeError as error:
+        raise TranslatorError(f'{path} line {error.lineno} is no JSON: {error.msg}') from error
+    if not isinstance(content, dict):
+        raise TranslatorError(f'{path} holds a {type(content).__name__}; wanted an object')
+    for word, found in content.items():
+        for translation in found if isinstance(found, list) else [found]:
+            if not isinstance(translation, str):
+                raise TranslatorError(
+                    f'{path} has {translation!r} for {word!r}; wanted a string or a list of them'
+                )
+            if word.strip() and translation.strip():
+                yield word.strip(), translation.strip()
+
+
+def _dictd(index: pathlib.Path, body: pathlib.Path) -> Iterator[tuple[str, str]]:
+    """The entries of a FreeDict dictionary.
+
+    Several entries of one headword are mostly phrases that lost their other words: the one with
+    the shortest pronunciation is meant, and the first of equals.
+    """
+    data = places.read(body)
+    found = []
+    for number, line in enumerate(places.decode(places.read(index), index).split('\n'), 1):
+        if not line or line.startswith(('00database', '00-database')):
+            continue
+        parts = line.split('\t')
+        if len(parts) < 3:
+            raise TranslatorError(
+                f'{index} line {number} is {line[:60]!r}; wanted headword, offset, length with tabs'
+            )
+        start, length = (_number(part, index, number) for part in parts[1:3])
+        if start + length > len(data):
+            raise TranslatorError(
+                f'{index} line {number} points at bytes {start} to {start + length} of {body},'
+                f' which has {len(data)}: the two files are not of one edition'
+            )
+        entry = places.decode(data[start : start + length], f'{body} (offset {start})')
+        spoken = _PRONOUNCED.search(entry.partition('\n')[0])
+        translations = _translations(entry)
+        if parts[0].strip() and translations:
+            length = len(spoken[1]) if spoken else 0
+            found.append((length, number, _headword(entry, parts[0].strip()), translations))
+    for _, _, word, translations in sorted(found):
+        for translation in translations:
+            yield word, translation
+
+
+def _number(text: str, index: pathlib.Path, line: int) -> int:
+    value = 0
+    for char in text:
+        if char not in _BASE64:
+            raise TranslatorError(f'{index} line {line}: {text!r} is no number in base 64')
+        value = value * 64 + _BASE64[char]
+    return value
+
+
+def _body_of(index: pathlib.Path) -> pathlib.Path:
+    base = str(index).removesuffix('.gz').removesuffix('.index')
+    for suffix in _DICT_SUFFIXES:
+        if os.path.exists(base + suffix):
+            return pathlib.Path(base + suffix)
+    raise TranslatorError(
+        f'{index} has no entries beside it: none of'
+        f' {", ".join(os.path.basename(base) + suffix for suffix in _DICT_SUFFIXES)} is there'
+    )
+
+
+def _headword(entry: str, indexed: str) -> str:
+    """The headword as it is written; the index may have it in small letters, without its dot."""
+    written = _HEADWORD_END.split(entry.partition('\n')[0].strip(), maxsplit=1)[0].strip()
+    return written if _letters(written) == _letters(indexed) else indexed
+
+
+def _letters(text: str) -> str:
+    return ''.join(char for char in text.casefold() if char.isalnum())
+
+
+def _translations(entry: str) -> list[str]:
+    """The translations of an entry, sense by sense.
+
+    What is about another headword, examples and references are left out.
+    """
+    found = []
+    for line in entry.split('\n')[1:]:
+        line = line.strip()
+        if line.startswith(('"', 'See also', 'Synonym', 'Note')) or _OTHER_HEADWORD.search(line):
+            continue
+        previous = None
+        while line != previous:  # 'I.  <N> 1.  [gatunek]  pies': asides and numbers by turns
+            previous = line
+            line = _NUMBER.sub('', _ASIDE.sub(' ', line).strip()).strip()
+        found += [part for part in map(_clean, re.split('[,;]', line)) if part]
+    return found
+
+
+def _clean(part: str) -> str:
+    """A translation without what is left of broken brackets; '' where that is no word."""
+    part = ' '.join(part.split())
+    if any(char in '<>[](){}"/=~' for char in part) or not any(map(str.isalpha, part)):
+        return ''
+    return part
