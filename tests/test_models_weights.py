@@ -200,6 +200,50 @@ def test_bfloat16_checkpoints_and_parameters(tied, tmp_path, one):
     assert {str(value.dtype) for value in kept.values()} == {'bfloat16'}
 
 
+def test_mixed_dtypes_in_one_file(odd, tmp_path, one):
+    dtypes = itertools.cycle([np.float32, np.float16, ml_dtypes.bfloat16, np.float64])
+    mixed = {key: value.astype(next(dtypes)) for key, value in sorted(read(odd).items())}
+    assert len({value.dtype for value in mixed.values()}) == 4
+    got = params(load.load_decoder(copy(odd, tmp_path / 'mixed', mixed), one))
+    same = {key: value.astype(np.float32) for key, value in mixed.items()}
+    want = params(load.load_decoder(copy(odd, tmp_path / 'same', same), one))
+    for name in want:
+        np.testing.assert_array_equal(got[name], want[name], err_msg=name)
+
+
+def test_large_weights_are_finite_though_their_squares_are_not(odd, tmp_path, one):
+    whole = read(odd)
+    whole[Q][0, 0] = 3e38
+    got = params(load.load_decoder(copy(odd, tmp_path / 'a', whole), one))
+    assert max(value.max() for value in got.values()) == np.float32(3e38)
+
+
+def test_what_is_loaded_does_not_follow_the_file(odd, tmp_path, one):
+    folder = copy(odd, tmp_path / 'a', read(odd))
+    decoder = load.load_decoder(folder, one)
+    before = params(decoder)
+    with (folder / 'model.safetensors').open('r+b') as file:
+        file.seek(-1000, 2)
+        file.write(bytes(1000))
+    for name, value in params(decoder).items():
+        np.testing.assert_array_equal(value, before[name], err_msg=name)
+
+
+def test_rows_that_pad_the_vocabulary_stay(tied, tmp_path, one):
+    whole = read(tied)
+    rows = whole['model.embed_tokens.weight']
+    rows = np.concatenate([rows, np.zeros((3, rows.shape[1]), rows.dtype)])
+    folder = copy(
+        tied,
+        tmp_path / 'a',
+        whole | {'model.embed_tokens.weight': rows},
+        {'vocab_size': len(rows)},
+    )
+    decoder = load.load_decoder(folder, one)
+    load.export_hf(decoder, tmp_path / 'out')
+    np.testing.assert_array_equal(read(tmp_path / 'out')['model.embed_tokens.weight'], rows)
+
+
 @pytest.mark.parametrize('table', [tables.hf_table, gguf_families.gguf_table])
 def test_a_box_of_a_parameter_is_read_from_its_own_part_of_the_file(odd, table):
     config = load.read_config(odd)
