@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests import torch_families
 from tests.family_parity import GRADIENTS, LOGITS, Parity, compare
-from tests.test_baichuan import baichuan, packed_gradients
+from tests.test_baichuan import SHAPES, baichuan, packed_gradients
 from xlbarrier.models import load
 from xlbarrier.models.families import FAMILIES
 from xlbarrier.models.gguf_families import ARCHITECTURE_OF, ARCHITECTURES
@@ -63,9 +63,10 @@ def measure(name: str, folder: pathlib.Path) -> tuple[str, Parity]:
     return load.read_config(folder).family, compare(folder)
 
 
-def measure_baichuan(folder: pathlib.Path) -> Parity:
+def measure_baichuan(name: str, folder: pathlib.Path) -> Parity:
     """Of the 7B form, against the Llama that holds its split weights."""
-    llama = torch_families.save(folder / 'llama', 'llama_mha_untied')
+    folder.mkdir()
+    llama = torch_families.save(folder / 'llama', name)
     return compare(
         baichuan(folder / 'baichuan', llama), torch_families.read(llama), packed_gradients
     )
@@ -82,7 +83,9 @@ def main() -> int:
             family, parity = measure(name, pathlib.Path(root) / name)
             seen.setdefault(family, []).append(parity)
             print(f'{name:24} logits {parity.logits:.1e}  gradients {parity.gradients:.1e}')
-        seen['baichuan'] = [measure_baichuan(pathlib.Path(root))]
+        seen['baichuan'] = [
+            measure_baichuan(name, pathlib.Path(root) / f'baichuan_{name}') for name in SHAPES
+        ]
     lines = []
     for name, family in FAMILIES.items():
         logits = max(parity.logits for parity in seen[name])

@@ -1,7 +1,7 @@
 """Will it fit, and how fast can it be? A model's steps compiled for a pod that need not be there.
 
     python -m xlbarrier.main --config=configs/compile.py --workdir=runs/compile/8b-v5e-16 \
-        --config.model.source=configs/shapes/llama-3-8b --config.compile.topology=v5e:4x4
+        --config.model.source=configs/shapes/llama-3-8b --config.topology=v5e:4x4
 
 Needs the extra [tpu] (libtpu) and no TPU. The model may be a folder with config.json alone.
 One folder a topology; batch, mesh and precision are the fields that a training would have.

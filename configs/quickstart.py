@@ -92,10 +92,9 @@ def get_config() -> ConfigDict:
     config.rescore.ra_reference = 0.0  # accuracy in percent whose RA is 1; 0: the published one
     config.rescore.ra_clip = True  # RA below 0 counts as 0, as published
 
-    config.compile = ConfigDict()  # where mode is compile; no such machine is needed
-    config.compile.topology = 'v5e:4x4'  # or v4:2x2x4, v5p:4x4x4, v6e:8x8, h100:8 (see docs)
+    # Where mode is compile; no such machine is needed: or v4:2x2x4, v5p:4x4x4, v6e:8x8, h100:8.
+    config.topology = 'v5e:4x4'
+    config.compile = ConfigDict()
     config.compile.steps = ('train', 'score')
-    config.compile.score_places = (
-        0  # tokens asked about in a scored row; 0: all of score.row_tokens
-    )
+    config.compile.score_places = 0  # asked about in a scored row; 0: all of score.row_tokens
     return config

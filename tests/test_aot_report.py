@@ -52,10 +52,11 @@ def resolved(source, **changes):
         'mesh': {'data': 2, 'fsdp': 2, 'tensor': 2},
         'train': {'batch_rows': 8, 'row_tokens': 64, 'remat': 'full'},
         'score': {'row_tokens': 64, 'rows_per_device': 1},
-        'compile': {'topology': 'v5e:2x4', 'score_places': 16},
+        'topology': 'v5e:2x4',
+        'compile': {'score_places': 16},
     }
     for name, fields in changes.items():
-        values[name] = {**values[name], **fields}
+        values[name] = {**values[name], **fields} if isinstance(fields, dict) else fields
     return config_lib.resolve(values)
 
 
@@ -89,7 +90,7 @@ def test_known_topologies(name, count):
 def test_unknown_topologies_are_told_the_known_ones(name, words):
     with pytest.raises(topology.TopologyError) as error:
         topology.parse(name)
-    for word in ['config.compile.topology', *words]:
+    for word in ['config.topology', *words]:
         assert word in str(error.value)
 
 
@@ -257,18 +258,16 @@ def start(workdir, source, *flags):
 
 
 def test_the_command_tells_an_error_in_a_line_and_leaves_no_folder(shape, tmp_path):
-    done = start(tmp_path / 'run', shape, '--config.compile.topology=v5e:4')
+    done = start(tmp_path / 'run', shape, '--config.topology=v5e:4')
     assert done.returncode == 1 and 'Traceback' not in done.stderr
-    assert (
-        done.stderr.strip().split('\n')[-1].startswith("ERROR: config.compile.topology is 'v5e:4'")
-    )
+    assert done.stderr.strip().split('\n')[-1].startswith("ERROR: config.topology is 'v5e:4'")
     assert not (tmp_path / 'run').exists()
 
 
 @needs_libtpu
 def test_the_command_with_the_real_compiler(shape, tmp_path):
     flags = ('--config.train.row_tokens=128', '--config.score.row_tokens=128')
-    done = start(tmp_path / 'run', shape, *flags, '--config.compile.topology=v5e:2x2')
+    done = start(tmp_path / 'run', shape, *flags, '--config.topology=v5e:2x2')
     assert done.returncode == 0, done.stderr[-3000:]
     assert 'v5e:2x2, 4 chips, mesh data=1 fsdp=4 tensor=1' in done.stdout
     found = json.loads((tmp_path / 'run' / 'compile.json').read_text())
@@ -276,8 +275,8 @@ def test_the_command_with_the_real_compiler(shape, tmp_path):
     for step in found['steps']:
         assert step['verdict'] == 'fits' and step['notes'] == []  # every loop was read
         assert step['collectives']['all-gather']['count'] >= 2
-    again = start(tmp_path / 'run', shape, *flags, '--config.compile.topology=v5p:2x2x1')
-    assert again.returncode == 1 and 'compile.topology' in again.stderr
+    again = start(tmp_path / 'run', shape, *flags, '--config.topology=v5p:2x2x1')
+    assert again.returncode == 1 and ' topology' in again.stderr
 
 
 @needs_libtpu
@@ -296,7 +295,8 @@ def test_what_libtpu_refuses_is_told(shape):
         model={'param_dtype': 'bfloat16', 'compute_dtype': 'bfloat16'},
         mesh={'data': 1, 'fsdp': 4, 'tensor': 1},
         train={'compute_dtype': 'bfloat16', 'batch_rows': 64, 'row_tokens': 8192, 'remat': 'full'},
-        compile={'topology': named.name, 'steps': ('train',)},
+        topology=named.name,
+        compile={'steps': ('train',)},
     )
     cost = compiled.measure(report.prepare(config).steps[0], named.chip, 4)
     assert not cost.fits and cost.memory.needed > cost.memory.available

@@ -19,15 +19,18 @@ from xlbarrier import mesh as mesh_lib
 from xlbarrier.models import load
 from xlbarrier.models.positions import alibi_slopes
 
+SHAPES = ('llama_mha_untied', 'llama_mha_odd')
+
 
 def baichuan(folder, llama, **changes):
     """A Baichuan folder of the weights of a Llama folder: q, k and v packed into one array."""
     tensors = load_file(llama / 'model.safetensors')
-    for layer in range(3):
+    raw = json.loads((llama / 'config.json').read_text())
+    for layer in range(raw['num_hidden_layers']):
         parts = [f'model.layers.{layer}.self_attn.{name}_proj.weight' for name in 'qkv']
         packed = np.concatenate([tensors.pop(part) for part in parts])
         tensors[f'model.layers.{layer}.self_attn.W_pack.weight'] = packed
-    raw = json.loads((llama / 'config.json').read_text()) | {
+    raw |= {
         'model_type': 'baichuan',
         'architectures': ['BaichuanForCausalLM'],
         'auto_map': {'AutoModelForCausalLM': 'modeling_baichuan.BaichuanForCausalLM'},
@@ -62,9 +65,11 @@ def reference(llama):
     return torch_families.read(llama)
 
 
-def test_the_7b_form_equals_a_llama_of_its_split_weights(llama, reference, tmp_path):
+@pytest.mark.parametrize('name', SHAPES)
+def test_the_7b_form_equals_a_llama_of_its_split_weights(tmp_path, name):
+    llama = torch_families.save(tmp_path / 'llama', name)
     folder = baichuan(tmp_path / 'b', llama)
-    parity = compare(folder, reference, packed_gradients)
+    parity = compare(folder, torch_families.read(llama), packed_gradients)
     assert parity.logits <= LOGITS
     assert parity.gradients <= GRADIENTS, parity.worst
 

@@ -57,6 +57,7 @@ WINDOWS = dict(sliding_window=7)
 CASES = {
     'llama': _case('Llama', EVEN, tie_word_embeddings=True),
     'llama_mha_untied': _case('Llama', EVEN, num_key_value_heads=4, tie_word_embeddings=False),
+    'llama_mha_odd': _case('Llama', ODD, num_key_value_heads=3, tie_word_embeddings=False),
     'llama_odd_biases': _case('Llama', ODD, attention_bias=True, mlp_bias=True),
     'llama_linear': _case(
         'Llama', EVEN, rope_parameters=dict(rope_type='linear', factor=4.0, rope_theta=1e4)

@@ -95,9 +95,8 @@ class ReportConfig:
 
 @dataclass(frozen=True)
 class CompileConfig:
-    """Mode compile: which steps for which machine; batch and mesh are those of the run."""
+    """Mode compile: which steps; batch and mesh are those of the run."""
 
-    topology: str = 'v5e:4x4'  # see aot.topology
     steps: tuple[str, ...] = ('train', 'score')
     score_places: int = 0  # tokens asked about in a scored row; 0: all of score.row_tokens
 
@@ -119,6 +118,7 @@ class RunConfig:
     report: ReportConfig = field(default_factory=ReportConfig)
     export: ExportConfig = field(default_factory=ExportConfig)
     rescore: RescoreConfig = field(default_factory=RescoreConfig)
+    topology: str = 'v5e:4x4'  # mode compile: the machine that is compiled for, see aot.topology
     compile: CompileConfig = field(default_factory=CompileConfig)
 
 
