@@ -157,6 +157,41 @@ class Decoder(nnx.Module):
         Returns:
           [B, T, D] in the compute dtype.
         """
+        return self._run(tokens_BT, positions_BT, until_BT)[0]
+
+    def depth_sums(
+        self,
+        tokens_BT: jax.Array,
+        positions_BT: jax.Array,
+        until_BT: jax.Array,
+        weights_BT: jax.Array,
+    ) -> jax.Array:
+        """Weighted sums over a row of the hidden states at every depth; none is kept whole.
+
+        Args:
+          tokens_BT, positions_BT, until_BT: as of `hidden`.
+          weights_BT: float32 [B, T].
+
+        Returns:
+          float32 [L + 1, B, D]: of the embedded tokens, after each layer but the last, and after
+          the last layer and the final norm, as transformers' `output_hidden_states` has them.
+        """
+
+        def summed(x_BTD: jax.Array) -> jax.Array:
+            x32, equation = x_BTD.astype(jnp.float32), 'BT,BTD->BD'
+            return jnp.einsum(equation, weights_BT, x32, precision=jax.lax.Precision.HIGHEST)
+
+        last_BTD, sums_LBD = self._run(tokens_BT, positions_BT, until_BT, summed)
+        return jnp.concatenate([sums_LBD, summed(last_BTD)[None]])
+
+    def _run(
+        self,
+        tokens_BT: jax.Array,
+        positions_BT: jax.Array,
+        until_BT: jax.Array,
+        collect: Callable[[jax.Array], jax.Array] | None = None,
+    ) -> tuple[jax.Array, jax.Array | None]:
+        """The last hidden states, and of what goes into each layer what `collect` makes of it."""
         c = self.config
         whole, local = attention.views(c, positions_BT, until_BT)
         mixed = len(set(c.local)) == 2
@@ -164,15 +199,16 @@ class Decoder(nnx.Module):
 
         def block(
             x_BTD: jax.Array, scanned: tuple[layers.Weights, jax.Array]
-        ) -> tuple[jax.Array, None]:
+        ) -> tuple[jax.Array, jax.Array | None]:
             layer, is_local = scanned
+            collected = collect(x_BTD) if collect else None
             view = local
             if mixed:
                 view = jax.tree.map(lambda a, b: a if a is b else jnp.where(is_local, a, b), *both)
             y_BTD = layers.norm(x_BTD, layer['attn_norm'], c)
             attended_BTD = attention.attend(layer['attn'], y_BTD, view, c)
             if c.parallel:
-                return x_BTD + attended_BTD + layers.feed_forward(layer['mlp'], y_BTD, c), None
+                return x_BTD + attended_BTD + layers.feed_forward(layer['mlp'], y_BTD, c), collected
             if c.post_norms:
                 attended_BTD = layers.norm(attended_BTD, layer['attn_post_norm'], c)
             x_BTD += attended_BTD
@@ -180,13 +216,14 @@ class Decoder(nnx.Module):
             y_BTD = layers.feed_forward(layer['mlp'], y_BTD, c)
             if c.post_norms:
                 y_BTD = layers.norm(y_BTD, layer['mlp_post_norm'], c)
-            return x_BTD + y_BTD, None
+            return x_BTD + y_BTD, collected
 
         both = (local, whole)
         stacked = nnx.to_pure_dict(nnx.state(self.layers))
         x_BTD = self._embedded(tokens_BT, positions_BT)
-        x_BTD, _ = jax.lax.scan(self._rematerialised(block), x_BTD, (stacked, local_L))
-        return layers.norm(x_BTD, _weights(self.final_norm), c)
+        block = self._rematerialised(block)
+        x_BTD, collected = jax.lax.scan(block, x_BTD, (stacked, local_L))
+        return layers.norm(x_BTD, _weights(self.final_norm), c), collected
 
     def unembed(self, hidden_BTD: jax.Array) -> jax.Array:
         """Logits, float32 [..., V], of hidden states [..., D] with one or two leading axes."""

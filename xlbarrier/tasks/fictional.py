@@ -1,0 +1,215 @@
+"""Our own fictional set: invented places and people, made from a seed, in every template language.
+
+The conductivity test of Gao et al. 2024 (arXiv 2404.04659, section 5) for any language and size,
+with nothing to download. Facts of type 0 are taught in English and in each language, those of type
+1 in English only; translation pairs of all names join the languages. Same seed, same bytes; a
+world does not depend on the languages that are asked, so each of its names is one of its own, and
+no real one, in all of them.
+"""
+
+import functools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from babel.core import get_global
+
+from xlbarrier.corpus import draw
+from xlbarrier.tasks import fictional_spelling as spelling
+from xlbarrier.tasks.fictional_spelling import PLACE_FORMS, Stem, spell
+from xlbarrier.tasks.fictional_templates import LANGUAGES, TEMPLATES
+from xlbarrier.text import languages, world
+
+SOURCE = 'en'
+ALIKE = 4  # a real name of so many letters may not stand inside an invented one
+# Parts of invented names that would read as an insult in one of the languages here.
+UNWELCOME = ('nigr', 'niga', 'nige', 'puta', 'puto', 'kaka', 'kuka', 'pedo', 'gagi', 'merd', 'fick',
+             'fika', 'tito', 'nazi', 'pipi', 'pisi', 'popo', 'tets', 'kurv', 'gove', 'fote', 'porn', 'pusi')  # fmt: skip
+TRIES = 40  # draws for one name before it is told that there are none left
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What is invented of one subject.
+
+    Attributes:
+      id: the same in every language.
+      relation: a key of TEMPLATES.
+      type: 0: taught in all languages, 1: taught in English.
+      subject, answer: numbers of names.
+      choices: numbers of names, the answer among them, in the order they are asked in.
+    """
+
+    id: str
+    relation: str
+    type: int
+    subject: int
+    answer: int
+    choices: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class World:
+    """An invented world.
+
+    Attributes:
+      names: of every land, place and person, by number: code -> spelling.
+      facts: in the order they are asked in.
+    """
+
+    names: tuple[dict[str, str], ...]
+    facts: tuple[Fact, ...]
+
+
+def make_world(
+    *,
+    facts: int,
+    continents: int,
+    relations: Sequence[str] = ('place_continent',),
+    choices: int = 4,
+    seed: int = 0,
+) -> World:
+    """Invents a world.
+
+    Args:
+      facts: of each relation, half of them of each type (type 0 has one more where it is odd).
+      continents: lands that places lie on, as evenly as can be.
+      relations: of TEMPLATES; a person's home is one of the world's places.
+      choices: options of a question.
+      seed: of all names and draws.
+
+    Raises:
+      ValueError: when there are fewer possible answers than `choices`, or no name is left.
+    """
+    places = facts if 'place_continent' in relations else max(choices, facts // 2)
+    pools = {'place_continent': continents, 'person_place': places}
+    for relation in relations:
+        if pools[relation] < choices:
+            raise ValueError(
+                f'{relation} has {pools[relation]} possible answers, and a question {choices}'
+                ' choices: invent more, or ask for fewer choices'
+            )
+    people = facts if 'person_place' in relations else 0
+    names = _names(continents, places, people, seed)
+    numbers = {
+        'place_continent': (range(continents, continents + places), range(continents)),
+        'person_place': (
+            range(continents + places, len(names)),
+            range(continents, continents + places),
+        ),
+    }
+    made = []
+    for relation in relations:
+        subjects, answers = numbers[relation]
+        made += _facts(relation, subjects, answers, choices, seed)
+    return World(tuple(names), tuple(made))
+
+
+def _facts(
+    relation: str, subjects: Sequence[int], answers: Sequence[int], choices: int, seed: int
+) -> Iterator[Fact]:
+    """Each answer as often as any other, within each type too, give or take one."""
+    order = draw.shuffled(list(answers), seed, f'fictional {relation} answers')
+    for number, subject in enumerate(subjects):
+        purpose = f'fictional {relation} {number}'
+        half, kind = divmod(number, 2)
+        answer = order[half % len(order)]
+        wrong = draw.shuffled([a for a in answers if a != answer], seed, f'{purpose} wrong')
+        shown = draw.shuffled([answer, *wrong[: choices - 1]], seed, f'{purpose} order')
+        yield Fact(f'{relation}:{number}', relation, kind, subject, answer, tuple(shown))
+
+
+def _names(continents: int, places: int, people: int, seed: int) -> list[dict[str, str]]:
+    """Names of lands, places and people; none like another in any language."""
+    taken: set[tuple[str, str]] = set()
+    names: list[dict[str, str]] = []
+    for kind, count in (('land', continents), ('place', places), ('person', people)):
+        for number in range(count):
+            names.append(_name(kind, number, seed, taken))
+    return names
+
+
+def _name(kind: str, number: int, seed: int, taken: set[tuple[str, str]]) -> dict[str, str]:
+    for attempt in range(TRIES):
+        parts = _stems(kind, seed, f'fictional {kind} {number} {attempt}')
+        folded = {
+            (code, world.fold(spell(stem, code))) for stem in parts for code in spelling.LANGUAGES
+        }
+        if folded & taken or any(is_real(name, code) for code, name in folded):
+            continue
+        taken |= folded
+        form = 0
+        if kind == 'place':
+            forms = len(PLACE_FORMS[SOURCE])
+            form = draw.below(seed, f'fictional {kind} {number} form', 0, forms)
+        return {
+            code: PLACE_FORMS[code][form].format(
+                spelling.JOINS.get(code, ' ').join(spell(stem, code) for stem in parts)
+            )
+            for code in spelling.LANGUAGES
+        }
+    raise ValueError(
+        f'no name is left for {kind} {number} after {TRIES} draws: the world is too large'
+    )
+
+
+def _stems(kind: str, seed: int, purpose: str) -> tuple[Stem, ...]:
+    """Sounds of a name: three syllables; a person's are two names, of two and of three."""
+    words = draw.words(seed, purpose, 0, 24).tolist()
+
+    def syllables(count: int) -> list[tuple[str, str, str]]:
+        parts = (spelling.ONSETS, spelling.VOWELS, spelling.CODAS)
+        return [tuple(part[words.pop() % len(part)] for part in parts) for _ in range(count)]
+
+    if kind == 'land':
+        *first, (onset, _, _) = syllables(3)
+        return (Stem((*first, (onset, 'i', '')), land=True),)
+    lengths = (2, 3) if kind == 'person' else (3,)
+    return tuple(Stem(tuple(syllables(length))) for length in lengths)
+
+
+def is_real(folded: str, code: str) -> bool:
+    """Whether a name is one of CLDR's, or reads as one: a city, a territory or a language.
+
+    Args:
+      folded: by `world.fold`.
+      code: language of its spelling. A name in Latin letters is held against the real names of all
+        languages in Latin letters: neither may hold the other, if that has four letters or more.
+    """
+    if folded in _real_names(code):
+        return True
+    if languages.language(code).script != 'Latn':
+        return False
+    if any(part in folded for part in UNWELCOME):
+        return True
+    starts = (folded[a:b] for a in range(len(folded)) for b in range(a + ALIKE, len(folded) + 1))
+    return any(part in _latin_names() for part in starts) or any(
+        folded in name for name in _latin_names()
+    )
+
+
+@functools.cache
+def _real_names(code: str) -> frozenset[str]:
+    """CLDR's cities, territories and languages in a language, folded; parts of names too."""
+    locale = languages.locale(code)
+    cities = [zone.get('city') for zone in locale.time_zones.values()]
+    if languages.language(code).script == 'Latn':
+        cities += [zone.rsplit('/', 1)[-1] for zone in get_global('zone_territories')]
+    found = [*filter(None, cities), *locale.territories.values(), *locale.languages.values()]
+    return frozenset(_folded(found))
+
+
+@functools.cache
+def _latin_names() -> frozenset[str]:
+    codes = [code for code in LANGUAGES if languages.language(code).script == 'Latn']
+    return frozenset(n for code in codes for n in _real_names(code) if len(n) >= ALIKE)
+
+
+def _folded(names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        for part in (name, *name.replace('_', ' ').replace('-', ' ').split()):
+            yield world.fold(part)
+
+
+def question(fact: Fact, world_: World, code: str, wording: int) -> str:
+    """The question of a fact in a language; wording TAUGHT is the one that is asked."""
+    return TEMPLATES[fact.relation][code][wording].format(subject=world_.names[fact.subject][code])
