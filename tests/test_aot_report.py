@@ -276,7 +276,7 @@ def test_the_command_with_the_real_compiler(shape, tmp_path):
         assert step['verdict'] == 'fits' and step['notes'] == []  # every loop was read
         assert step['collectives']['all-gather']['count'] >= 2
     again = start(tmp_path / 'run', shape, *flags, '--config.topology=v5p:2x2x1')
-    assert again.returncode == 1 and ' topology' in again.stderr
+    assert again.returncode == 1 and 'config.topology: there' in again.stderr
 
 
 @needs_libtpu

@@ -179,7 +179,10 @@ def test_truncated_files_are_named_wherever_they_are_cut(tmp_path, one):
             lambda t: t | {'blk.0.ffn_down.weight': t['blk.0.ffn_up.weight']},
             ['blk.0.ffn_down.weight', '(128, 64)', 'wanted (64, 128)'],
         ),
-        (lambda t: t | {'rope_freqs.weight': t['output_norm.weight']}, ['rope_freqs', 'rope scal']),
+        (
+            lambda t: t | {'rope_freqs.weight': t['output_norm.weight']},
+            ['rope_freqs.weight', '(64,)', 'wanted (8,)'],
+        ),
     ],
 )
 def test_tensors_missing_surplus_or_misshapen_are_named(tmp_path, one, change, words):
