@@ -1,4 +1,4 @@
-"""Mean hidden states: transformers' own at every depth, whatever the mesh, the batch or the order."""
+"""Mean hidden states: those of transformers at every depth, on any mesh, in any batch."""
 
 import numpy as np
 import pytest

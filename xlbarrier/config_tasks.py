@@ -1,8 +1,11 @@
 """The part of a config that says what is asked: one dataclass a task, each checking itself."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from xlbarrier import config_translate
 from xlbarrier.config_checks import ConfigError, at_least, distinct, each_of, one_of
+from xlbarrier.config_corpus import TextConfig
+from xlbarrier.config_translate import TranslatorConfig
 
 VARIANTS = (
     *('english', 'full', 'question', 'options', 'gt', 'gt_question', 'onewrong', 'threewrong'),
@@ -217,6 +220,42 @@ class BelebeleConfig:
         at_least(where, self, limit=0)
 
 
+@dataclass(frozen=True)
+class EmbeddingConfig:
+    """Cosines of texts with their word-mixed versions (Chua et al. 2024)."""
+
+    source: str = ''  # KIND:PLACE, as of config.corpus.source
+    text: TextConfig = field(default_factory=TextConfig)
+    languages: tuple[str, ...] = ('fr',)  # of the replaced words; of several, also all mixed
+    translator: TranslatorConfig = field(default_factory=TranslatorConfig)
+    texts: int = 100  # the first paragraphs that are long enough
+    words: int = 48  # of each paragraph
+    rates: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of replaced words
+    methods: tuple[str, ...] = ('mean_hidden',)
+    seed: int = 0
+
+    def check(self, where: str) -> None:
+        """Raises ConfigError, naming the field."""
+        _check_source(where, self.source)
+        each_of(f'{where}.methods', self.methods, ('mean_hidden',))
+        distinct(f'{where}.languages', self.languages)
+        if self.text.language in self.languages:
+            raise ConfigError(
+                f'{where}.languages has {self.text.language}, which is the language of the text'
+            )
+        distinct(f'{where}.rates', self.rates)
+        for i, rate in enumerate(self.rates):
+            if not 0 < rate <= 1:
+                raise ConfigError(f'{where}.rates[{i}] is {rate}; wanted 0 < rate <= 1')
+        at_least(where, self, texts=2, words=2)
+        config_translate.check(f'{where}.translator', self.translator)
+        if not self.translator.place:
+            raise ConfigError(
+                f'{where}.translator.place is empty: a translator has to be told where its files,'
+                ' model or server are'
+            )
+
+
 # A task's name in a config is one of these, or one of these, '_' and a word of the user's: several
 # settings of one task stand side by side (mmlu, mmlu_aware).
 TASK_CONFIGS: dict[str, type] = {
@@ -228,6 +267,7 @@ TASK_CONFIGS: dict[str, type] = {
     'bmlama': BmlamaConfig,
     'xcopa': XcopaConfig,
     'belebele': BelebeleConfig,
+    'embedding': EmbeddingConfig,
 }
 
 

@@ -130,6 +130,26 @@ def encode_documents(
     return encoded
 
 
+def encode_spans(
+    tokenizer: PreTrainedTokenizerFast, text: str
+) -> tuple[list[int], list[tuple[int, int]], int]:
+    """Token ids of a text, and which letters of it each stands for.
+
+    Returns:
+      The ids, with what the tokenizer puts before a text; (start, end) in the text of each id that
+      is of the text; and how many stand before them. Tokens of one letter's bytes share its span.
+
+    Raises:
+      ValueError: for a text without a token.
+    """
+    start, _ = _added(tokenizer)
+    whole = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    if not whole['input_ids']:
+        raise ValueError(f'{text[:40]!r} gives no token')
+    spans = [(int(a), int(b)) for a, b in whole['offset_mapping']]
+    return start + whole['input_ids'], spans, len(start)
+
+
 def bos_policy(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
     """What the tokenizer adds to a plain text by itself, for the record."""
     start, end = _added(tokenizer)

@@ -22,8 +22,11 @@ from xlbarrier.text import languages, world
 SOURCE = 'en'
 ALIKE = 4  # a real name of so many letters may not stand inside an invented one
 # Parts of invented names that would read as an insult in one of the languages here.
-UNWELCOME = ('nigr', 'niga', 'nige', 'puta', 'puto', 'kaka', 'kuka', 'pedo', 'gagi', 'merd', 'fick',
-             'fika', 'tito', 'nazi', 'pipi', 'pisi', 'popo', 'tets', 'kurv', 'gove', 'fote', 'porn', 'pusi')  # fmt: skip
+UNWELCOME = (
+    *('nigr', 'niga', 'nige', 'puta', 'puto', 'kaka', 'kuka', 'pedo', 'gagi', 'merd', 'fick'),
+    *('fika', 'tito', 'nazi', 'pipi', 'pisi', 'popo', 'tets', 'kurv', 'gove', 'fote', 'porn'),
+    *('pusi',),
+)
 TRIES = 40  # draws for one name before it is told that there are none left
 
 

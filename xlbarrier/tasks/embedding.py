@@ -1,0 +1,218 @@
+"""Embedding alignment: does a model hold a text and its word-mixed version for alike?
+
+Chua et al. 2024 (arXiv 2406.16135, section 3): a share of a text's words is put into another
+language; the vector of the mixed text should lie close to that of the text, closer than that of the
+text with random tokens in the same places. Measured at every depth.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from xlbarrier import metrics
+from xlbarrier.config_tasks import EmbeddingConfig
+from xlbarrier.corpus import draw, sources
+from xlbarrier.data.tokenize import PreTrainedTokenizerFast, encode_spans
+from xlbarrier.metrics.estimate import Estimate
+from xlbarrier.scoring.embed import Passage
+from xlbarrier.tasks.files import DataError
+from xlbarrier.text import languages as languages_lib
+from xlbarrier.text import segment
+from xlbarrier.translate import base as translate
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text whose words can be replaced.
+
+    Attributes:
+      id: where it stands in the source.
+      text: as it is.
+      spans: (start, end) of its words.
+      words: of each target language, word number -> translation; words without one are absent.
+      order: the words in the order in which they are replaced: more at a higher rate, the same
+        ones first.
+    """
+
+    id: str
+    text: str
+    spans: tuple[tuple[int, int], ...]
+    words: dict[str, dict[int, str]]
+    order: tuple[int, ...]
+
+    def chosen(self, language: str, rate: float) -> list[int]:
+        """Numbers of the words that are replaced at a rate, as far as there are translations."""
+        wanted = max(1, round(rate * len(self.spans)))
+        return sorted([n for n in self.order if n in self.words[language]][:wanted])
+
+    def mixed(self, language: str, rate: float, pad: str = '') -> str:
+        """The text with its chosen words in the language; `pad` on both sides of each."""
+        pieces, end = [], 0
+        for number in self.chosen(language, rate):
+            start, stop = self.spans[number]
+            pieces += [self.text[end:start], pad, self.words[language][number], pad]
+            end = stop
+        return ''.join([*pieces, self.text[end:]])
+
+
+def read(config: EmbeddingConfig, where: str) -> list[Text]:
+    """The first paragraphs of the source that are long enough, cut to the same number of words.
+
+    Each word is translated alone, so any translator will do; a word that comes back as it is
+    (a name, a number, one without an entry) is not replaced.
+
+    Raises:
+      TranslatorError, SourceError: for files that cannot be used.
+      DataError: when the source has too few paragraphs.
+    """
+    translator = translate.make(config.translator)
+    source = config.text.language
+    translate.check(translator, source, config.languages)
+    cut = list(_paragraphs(config))
+    if len(cut) < config.texts:
+        raise DataError(
+            f'{where}.texts is {config.texts}; {config.source} has {len(cut)} paragraphs of at'
+            f' least {config.words} words: ask for fewer, or for fewer words'
+        )
+    made = []
+    for id_, text, spans in cut:
+        told = [text[a:b] for a, b in spans]
+        words = {
+            code: {
+                number: new
+                for number, (word, new) in enumerate(
+                    zip(told, translator.translate(told, source, code), strict=True)
+                )
+                if isinstance(new, str) and new.strip() and new.casefold() != word.casefold()
+            }
+            for code in config.languages
+        }
+        if len(config.languages) > 1:
+            words[languages_lib.SEVERAL] = _in_several(words, config.seed, id_)
+        order = draw.shuffled(range(len(spans)), config.seed, f'embedding order {id_}')
+        made.append(Text(id_, text, spans, words, tuple(order)))
+    bare = next(((t.id, code) for t in made for code, found in t.words.items() if not found), None)
+    if bare:
+        raise DataError(
+            f'{where}: no word of the paragraph {bare[0]} of {config.source} has a translation into'
+            f' {bare[1]}: is config.text.language right, and the word list whole?'
+        )
+    return made
+
+
+def _paragraphs(
+    config: EmbeddingConfig,
+) -> Iterator[tuple[str, str, tuple[tuple[int, int], ...]]]:
+    """(id, text, spans of its words) of as many as are asked for."""
+    left = config.texts
+    for document in sources.open_source(config.source, config.text).documents():
+        for part in document.parts:
+            text = part.text.strip()
+            spans = word_spans(text, config.text.language)
+            if left and not part.heading and len(spans) >= config.words:
+                spans = spans[: config.words]
+                yield str(part.row), text[: spans[-1][1]], tuple(spans)
+                left -= 1
+        if not left:
+            return
+
+
+def word_spans(text: str, language: str) -> list[tuple[int, int]]:
+    """(start, end) of each word of a text."""
+    spans, end = [], 0
+    for word in segment.words(text, language):
+        start = text.index(word, end)
+        end = start + len(word)
+        spans.append((start, end))
+    return spans
+
+
+def _in_several(words: dict[str, dict[int, str]], seed: int, id_: str) -> dict[int, str]:
+    """Each word in a language drawn from those that have it."""
+    mixed = {}
+    for number in sorted(set().union(*words.values())):
+        having = [code for code in words if number in words[code]]
+        code = having[draw.below(seed, f'embedding language {id_}', number, len(having))]
+        mixed[number] = words[code][number]
+    return mixed
+
+
+def passages(
+    text: Text, tokenizer: PreTrainedTokenizerFast, config: EmbeddingConfig, vocabulary: np.ndarray
+) -> dict[tuple[str, float], tuple[Passage, Passage, Passage]]:
+    """(language, rate) -> the text, its mixed version, and its control, tokenised.
+
+    The control has the text's own tokens, but for those that a replaced word touches: each of them
+    becomes a token drawn uniformly from `vocabulary`, at every rate the same one.
+    """
+    ids, spans, skip = encode_spans(tokenizer, text.text)
+    plain = Passage(tuple(ids), skip)
+    drawn = draw.words(config.seed, f'embedding control {text.id}', 0, len(ids)) % np.uint64(
+        len(vocabulary)
+    )
+    dense = not languages_lib.language(config.text.language).spaces
+    found = {}
+    for language in text.words:
+        pad = ' ' if dense and languages_lib.language(language).spaces else ''
+        for rate in config.rates:
+            chosen = [text.spans[number] for number in text.chosen(language, rate)]
+            control = list(ids)
+            for place, (start, end) in enumerate(spans, start=skip):
+                if any(a < end and start < b for a, b in chosen):
+                    control[place] = int(vocabulary[drawn[place]])
+            mixed, _, _ = encode_spans(tokenizer, text.mixed(language, rate, pad))
+            found[language, rate] = (
+                plain,
+                Passage(tuple(mixed), skip),
+                Passage(tuple(control), skip),
+            )
+    return found
+
+
+def ordinary_tokens(tokenizer: PreTrainedTokenizerFast) -> np.ndarray:
+    """int64: the ids of all tokens but special and added ones."""
+    added = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
+    return np.array([i for i in range(len(tokenizer)) if i not in added], np.int64)
+
+
+def row_of(estimate: Estimate) -> Row:
+    """The fields of a result row that an estimate has."""
+    row = {
+        'value': estimate.value,
+        'n': estimate.n,
+        'ci_low': estimate.low,
+        'ci_high': estimate.high,
+    }
+    return row | ({'reason': estimate.reason} if estimate.value is None else {})
+
+
+def alignment_rows(
+    vectors: Sequence[np.ndarray], rate: float, language: str, *, draws: int, seed: int
+) -> list[Row]:
+    """The numbers of one language and rate, at every depth.
+
+    Args:
+      vectors: of texts, mixed versions and controls, each float32 [texts, L + 1, D].
+      rate: share of the words.
+      language: of the replaced words.
+      draws, seed: of the bootstrap.
+    """
+    rows = []
+    depths = vectors[0].shape[1]
+    for depth in range(depths):
+        found = metrics.mixing_alignment(*(v[:, depth] for v in vectors), draws=draws, seed=seed)
+        numbers = {'cosine_mixed': found.mixed, 'cosine_control': found.control, 'auc': found.auc}
+        for metric, estimate in numbers.items():
+            row = {
+                'variant': f'mix:{rate:g}',
+                'language': language,
+                'method': f'mean_hidden:{"last" if depth == depths - 1 else depth}',
+                'metric': metric,
+                **row_of(estimate),
+            }
+            rows.append(row | ({'chance': 0.5} if metric == 'auc' else {}))
+    return rows
