@@ -16,7 +16,7 @@ def get_config() -> ConfigDict:
     config = ConfigDict()
     config.mode = 'study'  # study, eval, train, corpus, rescore, prompts, report, convert, compile
     config.seed = 0  # of the data order and of new parameters
-    # One fine-tuned model each; also single:LANGUAGE and monolingual-mix.
+    # One fine-tuned model each; also single:LANGUAGE, monolingual-mix, and data (files alone).
     config.arms = ('english', 'mixed')
     config.preview = 0  # mode corpus: show so many units and build nothing
 
@@ -52,6 +52,13 @@ def get_config() -> ConfigDict:
     config.corpus.seed = 0  # of wordings, order and language draw
     config.corpus.documents = 0  # at most so many; 0: all there are
     config.corpus.shares = ()  # of the languages in drawn text; (): uniform
+
+    config.data = ConfigDict()  # question-answer files that every arm is trained on too
+    config.data.files = ()  # globs of JSONL, JSON, CSV or Parquet; see docs/training_data.md
+    config.data.weights = ()  # shares of tokens: the arm's text, then each glob; (): as they are
+    config.data.template = 'auto'  # plain, alpaca, tofu, tofu-llama2, chat
+    config.data.loss = 'answer'  # or all
+    config.data.too_long = 'error'  # or drop: an example longer than a row
 
     config.train = ConfigDict()
     config.train.method = 'full'  # or lora

@@ -12,9 +12,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from xlbarrier import config_corpus, config_rescore
+from xlbarrier import config_corpus, config_data, config_rescore
 from xlbarrier.config_checks import ConfigError, at_least, distinct, each_of, nearest, one_of
 from xlbarrier.config_corpus import CorpusConfig
+from xlbarrier.config_data import DATA_ARM, DataConfig
 from xlbarrier.config_rescore import RescoreConfig
 from xlbarrier.config_tasks import TASK_CONFIGS, kind_of
 
@@ -112,6 +113,7 @@ class RunConfig:
     mesh: MeshConfig = field(default_factory=MeshConfig)
     score: ScoreConfig = field(default_factory=ScoreConfig)
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
+    data: DataConfig = field(default_factory=DataConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     arms: tuple[str, ...] = ARMS
     preview: int = 0  # mode corpus: show so many units in every language, and build nothing
@@ -257,6 +259,7 @@ def _check_values(config: RunConfig) -> None:
     one_of('config.score.letter_tokens', config.score.letter_tokens, ('natural', 'published'))
     at_least('config.score', config.score, row_tokens=16, rows_per_device=1)
     config_corpus.check(config.corpus)
+    config_data.check(config.data, config.arms, config.mode)
     at_least('config', config, preview=0)
     _check_train(config.train)
     if not config.export.shard_gb > 0:
@@ -277,7 +280,9 @@ def _check_arms(arms: tuple[str, ...]) -> None:
     for i, arm in enumerate(arms):
         kind, colon, language = arm.partition(':')
         if not (kind == 'single' and colon and language):
-            one_of(f'config.arms[{i}]', arm, (*ARMS, 'monolingual-mix', 'single:LANGUAGE'))
+            one_of(
+                f'config.arms[{i}]', arm, (*ARMS, 'monolingual-mix', 'single:LANGUAGE', DATA_ARM)
+            )
     distinct('config.arms', arms)
 
 

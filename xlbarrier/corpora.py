@@ -11,6 +11,7 @@ from absl import logging
 from xlbarrier import multihost
 from xlbarrier import run as run_lib
 from xlbarrier.config import RunConfig
+from xlbarrier.config_data import DATA_ARM
 from xlbarrier.corpus import build as corpus_lib
 from xlbarrier.corpus import preview, sources
 from xlbarrier.progress import Progress
@@ -64,8 +65,13 @@ def _told(folder: pathlib.Path) -> str:
     )
 
 
+def _arms(config: RunConfig) -> tuple[str, ...]:
+    """The arms that have text of their own."""
+    return tuple(arm for arm in config.arms if arm != DATA_ARM)
+
+
 def _folders(run: run_lib.Run, config: RunConfig) -> dict[str, pathlib.Path]:
-    return {arm: run.path('corpus', arm) for arm in config.arms}
+    return {arm: run.path('corpus', arm) for arm in _arms(config)}
 
 
 def _build(run: run_lib.Run, config: RunConfig, tasks: Mapping[str, Task]) -> None:
@@ -73,7 +79,7 @@ def _build(run: run_lib.Run, config: RunConfig, tasks: Mapping[str, Task]) -> No
     folders = _folders(run, config)
     if not all((folder / 'manifest.json').exists() for folder in folders.values()):
         with Progress('checking the corpora'):
-            corpus_lib.check(config.corpus, config.arms, run.path('corpus'))
+            corpus_lib.check(config.corpus, _arms(config), run.path('corpus'))
     for arm, folder in folders.items():
         with Progress(f'corpus of the {arm} arm'):
             corpus_lib.build(config.corpus, arm, folder, **of_text)
@@ -86,7 +92,8 @@ def _show(folder: pathlib.Path, config: RunConfig, tasks: Mapping[str, Task]) ->
             "config.preview is for text sources; config.corpus.source is 'countries': look into"
             ' the corpus itself, its rows hold the units'
         )
-    arm = next((arm for arm in config.arms if arm in ('mixed', 'monolingual-mix')), config.arms[0])
+    arms = _arms(config)
+    arm = next((arm for arm in arms if arm in ('mixed', 'monolingual-mix')), arms[0])
     colour = sys.stdout.isatty() and not os.environ.get('NO_COLOR')
     colour = colour or bool(os.environ.get('FORCE_COLOR'))
     folder = folder.expanduser().resolve() / 'corpus'
