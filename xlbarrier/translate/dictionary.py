@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 
 import snowballstemmer
 
@@ -84,7 +85,7 @@ class DictionaryTranslator:
         """
         self._stem = stem
         self._words: dict[str, dict[str, dict[str, str]]] = {}
-        parts = [_RULES, f'stem={stem}', f'snowball={snowballstemmer.__version__}' if stem else '']
+        parts = [_RULES, f'stem={stem}', f'snowball={version("snowballstemmer")}' if stem else '']
         for (source, target), path in places.find(place).items():
             words, files = wordlists.read(path)
             self._words.setdefault(source, {})[target] = words
