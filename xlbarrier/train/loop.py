@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from absl import logging
 from flax import nnx
@@ -91,6 +92,7 @@ def train(
         targets = config.lora_targets
         lora.add_lora(decoder, config.lora_rank, config.lora_alpha, targets, seed)
     graph, params, frozen = split_decoder(decoder, config)
+    params = jax.tree.map(_own, params)
     identity = _identity(packed, config, seed)
     with Checkpoints(pathlib.Path(folder)) as checkpoints:
         state, tokens = _start(checkpoints, params, config, identity)
@@ -126,6 +128,15 @@ def train(
                     raise Stopped
     nnx.update(decoder, state.params)
     return decoder
+
+
+def _own(array: jax.Array) -> jax.Array:
+    """An array that can be donated: on a CPU, what was loaded lies in memory of numpy's."""
+    if jax.default_backend() != 'cpu':
+        return array
+    copied = jnp.copy(array).block_until_ready()
+    array.delete()
+    return copied
 
 
 class _Reporter:
