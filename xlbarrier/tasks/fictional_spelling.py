@@ -48,7 +48,7 @@ def spell(stem: Stem, code: str) -> str:
     return SCRIPTS[code](stem)
 
 
-_OPEN_E = r'e(?![nrls](?:[^aeiou]|$))'  # no consonant closes its syllable
+_OPEN_E = r'e(?![nrls](?:[^aeiouI]|$))'  # no consonant closes its syllable
 _S_BETWEEN = r'(?<=[aeiou])s(?=[aeiou])'
 LAND_ENDINGS = {
     **dict.fromkeys(('en', 'es', 'it', 'pl', 'pt'), 'ia'),
@@ -102,11 +102,11 @@ def _hebrew(stem: Stem) -> str:
         last = number == len(stem.syllables) - 1
         name += 'וו' if onset == 'v' and number else _HEBREW[onset]
         open_end = last and not coda and vowel in 'ae'
-        merged = onset == 'v' and number and vowel in 'ou'
-        name += 'ה' if open_end else '' if merged else _HEBREW_VOWELS[vowel]
+        name += 'ה' if open_end else _HEBREW_VOWELS[vowel]
         name += _HEBREW.get(coda, '')
     if stem.land:
         name += 'ה'
+    name = re.sub('ו{3,}', 'וו', name)
     return name[:-1] + _HEBREW_FINAL.get(name[-1], name[-1])
 
 
