@@ -256,6 +256,52 @@ class EmbeddingConfig:
             )
 
 
+@dataclass(frozen=True)
+class FictionalConfig:
+    """Facts of an invented world, made from the seed: what crosses into another language?
+
+    The conductivity test of Gao et al. 2024 for any language and size. The task also gives the
+    rows to train on: name them in config.data.files as 'task:' and the task's name.
+    """
+
+    languages: tuple[str, ...] = ('en', 'de', 'fr')  # English, and those it is to cross into
+    relations: tuple[str, ...] = ('place_continent',)  # or person_place
+    facts: int = 40  # of each relation, half of each type
+    continents: int = 8
+    wordings: int = 3  # of each fact in training; it is asked in another one
+    choices: int = 4  # options of a question
+    methods: tuple[str, ...] = ('loglikelihood', 'greedy')
+    gate: float = 0.9  # least accuracy of what is taught; below it there is no XRR
+    seed: int = 0
+
+    def check(self, where: str) -> None:
+        """Raises ConfigError, naming the field."""
+        each_of(f'{where}.relations', self.relations, ('place_continent', 'person_place'))
+        _check_conductivity(where, self)
+        at_least(where, self, facts=2, continents=2, wordings=1, choices=2)
+        if self.wordings > 3:
+            raise ConfigError(f'{where}.wordings is {self.wordings}; wanted at most 3')
+
+
+@dataclass(frozen=True)
+class ConductivityConfig:
+    """CLiKA's published fictional set (Gao et al. 2024); it gives its training rows too."""
+
+    source: str = ''  # folder that holds the published train and test folders
+    languages: tuple[str, ...] = ('en', 'de')  # English, and those it is to cross into
+    methods: tuple[str, ...] = ('loglikelihood', 'greedy')
+    limit: int = 0  # the first so many questions of a sheet; 0: all
+    gate: float = 0.9  # least accuracy of what is taught; below it there is no XRR
+    seed: int = 0  # of the options of a translation
+
+    def check(self, where: str) -> None:
+        """Raises ConfigError, naming the field."""
+        _check_source(where, self.source)
+        _check_conductivity(where, self)
+        each_of(f'{where}.languages', self.languages, CLIKA_LANGUAGES)
+        at_least(where, self, limit=0)
+
+
 # A task's name in a config is one of these, or one of these, '_' and a word of the user's: several
 # settings of one task stand side by side (mmlu, mmlu_aware).
 TASK_CONFIGS: dict[str, type] = {
@@ -268,6 +314,8 @@ TASK_CONFIGS: dict[str, type] = {
     'xcopa': XcopaConfig,
     'belebele': BelebeleConfig,
     'embedding': EmbeddingConfig,
+    'fictional': FictionalConfig,
+    'conductivity': ConductivityConfig,
 }
 
 
@@ -281,6 +329,18 @@ def _check_asking(where: str, task: object, more_methods: tuple[str, ...] = ()) 
     each_of(f'{where}.variants', task.variants, VARIANTS)
     each_of(f'{where}.methods', task.methods, (*METHODS, *more_methods))
     distinct(f'{where}.languages', task.languages)
+
+
+def _check_conductivity(where: str, task: object) -> None:
+    each_of(f'{where}.methods', task.methods, ('loglikelihood', 'greedy'))
+    distinct(f'{where}.languages', task.languages)
+    if 'en' not in task.languages or len(task.languages) < 2:
+        raise ConfigError(
+            f'{where}.languages is {task.languages}; wanted en, in which all is taught, and at'
+            ' least one language more'
+        )
+    if not 0 <= task.gate <= 1:
+        raise ConfigError(f'{where}.gate is {task.gate}; wanted 0 <= gate <= 1')
 
 
 def _check_source(where: str, source: str) -> None:
