@@ -56,7 +56,7 @@ def get_config() -> ConfigDict:
     config.data = ConfigDict()  # question-answer files that every arm is trained on too
     config.data.files = ()  # globs of JSONL, JSON, CSV or Parquet; see docs/training_data.md
     config.data.weights = ()  # shares of tokens: the arm's text, then each glob; (): as they are
-    config.data.template = 'auto'  # plain, alpaca, tofu, tofu-llama2, chat
+    config.data.template = 'auto'  # plain, raw, alpaca, clika, tofu, tofu-llama2, chat
     config.data.loss = 'answer'  # or all
     config.data.too_long = 'error'  # or drop: an example longer than a row
 

@@ -1,6 +1,7 @@
 """Packed rows: every token once, segments and weights in step with each other."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xlbarrier.data.pack import PackedRows, pack
+from xlbarrier.data.examples import Encoded, ExamplePacker, best_fit
+from xlbarrier.data.pack import PackedRows, RowWriter, flow, pack, read_record
 from xlbarrier.run import RunError
 
 DOCUMENTS = st.lists(st.lists(st.integers(1, 60_000), max_size=23), min_size=1, max_size=12).filter(
@@ -173,19 +175,20 @@ def test_damaged_rows_are_named(packed, tmp_path, name, damage, message):
         PackedRows.load(tmp_path)
 
 
-def test_a_save_that_is_killed_leaves_no_mixture(packed, tmp_path):
-    """Old rows of the same shape are there; the process dies between two arrays."""
+@pytest.mark.parametrize('replaced', range(5))
+def test_a_save_that_is_killed_leaves_no_mixture(packed, tmp_path, replaced):
+    """Old rows of the same shape are there; the process dies as it puts a file in its place."""
     packed.save(tmp_path)
     program = f"""
 import os, pathlib, signal
 from xlbarrier.data import pack
-real, calls = pack._save, []
-def save(path, array):
-    calls.append(path)
-    if len(calls) == 3:
+real, calls = os.replace, []
+def replace(old, new):
+    if len(calls) == {replaced}:
         os.kill(os.getpid(), signal.SIGKILL)
-    real(path, array)
-pack._save = save
+    calls.append(new)
+    real(old, new)
+os.replace = replace
 pack.pack([[9] * {packed.tokens.size}], 8).save(pathlib.Path({str(tmp_path)!r}))
 """
     answer = subprocess.run([sys.executable, '-c', program], env=os.environ, timeout=60)
@@ -194,16 +197,108 @@ pack.pack([[9] * {packed.tokens.size}], 8).save(pathlib.Path({str(tmp_path)!r}))
         PackedRows.load(tmp_path)
     packed.save(tmp_path)
     assert cells(PackedRows.load(tmp_path)) == cells(packed)
+    names = sorted(p.name for p in tmp_path.iterdir())
+    assert names == ['positions.npy', 'rows.json', 'tokens.npy', 'until.npy', 'weights.npy']
 
 
-def test_a_write_that_fails_names_the_file(packed, tmp_path, monkeypatch):
-    def full(path, array):
-        raise OSError(28, 'No space left on device')
-
-    monkeypatch.setattr('xlbarrier.data.pack._save', full)
-    with pytest.raises(RunError, match=r'cannot write .*tokens\.npy: No space left on device'):
-        packed.save(tmp_path)
-    monkeypatch.undo()
+def test_a_write_that_fails_names_the_file(packed, tmp_path):
+    """A limit on the size of files stands in for a full disk: the system call fails alike."""
+    program = f"""
+import pathlib, resource
+from xlbarrier.data import pack
+resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
+pack.pack([[9] * 100_000], 8).save(pathlib.Path({str(tmp_path)!r}))
+"""
+    answer = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True)
+    assert re.search(r'RunError: cannot write .*tokens\.npy: File too large', answer.stderr)
+    assert not list(tmp_path.iterdir())
     (tmp_path / 'file').write_text('')
     with pytest.raises(RunError, match=r'cannot write .*file'):
         packed.save(tmp_path / 'file')
+
+
+# --- a stream, and rows written as they come
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(DOCUMENTS, min_size=1, max_size=4), ROW_TOKENS, st.integers(1, 60))
+def test_a_stream_gives_the_rows_of_the_whole(batches, row_tokens, block_tokens):
+    blocks = list(flow(batches, row_tokens, block_tokens))
+    whole = pack([document for batch in batches for document in batch], row_tokens)
+    assert [row for block in blocks for row in cells(block)] == cells(whole)
+    assert max(map(len, blocks)) <= max(1, block_tokens // row_tokens)
+
+
+def test_rows_written_as_they_come_are_those_saved_at_once(packed, tmp_path):
+    packed.save(tmp_path / 'a', {'note': 'é'})
+    with RowWriter(tmp_path / 'b', 8) as writer:
+        for first in range(len(packed)):
+            writer.add(PackedRows(*(getattr(packed, n)[first : first + 1] for n in FIELDS)))
+        assert cells(writer.finish({'note': 'é'})) == cells(packed)
+    for path in (tmp_path / 'a').iterdir():
+        assert path.read_bytes() == (tmp_path / 'b' / path.name).read_bytes(), path.name
+    assert read_record(tmp_path / 'b') == {'rows': len(packed), 'row_tokens': 8, 'note': 'é'}
+
+
+# --- examples that stay whole
+
+EXAMPLES = st.lists(st.lists(st.integers(1, 60_000), min_size=1, max_size=9), min_size=1)
+
+
+@settings(deadline=None, max_examples=200)
+@given(EXAMPLES, st.integers(9, 25), st.randoms(use_true_random=False))
+def test_examples_stay_whole_once_each_and_keep_their_weights(documents, row_tokens, random):
+    weights = [[random.choice([0.0, 1.0]) for _ in ids] for ids in documents]
+    with ExamplePacker(row_tokens) as packer:
+        packer.add(Encoded(*pair) for pair in zip(documents, weights, strict=True))
+        rows = [row for block in packer.rows() for row in cells(block)]
+    found = []
+    for row in rows:
+        at = 0
+        while at < row_tokens and row[at][0]:
+            end = row[at][2] + 1
+            segment = row[at:end]
+            assert [cell[1] for cell in segment] == list(range(end - at))
+            assert {cell[2] for cell in segment} == {end - 1}
+            found.append((tuple(c[0] for c in segment), tuple(c[3] for c in segment)))
+            at = end
+        assert row[at:] == [(0, 0, j, 0.0) for j in range(at, row_tokens)]
+    wanted = [(tuple(i), (0.0, *w[1:])) for i, w in zip(documents, weights, strict=True)]
+    assert sorted(found) == sorted(wanted)
+
+
+def best_fit_reference(lengths, row_tokens):
+    """One item after another, looking at every row."""
+    rooms, chosen = [], {}
+    for i in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        fitting = [(room, row) for row, room in enumerate(rooms) if room >= lengths[i]]
+        row = min(fitting)[1] if fitting else len(rooms)
+        if row == len(rooms):
+            rooms.append(row_tokens)
+        rooms[row] -= lengths[i]
+        chosen[i] = row
+    return len(rooms), chosen
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=40), st.integers(12, 30))
+def test_best_fit_needs_as_few_rows_as_one_item_after_another(lengths, row_tokens):
+    row_of = best_fit(np.array(lengths), row_tokens)
+    rows, _ = best_fit_reference(lengths, row_tokens)
+    sums = np.bincount(row_of, lengths)
+    assert sums.max() <= row_tokens and (sums > 0).all()
+    assert len(sums) == rows
+    _, firsts = np.unique(row_of, return_index=True)
+    assert (np.diff(firsts) > 0).all()  # rows are numbered as their first examples come
+    assert (best_fit(np.array(lengths), row_tokens) == row_of).all()
+
+
+def test_examples_that_fit_no_row_are_refused():
+    with pytest.raises(ValueError, match='1 to 9; wanted 1 to row_tokens = 8'):
+        best_fit(np.array([1, 9]), 8)
+    with pytest.raises(ValueError, match='0 to 3'):
+        best_fit(np.array([0, 3]), 8)
+    with ExamplePacker(8) as packer, pytest.raises(ValueError, match='no example'):
+        list(packer.rows())
+    with pytest.raises(ValueError, match='row_tokens is 1'):
+        ExamplePacker(1)

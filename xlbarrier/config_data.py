@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from xlbarrier.config_checks import ConfigError, distinct, one_of
 
 DATA_ARM = 'data'  # the arm that has no text of its own, only the files
-TEMPLATES = ('auto', 'plain', 'alpaca', 'tofu', 'tofu-llama2', 'chat')
+TEMPLATES = ('auto', 'plain', 'raw', 'alpaca', 'clika', 'tofu', 'tofu-llama2', 'chat')
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class DataConfig:
         the mixture.
       weights: share of the training tokens of each part: of the arm's text first, where the arm
         has text, then of each glob; (): every part as large as it is. A weight of 0 leaves out.
-      template: how an example is written out, see data/templates.py; 'auto': by its fields.
+      template: how an example is written out, see qa/templates.py; 'auto': by its fields.
       loss: 'answer', or 'all' tokens.
       too_long: what becomes of an example longer than train.row_tokens: 'error', or 'drop', which
         counts it.

@@ -1,10 +1,13 @@
 """Tokenizers, and the boundary between a context and its continuation."""
 
 import functools
+import hashlib
+import json
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 from gguf import GGUFReader
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
@@ -103,8 +106,8 @@ def encode_pair(
         continuation = context[-spaces:] + continuation
         context = context[:-spaces]
     start, _ = _added(tokenizer)
-    whole = _with_start(tokenizer, start, _plain(tokenizer, context + continuation))
-    cut = len(_with_start(tokenizer, start, _plain(tokenizer, context)))
+    whole = _with_start(start, _plain(tokenizer, context + continuation))
+    cut = len(_with_start(start, _plain(tokenizer, context)))
     if cut == 0:
         raise ValueError(
             f'the context of {continuation[:40]!r} has no token and this tokenizer adds no BOS,'
@@ -119,35 +122,92 @@ def encode_documents(
     tokenizer: PreTrainedTokenizerFast, texts: Iterable[str], batch: int = 1000
 ) -> list[list[int]]:
     """Token ids of whole documents: BOS by the tokenizer's policy, EOS at the end if it has one."""
-    start, _ = _added(tokenizer)
+    return [ids for some in encode_stream(tokenizer, texts, batch) for ids in some]
+
+
+def encode_stream(
+    tokenizer: PreTrainedTokenizerFast, texts: Iterable[str], batch: int = 1000
+) -> Iterator[list[list[int]]]:
+    """`encode_documents` of a stream: so many documents at a time, fewer where they are long.
+
+    The tokenizer library cuts a batch over its own threads (RAYON_NUM_THREADS,
+    TOKENIZERS_PARALLELISM).
+    """
+    core, (start, _) = _core(tokenizer), _added(tokenizer)
     end = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
-    texts = list(texts)
-    encoded = []
-    for first in range(0, len(texts), batch):
-        for ids in _plain(tokenizer, texts[first : first + batch]):
-            ids = _with_start(tokenizer, start, ids)
+    for some in batches(texts, len, batch):
+        encoded = []
+        for encoding in core.encode_batch_fast(some, add_special_tokens=False):
+            ids = _with_start(start, encoding.ids)
             encoded.append(ids if ids[-1:] == end else ids + end)
-    return encoded
+        yield encoded
 
 
 def encode_spans(
-    tokenizer: PreTrainedTokenizerFast, text: str
-) -> tuple[list[int], list[tuple[int, int]], int]:
-    """Token ids of a text, and which letters of it each stands for.
+    tokenizer: PreTrainedTokenizerFast,
+    texts: Sequence[str],
+    spans: Sequence[Sequence[tuple[int, int]]],
+    ends: Sequence[bool],
+) -> list[tuple[list[int], list[float]]]:
+    """Token ids of texts, and which of them are to be predicted: those that lie in given spans.
+
+    A text is tokenised as one string, so that merges are those of running text. A token counts as
+    in a span when it covers a character of it: a space before the answer that makes one token with
+    the answer's first word does not keep that word out. Where the span starts after a space this is
+    the boundary of `encode_pair`, but for white space that is a token of its own: it belongs to the
+    context here.
+
+    Args:
+      tokenizer: BOS comes once, if its own policy adds it, and is never predicted.
+      texts: B texts.
+      spans: of each text, (start, end) in characters.
+      ends: of each text, whether EOS follows, which is then predicted; where the text ends with
+        it, that one is taken.
 
     Returns:
-      The ids, with what the tokenizer puts before a text; (start, end) in the text of each id that
-      is of the text; and how many stand before them. Tokens of one letter's bytes share its span.
-
-    Raises:
-      ValueError: for a text without a token.
+      B pairs of ids and weights, 1.0 for a token to be predicted and 0.0 for others.
     """
-    start, _ = _added(tokenizer)
-    whole = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-    if not whole['input_ids']:
-        raise ValueError(f'{text[:40]!r} gives no token')
-    spans = [(int(a), int(b)) for a, b in whole['offset_mapping']]
-    return start + whole['input_ids'], spans, len(start)
+    core, (start, _) = _core(tokenizer), _added(tokenizer)
+    eos = tokenizer.eos_token_id
+    encoded = []
+    found = core.encode_batch(list(texts), add_special_tokens=False)
+    for encoding, wanted, end in zip(found, spans, ends, strict=True):
+        ids, weights = encoding.ids, np.zeros(len(encoding.ids), np.float32)
+        places = np.array(encoding.offsets, np.int64).reshape(-1, 2)
+        # White space may come with no width, at the end of where it stands.
+        first = places[:, 0] - (places[:, 0] == places[:, 1])
+        for low, high in wanted:
+            weights[(places[:, 1] > low) & (first < high)] = 1
+        whole = _with_start(start, ids)
+        weights = [0.0] * (len(whole) - len(ids)) + weights.tolist()
+        if end and eos is not None:
+            if whole[-1:] == [eos]:
+                weights[-1] = 1.0
+            else:
+                whole, weights = [*whole, eos], [*weights, 1.0]
+        encoded.append((whole, weights))
+    return encoded
+
+
+def batches(
+    items: Iterable[Any], size: Callable[[Any], int], most: int, characters: int = 1 << 20
+) -> Iterator[list[Any]]:
+    """Items in lists of at most `most`, closed once they hold so many characters by `size`."""
+    held, length = [], 0
+    for item in items:
+        held.append(item)
+        length += size(item)
+        if len(held) >= most or length >= characters:
+            yield held
+            held, length = [], 0
+    if held:
+        yield held
+
+
+def digest(tokenizer: PreTrainedTokenizerFast) -> str:
+    """SHA-256 (hex) of all that decides the ids of a text: vocabulary, merges, added tokens."""
+    parts = (tokenizer.backend_tokenizer.to_str(), tokenizer.eos_token, tokenizer.chat_template)
+    return hashlib.sha256(json.dumps([*parts, _added(tokenizer)]).encode()).hexdigest()
 
 
 def bos_policy(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
@@ -184,7 +244,19 @@ def _added(tokenizer: PreTrainedTokenizerFast) -> tuple[list[int], list[int]]:
     raise ValueError(f'this tokenizer makes {ids} of "a" and {plain} without special tokens')
 
 
-def _with_start(tokenizer: PreTrainedTokenizerFast, start: list[int], ids: list[int]) -> list[int]:
+def _core(tokenizer: PreTrainedTokenizerFast) -> Tokenizer:
+    """The library's tokenizer, set as transformers sets it for a plain call."""
+    core = tokenizer.backend_tokenizer
+    if core.truncation is not None:
+        core.no_truncation()
+    if core.padding is not None:
+        core.no_padding()
+    if core.encode_special_tokens != tokenizer.split_special_tokens:
+        core.encode_special_tokens = tokenizer.split_special_tokens
+    return core
+
+
+def _with_start(start: list[int], ids: list[int]) -> list[int]:
     # A rendered chat template already begins with BOS.
     return ids if ids and ids[:1] == start else start + ids
 
