@@ -333,6 +333,7 @@ def _check_asking(where: str, task: object, more_methods: tuple[str, ...] = ()) 
 
 def _check_conductivity(where: str, task: object) -> None:
     each_of(f'{where}.methods', task.methods, ('loglikelihood', 'greedy'))
+    one_of(f'{where}.methods[0]', task.methods[0], ('loglikelihood',))
     distinct(f'{where}.languages', task.languages)
     if 'en' not in task.languages or len(task.languages) < 2:
         raise ConfigError(

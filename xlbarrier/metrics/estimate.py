@@ -26,6 +26,12 @@ class Estimate(NamedTuple):
     reason: str | None = None
     p: float | None = None
 
+    def as_row(self) -> dict[str, float | int | str | None]:
+        """The fields of a row of results.json that it has."""
+        row = {'value': self.value, 'n': self.n, 'ci_low': self.low, 'ci_high': self.high}
+        row |= {} if self.p is None else {'p': self.p}
+        return row | ({} if self.reason is None else {'reason': self.reason})
+
 
 NO_ITEMS = 'there are no items'
 

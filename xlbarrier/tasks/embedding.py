@@ -15,7 +15,6 @@ from xlbarrier import metrics
 from xlbarrier.config_tasks import EmbeddingConfig
 from xlbarrier.corpus import draw, sources
 from xlbarrier.data.tokenize import PreTrainedTokenizerFast, encode_spans
-from xlbarrier.metrics.estimate import Estimate
 from xlbarrier.scoring.embed import Passage
 from xlbarrier.tasks.files import DataError
 from xlbarrier.text import languages as languages_lib
@@ -179,17 +178,6 @@ def ordinary_tokens(tokenizer: PreTrainedTokenizerFast) -> np.ndarray:
     return np.array([i for i in range(len(tokenizer)) if i not in added], np.int64)
 
 
-def row_of(estimate: Estimate) -> Row:
-    """The fields of a result row that an estimate has."""
-    row = {
-        'value': estimate.value,
-        'n': estimate.n,
-        'ci_low': estimate.low,
-        'ci_high': estimate.high,
-    }
-    return row | ({'reason': estimate.reason} if estimate.value is None else {})
-
-
 def alignment_rows(
     vectors: Sequence[np.ndarray], rate: float, language: str, *, draws: int, seed: int
 ) -> list[Row]:
@@ -212,7 +200,7 @@ def alignment_rows(
                 'language': language,
                 'method': f'mean_hidden:{"last" if depth == depths - 1 else depth}',
                 'metric': metric,
-                **row_of(estimate),
+                **estimate.as_row(),
             }
             rows.append(row | ({'chance': 0.5} if metric == 'auc' else {}))
     return rows

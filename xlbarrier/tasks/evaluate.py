@@ -47,6 +47,7 @@ COLUMNS_OF = {
         *((f'prediction_{name}', pa.int64()) for name in metrics.NORMALISATIONS),
     ),
     'letter': (('letter_scores', _REALS), ('letter_prediction', pa.int64())),
+    'greedy': (('greedy_correct', pa.bool_()),),
 }
 
 
@@ -69,8 +70,9 @@ def evaluate(
     Args:
       task: gives the questions.
       decoder, tokenizer, mesh: of the model.
-      methods: of 'loglikelihood' and 'letter'; the first one's answers are `scores`, `prediction`
-        and `correct`.
+      methods: of 'loglikelihood', 'letter' and 'greedy'; the first one's answers are `scores`,
+        `prediction` and `correct`. 'greedy' stands behind another: it asks whether greedy decoding
+        would write the right choice, so it has no prediction.
       folder: gets <task>/<variant>.<language>.parquet, in the columns of docs/run_folder.md.
       store, row_tokens, rows_per_device: as of `engine.score`.
       letter_tokens: 'natural' scores the letter as it follows the prompt in running text,
@@ -182,6 +184,8 @@ def _check_methods(methods: Sequence[str], known: Sequence[str] = tuple(COLUMNS_
     unknown = [method for method in methods if method not in known]
     if unknown or not methods or len(set(methods)) < len(methods):
         raise ValueError(f'methods are {tuple(methods)}; wanted some of {known}, once')
+    if methods[0] == 'greedy':
+        raise ValueError(f'methods are {tuple(methods)}; greedy stands behind another one')
 
 
 def _check_fits(
@@ -207,7 +211,10 @@ def _requests(
     for method in methods:
         try:
             prompt = task.render(question, method)
-            pairs = [encode_pair(tokenizer, prompt.context, c) for c in prompt.continuations]
+            continuations = prompt.continuations
+            if method == 'greedy':
+                continuations = (continuations[question.answer],)
+            pairs = [encode_pair(tokenizer, prompt.context, c) for c in continuations]
             if method == 'letter' and letter_tokens == 'published':
                 # As the published code asks: the whole prompt, its last spaces too.
                 context = tokenizer(prompt.context)['input_ids']
@@ -267,6 +274,8 @@ def _answer(
             'letter_scores': values['letter'].tolist(),
             'letter_prediction': int(values['letter'].argmax()),
         }
+    if 'greedy' in scores:
+        row['greedy_correct'] = scores['greedy'][0].is_greedy
     return row
 
 

@@ -8,7 +8,7 @@ no real one, in all of them.
 """
 
 import functools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from babel.core import get_global
@@ -56,10 +56,12 @@ class World:
 
     Attributes:
       names: of every land, place and person, by number: code -> spelling.
+      kinds: of each name: 'land', 'place' or 'person'.
       facts: in the order they are asked in.
     """
 
     names: tuple[dict[str, str], ...]
+    kinds: tuple[str, ...]
     facts: tuple[Fact, ...]
 
 
@@ -92,7 +94,9 @@ def make_world(
                 ' choices: invent more, or ask for fewer choices'
             )
     people = facts if 'person_place' in relations else 0
-    names = _names(continents, places, people, seed)
+    continents = continents if 'place_continent' in relations else 0
+    counts = {'land': continents, 'place': places, 'person': people}
+    names = _names(counts, seed)
     numbers = {
         'place_continent': (range(continents, continents + places), range(continents)),
         'person_place': (
@@ -104,7 +108,8 @@ def make_world(
     for relation in relations:
         subjects, answers = numbers[relation]
         made += _facts(relation, subjects, answers, choices, seed)
-    return World(tuple(names), tuple(made))
+    kinds = [kind for kind, count in counts.items() for _ in range(count)]
+    return World(tuple(names), tuple(kinds), tuple(made))
 
 
 def _facts(
@@ -121,11 +126,11 @@ def _facts(
         yield Fact(f'{relation}:{number}', relation, kind, subject, answer, tuple(shown))
 
 
-def _names(continents: int, places: int, people: int, seed: int) -> list[dict[str, str]]:
-    """Names of lands, places and people; none like another in any language."""
+def _names(counts: Mapping[str, int], seed: int) -> list[dict[str, str]]:
+    """So many names of each kind; none like another in any language."""
     taken: set[tuple[str, str]] = set()
     names: list[dict[str, str]] = []
-    for kind, count in (('land', continents), ('place', places), ('person', people)):
+    for kind, count in counts.items():
         for number in range(count):
             names.append(_name(kind, number, seed, taken))
     return names
