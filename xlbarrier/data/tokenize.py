@@ -189,6 +189,26 @@ def encode_spans(
     return encoded
 
 
+def encode_located(
+    tokenizer: PreTrainedTokenizerFast, text: str
+) -> tuple[list[int], list[tuple[int, int]], int]:
+    """Token ids of a text, and which of its characters each stands for.
+
+    Returns:
+      The ids, with what the tokenizer puts before a text; (start, end) in the text of each id that
+      is of the text; and how many stand before them. Tokens of one character's bytes share its
+      place.
+
+    Raises:
+      ValueError: for a text without a token.
+    """
+    start, _ = _added(tokenizer)
+    encoding = _core(tokenizer).encode(text, add_special_tokens=False)
+    if not encoding.ids:
+        raise ValueError(f'{text[:40]!r} gives no token')
+    return start + encoding.ids, list(encoding.offsets), len(start)
+
+
 def batches(
     items: Iterable[Any], size: Callable[[Any], int], most: int, characters: int = 1 << 20
 ) -> Iterator[list[Any]]:

@@ -14,7 +14,7 @@ import numpy as np
 from xlbarrier import metrics
 from xlbarrier.config_tasks import EmbeddingConfig
 from xlbarrier.corpus import draw, sources
-from xlbarrier.data.tokenize import PreTrainedTokenizerFast, encode_spans
+from xlbarrier.data.tokenize import PreTrainedTokenizerFast, encode_located
 from xlbarrier.scoring.embed import Passage
 from xlbarrier.tasks.files import DataError
 from xlbarrier.text import languages as languages_lib
@@ -148,7 +148,7 @@ def passages(
     The control has the text's own tokens, but for those that a replaced word touches: each of them
     becomes a token drawn uniformly from `vocabulary`, at every rate the same one.
     """
-    ids, spans, skip = encode_spans(tokenizer, text.text)
+    ids, spans, skip = encode_located(tokenizer, text.text)
     plain = Passage(tuple(ids), skip)
     drawn = draw.words(config.seed, f'embedding control {text.id}', 0, len(ids)) % np.uint64(
         len(vocabulary)
@@ -163,7 +163,7 @@ def passages(
             for place, (start, end) in enumerate(spans, start=skip):
                 if any(a < end and start < b for a, b in chosen):
                     control[place] = int(vocabulary[drawn[place]])
-            mixed, _, _ = encode_spans(tokenizer, text.mixed(language, rate, pad))
+            mixed, _, _ = encode_located(tokenizer, text.mixed(language, rate, pad))
             found[language, rate] = (
                 plain,
                 Passage(tuple(mixed), skip),

@@ -12,14 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xlbarrier import metrics, multihost
-from xlbarrier.data.tokenize import PreTrainedTokenizerFast, encode_pair
+from xlbarrier.data.tokenize import PreTrainedTokenizerFast, encode_pair, encode_spans
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.progress import Progress
 from xlbarrier.run import write_atomic
 from xlbarrier.scoring import engine
 from xlbarrier.scoring.plan import Request
 from xlbarrier.scoring.store import Score, ScoreStore
-from xlbarrier.tasks.base import LETTERS, Question, Task
+from xlbarrier.tasks.base import LETTERS, Prompt, Question, Task
 
 LETTER_TOKENS = ('natural', 'published')
 WRITTEN_ONLY = ('generate',)  # methods whose prompts are written, and not yet asked
@@ -211,10 +211,10 @@ def _requests(
     for method in methods:
         try:
             prompt = task.render(question, method)
-            continuations = prompt.continuations
             if method == 'greedy':
-                continuations = (continuations[question.answer],)
-            pairs = [encode_pair(tokenizer, prompt.context, c) for c in continuations]
+                pairs = [_written(tokenizer, prompt, question)]
+            else:
+                pairs = [encode_pair(tokenizer, prompt.context, c) for c in prompt.continuations]
             if method == 'letter' and letter_tokens == 'published':
                 # As the published code asks: the whole prompt, its last spaces too.
                 context = tokenizer(prompt.context)['input_ids']
@@ -234,6 +234,20 @@ def _requests(
         except ValueError as error:
             raise ValueError(f'question {question.id} in {question.language}: {error}') from error
     return groups
+
+
+def _written(
+    tokenizer: PreTrainedTokenizerFast, prompt: Prompt, question: Question
+) -> tuple[list[int], list[int]]:
+    """What is read and what has to be written, cut as training cuts them.
+
+    White space at the end of the context is read, unless it makes one token with what follows it.
+    """
+    text = prompt.context + prompt.continuations[question.answer]
+    span = (len(prompt.context), len(text))
+    ((ids, weights),) = encode_spans(tokenizer, [text], [[span]], [False])
+    cut = weights.index(1.0)
+    return ids[:cut], ids[cut:]
 
 
 def _answer(
