@@ -29,15 +29,16 @@ from xlbarrier.progress import Progress
 from xlbarrier.report import examples, page, tables
 from xlbarrier.scoring.store import ScoreStore
 from xlbarrier.tasks import evaluate, published
-from xlbarrier.tasks.base import Task
+from xlbarrier.tasks.base import Numbered, Task
 from xlbarrier.tasks.clika import Clika
+from xlbarrier.tasks.measured import Asked, MeasuredTask
 from xlbarrier.tasks.mmlu import Mmlu
 from xlbarrier.tasks.user import User
 from xlbarrier.tasks.worldfacts import WorldFacts
 from xlbarrier.train import loop
 
 BASE = 'base'
-TASKS: dict[str, Callable[..., Task]] = {
+TASKS: dict[str, Callable[..., Task | MeasuredTask]] = {
     'belebele': published.Belebele,
     'bmlama': published.Bmlama,
     'hp_quiz': published.HpQuiz,
@@ -60,14 +61,14 @@ def study(folder: pathlib.Path, config: RunConfig) -> None:
     for arm in config.arms:
         export = _fine_tune(run, config, mesh, arm, folders[arm])
         _measure(run, config, mesh, tasks, arm, export)
-    _finish(run, config)
+    _finish(run, config, tasks)
 
 
 def evaluation(folder: pathlib.Path, config: RunConfig) -> None:
     """One model on the tasks, and a report of it."""
     tasks, run, mesh = _begin(folder, config)
     _measure(run, config, mesh, tasks, BASE, config.model.source)
-    _finish(run, config)
+    _finish(run, config, tasks)
 
 
 def training(folder: pathlib.Path, config: RunConfig) -> None:
@@ -145,14 +146,14 @@ MODES = {
 }
 
 
-def make_tasks(config: RunConfig) -> dict[str, Task]:
+def make_tasks(config: RunConfig) -> dict[str, Task | MeasuredTask]:
     """The configured tasks by name; making them checks languages, templates and sizes."""
     return {name: TASKS[kind_of(name)](fields, name) for name, fields in config.tasks.items()}
 
 
 def _begin(
     folder: pathlib.Path, config: RunConfig
-) -> tuple[dict[str, Task], run_lib.Run, jax.sharding.Mesh]:
+) -> tuple[dict[str, Task | MeasuredTask], run_lib.Run, jax.sharding.Mesh]:
     """Everything that can be wrong with a config is found here, before any long work."""
     tasks = make_tasks(config)
     multihost.initialize()
@@ -181,7 +182,7 @@ def _measure(
     run: run_lib.Run,
     config: RunConfig,
     mesh: jax.sharding.Mesh,
-    tasks: dict[str, Task],
+    tasks: dict[str, Task | MeasuredTask],
     name: str,
     model_source: str | pathlib.Path,
 ) -> None:
@@ -209,13 +210,20 @@ def _measure(
             if run.lead
             else contextlib.nullcontext() as store
         ):
+            folder = run.folder / 'predictions' / name
+            if isinstance(task, MeasuredTask):
+                asked = Asked(
+                    *(name, model.decoder, model.tokenizer, mesh, folder, store), config.score
+                )
+                task.measure(asked)
+                continue
             evaluate.evaluate(
                 task,
                 model.decoder,
                 model.tokenizer,
                 methods=config.tasks[task_name].methods,
                 mesh=mesh,
-                folder=run.folder / 'predictions' / name,
+                folder=folder,
                 store=store,
                 row_tokens=config.score.row_tokens,
                 rows_per_device=config.score.rows_per_device,
@@ -303,15 +311,15 @@ def _packed(
     return packed
 
 
-def _finish(run: run_lib.Run, config: RunConfig) -> None:
+def _finish(run: run_lib.Run, config: RunConfig, tasks: dict[str, Task | MeasuredTask]) -> None:
     if not run.lead:
         return
     with Progress('numbers and report'):
-        _report(run, config)
+        _report(run, config, tasks)
     logging.info('report: %s', run.folder / 'report.html')
 
 
-def _report(run: run_lib.Run, config: RunConfig) -> None:
+def _report(run: run_lib.Run, config: RunConfig, tasks: dict[str, Task | MeasuredTask]) -> None:
     predictions = examples.read_predictions(run.folder / 'predictions')
     rows = tables.result_rows(
         predictions,
@@ -319,6 +327,7 @@ def _report(run: run_lib.Run, config: RunConfig) -> None:
         control='english',
         seed=config.seed,
         draws=config.report.bootstrap_draws,
+        numbered={name: task for name, task in tasks.items() if isinstance(task, Numbered)},
     )
     run.write_json('results.json', {'schema': 1, 'rows': rows})
     run.update_provenance(finished=run_lib.now(), peak_memory_bytes=_peak_memory())

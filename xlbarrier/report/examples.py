@@ -35,7 +35,7 @@ def differing(
     pools = {}
     for sheet in sheets:
         tables = [predictions[model, *sheet] for model in models if (model, *sheet) in predictions]
-        if len(tables) < 2:
+        if len(tables) < 2 or 'choices' not in tables[0].column_names:
             continue
         chosen = np.stack([np.asarray(table['prediction']) for table in tables])
         rows = np.flatnonzero((chosen != chosen[0]).any(axis=0))

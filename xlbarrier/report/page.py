@@ -67,17 +67,20 @@ def _facts(folder: pathlib.Path) -> dict[str, Any]:
     config, run = _json(folder / 'config.json'), _json(folder / 'run.json')
     if not numbers.rows:
         raise ValueError(f'{folder / "results.json"} holds no rows: nothing to report')
-    models = numbers.values('model', metric='accuracy')
+    models = numbers.values('model')
     predictions = examples.read_predictions(folder / 'predictions')
-    sections = [
-        _section(numbers, task, method, models)
-        for task in numbers.values('task')
-        for method in numbers.values('method', task=task)
-    ]
+    # The barrier is told where accuracies are tested against guessing; the rest is a plain table.
+    told = [row for row in numbers.rows if row['metric'] == 'above_chance_p']
+    asked = list(dict.fromkeys((row['task'], row['method']) for row in told))
+    sections = [_section(numbers, task, method, models) for task, method in asked]
+    told_tasks = {task for task, _ in asked}
     return {
         'model': str(config['model']['source']).split(':')[-1],
         'models': models,
         'sections': sections,
+        'plain': [
+            _plain(numbers, task) for task in numbers.values('task') if task not in told_tasks
+        ],
         'curves': _curves(folder / 'metrics.jsonl'),
         'examples': examples.differing(
             predictions, models, config['report']['examples'], config['seed']
@@ -100,7 +103,7 @@ def _section(numbers: Numbers, task: str, method: str, models: list[str]) -> dic
         'task': task,
         'method': method,
         'n': first['n'],
-        'chance': next(r['chance'] for r in numbers.rows if r['chance'] is not None),
+        'chance': first['chance'],
         'headline': words.headline(numbers, task, method),
         'heat': [_heat(numbers, model, key) for model in models],
         'accuracy': plots.dots(
@@ -123,6 +126,31 @@ def _section(numbers: Numbers, task: str, method: str, models: list[str]) -> dic
         'normalised': _normalised(numbers, models, key),
         'alignment': _alignment(numbers, models, key),
     }
+
+
+def _plain(numbers: Numbers, task: str) -> dict[str, Any]:
+    """A task's numbers as they are: a line a model, variant, language and method."""
+    rows = [row for row in numbers.rows if row['task'] == task]
+    metrics = list(dict.fromkeys(row['metric'] for row in rows))
+    lines: dict[tuple[str, ...], dict[str, str]] = {}
+    for row in rows:
+        key = (row['model'], row['variant'], language_words(row['language']), row['method'])
+        lines.setdefault(key, {})[row['metric']] = _number(row)
+    return {
+        'task': task,
+        'head': ['model', 'variant', 'language', 'method', *metrics],
+        'lines': [[*key, *[cells.get(m, '–') for m in metrics]] for key, cells in lines.items()],
+        'n': sorted({row['n'] for row in rows if row['n']}),
+    }
+
+
+def _number(row: dict[str, Any]) -> str:
+    def form(value: float) -> str:
+        return f'{value:.3f}' if abs(value) < 2 else f'{value:.1f}'
+
+    if row['value'] is None:
+        return f'– ({row["reason"]})'
+    return f'{form(row["value"])} {interval(row, form)}'.rstrip()
 
 
 def _points(
@@ -266,6 +294,8 @@ def _markdown(facts: dict[str, Any]) -> str:
                 for row in section['tests']
             ]
             lines += ['Paired differences:', '', *_table(head, body), '']
+    for plain in facts['plain']:
+        lines += [f'## {plain["task"]}', '', *_table(plain['head'], plain['lines']), '']
     run = facts['run']
     lines += ['## Run it again', '', f'    {run["command"]}', '']
     lines += [f'Commit {run["git_commit"]}, seed {run["seed"]}.', '']

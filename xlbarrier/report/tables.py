@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from xlbarrier import metrics
+from xlbarrier.tasks.base import Numbered
 
 SOURCE = 'en'
 MEAN = 'mean:non-en'
@@ -40,6 +41,7 @@ def result_rows(
     control: str = 'english',
     seed: int = 0,
     draws: int = 10_000,
+    numbered: Mapping[str, Numbered] | None = None,
 ) -> list[dict[str, Any]]:
     """All numbers of recorded answers.
 
@@ -49,6 +51,7 @@ def result_rows(
       reference: the model that others are compared with.
       control: the arm that other arms are compared with.
       seed, draws: of every bootstrap.
+      numbered: tasks by name that make their own numbers.
 
     Returns:
       Rows in a fixed order.
@@ -57,10 +60,14 @@ def result_rows(
       ValueError: when two sheets of a task do not hold the same items in the same order; names the
         sheet and the first id that differs.
     """
-    _check_aligned(predictions)
+    numbered = numbered or {}
+    _check_aligned({k: table for k, table in predictions.items() if k[1] not in numbered})
     rows = []
     for task in sorted({key[1] for key in predictions}):
         sheets = {key: table for key, table in predictions.items() if key[1] == task}
+        if task in numbered:
+            rows += _own_rows(numbered[task], task, sheets, reference, draws, seed)
+            continue
         chance = _chance(sheets)
         for (method, metric), column in READINGS.items():
             correct = _correct(sheets, column)
@@ -69,6 +76,23 @@ def result_rows(
                 rows += book.rows(control)
     _adjust(rows)
     return rows
+
+
+def _own_rows(
+    numbered: Numbered,
+    task: str,
+    sheets: Mapping[Key, pa.Table],
+    reference: str,
+    draws: int,
+    seed: int,
+) -> list[dict[str, Any]]:
+    made = []
+    for model in sorted({key[0] for key in sheets}, key=lambda m: (m != reference, m)):
+        tables = {key[2:]: table for key, table in sheets.items() if key[0] == model}
+        arm = None if model == reference else model
+        for row in numbered.rows(tables, draws=draws, seed=seed):
+            made.append(dict.fromkeys(FIELDS) | {'model': model, 'arm': arm, 'task': task} | row)
+    return made
 
 
 class _Book:

@@ -1,10 +1,17 @@
-"""What every task gives: multiple-choice questions, row-aligned over languages and variants."""
+"""What a task gives: multiple-choice questions, row-aligned over languages and variants.
+
+A task that is not multiple choice measures a model by itself: see `measured`.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
+
+import pyarrow as pa
 
 LETTERS = 'ABCDEFGHIJ'
+Sheet = tuple[str, str]  # variant, language
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,25 @@ class Task(Protocol):
 
     def render(self, question: Question, method: str) -> Prompt:
         """The prompt of one of its questions; `prompts.render` where no form is published."""
+
+
+@runtime_checkable
+class Numbered(Protocol):
+    """A task that makes its own numbers of its answers."""
+
+    name: str
+
+    def rows(self, tables: Mapping[Sheet, pa.Table], *, draws: int, seed: int) -> list[Row]:
+        """The numbers of one model.
+
+        Args:
+          tables: the answers of each sheet.
+          draws, seed: of every bootstrap.
+
+        Returns:
+          Rows of results.json: variant, language, method, metric, and the fields of
+          `metrics.Estimate.as_row`, with `chance` where there is one.
+        """
 
 
 def sheets(variants: Sequence[str], languages: Sequence[str]) -> list[tuple[str, str]]:

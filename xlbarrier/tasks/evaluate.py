@@ -3,7 +3,7 @@
 import hashlib
 import json
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -19,7 +19,8 @@ from xlbarrier.run import write_atomic
 from xlbarrier.scoring import engine
 from xlbarrier.scoring.plan import Request
 from xlbarrier.scoring.store import Score, ScoreStore
-from xlbarrier.tasks.base import LETTERS, Prompt, Question, Task
+from xlbarrier.tasks.base import LETTERS, Prompt, Question, Sheet, Task
+from xlbarrier.tasks.measured import MeasuredTask
 
 LETTER_TOKENS = ('natural', 'published')
 WRITTEN_ONLY = ('generate',)  # methods whose prompts are written, and not yet asked
@@ -131,7 +132,9 @@ def evaluate(
     return paths
 
 
-def write_prompts(task: Task, folder: pathlib.Path, methods: Sequence[str]) -> list[pathlib.Path]:
+def write_prompts(
+    task: Task | MeasuredTask, folder: pathlib.Path, methods: Sequence[str]
+) -> list[pathlib.Path]:
     """Writes every prompt, with its SHA-256, to <task>/<variant>.<language>.jsonl; loads no model.
 
     The rows are those of docs/run_folder.md; with several methods each has a row of its own, and
@@ -140,22 +143,33 @@ def write_prompts(task: Task, folder: pathlib.Path, methods: Sequence[str]) -> l
     Raises:
       ValueError: for an unknown method.
     """
-    _check_methods(methods, (*COLUMNS_OF, *WRITTEN_ONLY))
     paths = []
-    for variant, language in task.sheets():
-        lines = [
-            json.dumps(
-                _prompt_row(task, (variant, language), number, question, method),
-                ensure_ascii=False,
-            )
-            for number, question in enumerate(task.questions(variant, language))
-            for method in methods
-        ]
+    for (variant, language), rows in _prompt_rows(task, methods):
+        lines = [json.dumps(row, ensure_ascii=False) for row in rows]
         path = folder / task.name / f'{variant}.{language}.jsonl'
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, ('\n'.join(lines) + '\n').encode())
         paths.append(path)
     return paths
+
+
+def _prompt_rows(
+    task: Task | MeasuredTask, methods: Sequence[str]
+) -> Iterator[tuple[Sheet, Sequence[dict[str, Any]]]]:
+    if isinstance(task, MeasuredTask):
+        yield from task.prompts()
+        return
+    _check_methods(methods, (*COLUMNS_OF, *WRITTEN_ONLY))
+    for sheet in task.sheets():
+        questions = task.questions(*sheet)
+        yield (
+            sheet,
+            [
+                _prompt_row(task, sheet, number, question, method)
+                for number, question in enumerate(questions)
+                for method in methods
+            ],
+        )
 
 
 def _prompt_row(
