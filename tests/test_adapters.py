@@ -109,14 +109,23 @@ def test_an_adapter_read_and_written_keeps_every_value(folders, tmp_path, name):
 
 @pytest.mark.parametrize(
     'changes',
-    [{'use_rslora': True}, {'alpha_pattern': {'v_proj': 11}, 'rank_pattern': {'v_proj': 2}}],
+    [
+        {'use_rslora': True},
+        {'alpha_pattern': {'v_proj': 11}, 'rank_pattern': {'v_proj': 2}},
+        {'alpha_pattern': {'model.layers.1.self_attn.q_proj': 40}},  # one layer
+        {'alpha_pattern': {r'layers\.[01]\..*q_proj': 40}},  # regular expressions
+        {'alpha_pattern': {'q_proj': 40, 'self_attn.q_proj': 2}},  # the first that matches
+    ],
 )
 def test_scales_of_peft_are_followed(folders, tmp_path, changes):
     model = peft_model(folders('llama'), TARGETS['llama'], **changes)
-    model.save_pretrained(tmp_path)
-    decoder = adapters.load_adapter(load.load_decoder(folders('llama'), one()), tmp_path)
-    ours = logits(decoder, one(), ids(1, 20))[0]
-    assert close(ours, torch_families.logits(model, ids(1, 20)[0]))
+    model.save_pretrained(tmp_path / 'a')
+    theirs = torch_families.logits(model, ids(1, 20)[0])
+    decoder = adapters.load_adapter(load.load_decoder(folders('llama'), one()), tmp_path / 'a')
+    assert close(logits(decoder, one(), ids(1, 20))[0], theirs)
+    adapters.save_adapter(decoder, tmp_path / 'b', base='x')
+    again = peft.PeftModel.from_pretrained(torch_families.read(folders('llama')), tmp_path / 'b')
+    assert close(torch_families.logits(again.eval(), ids(1, 20)[0]), theirs)
 
 
 def test_a_mesh_takes_an_adapter_in_shards(folders, tmp_path):
@@ -170,6 +179,8 @@ def test_an_adapter_for_another_base_model_is_refused(folders, saved, base, word
         ({'use_dora': True}, 'use_dora = True'),
         ({'modules_to_save': ['lm_head']}, "modules_to_save = ['lm_head']"),
         ({'bias': 'all'}, "bias = 'all'"),
+        ({'init_lora_weights': 'pissa_niter_4'}, "'pissa_niter_4' is not supported"),
+        ({'init_lora_weights': 'olora'}, 'path_initial_model_for_weight_conversion'),
         ({'r': None}, 'r is None; wanted a number'),
     ],
 )
@@ -178,6 +189,21 @@ def test_what_is_no_plain_lora_is_refused(folders, saved, changes, words):
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
     message = refused(folders, saved)
     assert str(path) in message and words in message
+
+
+def test_an_adapter_that_is_not_finite_is_named(folders, saved):
+    whole = load_file(saved / 'adapter_model.safetensors')
+    key = 'base_model.model.model.layers.1.mlp.down_proj.lora_B.weight'
+    whole[key][3, 1] = np.nan
+    save_file(whole, saved / 'adapter_model.safetensors')
+    assert f'tensor {key!r} holds NaN or infinity' in refused(folders, saved)
+
+
+def test_ranks_that_differ_between_layers_are_refused(folders, tmp_path):
+    pattern = {'layers.1.self_attn.q_proj': 2}
+    peft_model(folders('llama'), TARGETS['llama'], rank_pattern=pattern).save_pretrained(tmp_path)
+    message = refused(folders, tmp_path)
+    assert 'layers.1.self_attn.q_proj' in message and 'rank_pattern' in message
 
 
 def test_files_that_are_missing_broken_or_pickled(folders, saved, tmp_path):

@@ -10,6 +10,7 @@ import dataclasses
 import json
 import math
 import pathlib
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,7 +36,13 @@ PLAIN = {
     'trainable_token_indices': (None,),
     'target_parameters': (None, []),
     'alora_invocation_tokens': (None,),
+    'use_bdlora': (None,),
+    'arrow_config': (None,),
+    'kasa_config': (None,),
+    'monteclora_config': (None,),
 }
+# Of init_lora_weights: PEFT takes a part of the base's weights away when it makes such an adapter.
+CHANGE_THE_BASE = ('pissa', 'corda', 'olora', 'loftq', 'lora_ga')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +77,7 @@ def save_adapter(decoder: Decoder, folder: str | pathlib.Path, *, base: str) -> 
     if not adapted:
         raise ValueError('the decoder has no adapters to save')
     tensors, ranks, alphas = {}, {}, {}
+    of_layers: dict[str, float] = {}  # alphas of modules whose layers have several
     for module in modules_of(decoder).values():
         arrays = {
             name: tuple(_to_host(part[...]) for part in (linear.lora_a, linear.lora_b))
@@ -86,12 +94,16 @@ def save_adapter(decoder: Decoder, folder: str | pathlib.Path, *, base: str) -> 
             tensors[f'{name}.lora_A.weight'] = a
             tensors[f'{name}.lora_B.weight'] = b
         ranks[stem] = a.shape[0]
-        scale = float(_to_host(adapted[next(iter(arrays))].lora_scale[...])[0])
-        alphas[stem] = scale * ranks[stem]
+        alpha_L = _to_host(adapted[next(iter(arrays))].lora_scale[...]) * ranks[stem]
+        alphas[stem] = float(alpha_L[0])
+        if np.any(alpha_L != alpha_L[0]):
+            of_layers |= {module.key.format(layer=i): float(a) for i, a in enumerate(alpha_L)}
     if multihost.is_lead():
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             config = _config(ranks, alphas, base, decoder)
+            # Before those of all layers: PEFT takes the first that matches.
+            config['alpha_pattern'] = of_layers | config['alpha_pattern']
             (folder / CONFIG).write_text(json.dumps(config, indent=1), encoding='utf-8')
             shapes = {key: tensors[key].shape for key in sorted(tensors)}
             dtype = np.dtype(np.float32)
@@ -117,13 +129,13 @@ def load_adapter(decoder: Decoder, folder: str | pathlib.Path) -> Decoder:
     modules = modules_of(decoder)
     layers = decoder.config.num_layers
     ranks = {
-        name: _check_shapes(file, modules[name], layers)
+        name: _check_tensors(file, modules[name], layers)
         for name in _modules_in(file, modules, layers)
     }
     linears = _linears(decoder)
     for name, rank in ranks.items():
         keys = [PREFIX + name.format(layer=i) for i in range(layers)]
-        scale = _scale(raw, name.partition(f'{LAYER}.')[2], rank)
+        scale_L = np.array([_scale(raw, key.removeprefix(PREFIX), rank) for key in keys])
         whole = (slice(None), slice(None))
         a = [file.read(f'{key}.lora_A.weight', whole) for key in keys]
         b = [file.read(f'{key}.lora_B.weight', whole) for key in keys]
@@ -133,7 +145,7 @@ def load_adapter(decoder: Decoder, folder: str | pathlib.Path) -> Decoder:
                 map_name.partition('.')[2],
                 np.stack([_taken(_ranked(into, rank), array) for array in a]),
                 np.stack([_taken(_ranked(out, rank), array) for array in b]),
-                scale,
+                scale_L,
             )
     return decoder
 
@@ -237,6 +249,13 @@ def _read_config(folder: pathlib.Path) -> dict[str, Any]:
             raise ValueError(
                 f'{path}: {name} = {raw.get(name)!r} is not supported; supported: {allowed[0]!r}'
             )
+    made = raw.get('init_lora_weights')
+    if isinstance(made, str) and made.lower().startswith(CHANGE_THE_BASE):
+        raise ValueError(
+            f'{path}: init_lora_weights = {made!r} is not supported: the adapter is for a base'
+            ' whose weights PEFT has changed; save it as plain LoRA'
+            ' (save_pretrained(..., path_initial_model_for_weight_conversion=...))'
+        )
     for name in ('r', 'lora_alpha'):
         if not isinstance(raw.get(name), int | float):
             raise ValueError(f'{path}: {name} is {raw.get(name)!r}; wanted a number')
@@ -274,31 +293,35 @@ def _modules_in(
     return found
 
 
-def _check_shapes(file: safetensors_io.SafetensorsFile, module: Module, layers: int) -> int:
-    """The rank of a module's adapter, the same in all layers."""
+def _check_tensors(file: safetensors_io.SafetensorsFile, module: Module, layers: int) -> int:
+    """The rank of a module's adapter, the same in all layers, whose tensors are finite."""
     keys = [PREFIX + module.key.format(layer=i) for i in range(layers)]
     first = file.shapes[f'{keys[0]}.lora_A.weight']
     into = next(iter(module.maps.values()))[0]
     inputs = math.prod(into.sizes[name] for name in into.split[1])
-    rank = first[0]
+    rank = first[0] if first else 0
     wanted = {'A': (rank, inputs), 'B': (module.outputs, rank)}
     for key in keys:
         for part, shape in wanted.items():
-            met = file.shapes[f'{key}.lora_{part}.weight']
-            if met != shape:
+            name = f'{key}.lora_{part}.weight'
+            if file.shapes[name] != shape:
                 raise ValueError(
-                    f'{file.path}: tensor {key + f".lora_{part}.weight"!r} has shape {met}, wanted'
-                    f' {shape} for this base model: the adapter is for another one'
+                    f'{file.path}: tensor {name!r} has shape {file.shapes[name]}, wanted {shape}'
+                    ' for this base model: the adapter is for another one, or its'
+                    ' ranks (rank_pattern) differ between layers, which is not supported'
                 )
+            if not np.isfinite(file.read(name, (slice(None), slice(None)))).all():
+                raise ValueError(f'{file.path}: tensor {name!r} holds NaN or infinity')
     return rank
 
 
-def _scale(raw: Mapping[str, Any], stem: str, rank: int) -> float:
-    """alpha / r, or alpha / sqrt(r) (rsLoRA, Kalajdzievski 2023)."""
+def _scale(raw: Mapping[str, Any], module: str, rank: int) -> float:
+    """alpha / r, or alpha / sqrt(r) (rsLoRA, Kalajdzievski 2023), of one layer's module."""
     alpha = raw['lora_alpha']
     for pattern, value in (raw.get('alpha_pattern') or {}).items():
-        if stem == pattern or stem.endswith(f'.{pattern}'):
+        if re.match(rf'(.*\.)?({pattern})$', module):  # as PEFT's get_pattern_key: the first
             alpha = value
+            break
     return alpha / (math.sqrt(rank) if raw.get('use_rslora') else rank)
 
 

@@ -87,13 +87,13 @@ def adapted(linear: Kernel) -> bool:
     return hasattr(linear, 'lora_a')
 
 
-def attach(linear: Kernel, name: str, a: np.ndarray, b: np.ndarray, scale: float) -> None:
+def attach(linear: Kernel, name: str, a: np.ndarray, b: np.ndarray, scale_L: np.ndarray) -> None:
     """Puts an adapter of given arrays on a linear map that has none.
 
     Args:
       linear: the map `name` of layers.PROJECTIONS, of all layers.
       a, b: float32 [L, in, r] and [L, r, out], laid out in the map's shards.
-      scale: of their product (alpha / r).
+      scale_L: of each layer's product (alpha / r).
 
     Raises:
       ValueError: when the map has an adapter.
@@ -106,7 +106,7 @@ def attach(linear: Kernel, name: str, a: np.ndarray, b: np.ndarray, scale: float
         laid = jax.make_array_from_callback(array.shape, sharding, array.__getitem__)
         with jax.set_mesh(mesh):
             setattr(linear, part, nnx.LoRAParam(laid, out_sharding=spec))
-    linear.lora_scale = Constant(_constant(scale, a.shape[0], mesh))
+    linear.lora_scale = Constant(_constant(scale_L, mesh))
 
 
 def _maps(decoder: Decoder) -> dict[str, Kernel]:
@@ -130,8 +130,8 @@ def _specs(linear: Kernel, name: str) -> tuple[P, P]:
     return P(*spec[: 1 + inputs], None), P(None, None, *spec[1 + inputs :])
 
 
-def _constant(value: float, layers: int, mesh: jax.sharding.Mesh) -> jax.Array:
-    array = np.full(layers, value, np.float32)
+def _constant(values_L: np.ndarray, mesh: jax.sharding.Mesh) -> jax.Array:
+    array = np.asarray(values_L, np.float32)
     sharding = jax.NamedSharding(mesh, P())
     return jax.make_array_from_callback(array.shape, sharding, array.__getitem__)
 
