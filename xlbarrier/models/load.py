@@ -35,8 +35,12 @@ from xlbarrier.run import RunError, writing
 SHARD_BYTES = 5 * 10**9
 READERS = 2  # threads
 ALIGNMENT = 64  # bytes, of XLA's arrays
+PIECE_BYTES = 4 << 20  # of a tensor, in float32, that a thread reads at once
+STRIPE = 64  # values
 # Of Gemma 3 with images: what its text part does not have.
 VISION = ('vision_tower.', 'multi_modal_projector.')
+HEADS = ('lm_head.weight', 'language_model.lm_head.weight')
+COMPARED_ROWS = 4096  # of two tables at once
 BUFFERS = ('rotary_emb.inv_freq', '.attn.bias', '.attn.masked_bias', 'embed_positions.weights')
 
 
@@ -114,6 +118,8 @@ def load_decoder(
         ignored = _ignored_in_hf(config)
     check_divides(config, mesh)
     weights.match(table, config.num_layers, file.shapes, file.where, ignored, config.family)
+    if path.suffix != '.gguf' and config.tied:
+        _check_tied_head(file, table['embed.embedding'].key)
     decoder = _fill(config, mesh, table, file, param_dtype, compute_dtype)
     if adapter:
         lora.merge_lora(adapters.load_adapter(decoder, adapter))
@@ -230,20 +236,31 @@ def _read_param(
     host = tuple((min(a for a, _ in axis), max(b for _, b in axis)) for axis in axes)
     parts = {box: _aligned((*lead, *(b - a for a, b in box)), dtype) for box in boxes}
 
-    def fill(layer: int, key: str) -> None:
-        array = entry.to_param(file.read(key, entry.file_index(host)), host)
+    def fill(layer: int, key: str, piece: weights.Box) -> None:
+        array = entry.to_param(file.read(key, entry.file_index(piece)), piece)
         if not _finite(array):
             raise ValueError(f'{file.where(key)}: tensor {key!r} holds NaN or infinity')
         for box, part in parts.items():
-            inside = tuple(
-                slice(a - first, b - first) for (a, b), (first, _) in zip(box, host, strict=True)
-            )
-            part[layer if lead else ...] = array[inside]
+            both = [(max(a, c), min(b, d)) for (a, b), (c, d) in zip(piece, box, strict=True)]
+            if all(a < b for a, b in both):
+                inside, place = (
+                    tuple(
+                        slice(a - first, b - first)
+                        for (a, b), (first, _) in zip(both, of, strict=True)
+                    )
+                    for of in (piece, box)
+                )
+                _put((part[layer] if lead else part)[place], array[inside])
 
-    # Reading, checking and turning leave Python's lock; more threads would only hold more tensors.
+    pieces = entry.pieces(host, PIECE_BYTES // 4)
+    # Reading, checking and turning leave Python's lock; more threads would only hold more pieces.
     with ThreadPoolExecutor(READERS) as pool:
-        for _ in pool.map(fill, range(len(keys)), keys):
-            pass
+        work = [pool.submit(fill, i, key, piece) for i, key in enumerate(keys) for piece in pieces]
+        try:
+            for done in work:
+                done.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
     return jax.make_array_from_callback(
         shape, sharding, lambda index: parts[_box(index[len(lead) :], entry.shape)]
     )
@@ -257,12 +274,24 @@ def _aligned(shape: tuple[int, ...], dtype: jnp.dtype) -> np.ndarray:
     return raw[first : first + size].view(dtype).reshape(shape)
 
 
+def _put(out: np.ndarray, array: np.ndarray) -> None:
+    """`out[...] = array`; of an array that is turned, in stripes that stay in the cache."""
+    if array.ndim < 2 or array.strides[0] > array.strides[1]:
+        out[...] = array
+        return
+    step = max(1, STRIPE // math.prod(array.shape[2:]))
+    for start in range(0, array.shape[1], step):
+        out[:, start : start + step] = array[:, start : start + step]
+
+
 def _finite(array: np.ndarray) -> bool:
-    """Whether all values are; a sum of squares says so in one pass, unless it overflows."""
+    """Whether all values are, in one or two passes."""
     flat = array.ravel(order='K')
+    if array.dtype == jnp.bfloat16:  # the largest exponent is that of NaN and infinity
+        return not array.size or bool((flat.view(np.uint16) & 0x7F80).max() < 0x7F80)
     if array.dtype in (np.float32, np.float64) and np.isfinite(np.vdot(flat, flat)):
-        return True
-    return bool(np.isfinite(array).all())
+        return True  # a sum of squares that is not may also have overflowed
+    return bool(np.isfinite(flat).all())
 
 
 def _box(index: tuple[slice, ...], shape: tuple[int, ...]) -> weights.Box:
@@ -305,11 +334,29 @@ def _to_host(array: jax.Array) -> np.ndarray:
 def _ignored_in_hf(config: DecoderConfig) -> Callable[[str], bool]:
     # Older checkpoints store rotary frequencies and causal masks; some tied ones the head again.
     def ignored(key: str) -> bool:
-        tied_head = config.tied and key.removeprefix('language_model.') == 'lm_head.weight'
+        tied_head = config.tied and key in HEADS  # see _check_tied_head
         seeing = config.family == 'gemma3_text' and key.removeprefix('model.').startswith(VISION)
         return tied_head or seeing or key.endswith(BUFFERS)
 
     return ignored
+
+
+def _check_tied_head(file: safetensors_io.SafetensorsFolder, embed: str) -> None:
+    """Refuses a second table that is none: which of the two the model has would be a guess."""
+    for head in HEADS:
+        if head not in file.shapes:
+            continue
+        same = file.shapes[head] == file.shapes[embed]
+        for first in range(0, file.shapes[embed][0] if same else 0, COMPARED_ROWS):
+            rows = (slice(first, first + COMPARED_ROWS), slice(None))
+            a, b = (file.read(key, rows).astype(np.float32) for key in (head, embed))
+            same = same and np.array_equal(a, b, equal_nan=True)
+        if not same:
+            raise ValueError(
+                f'{file.where(head)}: tensor {head!r} is not {embed!r}, though the config says'
+                ' tie_word_embeddings = true: set it to false in config.json, if the model has a'
+                ' head of its own, or take the tensor out'
+            )
 
 
 def _as_spelled(

@@ -35,12 +35,28 @@ class SafetensorsFolder:
     def read(self, key: str, index: tuple[slice, ...]) -> np.ndarray:
         """A part of a tensor, in its own dtype; nothing else of the file is read.
 
-        It lies in the mapped file: copy what is to stay, and let go of it.
+        Rows are read into memory; any other part lies in the mapped file: copy what is to stay.
+
+        Raises:
+          ValueError: naming the file, when it has become shorter.
         """
-        dtype, first = self._places[key]
-        # Mapped anew each time: pages of a map that were read would count as ours until it ends.
-        mapped = np.memmap(self.files[key], dtype, 'r', first, self.shapes[key])
-        return mapped.view(np.ndarray)[index]
+        (dtype, first), shape = self._places[key], self.shapes[key]
+        rows, *rest = (range(size)[part] for part, size in zip(index, shape, strict=True))
+        if [len(part) for part in rest] != list(shape[1:]):
+            # Mapped anew each time: pages of a map that were read would count as ours until it
+            # ends.
+            return np.memmap(self.files[key], dtype, 'r', first, shape).view(np.ndarray)[index]
+        out = np.empty((len(rows), *shape[1:]), dtype)
+        raw = memoryview(out.reshape(-1).view(np.uint8))
+        first += rows.start * math.prod(shape[1:]) * dtype.itemsize
+        with self.files[key].open('rb', buffering=0) as file:
+            file.seek(first)
+            while raw:
+                many = file.readinto(raw)
+                if not many:
+                    raise ValueError(f'{self.files[key]} was cut while it was read')
+                raw = raw[many:]
+        return out
 
     def where(self, key: str | None = None) -> pathlib.Path:
         """The file that holds the tensor, or the folder."""

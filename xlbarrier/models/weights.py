@@ -73,6 +73,17 @@ class Entry:
             index.append(slice(first + start, first + stop))
         return tuple(index)
 
+    def pieces(self, box: Box, values: int) -> list[Box]:
+        """The box in pieces that are rows of the file's array, `values` of it or one row each."""
+        axis = self.order.index(self.split[0][0])
+        row = math.prod(self.file_shape) // self.sizes[self.order[axis]]
+        start, stop = box[axis]
+        step = max(1, values // max(1, row))
+        return [
+            (*box[:axis], (first, min(first + step, stop)), *box[axis + 1 :])
+            for first in range(start, stop, step)
+        ]
+
     def to_param(self, array: np.ndarray, box: Box) -> np.ndarray:
         """The array at `file_index(box)` as that box of one layer of the parameter."""
         sizes = {name: stop - start for name, (start, stop) in zip(self.order, box, strict=True)}
