@@ -19,7 +19,13 @@ from xlbarrier.metrics.alignment import (
 )
 from xlbarrier.metrics.choice import NORMALISATIONS, predictions
 from xlbarrier.metrics.conductivity import CrossRetrieval, xrr
-from xlbarrier.metrics.embedding import Alignment, auc, cosine, mixing_alignment
+from xlbarrier.metrics.embedding import (
+    Alignment,
+    auc,
+    cosine,
+    cosine_alignment,
+    mixing_alignment,
+)
 from xlbarrier.metrics.estimate import (
     Estimate,
     accuracy,
@@ -81,6 +87,7 @@ __all__ = [
     'chrf',
     'clika_ra',
     'cosine',
+    'cosine_alignment',
     'en_co',
     'first_character',
     'forget_quality',

@@ -5,23 +5,150 @@ language; the vector of the mixed text should lie close to that of the text, clo
 text with random tokens in the same places. Measured at every depth.
 """
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from xlbarrier import metrics
 from xlbarrier.config_tasks import EmbeddingConfig
 from xlbarrier.corpus import draw, sources
 from xlbarrier.data.tokenize import PreTrainedTokenizerFast, encode_located
-from xlbarrier.scoring.embed import Passage
+from xlbarrier.scoring.embed import Passage, embed
+from xlbarrier.tasks.base import Row, Sheet
 from xlbarrier.tasks.files import DataError
+from xlbarrier.tasks.measured import Asked
 from xlbarrier.text import languages as languages_lib
 from xlbarrier.text import segment
 from xlbarrier.translate import base as translate
 
-Row = dict[str, Any]
+VARIANT, METHOD = 'mixing', 'mean_hidden'
+SCHEMA = pa.schema(
+    [
+        ('id', pa.string()),
+        ('language', pa.string()),
+        ('rate', pa.float64()),
+        ('words', pa.int64()),
+        ('replaced', pa.int64()),
+        ('cosine_mixed', pa.list_(pa.float64())),
+        ('cosine_control', pa.list_(pa.float64())),
+        ('text', pa.string()),
+        ('mixed', pa.string()),
+    ]
+)
+
+
+class Embedding:
+    """The task; see `tasks.measured.MeasuredTask`. A sheet is a language, its variant 'mixing'."""
+
+    def __init__(self, config: EmbeddingConfig, name: str = 'embedding'):
+        """Reads the texts and translates their words.
+
+        Raises:
+          TranslatorError, SourceError, DataError: naming what cannot be used.
+        """
+        self.name, self.config = name, config
+        self._texts = read(config, f'config.tasks.{name}')
+
+    def measure(self, asked: Asked) -> None:
+        """Writes the cosines of every text, language and rate, a list over the depths."""
+        vocabulary = ordinary_tokens(asked.tokenizer)
+        made = [passages(text, asked.tokenizer, self.config, vocabulary) for text in self._texts]
+        flat = [passage for found in made for three in found.values() for passage in three]
+        vectors = embed(
+            asked.decoder,
+            flat,
+            mesh=asked.mesh,
+            rows_per_device=asked.score.rows_per_device,
+            what=f'{asked.name}: embedding {self.name}',
+        )
+        at = 0
+        rows: dict[str, list[Row]] = {}
+        for text, found in zip(self._texts, made, strict=True):
+            for language, rate in found:
+                plain, mixed, control = vectors[at : at + 3]
+                at += 3
+                rows.setdefault(language, []).append(
+                    {
+                        'id': text.id,
+                        'language': language,
+                        'rate': rate,
+                        'words': len(text.spans),
+                        'replaced': len(text.chosen(language, rate)),
+                        'cosine_mixed': metrics.cosine(plain, mixed).tolist(),
+                        'cosine_control': metrics.cosine(plain, control).tolist(),
+                        'text': text.text,
+                        'mixed': text.mixed(language, rate, self._pad(language)),
+                    }
+                )
+        for language, of_language in rows.items():
+            asked.write(self.name, (VARIANT, language), of_language, SCHEMA)
+
+    def rows(self, tables: Mapping[Sheet, pa.Table], *, draws: int, seed: int) -> list[Row]:
+        """Cosines and AUC at every rate and depth; see `tasks.base.Numbered`.
+
+        `variant` has the rate that was asked for and `method` the depth. A rate is not reached
+        where too few words have a translation: `share_replaced` says how far it was.
+        """
+        found = []
+        for (_, language), table in tables.items():
+            rates = np.asarray(table['rate'])
+            for rate in dict.fromkeys(rates.tolist()):
+                part = table.filter(pa.array(rates == rate))
+                key = {'variant': f'{VARIANT}:{rate:g}', 'language': language}
+                shares = np.asarray(part['replaced']) / np.asarray(part['words'])
+                share = metrics.means([shares], draws, seed)[0]
+                found.append(key | {'method': METHOD, 'metric': 'share_replaced', **share.as_row()})
+                near_IL, far_IL = (
+                    np.array(part[name].to_pylist()) for name in ('cosine_mixed', 'cosine_control')
+                )
+                for depth in range(near_IL.shape[1]):
+                    last = depth == near_IL.shape[1] - 1
+                    method = f'{METHOD}:{"last" if last else depth}'
+                    numbers = metrics.cosine_alignment(
+                        near_IL[:, depth], far_IL[:, depth], draws, seed
+                    )
+                    for metric, estimate in numbers._asdict().items():
+                        name = metric if metric == 'auc' else f'cosine_{metric}'
+                        chance = {'chance': 0.5} if metric == 'auc' else {}
+                        row = {'method': method, 'metric': name, **estimate.as_row(), **chance}
+                        found.append(key | row)
+        return found
+
+    def prompts(self) -> Iterator[tuple[Sheet, Sequence[Row]]]:
+        """The mixed texts, with the text itself as label; see `tasks.measured.MeasuredTask`."""
+        for language in self._texts[0].words:
+            rows = []
+            for rate in self.config.rates:
+                for text in self._texts:
+                    mixed = text.mixed(language, rate, self._pad(language))
+                    rows.append(
+                        {
+                            'task': self.name,
+                            'subject': f'{VARIANT}:{rate:g}',
+                            'row': len(rows),
+                            'id': text.id,
+                            'variant': VARIANT,
+                            'language': language,
+                            'method': METHOD,
+                            'shots': 0,
+                            'demos': 'none',
+                            'intervention': -1,
+                            'label': text.text,
+                            'sha256': hashlib.sha256(mixed.encode()).hexdigest(),
+                            'prompt': mixed,
+                        }
+                    )
+            yield (VARIANT, language), rows
+
+    def texts(self, language: str) -> list[str]:
+        """The texts in their own language; see `tasks.measured.MeasuredTask`."""
+        return [t.text for t in self._texts] if language == self.config.text.language else []
+
+    def _pad(self, language: str) -> str:
+        return padding(self.config.text.language, language)
 
 
 @dataclass(frozen=True)
@@ -153,10 +280,9 @@ def passages(
     drawn = draw.words(config.seed, f'embedding control {text.id}', 0, len(ids)) % np.uint64(
         len(vocabulary)
     )
-    dense = not languages_lib.language(config.text.language).spaces
     found = {}
     for language in text.words:
-        pad = ' ' if dense and languages_lib.language(language).spaces else ''
+        pad = padding(config.text.language, language)
         for rate in config.rates:
             chosen = [text.spans[number] for number in text.chosen(language, rate)]
             control = list(ids)
@@ -178,29 +304,7 @@ def ordinary_tokens(tokenizer: PreTrainedTokenizerFast) -> np.ndarray:
     return np.array([i for i in range(len(tokenizer)) if i not in added], np.int64)
 
 
-def alignment_rows(
-    vectors: Sequence[np.ndarray], rate: float, language: str, *, draws: int, seed: int
-) -> list[Row]:
-    """The numbers of one language and rate, at every depth.
-
-    Args:
-      vectors: of texts, mixed versions and controls, each float32 [texts, L + 1, D].
-      rate: share of the words.
-      language: of the replaced words.
-      draws, seed: of the bootstrap.
-    """
-    rows = []
-    depths = vectors[0].shape[1]
-    for depth in range(depths):
-        found = metrics.mixing_alignment(*(v[:, depth] for v in vectors), draws=draws, seed=seed)
-        numbers = {'cosine_mixed': found.mixed, 'cosine_control': found.control, 'auc': found.auc}
-        for metric, estimate in numbers.items():
-            row = {
-                'variant': f'mix:{rate:g}',
-                'language': language,
-                'method': f'mean_hidden:{"last" if depth == depths - 1 else depth}',
-                'metric': metric,
-                **estimate.as_row(),
-            }
-            rows.append(row | ({'chance': 0.5} if metric == 'auc' else {}))
-    return rows
+def padding(source: str, target: str) -> str:
+    """What stands around a word with spaces that is put into a text without."""
+    spaces = [languages_lib.language(code).spaces for code in (source, target)]
+    return ' ' if spaces == [False, True] else ''
