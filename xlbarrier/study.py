@@ -31,6 +31,7 @@ from xlbarrier.scoring.store import ScoreStore
 from xlbarrier.tasks import evaluate, published
 from xlbarrier.tasks.base import Numbered, Task
 from xlbarrier.tasks.clika import Clika
+from xlbarrier.tasks.embedding import Embedding
 from xlbarrier.tasks.measured import Asked, MeasuredTask
 from xlbarrier.tasks.mmlu import Mmlu
 from xlbarrier.tasks.user import User
@@ -41,6 +42,7 @@ BASE = 'base'
 TASKS: dict[str, Callable[..., Task | MeasuredTask]] = {
     'belebele': published.Belebele,
     'bmlama': published.Bmlama,
+    'embedding': Embedding,
     'hp_quiz': published.HpQuiz,
     'mmlu': Mmlu,
     'user': User,
