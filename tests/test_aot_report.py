@@ -14,6 +14,7 @@ import jax
 import pytest
 
 from xlbarrier import config as config_lib
+from xlbarrier import mesh as mesh_lib
 from xlbarrier.aot import chips, compiled, knobs, report, topology
 from xlbarrier.models.source import SourceError
 
@@ -284,6 +285,14 @@ def test_the_command_with_the_real_compiler(shape, tmp_path):
 def test_one_device_a_chip(name):
     named = topology.parse(name)
     assert len(topology.devices(named)) == named.chips
+
+
+@needs_libtpu
+def test_an_axis_of_the_mesh_may_cut_an_axis_of_the_pod():
+    mesh = mesh_lib.make_mesh(16, 16, 1, topology.devices(topology.parse('v5p:4x8x8')))
+    assert dict(mesh.shape) == {'data': 16, 'fsdp': 16, 'tensor': 1}
+    assert set(mesh.axis_types) == {jax.sharding.AxisType.Explicit}
+    assert len({device.id for device in mesh.devices.flat}) == 256
 
 
 @needs_libtpu

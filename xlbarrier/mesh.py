@@ -7,7 +7,8 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import NamedSharding
+from jax.experimental import mesh_utils
+from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 AXES = ('data', 'fsdp', 'tensor')
@@ -72,7 +73,11 @@ def make_mesh(
             f'mesh data={data} x fsdp={fsdp} x tensor={tensor} does not fit'
             f' {len(devices)} devices: the product must be {len(devices)}'
         )
-    return jax.make_mesh(tuple(sizes), AXES, devices=devices)
+    try:
+        return jax.make_mesh(tuple(sizes), AXES, devices=devices)
+    except NotImplementedError:  # 16 x 16 of a pod of 4 x 8 x 8 chips: its axes must be cut
+        laid = mesh_utils.create_device_mesh(sizes, devices, allow_split_physical_axes=True)
+        return jax.sharding.Mesh(laid, AXES, axis_types=(AxisType.Explicit,) * len(AXES))
 
 
 def check_divides(config: Any, mesh: jax.sharding.Mesh, batch: int | None = None) -> None:

@@ -8,7 +8,7 @@ from jax.sharding import PartitionSpec as P
 from xlbarrier.mesh import BATCH
 from xlbarrier.models.decoder import Decoder
 
-CHUNK_BYTES = 256 << 20  # of float32 logits held at once, all devices together
+CHUNK_BYTES = 256 << 20  # of float32 logits that a device holds at once
 
 
 @nnx.jit
@@ -52,7 +52,9 @@ def _take(x: jax.Array, places_BP: jax.Array) -> jax.Array:
 def _normalisers(decoder: Decoder, hidden_BPD: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Log of the softmax's denominator and the most likely token at each place, in chunks of P."""
     B, places, _ = hidden_BPD.shape
-    chunks = _chunks(places, 4 * B * decoder.config.vocab_size)
+    mesh = jax.sharding.get_abstract_mesh().shape
+    rows = max(1, B // (mesh[BATCH[0]] * mesh[BATCH[1]]))
+    chunks = _chunks(places, 4 * rows * decoder.config.vocab_size // mesh['tensor'])
 
     def chunk(hidden_BCD: jax.Array) -> tuple[jax.Array, jax.Array]:
         logits_BCV = decoder.unembed(hidden_BCD)
