@@ -8,8 +8,9 @@ or dataset with {language} in its name, such as data/mmlu_{language}: CSV files 
 published them, with a header, or as pandas writes them. See docs/tasks.md.
 
 The tasks are the settings of the paper's tables of mixed-language MMLU: no demonstration, five in
-English, five in the variant itself, and the two multilingual-aware sentences. Mode prompts writes
-all prompts, and mode study fine-tunes as well.
+English, five in the variant itself, and the two multilingual-aware sentences. Those wanted can be
+named: --config=configs/chua_mmlu.py:SOURCE,mmlu,mmlu_aware_0. Mode prompts writes all prompts, and
+mode study fine-tunes as well.
 """
 
 import importlib.util
@@ -36,8 +37,14 @@ def get_config(source: str = 'data') -> ConfigDict:
     """The quickstart's fields, with MMLU in mixed languages.
 
     Args:
-      source: where the files are.
+      source: where the files are; after commas the wanted names of SETTINGS, without them all.
+
+    Raises:
+      ValueError: for a name that is not one of SETTINGS.
     """
+    source, *names = source.split(',')
+    if set(names) - set(SETTINGS):
+        raise ValueError(f'settings are {names}; wanted some of {", ".join(SETTINGS)}')
     path = pathlib.Path(__file__).with_name('quickstart.py')
     spec = importlib.util.spec_from_file_location('quickstart', path)
     quickstart = importlib.util.module_from_spec(spec)
@@ -47,7 +54,8 @@ def get_config(source: str = 'data') -> ConfigDict:
     config.score.row_tokens = 1024  # five demonstrations are shared by the questions of a row
     config.score.letter_tokens = 'published'
     config.tasks = ConfigDict()
-    for name, (shots, demos, intervention) in SETTINGS.items():
+    for name in names or SETTINGS:
+        shots, demos, intervention = SETTINGS[name]
         task = config.tasks[name] = ConfigDict()
         task.source = source
         task.languages = LANGUAGES

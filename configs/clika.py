@@ -12,6 +12,8 @@ x_name and x_geo):
 
     python -m xlbarrier.main --config=configs/clika.py:SETS --workdir=runs/clika-mine \\
         --config.model.source=hf:ORG/NAME
+
+Some of the sets can be named: --config=configs/clika.py:SETS,x_geo,x_copa.
 """
 
 import importlib.util
@@ -19,6 +21,7 @@ import pathlib
 
 from ml_collections import ConfigDict
 
+SUBSETS = ('x_csqa', 'x_copa', 'x_name', 'x_geo')
 LANGUAGES = ('en', 'de', 'fr', 'it', 'pl', 'ru', 'ar', 'he', 'ja', 'zh')
 
 
@@ -26,8 +29,14 @@ def get_config(sets: str = 'data/clika') -> ConfigDict:
     """The quickstart's fields; RA with the published constants.
 
     Args:
-      sets: folder of the published sets.
+      sets: folder of the published sets; after commas the wanted ones of SUBSETS, without all.
+
+    Raises:
+      ValueError: for a name that is not one of SUBSETS.
     """
+    sets, *names = sets.split(',')
+    if set(names) - set(SUBSETS):
+        raise ValueError(f'sets are {names}; wanted some of {", ".join(SUBSETS)}')
     path = pathlib.Path(__file__).with_name('quickstart.py')
     spec = importlib.util.spec_from_file_location('quickstart', path)
     quickstart = importlib.util.module_from_spec(spec)
@@ -36,7 +45,7 @@ def get_config(sets: str = 'data/clika') -> ConfigDict:
     config.mode = 'eval'
     config.rescore.layouts = ('clika',)
     config.tasks = ConfigDict()
-    for name in ('x_csqa', 'x_copa', 'x_name', 'x_geo'):
+    for name in names or SUBSETS:
         config.tasks[name] = ConfigDict()
         config.tasks[name].source = sets
         config.tasks[name].languages = LANGUAGES

@@ -63,18 +63,23 @@ def rankc_table(
 ) -> dict[tuple[str, str], Estimate]:
     """RankC between every pair of languages; symmetric, so each pair stands once.
 
+    One bootstrap over queries serves all pairs.
+
     Args:
       scores: language -> scores.
       languages: those wanted; one without scores gives None with the reason. Without it: all.
     """
-    table = {}
-    for one, other in itertools.combinations(languages or list(scores), 2):
-        absent = [language for language in (one, other) if language not in scores]
-        table[one, other] = (
-            estimate.missing(f'there are no scores in {" and ".join(absent)}')
-            if absent
-            else rankc(scores[one], scores[other], draws, seed)
-        )
+    table = dict.fromkeys(itertools.combinations(languages or list(scores), 2))
+    values = {}
+    for pair in table:
+        absent = [language for language in pair if language not in scores]
+        if absent:
+            table[pair] = estimate.missing(f'there are no scores in {" and ".join(absent)}')
+        else:
+            values[pair] = rank_consistency(*(scores[language] for language in pair))
+    if values:
+        estimates = estimate.means(list(values.values()), draws, seed)
+        table |= dict(zip(values, estimates, strict=True))
     return table
 
 

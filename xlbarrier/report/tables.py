@@ -5,18 +5,17 @@ A row has the FIELDS below, a `reason` where its value is null, and for tests `p
 `mixup` (where a code is the question's language) ALL, the mean over all of them.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from xlbarrier import metrics
+from xlbarrier.report import alignment
+from xlbarrier.report.alignment import ALL, MEAN, SOURCE
 from xlbarrier.tasks.base import Numbered
 
-SOURCE = 'en'
-MEAN = 'mean:non-en'
-ALL = 'mean:all'
 FIELDS = (
     *('model', 'arm', 'task', 'variant', 'language', 'method', 'metric'),
     *('value', 'n', 'ci_low', 'ci_high', 'chance'),
@@ -74,6 +73,8 @@ def result_rows(
             if correct:
                 book = _Book(task, method, metric, chance, correct, seed, draws, reference)
                 rows += book.rows(control)
+                if metric == 'accuracy':
+                    rows += _beside(task, method, column, sheets, chance, reference, draws, seed)
     _adjust(rows)
     return rows
 
@@ -92,6 +93,29 @@ def _own_rows(
         arm = None if model == reference else model
         for row in numbered.rows(tables, draws=draws, seed=seed):
             made.append(dict.fromkeys(FIELDS) | {'model': model, 'arm': arm, 'task': task} | row)
+    return made
+
+
+def _beside(
+    task: str,
+    method: str,
+    column: str,
+    sheets: Mapping[Key, pa.Table],
+    chance: float,
+    reference: str,
+    draws: int,
+    seed: int,
+) -> list[dict[str, Any]]:
+    """The rows of `alignment.rows`, model by model."""
+    made = []
+    for model in sorted({key[0] for key in sheets}, key=lambda m: (m != reference, m)):
+        own = {
+            key[2:]: sheets[key] for key in sorted(sheets) if key[0] == model and len(sheets[key])
+        }
+        fixed = {'model': model, 'arm': None if model == reference else model, 'task': task}
+        fixed |= {'method': method}
+        found = alignment.rows(task, own, column, chance=chance, draws=draws, seed=seed)
+        made += [dict.fromkeys(FIELDS) | fixed | row for row in found]
     return made
 
 
@@ -169,18 +193,13 @@ class _Book:
                 self._mean([source], self.correct).mean() - self._mean(keys, self.correct).mean()
             )
             drawn = self._mean([source], self.drawn) - self._mean(keys, self.drawn)
+            p = (
+                metrics.mcnemar(self.correct[source], self.correct[keys[0]])
+                if len(keys) == 1
+                else metrics.bootstrap_p(drawn)
+            )
             interval = metrics.percentile_interval(drawn)
-            yield self._row(model, variant, language, 'barrier_gap', value, interval)
-            if variant != 'full' or len(keys) > 1:
-                continue
-            a, b = self.correct[source], self.correct[keys[0]]
-            measures: dict[str, tuple[Callable, str]] = {
-                'en_co': (metrics.en_co, 'no item is right in either language'),
-                'kappa': (metrics.kappa, 'all answers are right, or all wrong, in both languages'),
-                'transfer': (metrics.transfer, 'no item is right in English'),
-            }
-            for name, (measure, reason) in measures.items():
-                yield self._row(model, variant, language, name, measure(a, b), reason=reason)
+            yield self._row(model, variant, language, 'barrier_gap', value, interval, p=p)
 
     def _differences(self, model: str, other: str, name: str) -> Iterable[dict[str, Any]]:
         for variant, language, keys in self._groups(model):
@@ -192,7 +211,7 @@ class _Book:
             if len(keys) == 1:
                 p = metrics.mcnemar(self.correct[keys[0]], self.correct[against[0]])
             else:
-                p = _bootstrap_p(drawn)
+                p = metrics.bootstrap_p(drawn)
             interval = metrics.percentile_interval(drawn)
             yield self._row(model, variant, language, f'difference_to_{name}', value, interval, p=p)
         mine, theirs = (
@@ -217,7 +236,7 @@ class _Book:
                 f'gap_difference_to_{name}',
                 values[0].mean() - values[1].mean(),
                 metrics.percentile_interval(change),
-                p=_bootstrap_p(change),
+                p=metrics.bootstrap_p(change),
             )
 
     def _groups(self, model: str) -> Iterable[tuple[str, str, list[Key]]]:
@@ -255,12 +274,11 @@ class _Book:
         variant: str,
         language: str,
         metric: str,
-        value: float | None,
+        value: float,
         interval: metrics.Interval | None = None,
         *,
         chance: float | None = None,
         p: float | None = None,
-        reason: str | None = None,
     ) -> dict[str, Any]:
         row = dict.fromkeys(FIELDS)
         row |= {
@@ -271,7 +289,7 @@ class _Book:
             'language': language,
             'method': self.method,
             'metric': metric,
-            'value': None if value is None else float(value),
+            'value': float(value),
             'n': self.n,
             'chance': chance,
         }
@@ -279,8 +297,6 @@ class _Book:
             row |= {'ci_low': interval.low, 'ci_high': interval.high}
         if p is not None:
             row['p'] = float(p)
-        if value is None:
-            row['reason'] = reason
         return row
 
 
@@ -311,16 +327,6 @@ def _chance(sheets: Mapping[Key, pa.Table]) -> float:
     """Mean of 1 / number of options."""
     lengths = [len(c) for table in sheets.values() for c in table['choices'].to_pylist()]
     return float(np.mean(1 / np.asarray(lengths)))
-
-
-def _bootstrap_p(drawn: np.ndarray) -> float:
-    """Two-sided bootstrap p that a difference is 0: twice the smaller share of draws beyond it.
-
-    With the observed sample counted among the draws (Davison and Hinkley 1997, eq. 4.12), so that
-    no p is 0.
-    """
-    beyond = min((drawn <= 0).sum(), (drawn >= 0).sum())
-    return float(min(1.0, 2 * (beyond + 1) / (drawn.size + 1)))
 
 
 def _adjust(rows: list[dict[str, Any]]) -> None:

@@ -1,0 +1,139 @@
+"""What stands beside accuracies in results.json: recomputed by the metrics library."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tests.report_run import LANGUAGES, answer, predictions
+from xlbarrier import metrics
+from xlbarrier.report import alignment, tables
+from xlbarrier.tasks.base import Question
+
+SUBJECTS = ('anatomy', 'astronomy', 'virology')
+
+
+def sheet(language, count, seed=0):
+    """Seeded answers to made-up questions."""
+    rng = np.random.Generator(np.random.PCG64([seed, ord(language[0]), ord(language[1])]))
+    options = tuple('wxyz')
+    rows = []
+    for i in range(count):
+        spoken = (language,) * 4
+        subject = SUBJECTS[i % 3]
+        question = Question(str(i), f'q{i}', options, i % 4, language, spoken, subject)
+        rows.append(answer(question, 0.5, rng))
+    return pa.Table.from_pylist(rows)
+
+
+def rows_of(task, sheets, **fields):
+    made = {('base', task, *key): table for key, table in sheets.items()}
+    return tables.result_rows(made, draws=500, **fields)
+
+
+def find(rows, **wanted):
+    (row,) = [r for r in rows if all(r.get(k) == v for k, v in wanted.items())]
+    return row
+
+
+@pytest.fixture(scope='module')
+def sheets():
+    return {('full', code): sheet(code, 60) for code in ('en', 'ar', 'fr')}
+
+
+def right(table, column='letter_prediction'):
+    return np.asarray(table[column]) == np.asarray(table['answer'])
+
+
+@pytest.mark.parametrize(
+    ('method', 'column'), [('letter', 'letter_prediction'), ('loglikelihood', 'prediction_raw')]
+)
+def test_a_set_of_clika_has_the_published_ra_and_what_languages_share(sheets, method, column):
+    rows = rows_of('x_geo_mine', sheets)
+    want = metrics.across_languages(
+        {code: right(table, column) for (_, code), table in sheets.items()},
+        chance=0.25, reference=0.97, draws=500,
+    )  # fmt: skip
+    for language in ('en', 'ar', 'fr', tables.MEAN):
+        for metric in ('relative_accuracy', 'en_co', 'kappa', 'transfer'):
+            if metric not in want[language]:
+                continue
+            row = find(rows, language=language, metric=metric, method=method)
+            estimate = want[language][metric]
+            assert (row['value'], row['ci_low'], row['ci_high']) == estimate[:3]
+    accuracy = right(sheets['full', 'fr'], column).mean()
+    ra = find(rows, language='fr', metric='relative_accuracy', method=method)
+    assert ra['value'] == pytest.approx(metrics.clika_ra('x_geo', accuracy))
+
+
+def test_the_answers_agreement_and_their_commonest(sheets):
+    rows = rows_of('user', sheets)
+    chosen = {code: table['letter_prediction'].to_pylist() for (_, code), table in sheets.items()}
+    row = find(rows, language='ar', metric='answer_kappa', method='letter')
+    assert row['value'] == metrics.answer_kappa(chosen['en'], chosen['ar'], 500).value
+    row = find(rows, language='ar', metric='commonest_answer_share', method='letter')
+    assert row['value'] == max(np.bincount(chosen['ar'])) / 60
+    assert not [r for r in rows if r['metric'] == 'relative_accuracy'], 'no published reference'
+
+
+def test_english_parts_serve_as_the_source_where_full_has_no_english(sheets):
+    asked = {('english', 'en'): sheets['full', 'en'], ('full', 'ar'): sheets['full', 'ar']}
+    rows = rows_of('mmlu', asked)
+    row = find(rows, variant='full', language='ar', metric='en_co', method='letter')
+    want = metrics.en_co(right(sheets['full', 'en']), right(sheets['full', 'ar']))
+    assert row['value'] == want
+    alone = rows_of('mmlu', {('full', 'ar'): sheets['full', 'ar']})
+    row = find(alone, language='ar', metric='en_co', method='letter')
+    assert row['value'] is None and row['reason'] == 'there are no answers in en'
+
+
+def test_mmlu_has_its_categories_and_subjects_of_every_sheet(sheets):
+    rows = rows_of('mmlu_5', {**sheets, ('question', 'ar'): sheet('ar', 60, seed=1)})
+    here = {'variant': 'question', 'language': 'ar', 'method': 'letter'}
+    table = sheet('ar', 60, seed=1)
+    subjects = np.asarray(table['subject'].to_pylist())
+    anatomy = find(rows, metric='accuracy_subject', subject='anatomy', **here)
+    assert anatomy['value'] == right(table)[subjects == 'anatomy'].mean() and anatomy['n'] == 20
+    other = find(
+        rows, metric='accuracy_category', subject='other (business, health, misc.)', **here
+    )
+    assert other['value'] == right(table)[subjects != 'astronomy'].mean(), 'weighted by size'
+    law = find(rows, metric='accuracy_category', subject='humanities', **here)
+    assert law['value'] is None and law['reason'] == 'there are no items'
+    weighted = find(rows, metric='accuracy', **here)
+    assert weighted['value'] == pytest.approx(right(table).mean())
+
+
+def test_bmlama_has_rankc_between_every_pair_and_their_mean(sheets):
+    rows = [r for r in rows_of('bmlama', sheets) if r['metric'] == 'rankc']
+    assert {r['language'] for r in rows} == {'ar~en', 'ar~fr', 'en~fr', tables.ALL}
+    scores = {code: table['scores'].to_pylist() for (_, code), table in sheets.items()}
+    for row in rows[:3]:
+        one, other = row['language'].split('~')
+        assert row['value'] == metrics.rankc(scores[other], scores[one], 500).value
+        assert row['ci_low'] < row['value'] < row['ci_high']
+    assert rows[3]['value'] == pytest.approx(np.mean([r['value'] for r in rows[:3]]))
+
+
+def test_gaps_are_tested_and_adjusted_together():
+    made = predictions(('base',))
+    rows = tables.result_rows(made, draws=500)
+    gaps = [
+        r for r in rows
+        if r['metric'] == 'barrier_gap' and r['method'] == 'letter' and r['language'] in LANGUAGES
+    ]  # fmt: skip
+    want = metrics.holm([r['p'] for r in gaps])
+    assert [r['p_holm'] for r in gaps] == pytest.approx(want.tolist())
+    one = next(r for r in gaps if (r['variant'], r['language']) == ('full', 'fr'))
+    pair = [right(made['base', 'worldfacts', 'full', code]) for code in ('en', 'fr')]
+    assert one['p'] == pytest.approx(metrics.mcnemar(*pair))
+
+
+def test_answers_that_could_not_be_read_are_no_commonest_answer():
+    table = pa.Table.from_pylist(
+        [{'chosen': None, 'answer': 0}, {'chosen': -1, 'answer': 1}, {'chosen': 1, 'answer': 1}]
+    )
+    rows = alignment.rows(
+        'user', {('full', 'en'): table}, 'chosen', chance=0.5, draws=100, seed=0
+    )  # fmt: skip
+    (row,) = [row for row in rows if row['metric'] == 'commonest_answer_share']
+    assert (row['value'], row['n']) == (1.0, 1)
