@@ -66,6 +66,11 @@ def check(corpus: CorpusConfig) -> None:
         raise ConfigError(
             f"{where}.unit is {corpus.unit!r}; wanted 'document', 'sentence' or 'words:K'"
         )
+    elif corpus.translator.kind == 'parallel' and corpus.unit.startswith('words'):
+        raise ConfigError(
+            f'{where}.unit is {corpus.unit!r}; a parallel translator looks up whole lines: wanted'
+            " 'sentence' (a line is one) or 'document'"
+        )
     distinct(f'{where}.languages', corpus.languages)
     if corpus.shares and len(corpus.shares) != len(corpus.languages):
         raise ConfigError(

@@ -207,9 +207,10 @@ def _write(
         documents = itertools.islice(documents, config.documents)
     digested = ((document, running.hexdigest()) for document in documents)
     language, unit = config.text.language, units.unit_of(config.unit, arm)
+    lines = config.translator.kind == 'parallel'
     with Progress(f'{arm}: text', unit='words') as progress:
         cut = (
-            (doc, digest, units.plan(doc, unit, arm, language, config.seed, share))
+            (doc, digest, units.plan(doc, unit, arm, language, config.seed, share, lines=lines))
             for doc, digest in shards.unwritten(digested)
         )
         for row in _translated(cut, language, works):

@@ -47,6 +47,7 @@ def preview(
     """
     language = config.text.language
     targets = [code for code in share if code != language]
+    lines = config.translator.kind == 'parallel'
     paint = _painter((language, *targets), colour)
     source = sources.open_source(config.source, config.text)
     filters = Filters(config.filters, language, folder, questions)
@@ -56,7 +57,9 @@ def preview(
             works.check(targets)
             shown = 0
             for document in filters.apply(source.documents()):
-                plan = units.plan(document, config.unit, arm, language, config.seed, share)
+                plan = units.plan(
+                    document, config.unit, arm, language, config.seed, share, lines=lines
+                )
                 part = _first(plan, count - shown)
                 yield f'{BOLD if colour else ""}document {document.id}{RESET if colour else ""}'
                 yield from _document(part, language, targets, works, paint)

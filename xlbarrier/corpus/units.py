@@ -3,7 +3,7 @@
 A unit is what is put into one language: the document, a sentence, or a run of words. A piece is
 what is translated in one go: the unit, or each sentence of a document. Where a document stays in
 one language (`single:l`, `monolingual-mix`) a run of words is nothing to the result, and pieces
-and units are sentences.
+and units are sentences. For a translator that looks up aligned lines, a line stands for a sentence.
 """
 
 import re
@@ -16,6 +16,7 @@ from xlbarrier.corpus.wording import FULL_WIDTH
 from xlbarrier.text import languages as languages_lib
 from xlbarrier.text import segment
 
+_LINE_START = re.compile(r'(?<=\n)')
 _BREAK = re.compile(r'\s*[\n\r]\s*')
 
 
@@ -53,7 +54,14 @@ def unit_of(unit: str, arm: str) -> str:
 
 
 def plan(
-    document: Document, unit: str, arm: str, source: str, seed: int, share: Mapping[str, float]
+    document: Document,
+    unit: str,
+    arm: str,
+    source: str,
+    seed: int,
+    share: Mapping[str, float],
+    *,
+    lines: bool = False,
 ) -> Plan:
     """Cuts a document and draws its languages: a function of its arguments only.
 
@@ -64,6 +72,7 @@ def plan(
       source: BCP-47 code of the text.
       seed: of the draw, which is keyed by (seed, document, unit).
       share: of each language in a drawn arm.
+      lines: cuts at line breaks instead of at the ends of sentences.
     """
     cut = 'sentence' if unit == 'document' else unit
     pieces: list[str] = []
@@ -71,7 +80,10 @@ def plan(
     for part in document.parts:
         if behind:
             behind[-1] = '\n'
-        for text in segment.split(part.text, cut, source):
+        aligned = lines and cut == 'sentence'
+        for text in (
+            _LINE_START.split(part.text) if aligned else segment.split(part.text, cut, source)
+        ):
             core = text.rstrip()
             if not core:  # cannot be at a part's beginning: parts are stripped
                 behind[-1] += text

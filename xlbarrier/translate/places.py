@@ -12,7 +12,7 @@ from xlbarrier.translate.base import TranslatorError
 
 # In a name, a language is written in small letters, a script with a capital, a region in capitals:
 # so 'en-zh-CN' can be read in one way only.
-_CODE = r'[a-z]{2,3}(?:[-_][A-Z][a-z]{3})?(?:[-_](?:[A-Z]{2}|\d{3}))?'
+CODE = r'[a-z]{2,3}(?:[-_][A-Z][a-z]{3})?(?:[-_](?:[A-Z]{2}|\d{3}))?'
 _FIELD = re.compile(r'\{(source|target|language)\}|\*')
 
 
@@ -39,7 +39,7 @@ def find(place: str) -> dict[tuple[str, ...], pathlib.Path]:
             pattern += f'(?P={name})'
         else:
             names.append(name)
-            pattern += f'(?P<{name}>{_CODE})'
+            pattern += f'(?P<{name}>{CODE})'
     whole = re.compile(pattern + re.escape(place[end:]))
     found: dict[tuple[str, ...], pathlib.Path] = {}
     for path in sorted(glob.glob(_FIELD.sub('*', place))):
