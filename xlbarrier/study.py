@@ -16,14 +16,15 @@ import jax
 from absl import logging
 from tensorboardX import SummaryWriter
 
-from xlbarrier import api, corpora, multihost
+from xlbarrier import api, corpora, multihost, training_data
 from xlbarrier import mesh as mesh_lib
 from xlbarrier import run as run_lib
 from xlbarrier.aot import report as aot_report
-from xlbarrier.config import RunConfig, TrainConfig
+from xlbarrier.config import RunConfig
 from xlbarrier.config_tasks import kind_of
-from xlbarrier.corpus import build as corpus_lib
-from xlbarrier.data import pack, tokenize
+from xlbarrier.data import tokenize
+from xlbarrier.data.mixture import Mixture
+from xlbarrier.data.pack import PackedRows
 from xlbarrier.models import adapters, load, lora, source
 from xlbarrier.progress import Progress
 from xlbarrier.report import examples, page, tables
@@ -58,10 +59,10 @@ TASKS: dict[str, Callable[..., Task | MeasuredTask]] = {
 def study(folder: pathlib.Path, config: RunConfig) -> None:
     """Base and arms on the same questions, then the report: the main job."""
     tasks, run, mesh = _begin(folder, config)
-    folders = corpora.build_all(run, config, tasks)
+    rows = training_data.prepare(run, config, corpora.build_all(run, config, tasks))
     _measure(run, config, mesh, tasks, BASE, config.model.source)
     for arm in config.arms:
-        export = _fine_tune(run, config, mesh, arm, folders[arm])
+        export = _fine_tune(run, config, mesh, arm, rows.get(arm))
         _measure(run, config, mesh, tasks, arm, export)
     _finish(run, config, tasks)
 
@@ -77,7 +78,8 @@ def training(folder: pathlib.Path, config: RunConfig) -> None:
     """One model fine-tuned on one arm's text; the export stands in export/<arm>."""
     tasks, run, mesh = _begin(folder, config)
     (arm,) = config.arms
-    export = _fine_tune(run, config, mesh, arm, corpora.build_all(run, config, tasks)[arm])
+    rows = training_data.prepare(run, config, corpora.build_all(run, config, tasks))
+    export = _fine_tune(run, config, mesh, arm, rows.get(arm))
     run.update_provenance(finished=run_lib.now(), peak_memory_bytes=_peak_memory())
     logging.info('fine-tuned model: %s', export)
 
@@ -158,6 +160,8 @@ def _begin(
 ) -> tuple[dict[str, Task | MeasuredTask], run_lib.Run, jax.sharding.Mesh]:
     """Everything that can be wrong with a config is found here, before any long work."""
     tasks = make_tasks(config)
+    if config.mode in ('study', 'train'):
+        training_data.check(folder, config)
     multihost.initialize()
     mesh = mesh_lib.make_mesh(config.mesh.data, config.mesh.fsdp, config.mesh.tensor)
     run = run_lib.follow(folder)
@@ -240,17 +244,19 @@ def _fine_tune(
     config: RunConfig,
     mesh: jax.sharding.Mesh,
     arm: str,
-    corpus: pathlib.Path,
+    packed: PackedRows | Mixture | None,
 ) -> pathlib.Path:
-    """Fine-tunes the base model on one arm's corpus and exports it; returns the export's folder."""
+    """Fine-tunes the base model on one arm's rows and exports it; returns the export's folder.
+
+    Rows are not needed where an earlier start has exported the arm.
+    """
     export = run.path('export', arm)
     if (export / 'config.json').exists():
         logging.info('%s: fine-tuned already', arm)
         return export
-    with Progress(f'{arm}: loading {config.model.source} and packing the corpus'):
+    with Progress(f'{arm}: loading {config.model.source}'):
         path = source.resolve(config.model.source)
         tokenizer = tokenize.load_tokenizer(path, load.read_config(path).vocab_size)
-        packed = _packed(run, config.train, tokenizer, arm, corpus)
         decoder = load.load_decoder(
             path,
             mesh,
@@ -289,28 +295,6 @@ def _log_step(run: run_lib.Run, board: SummaryWriter, arm: str, row: dict[str, A
         if name != 'step':
             board.add_scalar(f'train/{name}', value, row['step'])
     board.flush()
-
-
-def _packed(
-    run: run_lib.Run, train: TrainConfig, tokenizer, arm: str, corpus: pathlib.Path
-) -> pack.PackedRows:
-    """The arm's rows, exactly as many as the training asks for where the corpus has them."""
-    documents = tokenize.encode_documents(tokenizer, corpus_lib.read(corpus))
-    packed = pack.pack(documents, train.row_tokens)
-    wanted = train.steps * train.batch_rows
-    if len(packed) > wanted:
-        packed = packed.take(wanted)
-    run.update_provenance(
-        training={
-            arm: {
-                'rows': len(packed),
-                'epochs': round(wanted / len(packed), 3),
-                'tokens': wanted * train.row_tokens,
-                'text_tokens': len(packed) * train.row_tokens,
-            }
-        }
-    )
-    return packed
 
 
 def _finish(run: run_lib.Run, config: RunConfig, tasks: dict[str, Task | MeasuredTask]) -> None:

@@ -4,14 +4,17 @@ import functools
 
 import numpy as np
 
+from xlbarrier.data.mixture import Mixture
 from xlbarrier.data.pack import PackedRows
 
 
-def batch_at(packed: PackedRows, step: int, batch_rows: int, seed: int) -> dict[str, np.ndarray]:
+def batch_at(
+    packed: PackedRows | Mixture, step: int, batch_rows: int, seed: int
+) -> dict[str, np.ndarray]:
     """The batch of a step: rows of an endless sequence of seeded permutations of all rows.
 
     Args:
-      packed: R rows.
+      packed: R rows; of a mixture with counts, as `Mixture.rows_at` orders them.
       step: from 0.
       batch_rows: B.
       seed: of the permutations.
@@ -26,6 +29,8 @@ def batch_at(packed: PackedRows, step: int, batch_rows: int, seed: int) -> dict[
         raise ValueError(f'step is {step}, wanted 0 or more; batch_rows is {batch_rows}, 1 or more')
     rows = len(packed)
     wanted = np.arange(step * batch_rows, (step + 1) * batch_rows)
+    if isinstance(packed, Mixture) and packed.counts:
+        return packed.batch(packed.rows_at(wanted, seed))
     epochs = wanted // rows
     orders = {int(epoch): _order(rows, seed, int(epoch)) for epoch in np.unique(epochs)}
     chosen = [orders[int(e)][i % rows] for e, i in zip(epochs, wanted, strict=True)]

@@ -18,6 +18,7 @@ from jax.experimental import multihost_utils
 from xlbarrier import config as config_lib
 from xlbarrier import multihost
 from xlbarrier.config import TrainConfig
+from xlbarrier.data.mixture import Mixture
 from xlbarrier.data.pack import PackedRows
 from xlbarrier.data.pipeline import batch_at
 from xlbarrier.models import lora
@@ -54,7 +55,7 @@ class _Dispatched(NamedTuple):
 
 def train(
     decoder: Decoder,
-    packed: PackedRows,
+    packed: PackedRows | Mixture,
     config: TrainConfig,
     *,
     folder: str | pathlib.Path,
@@ -197,9 +198,12 @@ class _Reporter:
 
 
 def _check(
-    packed: PackedRows, config: TrainConfig, mesh: jax.sharding.Mesh, max_positions: int
+    packed: PackedRows | Mixture,
+    config: TrainConfig,
+    mesh: jax.sharding.Mesh,
+    max_positions: int,
 ) -> None:
-    rows, length = packed.tokens.shape
+    rows, length = packed.shape
     if rows == 0 or length != config.row_tokens:
         raise ValueError(
             f'the packed rows are [{rows}, {length}]; wanted at least one row of'
@@ -213,12 +217,16 @@ def _check(
     put_microbatches({'rows': np.zeros((config.batch_rows, 1), np.int8)}, mesh, config.accumulate)
 
 
-def _identity(packed: PackedRows, config: TrainConfig, seed: int) -> dict[str, Any]:
+def _identity(packed: PackedRows | Mixture, config: TrainConfig, seed: int) -> dict[str, Any]:
     """What decides a training's bits, beside the model: a checkpoint of another is refused."""
     fields = config_lib.to_dict(config)
     for name in FREE_FIELDS:
         del fields[name]
-    return {'config': {'train': fields, 'seed': seed}, 'rows': list(packed.tokens.shape)}
+    identity = {'config': {'train': fields, 'seed': seed}, 'rows': list(packed.shape)}
+    if isinstance(packed, Mixture):
+        identity['parts'] = [len(part) for part in packed.parts]
+        identity['counts'] = list(packed.counts)
+    return identity
 
 
 def _start(

@@ -1,0 +1,1 @@
+"""Questions with answers, as files hold them, written out as training text."""

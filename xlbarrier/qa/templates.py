@@ -1,0 +1,156 @@
+"""Examples written out as text, and which stretches of it are the answer.
+
+  plain        Question: {question}\\nAnswer: {answer}, as the tasks here ask; the space before the
+               answer belongs to it
+  raw          {question}{answer}, as they stand
+  alpaca       Taori et al. 2023, train.py of tatsu-lab/stanford_alpaca, byte for byte: nothing
+               stands between '### Response:' and the answer
+  clika        Gao et al. 2024, fictional/trainFull.sh: the template `alpaca` of LLaMA-Factory as it
+               was then (src/llmtuner/extras/template.py), which is not Alpaca's own: the input
+               stands in the line after the prompt. It tokenised the parts one by one; here the text
+               is one string
+  tofu         Maini et al. 2024, config/model_config.yaml of locuslab/tofu for Phi and others: the
+               tag 'Answer: ' is learned too, as data_module.py masks the question alone
+  tofu-llama2  the same for Llama 2: [INST] {question} [/INST]{answer}
+  chat         the tokenizer's own chat template; the assistant's turns are learned, with the token
+               that ends them
+
+`auto` takes chat for conversations, alpaca for instruction/input/output, clika for
+prompt/input/answer, plain for question/answer, raw for prompt/completion. Where a form has an input
+apart and a template no place for it, the input stands in the line after the question. EOS follows
+each but chat, whose template ends a turn itself.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from transformers import PreTrainedTokenizerFast
+
+from xlbarrier.corpus.documents import SourceError
+from xlbarrier.qa.forms import Example
+
+AUTO = {
+    'messages': 'chat',
+    'instruction': 'alpaca',
+    'prompt_input': 'clika',
+    'question': 'plain',
+    'completion': 'raw',
+}
+# Alpaca's with an input and without.
+ALPACA_INPUT = (
+    'Below is an instruction that describes a task, paired with an input that provides further'
+    ' context. Write a response that appropriately completes the request.\n\n'
+    '### Instruction:\n{question}\n\n### Input:\n{input}\n\n### Response:'
+)
+ALPACA = (
+    'Below is an instruction that describes a task. Write a response that appropriately completes'
+    ' the request.\n\n### Instruction:\n{question}\n\n### Response:'
+)
+# Of each template the context, and what stands right before the answer and is learned with it.
+PROMPTS = {
+    'plain': ('Question: {question}\nAnswer:', ' '),
+    'raw': ('{question}', ''),
+    'clika': (ALPACA + '\n', ''),
+    'tofu': ('Question: {question}\n', 'Answer: '),
+    'tofu-llama2': ('[INST] {question} [/INST]', ''),
+}
+
+
+class Written(NamedTuple):
+    """An example as text.
+
+    Attributes:
+      text: all of it.
+      spans: (start, end) in characters of the answers.
+      eos: whether the tokenizer's EOS follows.
+    """
+
+    text: str
+    spans: tuple[tuple[int, int], ...]
+    eos: bool
+
+
+def write(
+    example: Example, template: str, tokenizer: PreTrainedTokenizerFast, loss: str = 'answer'
+) -> Written:
+    """An example by a template, a key of PROMPTS or 'auto', 'alpaca', 'chat'.
+
+    Args:
+      example: to be written.
+      template: see above.
+      tokenizer: whose chat template 'chat' takes.
+      loss: 'answer', or 'all': the spans then are the whole text.
+
+    Raises:
+      SourceError: naming the file and row: for a conversation that the template has no place for,
+        or a chat template that cannot be followed.
+    """
+    if template == 'auto':
+        template = AUTO[example.form]
+    if template == 'chat':
+        written = _chat(example, tokenizer)
+    else:
+        context, between, answer = _parts(example, template)
+        text = context + between + answer
+        written = Written(text, ((len(context), len(text)),), True)
+    return written if loss == 'answer' else written._replace(spans=((0, len(written.text)),))
+
+
+def _parts(example: Example, template: str) -> tuple[str, str, str]:
+    question, about, answer = example.question, example.input, example.answer
+    if example.form == 'messages':
+        roles = [role for role, _ in example.messages]
+        if roles != ['user', 'assistant']:
+            raise SourceError(
+                f'{example.where}: a conversation of {", ".join(roles)}; the template'
+                f" '{template}' has a place for one question and one answer: set"
+                " config.data.template to 'chat'"
+            )
+        (_, question), (_, answer) = example.messages
+    if template == 'alpaca':
+        prompt = ALPACA_INPUT if about else ALPACA
+        # Not str.format twice: a question may hold braces.
+        return prompt.format(question=question, input=about), '', answer
+    prompt, between = PROMPTS[template]
+    if about.strip():
+        question = f'{question}\n{about}'
+    return prompt.format(question=question), between, answer
+
+
+def _chat(example: Example, tokenizer: PreTrainedTokenizerFast) -> Written:
+    if not tokenizer.chat_template:
+        raise SourceError(
+            f'{example.where}: the tokenizer has no chat template: set config.data.template to one'
+            f' of {", ".join((*PROMPTS, "alpaca"))}'
+        )
+    turns = example.messages or (
+        ('user', f'{example.question}\n{example.input}' if example.input else example.question),
+        ('assistant', example.answer),
+    )
+    messages = [{'role': role, 'content': content} for role, content in turns]
+    whole = _render(tokenizer, messages, example.where)
+    spans = []
+    for i, (role, _) in enumerate(turns):
+        if role != 'assistant':
+            continue
+        before = _render(tokenizer, messages[:i], example.where, add_generation_prompt=True)
+        through = _render(tokenizer, messages[: i + 1], example.where)
+        if not (whole.startswith(through.rstrip()) and through.startswith(before)):
+            raise SourceError(
+                f"{example.where}: the tokenizer's chat template writes message {i} otherwise once"
+                ' others follow it, so that its place cannot be told: cut the conversation there'
+            )
+        spans.append((len(before), len(through.rstrip())))
+    return Written(whole, tuple(spans), False)
+
+
+def _render(
+    tokenizer: PreTrainedTokenizerFast,
+    messages: Sequence[dict[str, str]],
+    where: str,
+    **options: bool,
+) -> str:
+    try:
+        return tokenizer.apply_chat_template(list(messages), tokenize=False, **options)
+    except Exception as error:  # jinja's own, and what a template raises on roles it does not know
+        raise SourceError(f"{where}: the tokenizer's chat template refuses it: {error}") from error

@@ -1,0 +1,342 @@
+"""The rows that each arm is trained on: its text, question-answer files, or both in given shares.
+
+packed/<arm>/      the arm's text, laid end to end
+packed/files-<i>/  the examples of the i-th glob of config.data.files, shared by all arms
+
+Each folder is made once, by the lead process, whole or not at all; rows.json holds what it was made
+of, so that a later start takes it or, where a file was changed meanwhile, says so.
+"""
+
+import contextlib
+import functools
+import hashlib
+import pathlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from absl import logging
+from transformers import PreTrainedTokenizerFast
+
+from xlbarrier import config_data, multihost
+from xlbarrier import run as run_lib
+from xlbarrier.config import RunConfig, diff
+from xlbarrier.config_data import DATA_ARM, DataConfig
+from xlbarrier.corpus import build as corpus_lib
+from xlbarrier.corpus import files
+from xlbarrier.corpus.documents import SourceError
+from xlbarrier.data import pack, tokenize
+from xlbarrier.data.examples import Encoded, ExamplePacker
+from xlbarrier.data.mixture import Mixture, row_counts
+from xlbarrier.data.pack import PackedRows, RowWriter
+from xlbarrier.models import load, source
+from xlbarrier.progress import Progress
+from xlbarrier.qa import forms, templates
+
+FORMAT = 1  # of the rows; goes up when the same text gives other rows
+TEXT = 'text'  # name of the part that is the arm's own text
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows of one origin, as they lie in their folder.
+
+    Attributes:
+      name: 'text', or the glob.
+      rows: memory-mapped.
+      record: rows.json: `tokens` that are no padding, `loss_tokens`, and counts of what was read.
+    """
+
+    name: str
+    rows: PackedRows
+    record: Mapping[str, Any]
+
+
+def check(folder: pathlib.Path, config: RunConfig) -> None:
+    """Finds what is wrong with the files before any long work: each one's first example is read.
+
+    Args:
+      folder: of the run, which need not be there; a run whose arms are all trained needs no files.
+      config: `data` and `arms`.
+
+    Raises:
+      SourceError: for a glob without files, or a file whose first example cannot be read.
+    """
+    untrained = _untrained(folder, config)
+    for pattern in config.data.files:
+        if any(part.name == pattern for arm in untrained for part in _wanted(config, arm)):
+            forms.check(pattern)
+
+
+def prepare(
+    run: run_lib.Run, config: RunConfig, corpora: Mapping[str, pathlib.Path]
+) -> dict[str, PackedRows | Mixture]:
+    """The rows of each arm that is not trained yet, packed or found in the run folder.
+
+    Args:
+      run: its lead process packs; the others wait for it.
+      config: `data`, `train`, `arms`, `model.source`.
+      corpora: folder of the finished text of each arm that has one.
+
+    Raises:
+      SourceError: naming file and row, for an example that cannot be trained on.
+      RunError: when a file cannot be written, or what an arm's training was begun with has changed.
+      ValueError: when there is nothing to train on.
+    """
+    arms = _untrained(run.folder, config)
+    if not arms:
+        return {}
+    path = source.resolve(config.model.source)
+    tokenizer = tokenize.load_tokenizer(path, load.read_config(path).vocab_size)
+    if run.lead:
+        begun = [a for a in arms if any((run.folder / 'checkpoints' / a).glob('*'))]
+        common = {
+            'format': FORMAT,
+            'tokenizer': tokenize.digest(tokenizer),
+            'row_tokens': config.train.row_tokens,
+        }
+        # Files are shared: of each folder, its part and the arms that it is for.
+        folders: dict[str, tuple[_Wanted, list[str]]] = {}
+        for arm in arms:
+            for part in _wanted(config, arm):
+                folders.setdefault(part.folder, (part, []))[1].append(arm)
+        for part, users in folders.values():
+            if part.folder in corpora:
+                (arm,) = users
+                key = common | _text_key(config, arm, corpora[arm])
+                write = functools.partial(_pack_text, corpora[arm], tokenizer, key)
+            else:
+                key = common | _file_key(config.data, part.name)
+                write = functools.partial(_pack_files, config.data, part.name, tokenizer, key)
+            _make(run, part.folder, key, [a for a in users if a in begun], write)
+    multihost.barrier('packed rows')
+    return {arm: _arm(run, config, arm) for arm in arms}
+
+
+def _untrained(folder: pathlib.Path, config: RunConfig) -> list[str]:
+    return [a for a in config.arms if not (folder / 'export' / a / 'config.json').exists()]
+
+
+class _Wanted(NamedTuple):
+    """A part that an arm is to have, its folder below packed/, and its weight where any is set."""
+
+    name: str
+    folder: str
+    weight: float | None
+
+
+def _wanted(config: RunConfig, arm: str) -> list[_Wanted]:
+    """The parts of an arm; those whose weight is 0 are left out."""
+    parts = [] if arm == DATA_ARM else [(TEXT, arm)]
+    parts += [(name, f'files-{i}') for i, name in enumerate(config.data.files)]
+    weights = config_data.weights_of(config.data, arm) or (None,) * len(parts)
+    return [_Wanted(*p, w) for p, w in zip(parts, weights, strict=True) if w != 0]
+
+
+def _arm(run: run_lib.Run, config: RunConfig, arm: str) -> PackedRows | Mixture:
+    """The arm's rows, and what they are into run.json."""
+    places, row_tokens = config.train.steps * config.train.batch_rows, config.train.row_tokens
+    wanted = _wanted(config, arm)
+    parts = []
+    for part in wanted:
+        folder = run.folder / 'packed' / part.folder
+        parts.append(Part(part.name, PackedRows.load(folder), pack.read_record(folder)))
+    weights = [part.weight for part in wanted if part.weight is not None]
+    counts: tuple[int, ...] = ()
+    if weights and len(parts) > 1:
+        # Text counts as full, so that arms whose last row is padded differently share out alike.
+        text = [row_tokens] if wanted[0].folder == arm else []
+        full = text + [p.record['tokens'] / len(p.rows) for p in parts[len(text) :]]
+        counts = row_counts(weights, full, places)
+    rows = parts[0].rows if len(parts) == 1 else Mixture(tuple(p.rows for p in parts), counts)
+    described = _described(parts, counts, places, weights)
+    run.update_provenance(
+        training={
+            arm: {
+                'rows': len(rows),
+                'epochs': round(places / len(rows), 3),
+                'tokens': places * row_tokens,
+                'text_tokens': len(rows) * row_tokens,
+                'parts': described,
+            }
+        }
+    )
+    return rows
+
+
+def _described(
+    parts: Sequence[Part], counts: Sequence[int], places: int, weights: Sequence[float]
+) -> list[dict[str, Any]]:
+    """Of each part what was packed, and about how much of it the training reads."""
+    rows = sum(len(part.rows) for part in parts)
+    listed = []
+    for i, part in enumerate(parts):
+        read = counts[i] if counts else places * len(part.rows) / rows
+        counted = {k: v for k, v in part.record.items() if k not in ('key', 'row_tokens')}
+        listed.append(
+            {
+                'name': part.name,
+                **counted,
+                'fill': round(part.record['tokens'] / part.rows.tokens.size, 4),
+                **({'weight': weights[i]} if weights else {}),
+                'epochs': round(read / len(part.rows), 3),
+                'trained_tokens': round(read * part.record['tokens'] / len(part.rows)),
+            }
+        )
+    total = sum(part['trained_tokens'] for part in listed)
+    for part in listed:
+        part['share'] = round(part['trained_tokens'] / total, 4)
+    return listed
+
+
+def _text_key(config: RunConfig, arm: str, corpus: pathlib.Path) -> dict[str, Any]:
+    """What an arm's packed text depends on."""
+    parts = _wanted(config, arm)
+    # Text that is mixed as large as it is must be packed whole.
+    whole = len(parts) > 1 and parts[0].weight is None
+    limit = 0 if whole else config.train.steps * config.train.batch_rows
+    return {'corpus': corpus_lib.read_manifest(corpus)['sha256'], 'limit': limit}
+
+
+def _file_key(data: DataConfig, pattern: str) -> dict[str, Any]:
+    """What the packed examples of a glob depend on."""
+    listed = {}
+    for path in files.find(pattern):
+        with path.open('rb') as f:
+            listed[str(path)] = hashlib.file_digest(f, 'sha256').hexdigest()
+    fields = {name: getattr(data, name) for name in ('template', 'loss', 'too_long')}
+    return {**fields, 'files': listed}
+
+
+def _make(
+    run: run_lib.Run,
+    name: str,
+    key: Mapping[str, Any],
+    begun: Sequence[str],
+    write: Callable[[pathlib.Path, Progress], None],
+) -> None:
+    """Packs into packed/<name>, or finds there what the key describes.
+
+    Raises:
+      RunError: when it was packed from something else and an arm has been trained on it.
+    """
+    folder = run.path('packed', name)
+    with contextlib.suppress(ValueError):  # not there, or damaged: the same rows come out again
+        PackedRows.load(folder)
+        there = pack.read_record(folder).get('key', {})
+        differing = diff(there, key)
+        if not differing:
+            return
+        if begun:
+            fields = '; '.join(f'{n}: there {old!r}, now {new!r}' for n, old, new in differing)
+            raise run_lib.RunError(
+                f'{folder} was packed from other data ({fields}), and {", ".join(begun)} has been'
+                ' trained on it: restore the files, or take another --workdir'
+            )
+    with Progress(f'packing {name}') as progress:
+        write(folder, progress)
+
+
+def _pack_text(
+    corpus: pathlib.Path,
+    tokenizer: PreTrainedTokenizerFast,
+    key: Mapping[str, Any],
+    folder: pathlib.Path,
+    progress: Progress,
+) -> None:
+    """Lays a corpus end to end, until `key['limit']` rows are full."""
+    counted = {'documents': 0, 'tokens': 0}
+
+    def encoded() -> Iterator[list[list[int]]]:
+        for documents in tokenize.encode_stream(tokenizer, corpus_lib.read(corpus)):
+            counted['documents'] += len(documents)
+            counted['tokens'] += sum(map(len, documents))
+            progress.update(0, '{documents:,} documents, {tokens:,} tokens'.format(**counted))
+            yield documents
+
+    row_tokens, limit, made, loss = key['row_tokens'], key['limit'], 0, 0
+    with RowWriter(folder, row_tokens) as writer:
+        for block in pack.flow(encoded(), row_tokens):
+            if limit and made + len(block) > limit:
+                block = block.take(limit - made)
+            writer.add(block)
+            made += len(block)
+            loss += block.loss_tokens
+            if made == limit:
+                break
+        counted['tokens'] = min(counted['tokens'], made * row_tokens)
+        writer.finish({**counted, 'loss_tokens': loss, 'key': key})
+
+
+def _pack_files(
+    data: DataConfig,
+    pattern: str,
+    tokenizer: PreTrainedTokenizerFast,
+    key: Mapping[str, Any],
+    folder: pathlib.Path,
+    progress: Progress,
+) -> None:
+    """Lays the examples of a glob side by side in rows."""
+    row_tokens, loss = key['row_tokens'], 0
+    with (
+        RowWriter(folder, row_tokens) as writer,
+        ExamplePacker(row_tokens, folder) as packer,
+    ):
+        counted = {'examples': 0, 'dropped': 0, 'tokens': 0}
+        for encoded in encode_examples(data, forms.read(pattern), tokenizer, row_tokens):
+            whole = [e for e in encoded if len(e.ids) <= row_tokens]
+            packer.add(whole)
+            counted['examples'] += len(whole)
+            counted['dropped'] += len(encoded) - len(whole)
+            counted['tokens'] += sum(len(e.ids) for e in whole)
+            progress.update(0, '{examples:,} examples, {tokens:,} tokens'.format(**counted))
+        if not counted['examples']:
+            raise SourceError(
+                f'{pattern}: all {counted["dropped"]} examples are longer than'
+                f' config.train.row_tokens = {row_tokens}: nothing to train on'
+            )
+        if counted['dropped']:
+            logging.warning('%s: %d examples dropped', pattern, counted['dropped'])
+        for block in packer.rows():
+            writer.add(block)
+            loss += block.loss_tokens
+        writer.finish({**counted, 'loss_tokens': loss, 'key': key})
+
+
+def encode_examples(
+    data: DataConfig,
+    examples: Iterable[forms.Example],
+    tokenizer: PreTrainedTokenizerFast,
+    row_tokens: int = 0,
+) -> Iterator[list[Encoded]]:
+    """Token ids and weights of examples, some at a time.
+
+    Args:
+      data: `template`, `loss`, `too_long`.
+      examples: a stream.
+      tokenizer: the model's.
+      row_tokens: an example longer than this is an error, unless `too_long` is 'drop'; 0: no limit.
+
+    Raises:
+      SourceError: naming file and row of an example that is too long, or whose answer gives no
+        token to be learned.
+    """
+    written = (
+        (example, templates.write(example, data.template, tokenizer, data.loss))
+        for example in examples
+    )
+    for some in tokenize.batches(written, lambda pair: len(pair[1].text), 1000):
+        texts, spans, ends = zip(*(text for _, text in some), strict=True)
+        encoded = [Encoded(*e) for e in tokenize.encode_spans(tokenizer, texts, spans, ends)]
+        for (example, _), (ids, weights) in zip(some, encoded, strict=True):
+            if not any(weights[1:]):
+                raise SourceError(
+                    f'{example.where}: the answer gives no token behind the question: there is'
+                    ' nothing to learn'
+                )
+            if 0 < row_tokens < len(ids) and data.too_long == 'error':
+                raise SourceError(
+                    f'{example.where}: the example has {len(ids)} tokens; config.train.row_tokens'
+                    f" is {row_tokens}: raise it, or set config.data.too_long to 'drop'"
+                )
+        yield encoded
