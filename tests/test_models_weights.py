@@ -103,6 +103,23 @@ def test_tensors_that_carry_no_parameter_are_passed_over(tied, tmp_path, one):
     np.testing.assert_array_equal(got['embed.embedding'], whole['model.embed_tokens.weight'])
 
 
+@pytest.mark.parametrize('rows', [256, 255])
+def test_a_tied_config_with_another_head_is_refused(tied, tmp_path, one, rows):
+    """transformers 5 takes such a head, 4 leaves it out."""
+    whole = read(tied)
+    head = whole['model.embed_tokens.weight'][:rows].copy()
+    head[-1, -1] += 1
+    folder = copy(tied, tmp_path / 'a', {**whole, 'lm_head.weight': head})
+    words = "model.safetensors: tensor 'lm_head.weight' is not .* tie_word_embeddings"
+    with pytest.raises(ValueError, match=words):
+        load.load_decoder(folder, one)
+    if rows == 256:
+        config = json.loads((folder / 'config.json').read_text()) | {'tie_word_embeddings': False}
+        (folder / 'config.json').write_text(json.dumps(config))
+        got = params(load.load_decoder(folder, one))
+        np.testing.assert_array_equal(got['head.kernel'].T, head)
+
+
 def test_untied_needs_its_head(odd, tmp_path, one):
     whole = {key: value for key, value in read(odd).items() if key != 'lm_head.weight'}
     with pytest.raises(ValueError, match=r"missing.*'lm_head.weight' of shape \(131, 60\)"):
