@@ -292,6 +292,7 @@ class ConductivityConfig:
     methods: tuple[str, ...] = ('loglikelihood', 'greedy')
     limit: int = 0  # the first so many questions of a sheet; 0: all
     gate: float = 0.9  # least accuracy of what is taught; below it there is no XRR
+    unstated: str = 'refuse'  # rows that state a smaller share of what is asked; or 'keep' them
     seed: int = 0  # of the options of a translation
 
     def check(self, where: str) -> None:
@@ -299,6 +300,7 @@ class ConductivityConfig:
         _check_source(where, self.source)
         _check_conductivity(where, self)
         each_of(f'{where}.languages', self.languages, CLIKA_LANGUAGES)
+        one_of(f'{where}.unstated', self.unstated, ('refuse', 'keep'))
         at_least(where, self, limit=0)
 
 

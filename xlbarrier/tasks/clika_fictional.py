@@ -100,7 +100,7 @@ def facts(source: str, code: str) -> dict[str, list[Question]]:
                 choice_languages=(code,) * len(continents),
                 subject=kind,
                 meta={'row': number, 'input': _input(row), 'said': tags['continent'],
-                      'city': tags['city'], 'where': row.where},
+                      'subject': tags['city'], 'where': row.where},
             )
         )  # fmt: skip
     return made

@@ -9,44 +9,35 @@ A sheet's variant says what it asks: `translation` (of a name into the language)
 """
 
 import dataclasses
+import functools
+import json
+import pathlib
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from absl import logging
 
 from xlbarrier import metrics
 from xlbarrier.config_checks import nearest
 from xlbarrier.config_tasks import ConductivityConfig, FictionalConfig
 from xlbarrier.corpus import draw
+from xlbarrier.qa import templates
+from xlbarrier.qa.forms import Example
+from xlbarrier.run import write_atomic
 from xlbarrier.tasks import clika_fictional, fictional, prompts
-from xlbarrier.tasks.base import Prompt, Question
-from xlbarrier.tasks.fictional import World
+from xlbarrier.tasks import stated as stated_lib
+from xlbarrier.tasks.base import Prompt, Question, Row, Sheet
+from xlbarrier.tasks.fictional import Fact, World
 from xlbarrier.tasks.fictional_templates import LANGUAGES, TAUGHT, TRANSLATION
+from xlbarrier.tasks.files import DataError
+from xlbarrier.tasks.stated import Stated
 from xlbarrier.text import languages as languages_lib
 
 SOURCE = 'en'
 TRANSLATED = 'translation'
 TYPES = ('type_0', 'type_1')
-# The column of right or wrong of each reading.
-READINGS = {'loglikelihood': 'prediction_raw', 'greedy': 'greedy_correct'}
-
-Sheet = tuple[str, str]
-Row = dict[str, Any]
-
-
-@dataclasses.dataclass(frozen=True)
-class Lesson:
-    """One row to train on.
-
-    Attributes:
-      prompt, answer: as the row is written.
-      input: what a published prompt asks about, where it stands apart.
-    """
-
-    prompt: str
-    answer: str
-    input: str = ''
+Record = dict[str, str]
 
 
 class Taught:
@@ -56,7 +47,7 @@ class Taught:
         self,
         name: str,
         config: FictionalConfig | ConductivityConfig,
-        lessons: Sequence[Lesson],
+        lessons: Sequence[Record],
         asked: Mapping[Sheet, Sequence[Question]],
     ):
         """Keeps what is taught and what is asked.
@@ -64,11 +55,62 @@ class Taught:
         Args:
           name: of the task in the config.
           config: has languages and gate.
-          lessons: the rows to train on, in the order they are written in.
-          asked: the questions of each sheet; `meta['prompt']` is what the model reads.
+          lessons: the rows to train on, in a form of `qa.forms`, and their `kind`: TRANSLATED or
+            another.
+          asked: the questions of each sheet. In meta stand the `context` that the model reads and
+            the `gap` before an answer, as the lessons have them, and the names that the fact is
+            of: its `subject` and what is `said` of it.
         """
         self.name, self.config = name, config
         self.lessons, self._asked = tuple(lessons), dict(asked)
+
+    @functools.cached_property
+    def stated(self) -> dict[Sheet, Stated]:
+        """Of each sheet, how many of its facts the rows to train on state."""
+        rows: dict[bool, list[tuple[str, str]]] = {True: [], False: []}
+        for lesson in self.lessons:
+            question = '\n'.join((lesson['prompt'], lesson.get('input', '')))
+            pair = (question, lesson['completion' if 'completion' in lesson else 'answer'])
+            names = lesson['kind'] == TRANSLATED
+            rows[names] += [pair, pair[::-1]] if names else [pair]
+        return {
+            sheet: stated_lib.compare(
+                [(q.meta['subject'], q.meta['said']) for q in questions],
+                rows[sheet[0] == TRANSLATED],
+                beside=sheet[0] != TRANSLATED,
+            )
+            for sheet, questions in self._asked.items()
+        }
+
+    def check_lessons(self) -> None:
+        """Refuses to train on rows by which the gate cannot be reached.
+
+        Raises:
+          DataError: when of a sheet whose facts are taught a smaller share than `gate` is stated;
+            tells the shares of all sheets.
+        """
+        untaught = {('type_1', code) for code in self.config.languages if code != SOURCE}
+        lines = {sheet: f'{" ".join(sheet)}: {s.told()}' for sheet, s in self.stated.items()}
+        for line in lines.values():
+            logging.info('%s: rows to train on: %s', self.name, line)
+        short = [
+            line
+            for sheet, line in lines.items()
+            if sheet not in untaught and self.stated[sheet].share.value < self.config.gate
+        ]
+        if short and getattr(self.config, 'unstated', 'refuse') == 'refuse':
+            raise DataError(
+                f'config.tasks.{self.name}: the rows to train on do not teach what is asked'
+                f': wanted {self.config.gate:.0%} of the facts of each sheet stated, at least:\n  '
+                + '\n  '.join(short)
+                + "\nLeave the language out, or train all the same with unstated='keep'"
+            )
+
+    def write_lessons(self, path: pathlib.Path) -> None:
+        """Writes the rows to train on, an object a line."""
+        lines = [json.dumps(lesson, ensure_ascii=False) for lesson in self.lessons]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, ('\n'.join(lines) + '\n').encode())
 
     def sheets(self) -> list[Sheet]:
         """See `tasks.base.Task`; here the sheets have questions of their own."""
@@ -81,14 +123,15 @@ class Taught:
     def render(self, question: Question, method: str) -> Prompt:
         """The prompt as training has them, and each option behind it."""
         del method  # loglikelihood and greedy read the same text
-        context, gap = question.meta['prompt'], question.meta['gap']
-        continuations = tuple(gap + choice for choice in question.choices)
-        return Prompt(context, continuations, question.meta['cue'])
+        context, gap = question.meta['context'], question.meta['gap']
+        # The last line of what is read is its answer cue.
+        cue = context.rstrip().rpartition('\n')[2]
+        return Prompt(context, tuple(gap + choice for choice in question.choices), cue)
 
     def rows(
         self, tables: Mapping[Sheet, pa.Table], *, draws: int = 10_000, seed: int = 0
     ) -> list[Row]:
-        """Accuracy of each sheet under each reading, and each language's XRR.
+        """Accuracy of each sheet under each reading, XRR, and how much of it was taught.
 
         Args:
           tables: of each sheet, the answers in the columns of docs/run_folder.md.
@@ -117,6 +160,9 @@ class Taught:
                 ).xrr
                 row = ratio.as_row() | {'chance': None}
                 found.append(_row('type_1', language, method, 'xrr', row))
+        for (variant, language), stated in self.stated.items():
+            row = stated.share.as_row() | {'chance': None}
+            found.append(_row(variant, language, 'lessons', 'stated', row))
         return found
 
 
@@ -171,34 +217,56 @@ class Conductivity(Taught):
         Raises:
           DataError: naming file and row of what is wrong.
         """
-        lessons: dict[Lesson, None] = {}  # English facts stand in every language's file
+        lessons: dict[tuple[str, str, str], None] = {}  # English facts stand in every file
         asked: dict[Sheet, list[Question]] = {}
         for code in config.languages:
             if code != SOURCE:
-                for prompt, given, answer in clika_fictional.lessons(config.source, code):
-                    lessons[Lesson(prompt, answer, given)] = None
+                lessons |= dict.fromkeys(clika_fictional.lessons(config.source, code))
                 found = clika_fictional.translations(config.source, code, config.seed)
-                asked[TRANSLATED, code] = found[: config.limit or None]
+                asked[TRANSLATED, code] = [_as_taught(q) for q in found[: config.limit or None]]
             for kind, found in clika_fictional.facts(config.source, code).items():
-                asked[kind, code] = found[: config.limit or None]
-        super().__init__(name, config, list(lessons), asked)
+                asked[kind, code] = [_as_taught(q) for q in found[: config.limit or None]]
+        names = ('prompt', 'input', 'answer')
+        rows = [
+            dict(zip(names, lesson, strict=True)) | {'kind': TRANSLATED if lesson[1] else 'fact'}
+            for lesson in lessons
+        ]
+        super().__init__(name, config, rows, asked)
 
 
-def _taught(world: World, config: FictionalConfig) -> list[Lesson]:
+def _as_taught(question: Question) -> Question:
+    """A published question with the text that training puts before its answer."""
+    meta = question.meta
+    example = Example(meta['where'], 'prompt_input', question.question, meta['input'], 'x')
+    written = templates.write(example, 'auto', None)
+    context = written.text[: written.spans[0][0]]
+    added = {'context': context, 'gap': ''}
+    if question.subject == TRANSLATED:
+        added |= {'subject': meta['input'], 'said': question.choices[question.answer]}
+    return dataclasses.replace(question, meta={**meta, **added})
+
+
+def _taught(world: World, config: FictionalConfig) -> list[Record]:
     """Facts in every wording but the last, and names in both directions, in a drawn order."""
     made = []
     others = [code for code in config.languages if code != SOURCE]
     for wording in range(config.wordings):
         for fact in world.facts:
             for code in (SOURCE, *others) if fact.type == 0 else (SOURCE,):
-                prompt = _posed(fictional.question(fact, world, code, wording), code)
-                made.append(Lesson(prompt, world.names[fact.answer][code]))
+                asked = fictional.question(fact, world, code, wording)
+                answer = world.names[fact.answer][code]
+                made.append(_lesson(asked, answer, code, f'type_{fact.type}'))
         for code in others:
             for names in world.names:
                 for source, target in ((SOURCE, code), (code, SOURCE)):
-                    prompt = _posed(_translate(names[source], source, target, wording), SOURCE)
-                    made.append(Lesson(prompt, names[target]))
+                    asked = _translate(names[source], source, target, wording)
+                    made.append(_lesson(asked, names[target], SOURCE, TRANSLATED))
     return draw.shuffled(made, config.seed, 'fictional lessons')
+
+
+def _lesson(question: str, answer: str, code: str, kind: str) -> Record:
+    posed = _posed(question, code)
+    return {'prompt': posed['context'], 'completion': posed['gap'] + answer, 'kind': kind}
 
 
 def _asked(world: World, config: FictionalConfig) -> dict[Sheet, list[Question]]:
@@ -211,20 +279,27 @@ def _asked(world: World, config: FictionalConfig) -> dict[Sheet, list[Question]]
             ]
         for kind, variant in enumerate(TYPES):
             made[variant, code] = [
-                Question(
-                    id=fact.id,
-                    question=fictional.question(fact, world, code, TAUGHT),
-                    choices=tuple(world.names[number][code] for number in fact.choices),
-                    answer=fact.choices.index(fact.answer),
-                    language=code,
-                    choice_languages=(code,) * len(fact.choices),
-                    subject=fact.relation,
-                    meta={'posed': _posed(fictional.question(fact, world, code, TAUGHT), code)},
-                )
-                for fact in world.facts
-                if fact.type == kind
+                _fact_question(world, fact, code) for fact in world.facts if fact.type == kind
             ]
     return made
+
+
+def _fact_question(world: World, fact: Fact, code: str) -> Question:
+    asked = fictional.question(fact, world, code, TAUGHT)
+    names = {
+        'subject': world.names[fact.subject][code],
+        'said': world.names[fact.answer][code],
+    }
+    return Question(
+        id=fact.id,
+        question=asked,
+        choices=tuple(world.names[number][code] for number in fact.choices),
+        answer=fact.choices.index(fact.answer),
+        language=code,
+        choice_languages=(code,) * len(fact.choices),
+        subject=fact.relation,
+        meta={**_posed(asked, code), **names},
+    )
 
 
 def _name_question(world: World, number: int, code: str, config: FictionalConfig) -> Question:
@@ -242,7 +317,11 @@ def _name_question(world: World, number: int, code: str, config: FictionalConfig
         language=SOURCE,
         choice_languages=(code,) * len(choices),
         subject=TRANSLATED,
-        meta={'posed': _posed(asked, SOURCE)},
+        meta={
+            **_posed(asked, SOURCE),
+            'subject': world.names[number][SOURCE],
+            'said': world.names[number][code],
+        },
     )
 
 
@@ -251,8 +330,8 @@ def _translate(name: str, source: str, target: str, wording: int) -> str:
     return TRANSLATION[wording].format(name=name, source=source, target=target)
 
 
-def _posed(question: str, code: str) -> str:
-    """A question between the cue words of its language."""
+def _posed(question: str, code: str) -> dict[str, str]:
+    """The context of a question, between the cue words of its language, and the gap behind it."""
     ask, answer = prompts.cue(code)
     gap = ' ' if languages_lib.language(code).spaces else ''
-    return f'{ask}{gap}{question}\n{answer}'
+    return {'context': f'{ask}{gap}{question}\n{answer}', 'gap': gap}

@@ -145,16 +145,15 @@ def _name(kind: str, number: int, seed: int, taken: set[tuple[str, str]]) -> dic
         if folded & taken or any(is_real(name, code) for code, name in folded):
             continue
         taken |= folded
-        form = 0
+        names = {
+            code: spelling.JOINS.get(code, ' ').join(spell(stem, code) for stem in parts)
+            for code in spelling.LANGUAGES
+        }
         if kind == 'place':
             forms = len(PLACE_FORMS[SOURCE])
             form = draw.below(seed, f'fictional {kind} {number} form', 0, forms)
-        return {
-            code: PLACE_FORMS[code][form].format(
-                spelling.JOINS.get(code, ' ').join(spell(stem, code) for stem in parts)
-            )
-            for code in spelling.LANGUAGES
-        }
+            names = {code: PLACE_FORMS[code][form].format(name) for code, name in names.items()}
+        return names
     raise ValueError(
         f'no name is left for {kind} {number} after {TRIES} draws: the world is too large'
     )

@@ -189,19 +189,20 @@ SCRIPTS = {
 }
 LANGUAGES = tuple(sorted((*RULES, *SCRIPTS)))
 
-# What a place is called after, around its name: nouns that every language sets beside a name.
+# What a place is called after, around its name: nouns that every language sets beside a name, and
+# writes otherwise than English, so that no fact told in English is told in another language too.
 PLACE_FORMS: dict[str, tuple[str, ...]] = {
-    'ar': ('{}', 'ميناء {}', 'حصن {}', 'قلعة {}', 'جسر {}', 'خليج {}', 'جبل {}', 'جزيرة {}', 'وادي {}'),
-    'de': ('{}', 'Hafen {}', 'Festung {}', 'Burg {}', 'Brücke {}', 'Bucht {}', 'Berg {}', 'Insel {}', 'Tal {}'),
-    'en': ('{}', 'Port {}', 'Fort {}', 'Castle {}', '{} Bridge', '{} Bay', 'Mount {}', '{} Island', '{} Valley'),
-    'es': ('{}', 'Puerto {}', 'Fuerte {}', 'Castillo {}', 'Puente {}', 'Bahía {}', 'Monte {}', 'Isla {}', 'Valle {}'),
-    'fr': ('{}', 'Port {}', 'Fort {}', 'Château {}', 'Pont {}', 'Baie {}', 'Mont {}', 'Île {}', 'Vallée {}'),
-    'he': ('{}', 'נמל {}', 'מבצר {}', 'טירת {}', 'גשר {}', 'מפרץ {}', 'הר {}', 'האי {}', 'עמק {}'),
-    'hi': ('{}', '{} बंदरगाह', '{} क़िला', '{} दुर्ग', '{} पुल', '{} खाड़ी', '{} पर्वत', '{} द्वीप', '{} घाटी'),
-    'it': ('{}', 'Porto {}', 'Forte {}', 'Castello {}', 'Ponte {}', 'Baia {}', 'Monte {}', 'Isola {}', 'Valle {}'),
-    'ja': ('{}', '{}港', '{}要塞', '{}城', '{}橋', '{}湾', '{}山', '{}島', '{}谷'),
-    'pl': ('{}', 'Port {}', 'Fort {}', 'Zamek {}', 'Most {}', 'Zatoka {}', 'Góra {}', 'Wyspa {}', 'Dolina {}'),
-    'pt': ('{}', 'Porto {}', 'Forte {}', 'Castelo {}', 'Ponte {}', 'Baía {}', 'Monte {}', 'Ilha {}', 'Vale {}'),
-    'ru': ('{}', 'Порт {}', 'Форт {}', 'Замок {}', 'Мост {}', 'Бухта {}', 'Гора {}', 'Остров {}', 'Долина {}'),
-    'zh': ('{}', '{}港', '{}要塞', '{}堡', '{}桥', '{}湾', '{}山', '{}岛', '{}谷'),
+    'ar': ('ميناء {}', 'حصن {}', 'قلعة {}', 'جسر {}', 'خليج {}', 'جبل {}', 'جزيرة {}', 'وادي {}'),
+    'de': ('Hafen {}', 'Festung {}', 'Burg {}', 'Brücke {}', 'Bucht {}', 'Berg {}', 'Insel {}', 'Tal {}'),
+    'en': ('{} Harbour', '{} Fortress', 'Castle {}', '{} Bridge', '{} Bay', 'Mount {}', '{} Island', '{} Valley'),
+    'es': ('Puerto {}', 'Fortaleza {}', 'Castillo {}', 'Puente {}', 'Bahía {}', 'Monte {}', 'Isla {}', 'Valle {}'),
+    'fr': ('Port {}', 'Forteresse {}', 'Château {}', 'Pont {}', 'Baie {}', 'Mont {}', 'Île {}', 'Vallée {}'),
+    'he': ('נמל {}', 'מבצר {}', 'טירת {}', 'גשר {}', 'מפרץ {}', 'הר {}', 'האי {}', 'עמק {}'),
+    'hi': ('{} बंदरगाह', '{} क़िला', '{} दुर्ग', '{} पुल', '{} खाड़ी', '{} पर्वत', '{} द्वीप', '{} घाटी'),
+    'it': ('Porto {}', 'Fortezza {}', 'Castello {}', 'Ponte {}', 'Baia {}', 'Monte {}', 'Isola {}', 'Valle {}'),
+    'ja': ('{}港', '{}要塞', '{}城', '{}橋', '{}湾', '{}山', '{}島', '{}谷'),
+    'pl': ('Port {}', 'Twierdza {}', 'Zamek {}', 'Most {}', 'Zatoka {}', 'Góra {}', 'Wyspa {}', 'Dolina {}'),
+    'pt': ('Porto {}', 'Fortaleza {}', 'Castelo {}', 'Ponte {}', 'Baía {}', 'Monte {}', 'Ilha {}', 'Vale {}'),
+    'ru': ('Порт {}', 'Крепость {}', 'Замок {}', 'Мост {}', 'Бухта {}', 'Гора {}', 'Остров {}', 'Долина {}'),
+    'zh': ('{}港', '{}要塞', '{}堡', '{}桥', '{}湾', '{}山', '{}岛', '{}谷'),
 }  # fmt: skip
