@@ -128,7 +128,7 @@ class DictionaryTranslator:
 
 
 # Changes with what is done to a word, so that no cache of older rules is taken for ours.
-_RULES = 'dictionary 1'
+_RULES = 'dictionary 2'
 
 
 class _Pair:
@@ -140,7 +140,8 @@ class _Pair:
         self._dense_source = not languages.language(source).spaces
         self._dense_target = not languages.language(target).spaces
         self.counts: collections.Counter[str] = collections.Counter()
-        self._lower: dict[str, str] = {}
+        # 'Us' is 'us' before it is 'US'.
+        self._lower = {word: words[word] for word in words if word == word.lower()}
         for word, translation in words.items():
             self._lower.setdefault(word.lower(), translation)
         # By first word, the most words that a headword with it has.

@@ -1,0 +1,163 @@
+"""Word lists in MUSE, TSV, JSON and dictd form, and files of them found by name."""
+
+import gzip
+import json
+
+import pytest
+
+from xlbarrier.translate import places, wordlists
+from xlbarrier.translate.base import TranslatorError
+
+ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
+ENTRIES = {
+    '00databaseshort': 'A small dictionary',
+    'dog': 'dog /dɒg/ <N>\n1. chien [masc], toutou\n "a dog\'s life"\n   vie de chien\n',
+    'may': 'may /meɪ/ <V>\npouvoir\n',
+    'mr': 'Mr. /mɪstə/\nMonsieur\n',
+    'addis ababa': 'Addis Ababa\nAddis-Abeba\n',
+    'bank': 'bank\n   I.  <N> 1.  [river]  rive; bord\n  <Phras V> bank on: compter\n'
+    'See also: shore\n',
+    'plain': 'plain\n<adj>\n(not fancy) simple\n',
+}
+
+
+def number(value):
+    digits = ''
+    while True:
+        value, digit = divmod(value, 64)
+        digits = ALPHABET[digit] + digits
+        if not value:
+            return digits
+
+
+def dictd(folder, form, entries=None):
+    """A dictionary of FreeDict's form; its index."""
+    body, index = b'', ''
+    for word, entry in (entries or ENTRIES).items():
+        data = entry.encode()
+        index += f'{word}\t{number(len(body))}\t{number(len(data))}\n'
+        body += data
+    # dictzip is gzip with a table in the header's extra field.
+    if form == '.dict.dz':
+        packed = gzip.compress(body)
+        extra = b'RA\x08\x00\x01\x00\xcb\xe3\x01\x00\x10\x00'
+        body = packed[:3] + bytes([packed[3] | 4]) + packed[4:10]
+        body += len(extra).to_bytes(2, 'little') + extra + packed[10:]
+    (folder / f'eng-fra{form}').write_bytes(body)
+    (folder / 'eng-fra.index').write_text(index)
+    return folder / 'eng-fra.index'
+
+
+@pytest.mark.parametrize('form', ['.dict', '.dict.dz', '.dict.txt'])
+def test_dictd(tmp_path, form):
+    words, files = wordlists.read(dictd(tmp_path, form))
+    assert words == {
+        'dog': 'chien',
+        'may': 'pouvoir',
+        'Mr.': 'Monsieur',  # as it is written, not as it is indexed
+        'Addis Ababa': 'Addis-Abeba',
+        'bank': 'rive',
+        'plain': 'simple',
+    }
+    assert [file.name for file in files] == ['eng-fra.index', f'eng-fra{form}']
+
+
+def test_of_entries_of_one_headword_the_shortest_spoken_is_meant(tmp_path):
+    path = dictd(tmp_path, '.dict', {'run': 'run /rʌn əˈweɪ/\nfuir\n'})
+    body = (tmp_path / 'eng-fra.dict').read_bytes()
+    more = 'run /rʌn/\ncourir\n'.encode()
+    (tmp_path / 'eng-fra.dict').write_bytes(body + more)
+    path.write_text(path.read_text() + f'run\t{number(len(body))}\t{number(len(more))}\n')
+    assert wordlists.read(path)[0] == {'run': 'courir'}
+
+
+def test_muse_tsv_and_json(tmp_path):
+    (tmp_path / 'muse.txt').write_text('dog chien\ndog toutou\ncafe\u0301 bistrot\n\n')
+    (tmp_path / 'list.tsv').write_bytes('\ufeffAddis Ababa\tAddis-Abeba\r\ndog\tchien\n'.encode())
+    (tmp_path / 'list.tsv.gz').write_bytes(gzip.compress(b'dog\tchien\textra\n'))
+    content = {'dog': ['chien', 'toutou'], 'cat': 'chat', 'none': [], 'blank': ' '}
+    (tmp_path / 'list.json').write_text(json.dumps(content))
+    for name, words in [
+        ('muse.txt', {'dog': 'chien', 'café': 'bistrot'}),
+        ('list.tsv', {'Addis Ababa': 'Addis-Abeba', 'dog': 'chien'}),
+        ('list.tsv.gz', {'dog': 'chien'}),
+        ('list.json', {'dog': 'chien', 'cat': 'chat'}),
+    ]:
+        assert wordlists.read(tmp_path / name) == (words, [tmp_path / name])
+
+
+BAD = {
+    'a.txt': ('dog chien\none two three\n', r"a\.txt line 2 is 'one two three'; wanted a word and"),
+    'b.tsv': ('dog\n', r"b\.tsv line 1 is 'dog'"),
+    'c.txt': (b'dog chien\nfoo \xe9t\xe9\n', r'c\.txt is not UTF-8: byte 0xe9 at offset 14'),
+    'd.json': ('{"a": 3}', r"d\.json has 3 for 'a'; wanted a string"),
+    'e.json': ('["a"]', r'e\.json holds a list; wanted an object'),
+    'f.json': ('{\n"a"}', r'f\.json line 2 is no JSON'),
+    'g.txt': ('', r'g\.txt holds no word'),
+    'h.index': ('a\tA\tB\n', r'h\.index has no entries beside it: none of h\.dict'),
+    'i.tsv.gz': (gzip.compress(b'a\tb\n')[:-6], r'i\.tsv\.gz cannot be read'),
+}
+
+
+@pytest.mark.parametrize('name', BAD)
+def test_bad_files_are_named_with_the_place(tmp_path, name):
+    content, message = BAD[name]
+    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(TranslatorError, match=message):
+        wordlists.read(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ('index', 'message'),
+    [
+        ('dog\tA\tZZZ\n', r'line 1 points at bytes 0 to 104025 of .*, which has'),
+        ('dog\tA\n', r'line 1 is .*; wanted headword, offset, length'),
+        ('dog\t?\tB\n', r"line 1: '\?' is no number in base 64"),
+    ],
+)
+def test_a_bad_index(tmp_path, index, message):
+    path = dictd(tmp_path, '.dict')
+    path.write_text(index)
+    with pytest.raises(TranslatorError, match=message):
+        wordlists.read(path)
+
+
+def test_a_damaged_dictzip(tmp_path):
+    path = dictd(tmp_path, '.dict.dz')
+    body = tmp_path / 'eng-fra.dict.dz'
+    body.write_bytes(body.read_bytes()[:60] + bytes(8) + body.read_bytes()[68:])
+    with pytest.raises(TranslatorError, match=r'eng-fra\.dict\.dz cannot be read'):
+        wordlists.read(path)
+
+
+def test_files_are_found_by_the_codes_in_their_names(tmp_path):
+    for name in ('wiki-en-zh-CN.tsv', 'wiki-en-deu.tsv', 'wiki-README.tsv', 'wiki-ar-eng.tsv'):
+        (tmp_path / name).write_text('a\tb\n')
+    found = places.find(f'{tmp_path}/*-{{source}}-{{target}}.tsv')
+    assert {key: path.name for key, path in found.items()} == {
+        ('ar-Arab-EG', 'en-Latn-US'): 'wiki-ar-eng.tsv',
+        ('en-Latn-US', 'de-Latn-DE'): 'wiki-en-deu.tsv',
+        ('en-Latn-US', 'zh-Hans-CN'): 'wiki-en-zh-CN.tsv',
+    }
+    (tmp_path / 'wiki-en-de.tsv').write_text('a\tb\n')
+    with pytest.raises(
+        TranslatorError, match=r'wiki-en-de.* and .*deu.* are both of en-Latn-US-de'
+    ):
+        places.find(f'{tmp_path}/*-{{source}}-{{target}}.tsv')
+    with pytest.raises(TranslatorError, match='no file matches'):
+        places.find(f'{tmp_path}/none-{{source}}-{{target}}.tsv')
+
+
+def test_freedict(test_data):
+    """The first sense of the entry is taken, be it an odd one."""
+    wanted = {
+        'fra': {'dog': 'chien', 'house': 'maison', 'water': 'aquatique'},
+        'ita': {'dog': 'cane', 'house': 'casa', 'water': 'acqua'},
+        'pol': {'dog': 'pies', 'water': 'woda'},
+        'rus': {'dog': 'собака', 'water': 'вода'},
+        'spa': {'dog': 'perro', 'house': 'casa', 'water': 'agua'},
+    }
+    for code, words in wanted.items():
+        found, _ = wordlists.read(test_data / f'freedict/freedict-eng-{code}.index')
+        assert {word: found.get(word) for word in words} == words and len(found) > 1000, code
+        assert not any(char in ''.join(found.values()) for char in '<>[]\n\t')
