@@ -190,6 +190,10 @@ def test_the_text_part_of_gemma_3_with_images_is_read_alone(folders, tmp_path, s
         ('gemma2', {'layer_types': ['sliding_attention']}, 'one for each of 3 layers'),
         ('qwen3', {'rope_parameters': {'rope_type': 'longrope', 'factor': 2}}, "'longrope'"),
         ('phi3', {'hidden_act': 'relu2'}, "hidden_act = 'relu2'"),
+        ('gemma', {'hidden_act': 'silu'}, "hidden_act = 'silu'"),
+        ('gemma', {'use_bidirectional_attention': True}, 'use_bidirectional_attention = True'),
+        ('qwen3', {'rope_parameters': {'full_attention': {'factor': 2}}}, 'of full_attention are'),
+        ('gemma3', {'rope_parameters': {'rope_theta': 5e5}}, 'of all layers alike are not'),
     ],
 )
 def test_an_option_that_a_family_does_not_have_is_named(folders, name, changes, words):

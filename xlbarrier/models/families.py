@@ -96,7 +96,11 @@ FAMILIES = {
             'qkv_bias': False,
         },
         fixed={**GEMMA, 'o_bias': lambda c: c['qkv_bias'], 'activation': 'gelu_tanh'},
-        refused={'hidden_activation': ('gelu_pytorch_tanh', None)},
+        refused={
+            'hidden_activation': ('gelu_pytorch_tanh', None),
+            'hidden_act': ('gelu_pytorch_tanh', 'gelu', None),  # 'gelu' means tanh's there
+            'use_bidirectional_attention': (False, None),
+        },
         supported='Gemma 1',
     ),
     'gemma2': Family(
@@ -162,6 +166,7 @@ FAMILIES = {
         names={'qkv_bias': 'attention_bias', 'norm_eps': 'layer_norm_eps'},
         defaults={'max_positions': 8192, 'tied': True, 'qkv_bias': False, 'norm_eps': 1e-5},
         fixed={'norm': 'layer', 'parallel': True, 'o_bias': lambda c: c['qkv_bias']},
+        theta=500_000.0,
         supported='Command R, Aya 23 and Expanse; parallel block, logit scale, per-head norms',
     ),
     'cohere2': Family(

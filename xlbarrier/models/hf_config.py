@@ -147,7 +147,7 @@ def _phi3(raw: Mapping[str, Any], c: Mapping[str, Any]) -> dict[str, Any]:
 
 def _cohere(raw: Mapping[str, Any], c: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        'logit_scale': float(raw.get('logit_scale', 0.0625)),
+        'logit_scale': float(_read(raw, 'logit_scale', 0.0625, c)),
         'qk_norm': 'heads' if raw.get('use_qk_norm') else '',
     }
 
@@ -155,7 +155,7 @@ def _cohere(raw: Mapping[str, Any], c: Mapping[str, Any]) -> dict[str, Any]:
 def _cohere2(raw: Mapping[str, Any], c: Mapping[str, Any]) -> dict[str, Any]:
     # Only layers with a window have positions (transformers' Cohere2Attention).
     return {
-        'logit_scale': float(raw.get('logit_scale', 0.0625)),
+        'logit_scale': float(_read(raw, 'logit_scale', 0.0625, c)),
         'local_rope': c['rope'],
         'rope': Rope(theta=0.0),
     }

@@ -36,14 +36,22 @@ def read_positions(
     if c.get('positions', 'rope') != 'rope':
         return {}
     new, old = raw.get('rope_parameters') or {}, raw.get('rope_scaling') or {}
+    kinds = {WHOLE, LOCAL} if name == 'gemma3_text' and new else set()
+    nested = {key for key, value in new.items() if isinstance(value, Mapping)}
+    if not nested <= kinds or (kinds and not nested):
+        met = ', '.join(sorted(nested)) or 'all layers alike'
+        wanted = ', '.join(sorted(kinds)) or 'all layers alike'
+        raise ValueError(
+            f'rope_parameters of {met} are not supported; supported: those of {wanted}'
+        )
     part = new.get('partial_rotary_factor', raw.get('partial_rotary_factor', 1.0))
-    if part != 1.0 and name != 'phi3':
+    if part not in (1.0, None) and name != 'phi3':
         raise ValueError(f'partial_rotary_factor = {part} is not supported; supported: 1.0')
-    base = float(raw.get('rope_theta', theta))
-    if name != 'gemma3_text':
-        return {'rope': _read_rope({**old, **new}, base, c['max_positions'])}
-    local_base = float(raw.get('rope_local_base_freq', 10_000.0))
-    whole = new.get(WHOLE, {}) if new else old
+    base = float(raw.get('rope_theta') or theta)
+    if name != 'gemma3_text':  # where both are there, transformers 5 takes the older, whole
+        return {'rope': _read_rope(old or new, base, c['max_positions'])}
+    local_base = float(raw.get('rope_local_base_freq') or 10_000.0)
+    whole = {**(new.get(WHOLE) or {}), **old}
     return {
         'rope': _read_rope(whole or {}, base, c['max_positions']),
         'local_rope': _read_rope(new.get(LOCAL) or {}, local_base, c['max_positions']),
