@@ -243,6 +243,25 @@ def test_a_tokenizer_too_large_for_the_embedding_is_refused(tmp_path):
         tokenize.load_tokenizer(path, vocab_size=265)
 
 
+def test_special_tokens_past_the_embedding_are_passed_over_if_no_text_has_them(tmp_path):
+    """Llama 2's <pad> and Gemma 3 1B's image token have no row in the embedding."""
+    whole = tokenize.load_tokenizer(write_gguf(tmp_path / 'x.gguf'))
+    whole.save_pretrained(tmp_path / 'a')
+    more = AutoTokenizer.from_pretrained(tmp_path / 'a')
+    more.add_special_tokens({'additional_special_tokens': ['<image_soft_token>']})
+    more.save_pretrained(tmp_path / 'b')
+    assert len(tokenize.load_tokenizer(tmp_path / 'b', vocab_size=266)) == 267
+    more.add_special_tokens({'eos_token': '<end>'})  # documents end with it
+    more.save_pretrained(tmp_path / 'c')
+    with pytest.raises(ValueError, match='268 tokens, the embedding 266 rows'):
+        tokenize.load_tokenizer(tmp_path / 'c', vocab_size=266)
+    more = AutoTokenizer.from_pretrained(tmp_path / 'a')
+    more.add_tokens(['東京'])
+    more.save_pretrained(tmp_path / 'd')
+    with pytest.raises(ValueError, match='267 tokens, the embedding 266 rows'):
+        tokenize.load_tokenizer(tmp_path / 'd', vocab_size=266)
+
+
 # --- context | continuation
 
 

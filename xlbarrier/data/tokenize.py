@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from absl import logging
 from gguf import GGUFReader
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
@@ -61,11 +62,26 @@ def load_tokenizer(
     else:
         tokenizer = _from_folder(path)
     if vocab_size is not None and len(tokenizer) > vocab_size:
+        _check_surplus(tokenizer, vocab_size, path)
+    return tokenizer
+
+
+def _check_surplus(tokenizer: PreTrainedTokenizerFast, vocab_size: int, path: pathlib.Path) -> None:
+    # Published checkpoints have special tokens past their embedding that no text contains: Llama
+    # 2's <pad>, and Gemma 3 1B's mark of an image.
+    surplus = sorted(i for i in tokenizer.get_vocab().values() if i >= vocab_size)
+    added = tokenizer.added_tokens_decoder
+    used = {tokenizer.bos_token_id, tokenizer.eos_token_id}
+    if any(i in used or i not in added or not added[i].special for i in surplus):
         raise ValueError(
             f'{path}: the tokenizer has {len(tokenizer)} tokens, the embedding {vocab_size} rows:'
             ' they are not of the same model'
         )
-    return tokenizer
+    logging.warning(
+        '%s: special tokens without a row in the embedding: %s',
+        path,
+        ', '.join(str(added[i]) for i in surplus),
+    )
 
 
 def _from_folder(path: pathlib.Path) -> PreTrainedTokenizerFast:
@@ -77,6 +93,8 @@ def _from_folder(path: pathlib.Path) -> PreTrainedTokenizerFast:
         raise ValueError(f'{path}: the tokenizer cannot be loaded: {error}') from error
     if not tokenizer.is_fast:
         raise ValueError(f'{path}: no fast tokenizer; save one with tokenizer.json')
+    for how in ('is_local', 'local_files_only'):  # how it was loaded; would be saved with it
+        tokenizer.init_kwargs.pop(how, None)
     return tokenizer
 
 
