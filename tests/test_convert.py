@@ -85,7 +85,7 @@ def test_a_model_with_code_of_its_own_is_refused(tiny_llama, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_real_gguf_becomes_a_folder_with_its_logits(smollm2_gguf, tmp_path):
+def test_the_real_gguf_becomes_a_folder_with_its_logits_and_that_itself(smollm2_gguf, tmp_path):
     answer = convert(smollm2_gguf, tmp_path / 'run')
     assert answer.returncode == 0, answer.stderr[-3000:]
     import xlbarrier as xb
@@ -94,3 +94,10 @@ def test_the_real_gguf_becomes_a_folder_with_its_logits(smollm2_gguf, tmp_path):
     first = xb.logits(xb.load_model(smollm2_gguf), ids)
     second = xb.logits(xb.load_model(tmp_path / 'run/export/model'), ids)
     np.testing.assert_array_equal(first, second)
+    again = convert(tmp_path / 'run/export/model', tmp_path / 'again')
+    assert again.returncode == 0, again.stderr[-3000:]
+    files = sorted(path.name for path in (tmp_path / 'run/export/model').iterdir())
+    assert 'model.safetensors' in files and 'tokenizer.json' in files
+    for name in files:
+        first, second = (tmp_path / run / 'export/model' / name for run in ('run', 'again'))
+        assert first.read_bytes() == second.read_bytes(), name
