@@ -1,12 +1,15 @@
 """What stands beside accuracies in results.json: recomputed by the metrics library."""
 
+import json
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from tests import report_run
 from tests.report_run import LANGUAGES, answer, predictions
 from xlbarrier import metrics
-from xlbarrier.report import alignment, tables
+from xlbarrier.report import alignment, page, tables
 from xlbarrier.tasks.base import Question
 
 SUBJECTS = ('anatomy', 'astronomy', 'virology')
@@ -137,3 +140,44 @@ def test_answers_that_could_not_be_read_are_no_commonest_answer():
     )  # fmt: skip
     (row,) = [row for row in rows if row['metric'] == 'commonest_answer_share']
     assert (row['value'], row['n']) == (1.0, 1)
+
+
+def test_the_page_shows_shared_knowledge_categories_and_rankings(tmp_path):
+    made = {
+        ('base', task, 'full', code): sheet(code, 30)
+        for task in ('x_geo', 'mmlu', 'bmlama')
+        for code in ('en', 'ar', 'fr')
+    }
+    made |= {('base', 'mmlu', 'gt', code): sheet(code, 30, seed=2) for code in ('ar', 'fr')}
+    report_run.write(tmp_path, ('base',), made)
+    page.write_report(tmp_path)
+    text = (tmp_path / 'report.html').read_text()
+    rows = json.loads((tmp_path / 'results.json').read_text())['rows']
+    geo, mmlu, bmlama = (
+        text[text.index(f'<h2>{task}, read by letter') :] for task in ('x_geo', 'mmlu', 'bmlama')
+    )
+    geo = geo[: geo.index('<h2>', 4)]
+    ra = find(rows, task='x_geo', language='ar', metric='relative_accuracy', method='letter')
+    assert f'<td>{ra["value"]:.2f} [{ra["ci_low"]:.2f},\u00a0{ra["ci_high"]:.2f}]</td>' in geo
+    stem = find(
+        rows, task='mmlu', variant='gt', language='fr', method='letter',
+        metric='accuracy_category', subject='STEM',
+    )  # fmt: skip
+    assert f'<td>{100 * stem["value"]:.1f} [' in mmlu
+    assert 'social sciences' in mmlu and 'Accuracy in each subject' in mmlu
+    assert 'RankC' not in bmlama[: bmlama.index('<h2>', 4)], 'letters rank nothing'
+    ranked = text[text.index('<h2>bmlama, read by loglikelihood') :]
+    pair = find(rows, task='bmlama', language='ar~fr', metric='rankc')
+    assert f'<td>{pair["value"]:.2f} [' in ranked
+    assert 'RankC' in (tmp_path / 'report.md').read_text()
+
+
+def test_a_task_without_the_variant_full_has_a_report(tmp_path):
+    made = {('base', 'mmlu', 'english', 'en'): sheet('en', 30)}
+    made |= {('base', 'mmlu', 'options', code): sheet(code, 30) for code in ('ar', 'fr')}
+    report_run.write(tmp_path, ('base',), made)
+    page.write_report(tmp_path)
+    text = (tmp_path / 'report.html').read_text()
+    assert 'Accuracy by language and variant' in text
+    assert 'Accuracy by language,' not in text, 'no picture of what was not asked'
+    assert text.count('<svg role="img" aria-label="Barrier gaps') == 2, 'letter and log-likelihood'

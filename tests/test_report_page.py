@@ -58,7 +58,7 @@ def test_the_page_is_whole_and_fetches_nothing(text):
 def test_it_shows_what_the_issue_asks_for(text):
     for model in ('base', 'english', 'mixed'):
         assert f'{model}: right answers' in text
-    assert 'Barrier gaps before and after' in text
+    assert 'Barrier gaps by language and variant' in text
     assert 'Training loss by arm' in text
     assert text.count('<article class="question">') == 10
     assert 'python -m xlbarrier.main --config=x' in text and 'c0ffee' in text

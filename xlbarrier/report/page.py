@@ -1,17 +1,18 @@
 """The report of a run: report.md, and report.html in one file that needs nothing else."""
 
 import json
+import math
 import pathlib
 from collections.abc import Iterable
 from typing import Any
 
 import jinja2
 
-from xlbarrier.report import examples, plots, words
+from xlbarrier.report import beside, examples, plots, words
+from xlbarrier.report.beside import language_words
 from xlbarrier.report.tables import ALL, MEAN, SOURCE
 from xlbarrier.report.words import Numbers, interval, percent, points
 from xlbarrier.run import write_atomic
-from xlbarrier.text import languages
 
 VARIANT_WORDS = {
     'english': 'all in English',
@@ -24,7 +25,6 @@ VARIANT_WORDS = {
     'threewrong': 'wrong options in the language, the rest in English',
     'mixup': 'question in the language, each option in another one',
 }
-NORMALISED = (*('accuracy', 'accuracy_char', 'accuracy_byte', 'accuracy_token', 'accuracy_pmi'),)
 
 
 def write_report(folder: pathlib.Path) -> None:
@@ -99,6 +99,8 @@ def _facts(folder: pathlib.Path) -> dict[str, Any]:
 def _section(numbers: Numbers, task: str, method: str, models: list[str]) -> dict[str, Any]:
     key = {'task': task, 'method': method}
     first = numbers.find(metric='accuracy', **key)
+    accuracies = _points(numbers, models, 'accuracy', 'full', key)
+    gaps = _gaps(numbers, models, key)
     return {
         'task': task,
         'method': method,
@@ -106,25 +108,25 @@ def _section(numbers: Numbers, task: str, method: str, models: list[str]) -> dic
         'chance': first['chance'],
         'headline': words.headline(numbers, task, method),
         'heat': [_heat(numbers, model, key) for model in models],
-        'accuracy': plots.dots(
-            _points(numbers, models, 'accuracy', 'full', key),
+        'accuracy': accuracies
+        and plots.dots(
+            accuracies,
             title=f'Accuracy by language and model, {task}, {method}',
             unit='right answers, %; lines are 95 % intervals, the dashed line is guessing',
             span=(0.0, 1.0),
             guide=first['chance'],
         ),
-        'gaps': plots.dots(
-            _points(numbers, models, 'barrier_gap', 'full', key)
-            | _points(numbers, models, 'barrier_gap', 'mixup', key, 'mixup: '),
-            title=f'Barrier gaps before and after, {task}, {method}',
+        'gaps': gaps
+        and plots.dots(
+            gaps,
+            title=f'Barrier gaps by language and variant, {task}, {method}',
             unit='accuracy in English minus accuracy there, points; 95 % intervals',
-            span=(-0.2, 0.8),
+            span=_span(gaps),
             guide=0.0,
         ),
-        'picture': _points(numbers, models, 'accuracy', 'full', key),
+        'picture': accuracies,
         'tests': _tests(numbers, key),
-        'normalised': _normalised(numbers, models, key),
-        'alignment': _alignment(numbers, models, key),
+        'tables': beside.tables(numbers, models, key),
     }
 
 
@@ -170,6 +172,25 @@ def _points(
                     row['value'], row['ci_low'], row['ci_high'], text
                 )
     return groups
+
+
+def _gaps(numbers: Numbers, models: list[str], key: dict) -> dict[str, dict[str, plots.Point]]:
+    """Gaps of full and mixup by language; of the other variants the mean."""
+    points = _points(numbers, models, 'barrier_gap', 'full', key)
+    for variant in numbers.values('variant', metric='barrier_gap', **key):
+        if variant == 'mixup':
+            points |= _points(numbers, models, 'barrier_gap', variant, key, 'mixup: ')
+        elif variant != 'full':
+            found = _points(numbers, models, 'barrier_gap', variant, key)
+            points[variant] = found.get(words.LANGUAGE_WORDS[MEAN], {})
+    return points
+
+
+def _span(groups: dict[str, dict[str, plots.Point]]) -> tuple[float, float]:
+    """An axis in whole tenths, with 0 in it, that holds all intervals."""
+    ends = [0.0, *(end for row in groups.values() for p in row.values() for end in (p.low, p.high))]
+    low, high = math.floor(10 * min(ends)) / 10, math.ceil(10 * max(ends)) / 10
+    return min(low, -0.2), max(high, 0.4)
 
 
 def _heat(numbers: Numbers, model: str, key: dict) -> dict[str, Any]:
@@ -226,31 +247,6 @@ def _tests(numbers: Numbers, key: dict) -> list[dict[str, str]]:
     return sorted(found, key=lambda row: not row['mean'])
 
 
-def _normalised(numbers: Numbers, models: list[str], key: dict) -> list[list[str]]:
-    rows = []
-    for model in models:
-        for language in numbers.values('language', metric='accuracy', variant='full', **key):
-            here = {'model': model, 'language': language, 'variant': 'full', **key}
-            cells = [numbers.find(metric=metric, **here) for metric in NORMALISED]
-            values = [percent(cell['value']) if cell else '–' for cell in cells]
-            rows.append([model, language_words(language), *values])
-    return rows
-
-
-def _alignment(numbers: Numbers, models: list[str], key: dict) -> list[list[str]]:
-    rows = []
-    for model in models:
-        for language in numbers.values('language', metric='kappa', variant='full', **key):
-            here = {'model': model, 'language': language, 'variant': 'full', **key}
-            cells = [numbers.find(metric=name, **here) for name in ('en_co', 'kappa', 'transfer')]
-            shown = [
-                f'{c["value"]:.2f}' if c['value'] is not None else f'– ({c["reason"]})'
-                for c in cells
-            ]
-            rows.append([model, language_words(language), *shown])
-    return rows
-
-
 def _curves(path: pathlib.Path) -> str:
     lines: dict[str, list[tuple[float, float]]] = {}
     if path.exists():
@@ -263,13 +259,6 @@ def _curves(path: pathlib.Path) -> str:
     return plots.curves(
         lines, title='Training loss by arm', unit='tokens predicted; loss in nats a token'
     )
-
-
-def language_words(code: str) -> str:
-    """A language's English name, or what its mean is of."""
-    if code in words.LANGUAGE_WORDS:
-        return words.LANGUAGE_WORDS[code]
-    return languages.language(code).english_name
 
 
 def _markdown(facts: dict[str, Any]) -> str:
@@ -294,6 +283,10 @@ def _markdown(facts: dict[str, Any]) -> str:
                 for row in section['tests']
             ]
             lines += ['Paired differences:', '', *_table(head, body), '']
+        for table in section['tables']:
+            if not table['folded']:
+                lines += [f'{table["title"]}. {table["caption"]}', '']
+                lines += [*_table(table['head'], table['lines']), '']
     for plain in facts['plain']:
         lines += [f'## {plain["task"]}', '', *_table(plain['head'], plain['lines']), '']
     run = facts['run']

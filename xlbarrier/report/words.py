@@ -1,6 +1,6 @@
 """What the numbers say, in words: no difference that could be chance is told as one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from xlbarrier.report.tables import ALL, MEAN, SOURCE
@@ -14,18 +14,25 @@ class Numbers:
 
     def __init__(self, rows: Sequence[Row]):
         self.rows = list(rows)
-
-    def find(self, **wanted: Any) -> Row | None:
-        """The first row with these fields, or None."""
+        self._by_metric: dict[str, list[Row]] = {}
         for row in self.rows:
-            if all(row.get(name) == value for name, value in wanted.items()):
-                return row
-        return None
+            self._by_metric.setdefault(row['metric'], []).append(row)
 
-    def values(self, name: str, **wanted: Any) -> list[Any]:
+    def rows_of(self, metric: str, **wanted: Any) -> list[Row]:
+        """The rows of a metric with these fields."""
+        return list(self._with(metric, wanted))
+
+    def find(self, *, metric: str, **wanted: Any) -> Row | None:
+        """The first row of a metric with these fields, or None."""
+        return next(self._with(metric, wanted), None)
+
+    def values(self, name: str, metric: str | None = None, **wanted: Any) -> list[Any]:
         """The distinct values of a field among the rows with these fields, in their order."""
-        rows = (r for r in self.rows if all(r.get(k) == v for k, v in wanted.items()))
-        return list(dict.fromkeys(row[name] for row in rows))
+        return list(dict.fromkeys(row[name] for row in self._with(metric, wanted)))
+
+    def _with(self, metric: str | None, wanted: Mapping[str, Any]) -> Iterator[Row]:
+        rows = self.rows if metric is None else self._by_metric.get(metric, ())
+        return (r for r in rows if all(r.get(k) == v for k, v in wanted.items()))
 
 
 def percent(value: float | None) -> str:
