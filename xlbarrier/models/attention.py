@@ -33,18 +33,24 @@ def visible(until_BT: jax.Array) -> jax.Array:
 
 def views(c: DecoderConfig, positions_BT: jax.Array, until_BT: jax.Array) -> tuple[View, View]:
     """The views of whole and of local layers; the same object where all layers are alike."""
-    mask_BTS = visible(until_BT)
+    return views_of(c, visible(until_BT), positions_BT, positions_BT)
+
+
+def views_of(
+    c: DecoderConfig, mask_BTS: jax.Array, positions_BT: jax.Array, keys_BS: jax.Array
+) -> tuple[View, View]:
+    """`views` of queries at `positions_BT` and keys at positions `keys_BS`, seen by `mask_BTS`."""
     rotary = c.rotary_dim or c.head_dim
     if c.positions == 'rope':
         whole = View(mask_BTS, *rope_table(positions_BT, c.rope, rotary))
     elif c.positions == 'alibi':
-        behind_BTS = positions_BT[:, :, None] - positions_BT[:, None, :]
+        behind_BTS = positions_BT[:, :, None] - keys_BS[:, None, :]
         whole = View(mask_BTS, behind_BTS=behind_BTS.astype(jnp.float32))
     else:
         whole = View(mask_BTS)
     if not c.window:
         return whole, whole
-    near_BTS = positions_BT[:, :, None] - positions_BT[:, None, :] < c.window
+    near_BTS = positions_BT[:, :, None] - keys_BS[:, None, :] < c.window
     local = whole._replace(mask_BTS=mask_BTS & near_BTS)
     if c.local_rope is not None:
         sin, cos = rope_table(positions_BT, c.local_rope, rotary)
@@ -53,7 +59,7 @@ def views(c: DecoderConfig, positions_BT: jax.Array, until_BT: jax.Array) -> tup
 
 
 def attend(weights: Weights, x_BTD: jax.Array, view: View, c: DecoderConfig) -> jax.Array:
-    """Grouped-query attention (Ainslie et al. 2023); softmax in float32.
+    """Grouped-query attention (Ainslie et al. 2023) of a row's tokens to each other.
 
     Args:
       weights: one layer's q, k, v and o maps, and norms of queries and keys.
@@ -64,26 +70,43 @@ def attend(weights: Weights, x_BTD: jax.Array, view: View, c: DecoderConfig) -> 
     Returns:
       [B, T, D], in the compute dtype.
     """
+    return project('o', weights, mix(*project_qkv(weights, x_BTD, view, c), view, c))
+
+
+def project_qkv(
+    weights: Weights, x_BTD: jax.Array, view: View, c: DecoderConfig
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Queries [B, T, N, H], keys and values [B, T, K, H], normed and rotated."""
     q_BTNH, k_BSKH = project('q', weights, x_BTD), project('k', weights, x_BTD)
     v_BSKH = project('v', weights, x_BTD)
     if c.qk_norm:
         q_BTNH, k_BSKH = norm(q_BTNH, weights['q_norm'], c), norm(k_BSKH, weights['k_norm'], c)
     if view.sin is not None:
         q_BTNH, k_BSKH = rotate(q_BTNH, view.sin, view.cos), rotate(k_BSKH, view.sin, view.cos)
+    return q_BTNH, k_BSKH, v_BSKH
+
+
+def mix(
+    q_BTNH: jax.Array, k_BSKH: jax.Array, v_BSKH: jax.Array, view: View, c: DecoderConfig
+) -> jax.Array:
+    """The values as each query weighs them, [B, T, N, H]; softmax in float32.
+
+    The keys are the queries' own row, or longer (a cache): S need not be T.
+    """
     B, T, N, H = q_BTNH.shape
-    K = k_BSKH.shape[2]
+    S, K = k_BSKH.shape[1:3]
     G = N // K
     # The queries of a group share a kv head: as rows R = G * T of one product a kv head they run
     # twice as fast on a CPU as G products of T rows.
     q_BTKGH = (q_BTNH * (c.query_scalar or H) ** -0.5).reshape(B, T, K, G, H)
     q_BKRH = q_BTKGH.transpose(0, 2, 3, 1, 4).reshape(B, K, G * T, H)
     scores_BKRS = product('BKRH,BSKH->BKRS', q_BKRH, k_BSKH, jnp.float32)
-    scores_BKGTS = soft_cap(scores_BKRS.reshape(B, K, G, T, T), c.attn_softcap)
+    scores_BKGTS = soft_cap(scores_BKRS.reshape(B, K, G, T, S), c.attn_softcap)
     if view.behind_BTS is not None:
         slopes_KGTS = alibi_slopes(N).reshape(K, G, 1, 1)
         scores_BKGTS -= slopes_KGTS * view.behind_BTS[:, None, None]
     scores_BKGTS = jnp.where(view.mask_BTS[:, None, None], scores_BKGTS, -1e30)
-    probs_BKGTS = jax.nn.softmax(scores_BKGTS, axis=-1).astype(x_BTD.dtype)
-    out_BKRH = product('BKRS,BSKH->BKRH', probs_BKGTS.reshape(B, K, G * T, T), v_BSKH)
+    probs_BKGTS = jax.nn.softmax(scores_BKGTS, axis=-1).astype(q_BTNH.dtype)
+    out_BKRH = product('BKRS,BSKH->BKRH', probs_BKGTS.reshape(B, K, G * T, S), v_BSKH)
     out_BTKGH = out_BKRH.reshape(B, K, G, T, H).transpose(0, 3, 1, 2, 4)
-    return project('o', weights, out_BTKGH.reshape(B, T, N, H))
+    return out_BTKGH.reshape(B, T, N, H)

@@ -193,37 +193,31 @@ class Decoder(nnx.Module):
     ) -> tuple[jax.Array, jax.Array | None]:
         """The last hidden states, and of what goes into each layer what `collect` makes of it."""
         c = self.config
-        whole, local = attention.views(c, positions_BT, until_BT)
-        mixed = len(set(c.local)) == 2
-        local_L = jnp.array(c.local)
+        views = attention.views(c, positions_BT, until_BT)
 
-        def block(
+        def layer(
             x_BTD: jax.Array, scanned: tuple[layers.Weights, jax.Array]
         ) -> tuple[jax.Array, jax.Array | None]:
-            layer, is_local = scanned
+            weights, is_local = scanned
             collected = collect(x_BTD) if collect else None
-            view = local
-            if mixed:
-                view = jax.tree.map(lambda a, b: a if a is b else jnp.where(is_local, a, b), *both)
-            y_BTD = layers.norm(x_BTD, layer['attn_norm'], c)
-            attended_BTD = attention.attend(layer['attn'], y_BTD, view, c)
-            if c.parallel:
-                return x_BTD + attended_BTD + layers.feed_forward(layer['mlp'], y_BTD, c), collected
-            if c.post_norms:
-                attended_BTD = layers.norm(attended_BTD, layer['attn_post_norm'], c)
-            x_BTD += attended_BTD
-            y_BTD = layers.norm(x_BTD, layer['mlp_norm'], c)
-            y_BTD = layers.feed_forward(layer['mlp'], y_BTD, c)
-            if c.post_norms:
-                y_BTD = layers.norm(y_BTD, layer['mlp_post_norm'], c)
-            return x_BTD + y_BTD, collected
+            view = view_of(c, views, is_local)
+            return (
+                block(c, x_BTD, weights, lambda y: attention.attend(weights['attn'], y, view, c)),
+                collected,
+            )
 
-        both = (local, whole)
-        stacked = nnx.to_pure_dict(nnx.state(self.layers))
-        x_BTD = self._embedded(tokens_BT, positions_BT)
-        block = self._rematerialised(block)
-        x_BTD, collected = jax.lax.scan(block, x_BTD, (stacked, local_L))
-        return layers.norm(x_BTD, _weights(self.final_norm), c), collected
+        x_BTD = self.embedded(tokens_BT, positions_BT)
+        layer = self._rematerialised(layer)
+        x_BTD, collected = jax.lax.scan(layer, x_BTD, self.stacked())
+        return self.finished(x_BTD), collected
+
+    def stacked(self) -> tuple[layers.Weights, jax.Array]:
+        """What a scan over the layers takes: their weights, and bool [L], whether each is local."""
+        return nnx.to_pure_dict(nnx.state(self.layers)), jnp.array(self.config.local)
+
+    def finished(self, x_BTD: jax.Array) -> jax.Array:
+        """The last layer's output after the final norm."""
+        return layers.norm(x_BTD, _weights(self.final_norm), self.config)
 
     def unembed(self, hidden_BTD: jax.Array) -> jax.Array:
         """Logits, float32 [..., V], of hidden states [..., D] with one or two leading axes."""
@@ -258,7 +252,8 @@ class Decoder(nnx.Module):
         """Logits, float32 [B, T, V]; arguments as of `hidden`."""
         return self.unembed(self.hidden(tokens_BT, positions_BT, until_BT))
 
-    def _embedded(self, tokens_BT: jax.Array, positions_BT: jax.Array) -> jax.Array:
+    def embedded(self, tokens_BT: jax.Array, positions_BT: jax.Array) -> jax.Array:
+        """What goes into the first layer, [B, T, D] in the compute dtype."""
         c, dtype = self.config, jnp.dtype(self.compute_dtype)
         table_VD = jax.reshard(self.embed.embedding[...], P('tensor', None))
         x_BTD = table_VD.at[tokens_BT].get(out_sharding=RULES.hidden_BTD).astype(dtype)
@@ -287,6 +282,37 @@ class Decoder(nnx.Module):
     def _rematerialised(self, block: Callable) -> Callable:
         policy = REMAT[self.remat]
         return block if policy is None else jax.checkpoint(block, policy=policy, prevent_cse=False)
+
+
+def view_of(
+    c: DecoderConfig, views: tuple[attention.View, attention.View], is_local: jax.Array
+) -> attention.View:
+    """The view of a layer in a scan: the whole one or the local one."""
+    whole, local = views
+    if len(set(c.local)) < 2:
+        return local
+    return jax.tree.map(lambda a, b: a if a is b else jnp.where(is_local, a, b), local, whole)
+
+
+def block(
+    c: DecoderConfig,
+    x_BTD: jax.Array,
+    weights: layers.Weights,
+    attend: Callable[[jax.Array], jax.Array],
+) -> jax.Array:
+    """One layer; `attend` is its attention, of normed hidden states."""
+    y_BTD = layers.norm(x_BTD, weights['attn_norm'], c)
+    attended_BTD = attend(y_BTD)
+    if c.parallel:
+        return x_BTD + attended_BTD + layers.feed_forward(weights['mlp'], y_BTD, c)
+    if c.post_norms:
+        attended_BTD = layers.norm(attended_BTD, weights['attn_post_norm'], c)
+    x_BTD += attended_BTD
+    y_BTD = layers.norm(x_BTD, weights['mlp_norm'], c)
+    y_BTD = layers.feed_forward(weights['mlp'], y_BTD, c)
+    if c.post_norms:
+        y_BTD = layers.norm(y_BTD, weights['mlp_post_norm'], c)
+    return x_BTD + y_BTD
 
 
 def _weights(norm: Norm) -> layers.Weights:

@@ -1,4 +1,4 @@
-"""Scores as they come, in SQLite, so that a killed run asks nothing twice."""
+"""Scores and generated tokens as they come, in SQLite, so that a killed run asks nothing twice."""
 
 import hashlib
 import os
@@ -50,6 +50,10 @@ class ScoreStore:
                 'CREATE TABLE IF NOT EXISTS scores (key BLOB PRIMARY KEY,'
                 ' log_likelihood REAL NOT NULL, is_greedy INTEGER NOT NULL) WITHOUT ROWID'
             )
+            self._db.execute(
+                'CREATE TABLE IF NOT EXISTS generated (key BLOB PRIMARY KEY,'
+                ' tokens BLOB NOT NULL) WITHOUT ROWID'
+            )
         except sqlite3.Error as error:
             raise StoreError(
                 f'{self.path} cannot be opened as a store of scores: {error}. {_advice(error)}'
@@ -79,9 +83,48 @@ class ScoreStore:
           StoreError: naming the file; what was stored before is kept.
         """
         rows = [(self._key(request, dtype), *score) for request, score in scored]
+        self._insert('INSERT OR IGNORE INTO scores VALUES (?, ?, ?)', rows)
+
+    def get_generated(
+        self, prompts: Sequence[Sequence[int]], how: str
+    ) -> list[tuple[int, ...] | None]:
+        """The tokens that each prompt was continued by, or None where that is not known.
+
+        Args:
+          prompts: their ids.
+          how: all that the continuation depends on but the weights: dtype, length, ends.
+
+        Raises:
+          StoreError: naming the file, when it is damaged.
+        """
+        query = 'SELECT tokens FROM generated WHERE key = ?'
+        found: list[tuple[int, ...] | None] = []
+        try:
+            for prompt in prompts:
+                row = self._db.execute(query, (self._digest(how, prompt),)).fetchone()
+                found.append(row and tuple(np.frombuffer(row[0], '<i4').tolist()))
+        except sqlite3.Error as error:
+            raise StoreError(f'cannot read {self.path}: {error}. {_advice(error)}') from error
+        return found
+
+    def put_generated(
+        self, generated: Iterable[tuple[Sequence[int], Sequence[int]]], how: str
+    ) -> None:
+        """Stores (prompt, the tokens it was continued by), all or none of them.
+
+        Raises:
+          StoreError: naming the file; what was stored before is kept.
+        """
+        rows = [
+            (self._digest(how, prompt), np.asarray(tokens, '<i4').tobytes())
+            for prompt, tokens in generated
+        ]
+        self._insert('INSERT OR IGNORE INTO generated VALUES (?, ?)', rows)
+
+    def _insert(self, statement: str, rows: Sequence[tuple]) -> None:
         try:
             self._db.execute('BEGIN IMMEDIATE')
-            self._db.executemany('INSERT OR IGNORE INTO scores VALUES (?, ?, ?)', rows)
+            self._db.executemany(statement, rows)
             self._db.execute('COMMIT')
         except sqlite3.Error as error:
             if self._db.in_transaction:
@@ -95,8 +138,11 @@ class ScoreStore:
         return None if row is None else Score(row[0], bool(row[1]))
 
     def _key(self, request: Request, dtype: str) -> bytes:
-        digest = hashlib.sha256(f'{self._fingerprint}/{dtype}/'.encode())
-        for ids in (request.context, request.continuation):
+        return self._digest(dtype, request.context, request.continuation)
+
+    def _digest(self, how: str, *texts: Sequence[int]) -> bytes:
+        digest = hashlib.sha256(f'{self._fingerprint}/{how}/'.encode())
+        for ids in texts:
             digest.update(len(ids).to_bytes(8, 'little'))
             digest.update(np.asarray(ids, '<i4').tobytes())
         return digest.digest()
