@@ -10,9 +10,11 @@ import pytest
 import torch
 
 from tests import torch_families
+from tests.family_parity import logits, one
 from tests.test_adapters import peft_model
 from tests.test_study import ROOT
 from xlbarrier.data.tokenize import load_tokenizer
+from xlbarrier.models import load
 
 
 def convert(model, workdir, *flags):
@@ -54,11 +56,12 @@ def test_an_adapter_is_merged_and_shards_are_as_large_as_asked(tiny_llama, tmp_p
 
 
 def test_a_pickled_checkpoint_is_refused_with_the_command_that_converts_it(tiny_llama, tmp_path):
-    folder, other = tmp_path / 'pickled', tmp_path / 'pickled-safetensors'
+    folder = tmp_path / 'pickled'
     model = torch_families.read(tiny_llama)
-    folder.mkdir()
-    model.config.save_pretrained(folder)
-    torch.save(model.state_dict(), folder / 'pytorch_model.bin')
+    shutil.copytree(tiny_llama, folder, ignore=shutil.ignore_patterns('*.safetensors'))
+    state = list(model.state_dict().items())  # tied weights are there twice
+    torch.save(dict(state[:9]), folder / 'pytorch_model-00001-of-00002.bin')
+    torch.save(dict(state[9:]), folder / 'pytorch_model-00002-of-00002.bin')
     answer = convert(folder, tmp_path / 'run')
     assert answer.returncode != 0
     assert f'{folder} has no *.safetensors file, and pickled checkpoints' in answer.stderr
@@ -69,8 +72,12 @@ def test_a_pickled_checkpoint_is_refused_with_the_command_that_converts_it(tiny_
     assert done.returncode == 0, done.stderr[-2000:]
     ids = np.arange(20)
     np.testing.assert_array_equal(
-        torch_families.logits(torch_families.read(other), ids), torch_families.logits(model, ids)
+        torch_families.logits(torch_families.read(folder), ids), torch_families.logits(model, ids)
     )
+    decoder = load.load_decoder(folder, one())
+    ours = logits(decoder, one(), ids[None].astype(np.int32))[0]
+    assert np.abs(ours - torch_families.logits(model, ids)).max() <= 1e-4 * np.abs(ours).max()
+    assert len(load_tokenizer(folder)) == decoder.config.vocab_size
 
 
 def test_a_model_with_code_of_its_own_is_refused(tiny_llama, tmp_path):

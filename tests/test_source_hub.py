@@ -137,9 +137,10 @@ def test_a_repository_that_is_not_there_or_has_no_weights(hub, monkeypatch):
     assert 'HF_TOKEN' in absent
     assert "'hf:justone' is not hf:ORG/NAME" in malformed
     monkeypatch.delitem(FILES, 'model.safetensors')
-    (bare,) = ask('hf:org/tiny')
+    bare, command, remedy = ask('hf:org/tiny')
     assert "ERROR model.source 'hf:org/tiny': the folder" in bare
-    assert 'no *.safetensors file' in bare
+    assert 'no *.safetensors file' in bare and '`hf download org/tiny --local-dir FOLDER`' in bare
+    assert 'weights_only=True' in command and 'model.source to FOLDER' in remedy
 
 
 @pytest.mark.slow

@@ -91,14 +91,33 @@ def _checked_folder(path: pathlib.Path, source: str) -> pathlib.Path:
         if any(name.endswith(('.bin', '.pt', '.pth', '.ckpt')) for name in names):
             raise SourceError(
                 f'{here}, and pickled checkpoints, which can run code of their own, are not read.'
-                ' Convert it where torch is installed:\n  python -c "from transformers import'
-                f" AutoModelForCausalLM as M; M.from_pretrained('{path}', dtype='auto')"
-                f".save_pretrained('{path}-safetensors')\""
+                f' Convert it where torch is installed:\n  {_conversion(path)}'
+            )
+        if source.startswith('hf:'):
+            name = source.removeprefix('hf:').partition('@')[0]
+            raise SourceError(
+                f'{here}. If the repository has pickled weights only, fetch it with'
+                f' `hf download {name} --local-dir FOLDER`, convert it where torch is installed:'
+                f'\n  {_conversion("FOLDER")}\nand set model.source to FOLDER'
             )
         raise SourceError(f'{here}; it holds: {", ".join(names[:8]) or "nothing"}')
     if 'config.json' not in names:
         raise SourceError(f'model.source {source!r}: the folder {path} has no config.json')
     return path
+
+
+def _conversion(folder: pathlib.Path | str) -> str:
+    """A command that writes model.safetensors beside pickled weights, and runs no code of theirs.
+
+    Without transformers: it has no class for Baichuan.
+    """
+    return (
+        'python -c "import glob, torch; from safetensors.torch import save_file;'
+        f" parts = [torch.load(f, map_location='cpu', weights_only=True)"
+        f" for f in sorted(glob.glob('{folder}/pytorch_model*.bin'))];"
+        ' save_file({k: v.contiguous().clone() for part in parts for k, v in part.items()'
+        f" if v.is_floating_point()}}, '{folder}/model.safetensors', {{'format': 'pt'}})\""
+    )
 
 
 def _resolve_wheel(name: str) -> pathlib.Path:
