@@ -138,13 +138,22 @@ def test_tables_hold_the_numbers(small):
         want[k] for k in ('value', 'ci_low', 'ci_high')
     ]
     markdown = (folder / f'{name}.md').read_text()
-    header = '| metric | model | en | de | fr | mean:non-en | mean:all |'
-    assert header in markdown
-    assert '| accuracy | loud | 100.0 [51.0, 100.0] | 50.0 [15.0, 85.0] | 75.0' in markdown
+    accuracy, unreadable = (
+        markdown[markdown.index(f'## {title}') :] for title in ('Accuracy, %', 'Unreadable')
+    )
+    assert accuracy.splitlines()[2] == '| model | en | de | fr | mean non-en |'
+    assert '| loud | 100.0 [51.0, 100.0] | 50.0 [15.0, 85.0] | 75.0' in accuracy
+    assert unreadable.splitlines()[2] == '| model | en | de | fr | mean all |'
     latex = (folder / f'{name}.tex').read_text()
-    assert r'\toprule' in latex and r'unreadable\_share & loud &' in latex
-    body = [line for line in latex.splitlines() if line.endswith(r'\\')]
-    assert {line.count('&') for line in body} == {6}, 'every line has as many cells'
+    assert latex.count(r'\begin{table}') == latex.count(r'\toprule') == markdown.count('## ')
+    for part in latex.split(r'\begin{table}')[1:]:
+        body = [line for line in part.splitlines() if line.endswith(r'\\')]
+        columns = part.split(r'\begin{tabular}{')[1].split('}')[0]
+        assert {line.count('&') for line in body} == {len(columns) - 1}, 'as many cells'
+    readers = (folder / 'readers.md').read_text()
+    assert (
+        '| task | variant | model | language | first character: accuracy | robust: acc' in readers
+    )
 
 
 def test_what_latex_would_read_as_a_command_is_escaped():

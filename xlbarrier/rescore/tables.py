@@ -11,6 +11,21 @@ from typing import Any
 from xlbarrier.run import write_atomic
 
 Row = dict[str, Any]
+PAIR = '~'  # between the languages of a number of two, as in results.json
+# What a metric is called above its table, in the order of reading; others follow by their names.
+TITLES = {
+    'accuracy': 'Accuracy, %',
+    'relative_accuracy': 'RA, %: accuracy above guessing, as a share of that of the reference',
+    'barrier_gap': 'Barrier gap, points: accuracy in the source language minus accuracy there',
+    'en_co': 'en-CO, %: items right in both languages, of those right in either',
+    'transfer': 'Transfer, %: items right there, of those right in the source language',
+    'kappa': 'Kappa of being right: agreement with the source language beyond chance',
+    'answer_kappa': 'Kappa of the answers: where it is near 0, the overlap (en-CO) is empty',
+    'commonest_answer_share': 'Commonest answer, %: how many of the readable answers are alike',
+    'unreadable_share': 'Unreadable answers, %; they count as wrong',
+    'above_chance_p': 'p that the accuracy is not above guessing (exact binomial test)',
+    'rankc': 'RankC, %: how alike two languages rank the candidates',
+}
 # Shown as percentages; what is not a share is shown as it is.
 _PLAIN = re.compile(r'^(truth_ratio|kappa|answer_kappa|.*_p|.*_off_recorded)$')
 _LONG = (
@@ -62,59 +77,99 @@ def write(rows: Sequence[Row], folder: pathlib.Path) -> list[pathlib.Path]:
 
 
 def tables(rows: Sequence[Row]) -> list[Table]:
-    """One table a task, variant and way of reading; subjects have one of their own."""
+    """One table a task, variant and way of reading; subjects and pairs have tables of their own.
+
+    Where recorded answers were read in several ways, `readers` sets these side by side.
+    """
     made = []
-    groups: dict[tuple[str, str, str, bool], list[Row]] = {}
+    groups: dict[tuple[str, str, str, str], list[Row]] = {}
     for row in rows:
-        key = (row['task'], row['variant'], row['method'], 'subject' in row)
-        groups.setdefault(key, []).append(row)
-    for (task, variant, method, subjects), group in groups.items():
+        kind = 'subjects' if 'subject' in row else 'pairs' if PAIR in row['language'] else ''
+        groups.setdefault((row['task'], row['variant'], row['method'], kind), []).append(row)
+    for (task, variant, method, kind), group in groups.items():
         languages = _values(group, 'language')
-        name = '.'.join(_slug(part) for part in (task, variant, method))
+        name = '.'.join(_slug(part) for part in (task, variant, method, kind) if part)
         caption = f'{task}, variant {variant}, answers read as {method}'
-        if subjects:
-            lead, across, name = ('language', 'metric', 'subject'), 'model', f'{name}.subjects'
+        if kind == 'subjects':
+            lead, across = ('language', 'metric', 'subject'), 'model'
             caption += ', by subject'
+        elif kind == 'pairs':
+            lead, across = ('metric', 'model', 'language'), 'with'
+            caption += ', between languages'
+            parts = (row['language'].split(PAIR) for row in group)
+            group = [
+                {**row, 'language': one, 'with': other}
+                for row, (one, other) in zip(group, parts, strict=True)
+            ]
         elif len([x for x in languages if not x.startswith('mean:')]) > 1:
             lead, across = ('metric', 'model'), 'language'
         else:
             lead, across = ('model', 'language'), 'metric'
         made.append(_pivot(group, name, caption, lead, across))
+    return [*_readers(rows), *made]
+
+
+def sections(table: Table) -> list[Table]:
+    """A table of several metrics as one a metric, each without the columns that it leaves empty."""
+    if table.heads[0] != 'metric':
+        return [table]
+    metrics = dict.fromkeys(heads[0] for heads, _ in table.lines)
+    made = []
+    for metric in sorted(metrics, key=lambda m: list(TITLES).index(m) if m in TITLES else 99):
+        lines = [(heads[1:], cells) for heads, cells in table.lines if heads[0] == metric]
+        filled = [i for i in range(len(table.columns)) if any(cells[i] for _, cells in lines)]
+        made.append(
+            Table(
+                f'{table.name}.{metric}',
+                TITLES.get(metric, metric),
+                table.heads[1:],
+                tuple(table.columns[i] for i in filled),
+                tuple((heads, tuple(cells[i] for i in filled)) for heads, cells in lines),
+            )
+        )
     return made
 
 
 def markdown(table: Table) -> str:
     """The table with its intervals; a number that cannot be had is a dash, explained below."""
-    head = [*table.heads, *table.columns]
-    lines = [f'{table.caption}. Shares in percent, with 95 % intervals.', '']
-    lines += [_pipes(head), _pipes(['---'] * len(table.heads) + ['---:'] * len(table.columns))]
-    lines += [_pipes([*heads, *(_cell(row) for row in cells)]) for heads, cells in table.lines]
-    notes = _reasons(table)
-    return '\n'.join([*lines, *([''] if notes else []), *(f'– {note}' for note in notes)]) + '\n'
+    parts = sections(table)
+    lines = [f'# {table.caption}', '', 'Shares in percent, with 95 % intervals.', '']
+    for part in parts:
+        if part is not table:
+            lines += [f'## {part.caption}', '']
+        head = [*part.heads, *map(_head, part.columns)]
+        lines += [_pipes(head), _pipes(['---'] * len(part.heads) + ['---:'] * len(part.columns))]
+        lines += [_pipes([*heads, *(_cell(row) for row in cells)]) for heads, cells in part.lines]
+        lines += ['', *(f'– {note}' for note in _reasons(part)), *([''] if _reasons(part) else [])]
+    return '\n'.join(lines).rstrip() + '\n'
 
 
 def latex(table: Table) -> str:
-    """The table for booktabs, values over intervals; \\input it, with \\usepackage{booktabs}."""
-    columns = 'l' * len(table.heads) + 'r' * len(table.columns)
+    """Tables for booktabs, values over intervals; \\input it, with \\usepackage{booktabs}."""
+    return '\n'.join(_latex(part, table) for part in sections(table))
+
+
+def _latex(part: Table, whole: Table) -> str:
+    columns = 'l' * len(part.heads) + 'r' * len(part.columns)
     body = []
-    for heads, cells in table.lines:
+    for heads, cells in part.lines:
         body.append(
             ' & '.join([*map(_tex, heads), *(_tex(_number(row)) for row in cells)]) + r' \\'
         )
         spans = [rf'{{\tiny {_tex(_span(row))}}}' if _span(row) else '' for row in cells]
         if any(spans):
             body.append(' & '.join([*[''] * len(heads), *spans]) + r' \\')
-    notes = ''.join(f' {_tex(note)}.' for note in _reasons(table))
+    caption = part.caption if part is whole else f'{part.caption}. {whole.caption}'
+    notes = ''.join(f' {_tex(note)}.' for note in _reasons(part))
     return '\n'.join(
         [
             r'\begin{table}',
-            r'\centering\scriptsize',
-            rf'\caption{{{_tex(table.caption)}. Shares in percent, 95\,\% intervals below.'
-            rf'{notes}}}',
-            rf'\label{{tab:{table.name}}}',
+            r'\centering\scriptsize\setlength{\tabcolsep}{3pt}',
+            rf'\caption{{{_tex(caption)}. Shares in percent, 95\,\% intervals below.{notes}}}',
+            rf'\label{{tab:{part.name}}}',
             rf'\begin{{tabular}}{{{columns}}}',
             r'\toprule',
-            ' & '.join(map(_tex, [*table.heads, *table.columns])) + r' \\',
+            ' & '.join(map(_tex, [*part.heads, *map(_head, part.columns)])) + r' \\',
             r'\midrule',
             *body,
             r'\bottomrule',
@@ -123,6 +178,33 @@ def latex(table: Table) -> str:
             '',
         ]
     )
+
+
+def _readers(rows: Sequence[Row]) -> list[Table]:
+    """Recorded answers read in several ways, side by side, with what each reader could not read."""
+    methods = [m for m in _values(rows, 'method') if m.startswith('recorded:')]
+    if len(methods) < 2:
+        return []
+    shown = {'accuracy': 'accuracy', 'unreadable_share': 'unreadable'}
+    found = {}
+    for row in rows:
+        if row['metric'] in shown and row['method'] in methods:
+            key = (row['task'], row['variant'], row['model'], row['language'])
+            column = f'{row["method"].removeprefix("recorded:")}: {shown[row["metric"]]}'
+            found.setdefault(key, {})[column.replace('_', ' ')] = row
+    columns = [
+        f'{m.removeprefix("recorded:").replace("_", " ")}: {name}'
+        for name in shown.values()
+        for m in methods
+    ]
+    lines = [(key, tuple(cells.get(c) for c in columns)) for key, cells in found.items()]
+    heads = ('task', 'variant', 'model', 'language')
+    caption = 'What each reader makes of the recorded answers; an unreadable one counts as wrong'
+    return [Table('readers', caption, heads, tuple(columns), tuple(lines))]
+
+
+def _head(column: str) -> str:
+    return column.replace('mean:', 'mean ')
 
 
 def _pivot(
