@@ -14,6 +14,8 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from xlbarrier.data import pieces
+
 # The cut of text before byte-pair encoding, by the name llama.cpp gives it (`tokenizer.ggml.pre`).
 _BYTE_LEVEL = functools.partial(pre_tokenizers.ByteLevel, add_prefix_space=False, use_regex=True)
 _LLAMA3_WORDS = (  # of the tokenizer.json that Meta publishes with Llama 3
@@ -87,6 +89,8 @@ def _check_surplus(tokenizer: PreTrainedTokenizerFast, vocab_size: int, path: pa
 def _from_folder(path: pathlib.Path) -> PreTrainedTokenizerFast:
     if not (path / 'tokenizer.json').exists() and not (path / 'tokenizer_config.json').exists():
         raise ValueError(f'{path} has no tokenizer.json or tokenizer_config.json')
+    if pieces.is_wanted(path):
+        return pieces.read(path)
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, use_fast=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
