@@ -14,8 +14,8 @@ class DataConfig:
     """Question-answer files that every arm is trained on, beside its text where it has any.
 
     Attributes:
-      files: globs of JSONL, JSON, CSV, TSV or Parquet, compressed or not; each glob is one part of
-        the mixture.
+      files: globs of JSONL, JSON, CSV, TSV or Parquet, compressed or not, or 'task:NAME' for the
+        rows that a task of the run gives; each is one part of the mixture.
       weights: share of the training tokens of each part: of the arm's text first, where the arm
         has text, then of each glob; (): every part as large as it is. A weight of 0 leaves out.
       template: how an example is written out, see qa/templates.py; 'auto': by its fields.

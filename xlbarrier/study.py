@@ -32,6 +32,7 @@ from xlbarrier.scoring.store import ScoreStore
 from xlbarrier.tasks import evaluate, published
 from xlbarrier.tasks.base import Numbered, Task
 from xlbarrier.tasks.clika import Clika
+from xlbarrier.tasks.conductivity import Conductivity, Fictional
 from xlbarrier.tasks.embedding import Embedding
 from xlbarrier.tasks.measured import Asked, MeasuredTask
 from xlbarrier.tasks.mmlu import Mmlu
@@ -43,7 +44,9 @@ BASE = 'base'
 TASKS: dict[str, Callable[..., Task | MeasuredTask]] = {
     'belebele': published.Belebele,
     'bmlama': published.Bmlama,
+    'conductivity': Conductivity,
     'embedding': Embedding,
+    'fictional': Fictional,
     'hp_quiz': published.HpQuiz,
     'mmlu': Mmlu,
     'user': User,
@@ -59,7 +62,7 @@ TASKS: dict[str, Callable[..., Task | MeasuredTask]] = {
 def study(folder: pathlib.Path, config: RunConfig) -> None:
     """Base and arms on the same questions, then the report: the main job."""
     tasks, run, mesh = _begin(folder, config)
-    rows = training_data.prepare(run, config, corpora.build_all(run, config, tasks))
+    rows = training_data.prepare(run, config, corpora.build_all(run, config, tasks), tasks)
     _measure(run, config, mesh, tasks, BASE, config.model.source)
     for arm in config.arms:
         export = _fine_tune(run, config, mesh, arm, rows.get(arm))
@@ -78,7 +81,7 @@ def training(folder: pathlib.Path, config: RunConfig) -> None:
     """One model fine-tuned on one arm's text; the export stands in export/<arm>."""
     tasks, run, mesh = _begin(folder, config)
     (arm,) = config.arms
-    rows = training_data.prepare(run, config, corpora.build_all(run, config, tasks))
+    rows = training_data.prepare(run, config, corpora.build_all(run, config, tasks), tasks)
     export = _fine_tune(run, config, mesh, arm, rows.get(arm))
     run.update_provenance(finished=run_lib.now(), peak_memory_bytes=_peak_memory())
     logging.info('fine-tuned model: %s', export)
@@ -161,7 +164,7 @@ def _begin(
     """Everything that can be wrong with a config is found here, before any long work."""
     tasks = make_tasks(config)
     if config.mode in ('study', 'train'):
-        training_data.check(folder, config)
+        training_data.check(folder, config, tasks)
     multihost.initialize()
     mesh = mesh_lib.make_mesh(config.mesh.data, config.mesh.fsdp, config.mesh.tensor)
     run = run_lib.follow(folder)

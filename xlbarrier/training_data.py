@@ -21,6 +21,7 @@ from transformers import PreTrainedTokenizerFast
 from xlbarrier import config_data, multihost
 from xlbarrier import run as run_lib
 from xlbarrier.config import RunConfig, diff
+from xlbarrier.config_checks import ConfigError, nearest
 from xlbarrier.config_data import DATA_ARM, DataConfig
 from xlbarrier.corpus import build as corpus_lib
 from xlbarrier.corpus import files
@@ -52,24 +53,34 @@ class Part:
     record: Mapping[str, Any]
 
 
-def check(folder: pathlib.Path, config: RunConfig) -> None:
+def check(folder: pathlib.Path, config: RunConfig, tasks: Mapping[str, Any] | None = None) -> None:
     """Finds what is wrong with the files before any long work: each one's first example is read.
 
     Args:
       folder: of the run, which need not be there; a run whose arms are all trained needs no files.
       config: `data` and `arms`.
+      tasks: by name; 'task:NAME' among the files is what one of them gives to train on.
 
     Raises:
       SourceError: for a glob without files, or a file whose first example cannot be read.
+      ConfigError: for a task that is not there, or gives no rows.
+      DataError: when a task's rows do not teach what it asks.
     """
     untrained = _untrained(folder, config)
-    for pattern in config.data.files:
+    for i, pattern in enumerate(config.data.files):
+        task = _teacher(config.data, i, tasks)
         if any(part.name == pattern for arm in untrained for part in _wanted(config, arm)):
-            forms.check(pattern)
+            if task is not None:
+                task.check_lessons()
+            else:
+                forms.check(pattern)
 
 
 def prepare(
-    run: run_lib.Run, config: RunConfig, corpora: Mapping[str, pathlib.Path]
+    run: run_lib.Run,
+    config: RunConfig,
+    corpora: Mapping[str, pathlib.Path],
+    tasks: Mapping[str, Any] | None = None,
 ) -> dict[str, PackedRows | Mixture]:
     """The rows of each arm that is not trained yet, packed or found in the run folder.
 
@@ -77,6 +88,7 @@ def prepare(
       run: its lead process packs; the others wait for it.
       config: `data`, `train`, `arms`, `model.source`.
       corpora: folder of the finished text of each arm that has one.
+      tasks: by name; one whose rows are trained on writes them to lessons/<task>.jsonl too.
 
     Raises:
       SourceError: naming file and row, for an example that cannot be trained on.
@@ -106,8 +118,17 @@ def prepare(
                 key = common | _text_key(config, arm, corpora[arm])
                 write = functools.partial(_pack_text, corpora[arm], tokenizer, key)
             else:
-                key = common | _file_key(config.data, part.name)
-                write = functools.partial(_pack_files, config.data, part.name, tokenizer, key)
+                task = _teacher(config.data, config.data.files.index(part.name), tasks)
+                if task is None:
+                    listed, read = _digests(part.name), functools.partial(forms.read, part.name)
+                else:
+                    path = run.path('lessons', f'{task.name}.jsonl')
+                    task.write_lessons(path)
+                    listed = {part.name: _digest(path)}
+                    read = functools.partial(_lessons, part.name, task.lessons)
+                key = common | _file_key(config.data, listed)
+                pack_them = (config.data, part.name, read, tokenizer, key)
+                write = functools.partial(_pack_files, *pack_them)
             _make(run, part.folder, key, [a for a in users if a in begun], write)
     multihost.barrier('packed rows')
     return {arm: _arm(run, config, arm) for arm in arms}
@@ -198,12 +219,47 @@ def _text_key(config: RunConfig, arm: str, corpus: pathlib.Path) -> dict[str, An
     return {'corpus': corpus_lib.read_manifest(corpus)['sha256'], 'limit': limit}
 
 
-def _file_key(data: DataConfig, pattern: str) -> dict[str, Any]:
-    """What the packed examples of a glob depend on."""
-    listed = {}
-    for path in files.find(pattern):
-        with path.open('rb') as f:
-            listed[str(path)] = hashlib.file_digest(f, 'sha256').hexdigest()
+def _teacher(data: DataConfig, number: int, tasks: Mapping[str, Any] | None) -> Any:
+    """The task that `files[number]` names as 'task:NAME'; None where it is a glob.
+
+    Raises:
+      ConfigError: for a task that is not there or gives no rows, or a template of its own for them.
+    """
+    prefix, _, name = data.files[number].partition(':')
+    if prefix != 'task':
+        return None
+    where = f'config.data.files[{number}]'
+    giving = [name for name, task in (tasks or {}).items() if hasattr(task, 'lessons')]
+    if name not in giving:
+        raise ConfigError(
+            f"{where} is 'task:{name}'; of config.tasks these give rows to train on:"
+            f' {", ".join(giving) or "none"}.{nearest(name, giving)}'
+        )
+    if data.template != 'auto':
+        raise ConfigError(
+            f"{where} is 'task:{name}' and config.data.template is {data.template!r}; a task's rows"
+            " are written as it asks: wanted 'auto'"
+        )
+    return tasks[name]
+
+
+def _lessons(name: str, lessons: Iterable[Mapping[str, str]]) -> Iterator[forms.Example]:
+    """A task's rows as examples."""
+    for row, lesson in enumerate(lessons):
+        yield forms.example(lesson, f'{name} row {row}')
+
+
+def _digests(pattern: str) -> dict[str, str]:
+    return {str(path): _digest(path) for path in files.find(pattern)}
+
+
+def _digest(path: pathlib.Path) -> str:
+    with path.open('rb') as f:
+        return hashlib.file_digest(f, 'sha256').hexdigest()
+
+
+def _file_key(data: DataConfig, listed: Mapping[str, str]) -> dict[str, Any]:
+    """What packed examples depend on: the digests of their files, and how they are written."""
     fields = {name: getattr(data, name) for name in ('template', 'loss', 'too_long')}
     return {**fields, 'files': listed}
 
@@ -271,19 +327,20 @@ def _pack_text(
 def _pack_files(
     data: DataConfig,
     pattern: str,
+    read: Callable[[], Iterable[forms.Example]],
     tokenizer: PreTrainedTokenizerFast,
     key: Mapping[str, Any],
     folder: pathlib.Path,
     progress: Progress,
 ) -> None:
-    """Lays the examples of a glob side by side in rows."""
+    """Lays the examples of a glob or a task side by side in rows."""
     row_tokens, loss = key['row_tokens'], 0
     with (
         RowWriter(folder, row_tokens) as writer,
         ExamplePacker(row_tokens, folder) as packer,
     ):
         counted = {'examples': 0, 'dropped': 0, 'tokens': 0}
-        for encoded in encode_examples(data, forms.read(pattern), tokenizer, row_tokens):
+        for encoded in encode_examples(data, read(), tokenizer, row_tokens):
             whole = [e for e in encoded if len(e.ids) <= row_tokens]
             packer.add(whole)
             counted['examples'] += len(whole)
