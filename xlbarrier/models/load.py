@@ -169,7 +169,7 @@ def export_hf(
             if tokenizer is not None:
                 tokenizer.save_pretrained(partial)
             safetensors_io.write_folder(partial, shapes, dtype, read, shard_bytes)
-            text = json.dumps(hf_config.to_hf(config, str(dtype)), indent=1)
+            text = json.dumps(hf_config.to_hf(config, str(dtype)), indent=1, sort_keys=True)
             (partial / 'config.json').write_text(text, encoding='utf-8')
     else:
         for key in shapes:  # the lead's gathers need every process
