@@ -153,6 +153,16 @@ def test_a_bare_model_without_prefix_and_head_loads(folders, tmp_path, name):
         np.testing.assert_array_equal(bare[path], whole[path], err_msg=path)
 
 
+def test_masks_of_older_gpt2_files_are_passed_over(folders, tmp_path):
+    whole = load_file(folders('gpt2') / 'model.safetensors')
+    mask = np.tril(np.ones((1, 1, 64, 64), np.bool_))
+    (tmp_path / 'config.json').write_text((folders('gpt2') / 'config.json').read_text())
+    save_file({**whole, 'transformer.h.0.attn.bias': mask}, tmp_path / 'model.safetensors')
+    masked, plain = (params(load.load_decoder(f, one())) for f in (tmp_path, folders('gpt2')))
+    for path in plain:
+        np.testing.assert_array_equal(masked[path], plain[path], err_msg=path)
+
+
 @pytest.mark.parametrize('saved', ['language_model.model.', 'model.language_model.'])
 def test_the_text_part_of_gemma_3_with_images_is_read_alone(folders, tmp_path, saved):
     """Keys as in Google's files (transformers 4) and as transformers 5 saves them."""

@@ -213,3 +213,20 @@ def test_a_field_that_is_absent_or_null_has_the_value_of_transformers(name):
         assert config == wanted, field
     nulled = hf_config.from_hf(whole | dict.fromkeys(('rope_parameters', 'rope_theta')))
     assert nulled == wanted
+
+
+@pytest.mark.parametrize(
+    'changes, words',
+    [
+        ({'num_hidden_layers': '3'}, "num_hidden_layers = '3'; wanted a whole number above 0"),
+        ({'num_attention_heads': 0}, 'num_attention_heads = 0; wanted a whole number'),
+        ({'vocab_size': 128.0}, 'vocab_size = 128.0; wanted a whole number'),
+        ({'tie_word_embeddings': 'no'}, "tie_word_embeddings = 'no'; wanted true or false"),
+        ({'rms_norm_eps': 'x'}, "rms_norm_eps = 'x'; wanted a number above 0"),
+    ],
+)
+def test_a_value_of_another_kind_is_named(changes, words):
+    with pytest.raises(ValueError, match=words):
+        hf_config.from_hf(LLAMA_7B | changes)
+    with pytest.raises(ValueError, match='holds a list; wanted an object'):
+        hf_config.from_hf([LLAMA_7B])

@@ -23,6 +23,9 @@ ACTIVATIONS = {  # of config.json -> ours
     'gelu_pytorch_tanh': 'gelu_tanh',
 }
 ACTIVATION_NAMES = {'silu': 'silu', 'gelu': 'gelu', 'gelu_tanh': 'gelu_pytorch_tanh'}
+SIZES = ('vocab_size', 'd_model', 'num_layers', 'num_heads', 'num_kv_heads', 'head_dim', 'd_ff')
+SIZES += ('max_positions',)
+SWITCHES = ('tied', 'qkv_bias', 'mlp_bias')
 REFUSED = {'quantization_config': (None,), 'num_experts': (None,)}  # for all families
 SPELLINGS = {'hidden_size': ('n_embed',), 'n_layer': ('num_hidden_layers',)} | {
     'n_head': ('num_attention_heads',),
@@ -38,6 +41,8 @@ def from_hf(raw: Mapping[str, Any]) -> DecoderConfig:
       ValueError: for a family that is not in the table, a missing field, or an option that this
         decoder does not have; it names the field, its value and what is supported.
     """
+    if not isinstance(raw, Mapping):
+        raise ValueError(f'holds a {type(raw).__name__}; wanted an object of fields')
     raw = _text_part(raw)
     name = raw.get('model_type')
     if name not in FAMILIES:
@@ -52,6 +57,7 @@ def from_hf(raw: Mapping[str, Any]) -> DecoderConfig:
     defaults = {**DEFAULTS, **family.defaults}
     for ours, theirs in names_of(family).items():
         c[ours] = _read(raw, theirs, defaults.get(ours, REQUIRED), c)
+        _check_kind(ours, theirs, c[ours])
     if 'activation' in c:
         spelled = names_of(family)['activation']
         _require({spelled: c['activation']}, spelled, tuple(ACTIVATIONS))
@@ -125,6 +131,15 @@ def _read(raw: Mapping[str, Any], name: str, default: Any, sofar: Mapping[str, A
     if default is REQUIRED:
         raise ValueError(f'the model config has no {name!r}')
     return default(sofar) if callable(default) else default
+
+
+def _check_kind(ours: str, theirs: str, value: Any) -> None:
+    if ours in SIZES and (type(value) is not int or value < 1):
+        raise ValueError(f'{theirs} = {value!r}; wanted a whole number above 0')
+    if ours in SWITCHES and type(value) is not bool:
+        raise ValueError(f'{theirs} = {value!r}; wanted true or false')
+    if ours == 'norm_eps' and (type(value) not in (int, float) or value <= 0):
+        raise ValueError(f'{theirs} = {value!r}; wanted a number above 0')
 
 
 def _require(raw: Mapping[str, Any], name: str, allowed: tuple) -> None:

@@ -15,6 +15,8 @@ INDEX = 'model.safetensors.index.json'
 # Names of the format's dtypes that hold weights; others are codes of a quantised checkpoint.
 DTYPES = {'float64': 'F64', 'float32': 'F32', 'bfloat16': 'BF16', 'float16': 'F16'}
 
+MASKS = ('.attn.bias', '.attn.masked_bias')  # the causal masks that older GPT-2 files hold
+
 
 class SafetensorsFolder:
     """A Hugging Face folder's weights, one file or several with an index.
@@ -65,6 +67,8 @@ class SafetensorsFolder:
     def _add(self, path: pathlib.Path, key: str, fields: Mapping[str, Any]) -> None:
         if key in self.files:
             raise ValueError(f'{path}: tensor {key!r} is also in {self.files[key].name}')
+        if fields['dtype'] == 'BOOL' and key.endswith(MASKS):
+            return
         if fields['dtype'] not in DTYPES.values():
             raise ValueError(
                 f'{path}: tensor {key!r} is of type {fields["dtype"]};'
