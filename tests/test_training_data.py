@@ -47,6 +47,8 @@ QA = [
     for place in PLACES
 ]
 
+LAST = f'line {len(QA) + 1}'
+
 
 def write(path, rows) -> str:
     path.write_text(''.join(json.dumps(r, ensure_ascii=False) + '\n' for r in rows))
@@ -297,17 +299,17 @@ training_data.prepare(folder, settings, texts)
 @pytest.mark.parametrize(
     ('row', 'data', 'words'),
     [
-        ({'q': 'x', 'a': 'y'}, {}, [f'line {len(QA) + 1}', "'q', 'a'", 'known forms']),
-        ({'question': 'x', 'answer': ''}, {}, [f'line {len(QA) + 1}', 'answer is blank']),
+        ({'q': 'x', 'a': 'y'}, {}, [LAST, "'q', 'a'", 'known forms']),
+        ({'question': 'x', 'answer': ''}, {}, [LAST, 'answer is blank']),
         (
             {'question': 'x', 'answer': 'y ' * 80},
             {},
-            [f'line {len(QA) + 1}', 'tokens', 'row_tokens is 64'],
+            [LAST, 'tokens', 'row_tokens is 64'],
         ),
         (
             {'messages': [dict(role='assistant', content='x')]},
             {'template': 'plain'},
-            [f'line {len(QA) + 1}', 'conversation'],
+            [LAST, 'conversation'],
         ),
     ],
 )

@@ -19,7 +19,7 @@ from xlbarrier.run import write_atomic, writing
 
 DTYPES = {'tokens': 'int32', 'positions': 'int32', 'until': 'int32', 'weights': 'float32'}
 RECORD = 'rows.json'
-BLOCK_TOKENS = 1 << 20  # laid at a time
+BLOCK_TOKENS = 1 << 18  # laid at a time
 
 
 @dataclass(frozen=True)
