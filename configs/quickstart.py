@@ -43,6 +43,7 @@ def get_config() -> ConfigDict:
     config.score = ConfigDict()
     config.score.row_tokens = 256  # tokens computed as one row; requests share their prefixes in it
     config.score.rows_per_device = 1  # rows of one dispatch on each device
+    config.score.generate_rows = 8  # texts that each device writes at once
     config.score.letter_tokens = 'natural'  # token of a letter: as it follows the prompt; published
 
     config.corpus = ConfigDict()

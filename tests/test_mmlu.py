@@ -325,7 +325,7 @@ def test_missing_folders_files_and_rows_are_named(root):
         ({'shots': -1}, 'shots is -1'),
         ({'intervention': 3}, 'intervention is 3; wanted -1, 0, 1 or 2'),
         ({'intervention': 2}, 'translate-then-answer'),
-        ({'methods': ('generate',)}, 'translate-then-answer'),
+        ({'intervention': 2, 'methods': ('letter', 'generate')}, 'translate-then-answer'),
         ({'demos': 'sam'}, "demos is 'sam'.*'same'"),
         ({'variants': ('ful',)}, r"variants\[0\] is 'ful'.*'full'"),
         ({'languages': ()}, 'languages'),

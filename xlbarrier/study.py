@@ -236,6 +236,7 @@ def _measure(
                 store=store,
                 row_tokens=config.score.row_tokens,
                 rows_per_device=config.score.rows_per_device,
+                generate_rows=config.score.generate_rows,
                 letter_tokens=config.score.letter_tokens,
                 model_name=name,
             )

@@ -37,7 +37,8 @@ def differing(
         tables = [predictions[model, *sheet] for model in models if (model, *sheet) in predictions]
         if len(tables) < 2 or 'choices' not in tables[0].column_names:
             continue
-        chosen = np.stack([np.asarray(table['prediction']) for table in tables])
+        # A written answer that cannot be read has no prediction.
+        chosen = np.stack([np.asarray(table['prediction'].fill_null(-1)) for table in tables])
         rows = np.flatnonzero((chosen != chosen[0]).any(axis=0))
         key = [seed, int.from_bytes('/'.join(sheet).encode(), 'little')]
         rng = np.random.Generator(np.random.PCG64(key))

@@ -106,7 +106,7 @@ def _section(numbers: Numbers, task: str, method: str, models: list[str]) -> dic
         'method': method,
         'n': first['n'],
         'chance': first['chance'],
-        'headline': words.headline(numbers, task, method),
+        'headline': words.headline(numbers, task, method) + words.unreadable(numbers, task, method),
         'heat': [_heat(numbers, model, key) for model in models],
         'accuracy': accuracies
         and plots.dots(

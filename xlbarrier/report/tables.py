@@ -28,6 +28,8 @@ READINGS = {
     ('loglikelihood', 'accuracy_token'): 'prediction_token',
     ('loglikelihood', 'accuracy_pmi'): 'prediction_pmi',
     ('letter', 'accuracy'): 'letter_prediction',
+    ('generate:first_character', 'accuracy'): 'first_character_prediction',
+    ('generate:robust', 'accuracy'): 'robust_prediction',
 }
 Key = tuple[str, str, str, str]  # model, task, variant, language
 Correct = dict[Key, np.ndarray]  # bool [items], in the same order of items for all keys of a task
@@ -73,6 +75,8 @@ def result_rows(
             if correct:
                 book = _Book(task, method, metric, chance, correct, seed, draws, reference)
                 rows += book.rows(control)
+                if method.startswith('generate'):
+                    rows += _unreadable(task, method, column, sheets, reference)
                 if metric == 'accuracy':
                     rows += _beside(task, method, column, sheets, chance, reference, draws, seed)
     _adjust(rows)
@@ -93,6 +97,20 @@ def _own_rows(
         arm = None if model == reference else model
         for row in numbered.rows(tables, draws=draws, seed=seed):
             made.append(dict.fromkeys(FIELDS) | {'model': model, 'arm': arm, 'task': task} | row)
+    return made
+
+
+def _unreadable(
+    task: str, method: str, column: str, sheets: Mapping[Key, pa.Table], reference: str
+) -> list[dict[str, Any]]:
+    """The share of written answers in which no option can be read, of each sheet."""
+    made = []
+    for key in sorted(sheets, key=lambda k: (k[0] != reference, k)):
+        model, _, variant, language = key
+        fixed = {'model': model, 'arm': None if model == reference else model, 'task': task}
+        fixed |= {'variant': variant, 'language': language, 'method': method}
+        share = metrics.unreadable(sheets[key][column].to_pylist()).as_row()
+        made.append(dict.fromkeys(FIELDS) | fixed | {'metric': 'unreadable_share'} | share)
     return made
 
 

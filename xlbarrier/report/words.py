@@ -65,6 +65,18 @@ def headline(numbers: Numbers, task: str, method: str) -> list[str]:
     return [sentence for sentence in said if sentence]
 
 
+def unreadable(numbers: Numbers, task: str, method: str) -> list[str]:
+    """A sentence on the written answers in which no option can be read, where there are any."""
+    shares: dict[str, list[float]] = {}
+    for row in numbers.rows:
+        if (row['task'], row['method'], row['metric']) == (task, method, 'unreadable_share'):
+            shares.setdefault(row['model'], []).append(row['value'])
+    told = [f'{_named(m)} {percent(sum(s) / len(s))} %' for m, s in shares.items()]
+    if not told:
+        return []
+    return [f'Answers that could not be read, which count as wrong: {", ".join(told)}.']
+
+
 def at_chance(numbers: Numbers, model: str, variant: str, language: str, key: Row) -> bool:
     """Whether the accuracy cannot be told from guessing, after Holm's adjustment."""
     row = numbers.find(

@@ -49,6 +49,8 @@ class Prompt:
       unconditional: the answer cue alone, the context of PMI's second term.
       shots, demos, intervention: for the record: the number of demonstrations, 'none', 'same' (as
         the question) or 'english', and -1 or the number of the published intervention.
+      new_tokens, stops: where a written answer ends (method 'generate').
+      cue: what the model writes before its answer, where it does; '': it begins with it.
     """
 
     context: str
@@ -57,6 +59,9 @@ class Prompt:
     shots: int = 0
     demos: str = 'none'
     intervention: int = -1
+    new_tokens: int = 32
+    stops: tuple[str, ...] = ('\n\n',)
+    cue: str = ''
 
 
 class Task(Protocol):
@@ -77,7 +82,11 @@ class Task(Protocol):
         """The questions of a sheet, in an order that all sheets share."""
 
     def render(self, question: Question, method: str) -> Prompt:
-        """The prompt of one of its questions; `prompts.render` where no form is published."""
+        """The prompt of one of its questions; `prompts.render` where no form is published.
+
+        For 'generate', an answer that the model writes, `evaluate` asks for the prompt 'letter';
+        a task with prompts of its own for it has the attribute `writes`, which is true.
+        """
 
 
 @runtime_checkable

@@ -19,11 +19,11 @@ from xlbarrier.run import write_atomic
 from xlbarrier.scoring import engine
 from xlbarrier.scoring.plan import Request
 from xlbarrier.scoring.store import Score, ScoreStore
+from xlbarrier.tasks import written_choice
 from xlbarrier.tasks.base import LETTERS, Prompt, Question, Sheet, Task
 from xlbarrier.tasks.measured import MeasuredTask
 
 LETTER_TOKENS = ('natural', 'published')
-WRITTEN_ONLY = ('generate',)  # methods whose prompts are written, and not yet asked
 
 _REALS, _TEXTS = pa.list_(pa.float64()), pa.list_(pa.string())
 COLUMNS = (
@@ -49,6 +49,7 @@ COLUMNS_OF = {
     ),
     'letter': (('letter_scores', _REALS), ('letter_prediction', pa.int64())),
     'greedy': (('greedy_correct', pa.bool_()),),
+    'generate': written_choice.COLUMNS,
 }
 
 
@@ -64,6 +65,7 @@ def evaluate(
     row_tokens: int = 256,
     rows_per_device: int = 1,
     letter_tokens: str = 'natural',
+    generate_rows: int = 8,
     model_name: str = 'model',
 ) -> dict[tuple[str, str], pathlib.Path]:
     """Scores all variants and languages of a task in one plan, so that what they share is shared.
@@ -71,13 +73,15 @@ def evaluate(
     Args:
       task: gives the questions.
       decoder, tokenizer, mesh: of the model.
-      methods: of 'loglikelihood', 'letter' and 'greedy'; the first one's answers are `scores`,
-        `prediction` and `correct`. 'greedy' stands behind another: it asks whether greedy decoding
-        would write the right choice, so it has no prediction.
+      methods: of 'loglikelihood', 'letter', 'greedy' and 'generate'; the first one's answers are
+        `scores`, `prediction` and `correct`. 'greedy' stands behind another: it asks whether greedy
+        decoding would write the right choice, so it has no prediction. 'generate' lets the model
+        write, and its prediction is the robust reading, null where nothing can be read.
       folder: gets <task>/<variant>.<language>.parquet, in the columns of docs/run_folder.md.
       store, row_tokens, rows_per_device: as of `engine.score`.
       letter_tokens: 'natural' scores the letter as it follows the prompt in running text,
         'published' the last token of the bare letter, as the code of Chua et al. does.
+      generate_rows: prompts that each device continues at once.
       model_name: for the progress lines.
 
     Returns:
@@ -101,6 +105,18 @@ def evaluate(
                 asked.append(_requests(task, question, methods, tokenizer, letter_tokens))
                 _check_fits(question, asked[-1], decoder.config.max_positions)
                 progress.update(1)
+    written: Iterator[dict[str, Any]] = iter(())
+    if 'generate' in methods:
+        flat_questions = [q for questions in asked_of.values() for q in questions]
+        shown = [_render(task, question, 'generate') for question in flat_questions]
+        texts = written_choice.write(
+            *(decoder, tokenizer, flat_questions, shown),
+            mesh=mesh,
+            store=store,
+            rows_per_device=generate_rows,
+            what=f'{model_name}: writing {task.name}',
+        )
+        written = map(written_choice.columns, flat_questions, shown, texts)
     flat = [request for groups in asked for group in groups.values() for request in group]
     scores = iter(
         engine.score(
@@ -121,7 +137,8 @@ def evaluate(
     paths = {}
     for (variant, language), questions in asked_of.items():
         rows = [
-            _answer(task, q, language, methods, next(groups_of), next(answered)) for q in questions
+            _answer(task, q, language, methods, next(groups_of), next(answered), next(written, {}))
+            for q in questions
         ]
         path = folder / task.name / f'{variant}.{language}.parquet'
         if multihost.is_lead():
@@ -159,7 +176,7 @@ def _prompt_rows(
     if isinstance(task, MeasuredTask):
         yield from task.prompts()
         return
-    _check_methods(methods, (*COLUMNS_OF, *WRITTEN_ONLY))
+    _check_methods(methods)
     for sheet in task.sheets():
         questions = task.questions(*sheet)
         yield (
@@ -175,8 +192,8 @@ def _prompt_rows(
 def _prompt_row(
     task: Task, sheet: tuple[str, str], number: int, question: Question, method: str
 ) -> dict[str, Any]:
-    prompt = task.render(question, method)
-    lettered = method in ('letter', *WRITTEN_ONLY)
+    prompt = _render(task, question, method)
+    lettered = method in ('letter', 'generate')
     return {
         'task': task.name,
         'subject': question.subject,
@@ -194,7 +211,8 @@ def _prompt_row(
     }
 
 
-def _check_methods(methods: Sequence[str], known: Sequence[str] = tuple(COLUMNS_OF)) -> None:
+def _check_methods(methods: Sequence[str]) -> None:
+    known = tuple(COLUMNS_OF)
     unknown = [method for method in methods if method not in known]
     if unknown or not methods or len(set(methods)) < len(methods):
         raise ValueError(f'methods are {tuple(methods)}; wanted some of {known}, once')
@@ -205,7 +223,8 @@ def _check_methods(methods: Sequence[str], known: Sequence[str] = tuple(COLUMNS_
 def _check_fits(
     question: Question, groups: Mapping[str, list[Request]], max_positions: int
 ) -> None:
-    longest = max(len(r.context) + len(r.continuation) for g in groups.values() for r in g)
+    lengths = (len(r.context) + len(r.continuation) for g in groups.values() for r in g)
+    longest = max(lengths, default=0)
     if longest - 1 > max_positions:
         raise ValueError(
             f'question {question.id} in {question.language} has {longest} tokens with its prompt;'
@@ -223,6 +242,8 @@ def _requests(
     """The requests of each reading: one a choice."""
     groups = {}
     for method in methods:
+        if method == 'generate':
+            continue
         try:
             prompt = task.render(question, method)
             if method == 'greedy':
@@ -271,20 +292,22 @@ def _answer(
     methods: Sequence[str],
     requests: Mapping[str, list[Request]],
     scores: Mapping[str, list[Score]],
+    written: Mapping[str, Any],
 ) -> dict[str, Any]:
     values = {name: np.array([s.log_likelihood for s in group]) for name, group in scores.items()}
-    primary = values[methods[0]]
+    primary = values.get(methods[0], np.empty(0))  # what is written has no scores
+    prediction = int(primary.argmax()) if primary.size else written['robust_prediction']
     row = {
         'id': question.id,
         'language': language,
         'question_language': question.language,
         'choice_languages': list(question.choice_languages),
-        'prompt_sha256': _digest(task.render(question, methods[0]).context),
+        'prompt_sha256': _digest(_render(task, question, methods[0]).context),
         'method': methods[0],
         'scores': primary.tolist(),
-        'prediction': int(primary.argmax()),
+        'prediction': prediction,
         'answer': question.answer,
-        'correct': int(primary.argmax()) == question.answer,
+        'correct': prediction == question.answer,
         'subject': question.subject,
         'question': question.question,
         'choices': list(question.choices),
@@ -304,7 +327,13 @@ def _answer(
         }
     if 'greedy' in scores:
         row['greedy_correct'] = scores['greedy'][0].is_greedy
-    return row
+    return row | written
+
+
+def _render(task: Task, question: Question, method: str) -> Prompt:
+    if method == 'generate' and not getattr(task, 'writes', False):
+        method = 'letter'
+    return task.render(question, method)
 
 
 def _digest(text: str) -> str:

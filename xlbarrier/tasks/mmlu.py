@@ -25,6 +25,7 @@ INTERVENTIONS = {
     2: 'Remember that the question and options can be in different languages.'
     ' First translate them all to English. Then output the answer.',
 }
+TRANSLATED = {'new_tokens': 512, 'stops': ('\n\nQuestion:',), 'cue': 'Answer:'}
 TRANSLATE = '\nTranslate the question and options into English, and then answer.\nQuestion: '
 CUE = 'Answer:'
 MIXED = (
@@ -93,6 +94,11 @@ class Mmlu(items.AlignedTask):
             return [self._as_given(given[row], self.items, row, variant, language) for row in rows]
         return [self.worded(self.items, row, variant, language) for row in rows]
 
+    @property
+    def writes(self) -> bool:
+        """Translate-then-answer has a prompt of its own; see `tasks.base.Task`."""
+        return self.config.intervention == 2
+
     def render(self, question: Question, method: str) -> Prompt:
         """The published prompt; 'loglikelihood' asks without listing the options."""
         config = self.config
@@ -116,6 +122,8 @@ class Mmlu(items.AlignedTask):
             config.shots,
             kind,
             config.intervention,
+            # The whole question is written in English first, then the cue, then the letter.
+            **(TRANSLATED if self.writes else {}),
         )
 
     @functools.cache  # noqa: B019 (a task lives as long as its run)
