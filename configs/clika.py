@@ -1,4 +1,4 @@
-"""Remakes CLiKA's tables of accuracy, RA and en-CO (Gao et al. 2024, tables 2 to 4).
+"""Remakes CLiKA's tables of accuracy, RA and en-CO (Gao et al. 2024).
 
 From recorded answers, of which every model, task and language below the folder is found:
 
