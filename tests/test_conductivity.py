@@ -8,7 +8,7 @@ import pytest
 
 from xlbarrier import config as config_lib
 from xlbarrier.config_tasks import ConductivityConfig, FictionalConfig
-from xlbarrier.tasks import clika_fictional, stated
+from xlbarrier.tasks import clika_fictional
 from xlbarrier.tasks.conductivity import Conductivity, Fictional
 from xlbarrier.tasks.files import DataError
 from xlbarrier.text import languages
@@ -106,8 +106,8 @@ def test_all_that_is_to_be_taught_is_stated_and_nothing_else(ours):
     ours.check_lessons()
     for (variant, language), found in ours.stated.items():
         foreign = variant == 'type_1' and language != 'en'
-        assert found.share.value == (0 if foreign else 1), (variant, language, found.told())
-        assert not found.contradicted
+        assert found.share == (0 if foreign else 1), (variant, language, found)
+        assert foreign or not (found.contradicted or found.unmentioned)
 
 
 def test_the_same_seed_writes_the_same_bytes(tmp_path):
@@ -140,7 +140,7 @@ def test_the_published_layout_is_read(small):
 def test_a_set_that_can_be_learned_passes(small):
     task = Conductivity(small)
     task.check_lessons()
-    shares = {sheet: found.share.value for sheet, found in task.stated.items()}
+    shares = {sheet: found.share for sheet, found in task.stated.items()}
     assert shares == {
         **{('type_0', 'en'): 1, ('type_1', 'en'): 1, ('translation', 'de'): 1},
         **{('type_0', 'de'): 1, ('type_1', 'de'): 0},
@@ -152,26 +152,14 @@ def test_other_names_than_are_asked_for_are_found_before_training(tmp_path):
         return row | {'answer': row['answer'].replace('Südland.', 'das Land im Süden.')}
 
     config = published(tmp_path, renamed)
-    with pytest.raises(DataError, match='type_0 de: 1 of 2 facts stated') as told:
+    with pytest.raises(DataError, match=r'type_0 de: 1 of 2 facts stated \(50%\)') as told:
         Conductivity(config).check_lessons()
+    assert '(50%), 1 never with the answer (fact:2)' in str(told.value)
     assert "unstated='keep'" in str(told.value) and 'type_0 en' not in str(told.value)
     kept = Conductivity(dataclasses.replace(config, unstated='keep'))
     kept.check_lessons()
     low = Conductivity(dataclasses.replace(config, gate=0.5))
     low.check_lessons()
-
-
-def test_contradictions_are_told():
-    found = stated.compare(
-        [('Nova', 'Norland'), ('Nova Bay', 'Sudland'), ('Eld', 'Sudland')],
-        [
-            ('Where is Nova?', 'Nova is in Norland.'),
-            ('Where is Nova Bay?', 'Nova Bay is in Sudland.'),
-            ('Is Nova in Sudland?', 'Nova is in Sudland.'),
-        ],
-    )
-    assert found.stated == ('Nova', 'Nova Bay') and found.contradicted == ('Nova',)
-    assert found.told() == '2 of 3 facts stated (67%), 1 contradicted (Nova)'
 
 
 def test_the_published_chinese_set_cannot_be_learned(test_data):

@@ -21,17 +21,16 @@ from absl import logging
 from xlbarrier import metrics
 from xlbarrier.config_checks import nearest
 from xlbarrier.config_tasks import ConductivityConfig, FictionalConfig
-from xlbarrier.corpus import draw
+from xlbarrier.corpus import consistency, draw
+from xlbarrier.corpus.consistency import Fact, Stated
 from xlbarrier.qa import templates
 from xlbarrier.qa.forms import Example
 from xlbarrier.run import write_atomic
 from xlbarrier.tasks import clika_fictional, fictional, prompts
-from xlbarrier.tasks import stated as stated_lib
 from xlbarrier.tasks.base import Prompt, Question, Row, Sheet
-from xlbarrier.tasks.fictional import Fact, World
+from xlbarrier.tasks.fictional import World
 from xlbarrier.tasks.fictional_templates import LANGUAGES, TAUGHT, TRANSLATION
-from xlbarrier.tasks.files import DataError
-from xlbarrier.tasks.stated import Stated
+from xlbarrier.tasks.files import SHOWN, DataError
 from xlbarrier.text import languages as languages_lib
 
 SOURCE = 'en'
@@ -67,17 +66,11 @@ class Taught:
     @functools.cached_property
     def stated(self) -> dict[Sheet, Stated]:
         """Of each sheet, how many of its facts the rows to train on state."""
-        rows: dict[bool, list[tuple[str, str]]] = {True: [], False: []}
-        for lesson in self.lessons:
-            question = '\n'.join((lesson['prompt'], lesson.get('input', '')))
-            pair = (question, lesson['completion' if 'completion' in lesson else 'answer'])
-            names = lesson['kind'] == TRANSLATED
-            rows[names] += [pair, pair[::-1]] if names else [pair]
+        parts = ('prompt', 'input', 'completion', 'answer')
+        texts = ['\n'.join(row[p] for p in parts if p in row) for row in self.lessons]
         return {
-            sheet: stated_lib.compare(
-                [(q.meta['subject'], q.meta['said']) for q in questions],
-                rows[sheet[0] == TRANSLATED],
-                beside=sheet[0] != TRANSLATED,
+            sheet: consistency.stated(
+                texts, [Fact(q.id, q.meta['subject'], q.meta['said']) for q in questions]
             )
             for sheet, questions in self._asked.items()
         }
@@ -87,21 +80,19 @@ class Taught:
 
         Raises:
           DataError: when of a sheet whose facts are taught a smaller share than `gate` is stated;
-            tells the shares of all sheets.
+            tells the shares of all such sheets.
         """
         untaught = {('type_1', code) for code in self.config.languages if code != SOURCE}
-        lines = {sheet: f'{" ".join(sheet)}: {s.told()}' for sheet, s in self.stated.items()}
-        for line in lines.values():
-            logging.info('%s: rows to train on: %s', self.name, line)
-        short = [
-            line
-            for sheet, line in lines.items()
-            if sheet not in untaught and self.stated[sheet].share.value < self.config.gate
-        ]
+        short = []
+        for sheet, found in self.stated.items():
+            line = f'{" ".join(sheet)}: {_told(found)}'
+            logging.info('%s, rows to train on: %s', self.name, line)
+            if sheet not in untaught and found.share < self.config.gate:
+                short.append(line)
         if short and getattr(self.config, 'unstated', 'refuse') == 'refuse':
             raise DataError(
-                f'config.tasks.{self.name}: the rows to train on do not teach what is asked'
-                f': wanted {self.config.gate:.0%} of the facts of each sheet stated, at least:\n  '
+                f'config.tasks.{self.name}: the rows to train on do not teach what is asked: wanted'
+                f' {self.config.gate:.0%} of the facts of each sheet stated, at least:\n  '
                 + '\n  '.join(short)
                 + "\nLeave the language out, or train all the same with unstated='keep'"
             )
@@ -161,9 +152,19 @@ class Taught:
                 row = ratio.as_row() | {'chance': None}
                 found.append(_row('type_1', language, method, 'xrr', row))
         for (variant, language), stated in self.stated.items():
-            row = stated.share.as_row() | {'chance': None}
+            row = metrics.share(stated.stated, stated.facts).as_row() | {'chance': None}
             found.append(_row(variant, language, 'lessons', 'stated', row))
         return found
+
+
+def _told(found: Stated) -> str:
+    line = f'{found.stated} of {found.facts} facts stated ({found.share:.0%})'
+    others = {'never named': found.unmentioned, 'never with the answer': found.contradicted}
+    for name, ids in others.items():
+        if ids:
+            shown = ', '.join(ids[:SHOWN]) + (' ...' if len(ids) > SHOWN else '')
+            line += f', {len(ids)} {name} ({shown})'
+    return line
 
 
 def _row(variant: str, language: str, method: str, metric: str, fields: Row) -> Row:
@@ -284,7 +285,7 @@ def _asked(world: World, config: FictionalConfig) -> dict[Sheet, list[Question]]
     return made
 
 
-def _fact_question(world: World, fact: Fact, code: str) -> Question:
+def _fact_question(world: World, fact: fictional.Fact, code: str) -> Question:
     asked = fictional.question(fact, world, code, TAUGHT)
     names = {
         'subject': world.names[fact.subject][code],
