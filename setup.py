@@ -42,6 +42,7 @@ setup(
         'sacrebleu>=2.5,<3',
         'safetensors>=0.6',
         'scipy>=1.14',
+        'sentencepiece>=0.2',  # tokenizers that are tokenizer.model alone
         'sentencex>=1.0.32,<2',  # abbreviations of some 300 languages
         'snowballstemmer>=3,<4',  # inflected words take the entry of their stem
         'tensorboardX>=2.6',
@@ -53,10 +54,7 @@ setup(
         'gpu': ['jax[cuda13]'],
         'langid': ['lingua-language-detector>=2.1'],  # corpus.filters.language
         'tpu': ['jax[tpu]'],
-        'translate': [
-            'ctranslate2>=4.6,<5',
-            'sentencepiece>=0.2',
-        ],  # config.corpus.translator.kind=seq2seq
+        'translate': ['ctranslate2>=4.6,<5'],  # config.corpus.translator.kind=seq2seq
         'test': [
             'accelerate>=1.10',  # transformers reads GGUF files with it
             'ctranslate2>=4.6,<5',
@@ -64,7 +62,6 @@ setup(
             'peft>=0.18',  # adapters beside its own
             'pytest>=8',
             'pytest-xdist>=3.6',
-            'sentencepiece>=0.2',
             'statsmodels>=0.14',
             'torch>=2.8',
         ],

@@ -35,7 +35,8 @@ What `model.source` takes: Hugging Face folders of safetensors, one file or seve
 of the families below; GGUF files of the architectures named in the third column. A family that is
 not here is refused with this list. Not read: pickled checkpoints (the error says how to convert
 them), models with code of their own (`trust_remote_code`), quantised safetensors, mixtures of
-experts, rope scaling of the kinds yarn and longrope.
+experts, rope scaling of the kinds yarn and longrope. Dynamic scaling changes nothing up to
+`max_position_embeddings`; longer texts are refused, but for `xb.logits`.
 
 The two right columns are measured, by `python benchmarks/families.py --write`: small models with
 random weights, the shapes of `tests/torch_families.py`, float32 on a CPU, {tokens} tokens and
@@ -49,7 +50,9 @@ whole gradient's (limit {gradients:g}).
 """
 TAIL = """
 Baichuan has no class in transformers: its 7B form is held against a Llama of its split weights, its
-ALiBi against BLOOM's slopes (`tests/test_baichuan.py`). Import, export and import again give the
+ALiBi against BLOOM's slopes (`tests/test_baichuan.py`). An exported Baichuan names the published
+Python files (`auto_map`), which transformers needs and which are not written: copy them beside it.
+Import, export and import again give the
 same bytes for every family, and transformers loads what was exported with the same logits
 (`tests/test_families.py`); LoRA adapters in PEFT's format go both ways (`tests/test_adapters.py`).
 

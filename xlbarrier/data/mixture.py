@@ -40,6 +40,11 @@ class Mixture:
         """Rows of all parts, and tokens of a row."""
         return len(self), self.parts[0].shape[1]
 
+    @property
+    def largest_token(self) -> int:
+        """The largest token id in the parts."""
+        return max(part.largest_token for part in self.parts)
+
     def batch(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """The named rows as a dict of arrays [B, T]."""
         edges = np.cumsum([len(part) for part in self.parts])

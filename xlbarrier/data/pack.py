@@ -48,6 +48,11 @@ class PackedRows:
         return self.tokens.shape
 
     @property
+    def largest_token(self) -> int:
+        """The largest token id in the rows."""
+        return int(self.tokens.max())
+
+    @property
     def loss_tokens(self) -> int:
         """Tokens that are predicted."""
         return int(self.weights.sum(dtype=np.float64))

@@ -16,6 +16,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from absl import logging
 
 from xlbarrier import multihost
 from xlbarrier.models import lora, safetensors_io, tables
@@ -125,6 +126,7 @@ def load_adapter(decoder: Decoder, folder: str | pathlib.Path) -> Decoder:
             f'{folder} has no {WEIGHTS} (a pickled adapter_model.bin is not read: save it again'
             ' with PEFT, safe_serialization=True)'
         )
+    logging.info('adapter %s was made for %s', folder, raw.get('base_model_name_or_path'))
     file = safetensors_io.SafetensorsFile(folder / WEIGHTS)
     modules = modules_of(decoder)
     layers = decoder.config.num_layers

@@ -22,6 +22,7 @@ from xlbarrier.data.mixture import Mixture
 from xlbarrier.data.pack import PackedRows
 from xlbarrier.data.pipeline import batch_at
 from xlbarrier.models import lora
+from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.progress import Progress
 from xlbarrier.train.checkpoint import CheckpointError, Checkpoints
@@ -87,7 +88,7 @@ def train(
       Stopped: after SIGTERM, once a checkpoint is written.
     """
     mesh = decoder.embed.embedding[...].sharding.mesh
-    _check(packed, config, mesh, decoder.config.max_positions)
+    _check(packed, config, mesh, decoder.config)
     decoder.compute_dtype, decoder.remat = config.compute_dtype, config.remat
     if config.method == 'lora':
         targets = config.lora_targets
@@ -201,7 +202,7 @@ def _check(
     packed: PackedRows | Mixture,
     config: TrainConfig,
     mesh: jax.sharding.Mesh,
-    max_positions: int,
+    model: DecoderConfig,
 ) -> None:
     rows, length = packed.shape
     if rows == 0 or length != config.row_tokens:
@@ -209,9 +210,14 @@ def _check(
             f'the packed rows are [{rows}, {length}]; wanted at least one row of'
             f' config.train.row_tokens = {config.row_tokens} tokens'
         )
-    if length > max_positions:
+    if length > model.max_positions:
         raise ValueError(
-            f'config.train.row_tokens is {length}, the model has {max_positions} positions'
+            f'config.train.row_tokens is {length}, the model has {model.max_positions} positions'
+        )
+    if packed.largest_token >= model.vocab_size:
+        raise ValueError(
+            f'the packed rows hold token {packed.largest_token}, the embedding has'
+            f' {model.vocab_size} rows: take a special token out of the text, or another tokenizer'
         )
     make_schedule(config)
     put_microbatches({'rows': np.zeros((config.batch_rows, 1), np.int8)}, mesh, config.accumulate)
