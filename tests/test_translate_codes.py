@@ -20,6 +20,7 @@ SAME = [
     ('ms', 'zsm', 'zsm_Latn', 'msa'),
     ('id', 'ind', 'in', 'ind_Latn'),
     ('ja', 'jpn', 'jpn_Jpan'),
+    ('ko', 'kor', 'kor_Hang', 'ko-KR'),
     ('pt-BR', 'pb', 'por_Latn', 'pt'),
     ('tl', 'fil', 'tgl'),
 ]

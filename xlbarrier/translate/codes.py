@@ -55,6 +55,7 @@ def canonical(code: str) -> str:
         first, *more = alias.replace('_', '-').split('-')
         rest = rest or more
     script = next((part.title() for part in rest if len(part) == 4 and part.isalpha()), '')
+    script = 'Kore' if script == 'Hang' else script  # Hangul, with or without Han, is one script
     region = next((part.upper() for part in rest if len(part) in (2, 3)), '')
     likely = get_global('likely_subtags')
     for key in ((first, script, region), (first, region), (first, script), (first,)):

@@ -128,7 +128,7 @@ class DictionaryTranslator:
 
 
 # Changes with what is done to a word, so that no cache of older rules is taken for ours.
-_RULES = 'dictionary 2'
+_RULES = 'dictionary 3'
 
 
 class _Pair:

@@ -23,6 +23,7 @@ _DICT_SUFFIXES = ('.dict', '.dict.dz', '.dict.txt')
 _ASIDE = re.compile(r'<[^<>]*>|\[[^\[\]]*\]|\([^()]*\)|\{[^{}]*\}|(?<!\w)/[^/]+/')
 _NUMBER = re.compile(r'^(?:(?:[IVX]+|\d+|[a-z])\.(?:\s+|$)|-\s+)+')
 _OTHER_HEADWORD = re.compile(r'<[^<>]*(?:Phras|Comp|Idiom)[^<>]*>')
+_LONGER = 3  # letters of a pronunciation that make it another word's
 _PRONOUNCED = re.compile(r'\s/([^/]*)/')
 _HEADWORD_END = re.compile(r'\s+[/<\[]')
 
@@ -94,11 +95,12 @@ def _json(path: pathlib.Path) -> Iterator[tuple[str, str]]:
 def _dictd(index: pathlib.Path, body: pathlib.Path) -> Iterator[tuple[str, str]]:
     """The entries of a FreeDict dictionary.
 
-    Several entries of one headword are mostly phrases that lost their other words: the one with
-    the shortest pronunciation is meant, and the first of equals.
+    Several entries of one headword are mostly phrases that lost their other words ('acuarela' for
+    'water', of 'water colour'). Those with a clearly longer pronunciation are taken for such, and
+    of the others the one with the most translations is meant, and the first of equals.
     """
     data = places.read(body)
-    found = []
+    found: dict[str, list[tuple[int, str, list[str]]]] = {}
     for number, line in enumerate(places.decode(places.read(index), index).split('\n'), 1):
         if not line or line.startswith(('00database', '00-database')):
             continue
@@ -118,10 +120,14 @@ def _dictd(index: pathlib.Path, body: pathlib.Path) -> Iterator[tuple[str, str]]
         translations = _translations(entry)
         if parts[0].strip() and translations:
             length = len(spoken[1]) if spoken else 0
-            found.append((length, number, _headword(entry, parts[0].strip()), translations))
-    for _, _, word, translations in sorted(found):
-        for translation in translations:
-            yield word, translation
+            written = _headword(entry, parts[0].strip())
+            found.setdefault(parts[0].strip(), []).append((length, written, translations))
+    for entries in found.values():
+        shortest = min(length for length, _, _ in entries)
+        entries.sort(key=lambda entry: (entry[0] > shortest + _LONGER, -len(entry[2])))
+        for _, written, translations in entries:
+            for translation in translations:
+                yield written, translation
 
 
 def _number(text: str, index: pathlib.Path, line: int) -> int:
