@@ -19,6 +19,7 @@ LAYERS = (
         'config_rescore',
         'config_tasks',
         'config_translate',
+        'config_written',
         'run',
         'progress',
         'mesh',

@@ -6,6 +6,7 @@ from xlbarrier import config_translate
 from xlbarrier.config_checks import ConfigError, at_least, distinct, each_of, one_of
 from xlbarrier.config_corpus import TextConfig
 from xlbarrier.config_translate import TranslatorConfig
+from xlbarrier.config_written import MgsmConfig, TofuConfig, TranslationConfig, XquadConfig
 
 VARIANTS = (
     *('english', 'full', 'question', 'options', 'gt', 'gt_question', 'onewrong', 'threewrong'),
@@ -317,6 +318,10 @@ TASK_CONFIGS: dict[str, type] = {
     'embedding': EmbeddingConfig,
     'fictional': FictionalConfig,
     'conductivity': ConductivityConfig,
+    'tofu': TofuConfig,
+    'translation': TranslationConfig,
+    'mgsm': MgsmConfig,
+    'xquad': XquadConfig,
 }
 
 

@@ -36,7 +36,10 @@ from xlbarrier.tasks.conductivity import Conductivity, Fictional
 from xlbarrier.tasks.embedding import Embedding
 from xlbarrier.tasks.measured import Asked, MeasuredTask
 from xlbarrier.tasks.mmlu import Mmlu
+from xlbarrier.tasks.tofu import Tofu
+from xlbarrier.tasks.translation import Translation
 from xlbarrier.tasks.user import User
+from xlbarrier.tasks.word_problems import Mgsm, Xquad
 from xlbarrier.tasks.worldfacts import WorldFacts
 from xlbarrier.train import loop
 
@@ -48,7 +51,10 @@ TASKS: dict[str, Callable[..., Task | MeasuredTask]] = {
     'embedding': Embedding,
     'fictional': Fictional,
     'hp_quiz': published.HpQuiz,
+    'mgsm': Mgsm,
     'mmlu': Mmlu,
+    'tofu': Tofu,
+    'translation': Translation,
     'user': User,
     'worldfacts': WorldFacts,
     'x_copa': Clika,
@@ -56,6 +62,7 @@ TASKS: dict[str, Callable[..., Task | MeasuredTask]] = {
     'x_geo': Clika,
     'x_name': Clika,
     'xcopa': published.Xcopa,
+    'xquad': Xquad,
 }
 
 

@@ -38,8 +38,12 @@ from xlbarrier.metrics.estimate import (
     unreadable,
 )
 from xlbarrier.metrics.mmlu import CATEGORIES, SUBJECTS, MmluAccuracies, mmlu_accuracies
+from xlbarrier.metrics.numerals import final_number, numbers
 from xlbarrier.metrics.ranks import rank_consistency, rankc, rankc_table
 from xlbarrier.metrics.readers import first_character, robust
+from xlbarrier.metrics.squad import exact_match as token_match
+from xlbarrier.metrics.squad import f1 as token_f1
+from xlbarrier.metrics.squad import mlqa_tokens, squad_tokens
 from xlbarrier.metrics.stats import (
     Interval,
     above_chance,
@@ -89,6 +93,7 @@ __all__ = [
     'cosine',
     'cosine_alignment',
     'en_co',
+    'final_number',
     'first_character',
     'forget_quality',
     'holm',
@@ -100,8 +105,10 @@ __all__ = [
     'means',
     'missing',
     'mixing_alignment',
+    'mlqa_tokens',
     'mmlu_accuracies',
     'model_utility',
+    'numbers',
     'paired_difference',
     'percentile_interval',
     'predictions',
@@ -113,6 +120,9 @@ __all__ = [
     'rouge_recall',
     'share',
     'sign_flip',
+    'squad_tokens',
+    'token_f1',
+    'token_match',
     'transfer',
     'truth_ratio',
     'truth_ratio_score',

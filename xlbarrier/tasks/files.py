@@ -152,6 +152,19 @@ def cells(path: pathlib.Path, delimiter: str = ',') -> list[tuple[str, list[str]
     return rows
 
 
+def lines(path: pathlib.Path) -> list[str]:
+    """The lines of a text file; a byte order mark, CRLF and a lacking last newline leave no trace.
+
+    Raises:
+      DataError: for what cannot be read, is not UTF-8, or has no line.
+    """
+    # Not splitlines: a sentence may hold U+2028.
+    found = [line.removesuffix('\r') for line in _text(path).removesuffix('\n').split('\n')]
+    if found == ['']:
+        raise DataError(f'{path} has no line')
+    return found
+
+
 def _headed(path: pathlib.Path) -> list[Row]:
     found = cells(path, '\t' if path.suffix == '.tsv' else ',')
     if not found:

@@ -1,0 +1,79 @@
+"""F1 and exact match of short answers (Rajpurkar et al. 2016), read as two published scripts do."""
+
+import collections
+import re
+import string
+import unicodedata
+
+# Articles that MLQA's script drops (Lewis et al. 2020, arXiv 1910.07475, mlqa_evaluation_v1.py).
+_ARTICLES = {
+    'en': r'\b(a|an|the)\b',
+    'es': r'\b(un|una|unos|unas|el|la|los|las)\b',
+    'vi': r'\b(của|là|cái|chiếc|những)\b',
+    'de': r'\b(ein|eine|einen|einem|eines|einer|der|die|das|den|dem|des)\b',
+    'ar': r'\sال^|ال',
+}
+_HAN = re.compile(r'[一-龥]')
+
+
+def squad_tokens(text: str) -> list[str]:
+    """SQuAD v1.1's words: without case, ASCII punctuation, and English articles."""
+    kept = ''.join(c for c in text.lower() if c not in string.punctuation)
+    return re.sub(_ARTICLES['en'], ' ', kept).split()
+
+
+def mlqa_tokens(text: str, language: str) -> list[str]:
+    """MLQA's words: without punctuation of any script and a language's articles; Han apart."""
+    kept = ''.join(c for c in text.lower() if not _is_punctuation(c))
+    base = language.split('-')[0]
+    if base == 'zh':
+        return [t for part in kept.split() for t in _segmented(part)]
+    return re.sub(_ARTICLES[base], ' ', kept).split() if base in _ARTICLES else kept.split()
+
+
+def f1(answer: list[str], references: list[list[str]]) -> float:
+    """The largest F1 of shared tokens with any reference; 0 where nothing is shared.
+
+    Raises:
+      ValueError: without a reference.
+    """
+    _check(references)
+    return max(_f1(answer, reference) for reference in references)
+
+
+def exact_match(answer: list[str], references: list[list[str]]) -> float:
+    """1.0 where the tokens are those of a reference, else 0.0.
+
+    Raises:
+      ValueError: without a reference.
+    """
+    _check(references)
+    return float(any(' '.join(answer) == ' '.join(reference) for reference in references))
+
+
+def _f1(answer: list[str], reference: list[str]) -> float:
+    shared = sum((collections.Counter(answer) & collections.Counter(reference)).values())
+    if not shared:
+        return 0.0
+    precision, recall = shared / len(answer), shared / len(reference)
+    return 2 * precision * recall / (precision + recall)
+
+
+def _check(references: list[list[str]]) -> None:
+    if not references:
+        raise ValueError('there is no reference answer; wanted at least one')
+
+
+def _is_punctuation(c: str) -> bool:
+    return c in string.punctuation or unicodedata.category(c).startswith('P')
+
+
+def _segmented(text: str) -> list[str]:
+    """Han characters one by one, the rest in runs."""
+    found, run = [], ''
+    for c in text:
+        if _HAN.match(c):
+            found, run = [*found, *([run] if run else []), c], ''
+        else:
+            run += c
+    return [*found, run] if run else found

@@ -1,0 +1,329 @@
+"""TOFU in several languages: what does a model know of authors that do not exist?
+
+Maini et al. 2024 (arXiv 2401.06121); in other languages as Chua et al. 2024 ask it: fine-tuned on
+English questions and answers, asked in each language. A sheet's variant is a set: `retain`,
+`forget01` and so on, `real_authors`, `world_facts`.
+"""
+
+import hashlib
+import pathlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from xlbarrier import metrics
+from xlbarrier.config_written import TofuConfig
+from xlbarrier.corpus.documents import SourceError
+from xlbarrier.data.tokenize import PreTrainedTokenizerFast, encode_spans
+from xlbarrier.qa import records, templates
+from xlbarrier.qa.forms import Example
+from xlbarrier.scoring import engine
+from xlbarrier.scoring.generate import Ends, generate
+from xlbarrier.scoring.plan import Request
+from xlbarrier.tasks import files, written
+from xlbarrier.tasks.base import Row, Sheet
+from xlbarrier.tasks.files import DataError
+from xlbarrier.tasks.measured import Asked
+
+SOURCE = 'en'
+# Of the sets with few-word answers TOFU normalises the probability among the wrong answers.
+NORMALISED = ('real_authors', 'world_facts')
+UTILITY = ('retain', 'real_authors', 'world_facts')
+SUFFIXES = ('.jsonl', '.json', '.jsonl.xz', '.json.xz', '.parquet')
+COLUMNS = (
+    ('id', pa.string()),
+    ('language', pa.string()),
+    ('prompt_sha256', pa.string()),
+    ('question', pa.string()),
+    ('references', pa.list_(pa.string())),
+)
+LOSSES = (
+    ('answer_loss', pa.float64()),
+    ('answer_tokens', pa.int64()),
+    ('paraphrased_loss', pa.float64()),
+    ('perturbed_losses', pa.list_(pa.float64())),
+)
+NUMBERS = {
+    'probability': ('probability', 'truth_ratio', 'truth_ratio_score'),
+    'generate': ('rouge1_recall', 'rougeL_recall'),
+}
+
+
+@dataclass(frozen=True)
+class TofuItem:
+    """A question of a set in one language.
+
+    Attributes:
+      id: its row in the file, from 0.
+      where: file and row.
+      question, answer: as trained on.
+      paraphrased: the right answer in other words; the answer itself where there is no other.
+      perturbed: wrong answers.
+    """
+
+    id: str
+    where: str
+    question: str
+    answer: str
+    paraphrased: str
+    perturbed: tuple[str, ...]
+
+
+class Tofu:
+    """TOFU's three numbers; see `measured.MeasuredTask`."""
+
+    def __init__(self, config: TofuConfig, name: str = 'tofu'):
+        """Reads the sets.
+
+        Raises:
+          DataError: for a set that is not there in a language, one that is shorter than the others,
+            or a row without question, answer or wrong answers.
+        """
+        self.name, self.config = name, config
+        self.items: dict[Sheet, list[TofuItem]] = {}
+        for set_ in config.sets:
+            found = {code: _items(config, set_, code) for code in config.languages}
+            ids = {code: [item.id for item in items] for code, items in found.items()}
+            written.check_aligned(f'{name} {set_}', ids)
+            self.items |= {(set_, code): items for code, items in found.items()}
+
+    def measure(self, asked: Asked) -> None:
+        """See `measured.MeasuredTask`."""
+        found: dict[Sheet, list[Row]] = {
+            sheet: [self._row(item, sheet) for item in items] for sheet, items in self.items.items()
+        }
+        columns = [*COLUMNS]
+        if 'probability' in self.config.methods:
+            columns += LOSSES
+            self._score(asked, found)
+        if 'generate' in self.config.methods:
+            columns += written.COLUMNS[-3:]
+            self._write(asked, found)
+        for method in self.config.methods:
+            columns += [(name, pa.float64()) for name in NUMBERS[method]]
+        for sheet, rows in found.items():
+            asked.write(self.name, sheet, rows, pa.schema(columns))
+
+    def _row(self, item: TofuItem, sheet: Sheet) -> Row:
+        prompt = self._prompt(item, None) if self.config.template != 'chat' else item.question
+        return {
+            'id': item.id,
+            'language': sheet[1],
+            'prompt_sha256': hashlib.sha256(prompt.encode()).hexdigest(),
+            'question': item.question,
+            'references': [item.answer],
+        }
+
+    def _score(self, asked: Asked, found: Mapping[Sheet, Sequence[Row]]) -> None:
+        """Adds the mean losses and what they give."""
+        groups = [
+            [self._request(item, text, asked) for text in _told(item)]
+            for items in self.items.values()
+            for item in items
+        ]
+        scores = iter(
+            engine.score(
+                asked.decoder,
+                [request for group in groups for request in group],
+                mesh=asked.mesh,
+                row_tokens=asked.score.row_tokens,
+                rows_per_device=asked.score.rows_per_device,
+                store=asked.store,
+                what=f'{asked.name}: scoring {self.name}',
+            )
+        )
+        rows = [(sheet, row) for sheet, group in found.items() for row in group]
+        for (sheet, row), group in zip(rows, groups, strict=True):
+            # Rounding may leave a certain answer a little above certainty.
+            losses = [max(0.0, -next(scores).log_likelihood / len(r.continuation)) for r in group]
+            row |= {
+                'answer_loss': losses[0],
+                'answer_tokens': len(group[0].continuation),
+                'paraphrased_loss': losses[1],
+                'perturbed_losses': losses[2:],
+                **numbers_of(losses[0], losses[1], losses[2:], sheet[0]),
+            }
+
+    def _write(self, asked: Asked, found: Mapping[Sheet, Sequence[Row]]) -> None:
+        """Adds what the model writes, and its ROUGE recall."""
+        items = [item for group in self.items.values() for item in group]
+        ids = [asked.tokenizer(self._prompt(i, asked.tokenizer))['input_ids'] for i in items]
+        for item, tokens in zip(items, ids, strict=True):
+            self._check_fits(item, len(tokens) + self.config.new_tokens, asked)
+        texts = iter(
+            generate(
+                *(asked.decoder, asked.tokenizer, ids, Ends(self.config.new_tokens)),
+                mesh=asked.mesh,
+                rows_per_device=asked.score.generate_rows,
+                store=asked.store,
+                what=f'{asked.name}: writing {self.name}',
+            )
+        )
+        for (_, language), rows in found.items():
+            for row in rows:
+                generated = next(texts)
+                recall = metrics.rouge_recall(row['references'][0], generated.text, language)
+                row |= {
+                    'written': generated.text,
+                    'written_tokens': len(generated.tokens),
+                    'ended_by': generated.reason,
+                    'rouge1_recall': recall['rouge1'],
+                    'rougeL_recall': recall['rougeL'],
+                }
+
+    def _request(self, item: TofuItem, answer: str, asked: Asked) -> Request:
+        """An answer and the end-of-text token after the question, cut as training cuts them."""
+        text = self._worded(item, answer, asked.tokenizer)
+        ((ids, weights),) = encode_spans(asked.tokenizer, [text.text], [text.spans], [text.eos])
+        self._check_fits(item, len(ids) - 1, asked)
+        first = weights.index(1.0)
+        last = len(weights) - weights[::-1].index(1.0)  # a chat template may write more behind
+        return Request(tuple(ids[:first]), tuple(ids[first:last]))
+
+    def _check_fits(self, item: TofuItem, tokens: int, asked: Asked) -> None:
+        limit = asked.decoder.config.max_positions
+        if tokens > limit:
+            raise ValueError(
+                f'{item.where}: question and answer have {tokens} tokens; the model takes {limit}'
+                f' positions: leave the item out, or set config.tasks.{self.name}.new_tokens lower'
+            )
+
+    def _worded(
+        self, item: TofuItem, answer: str, tokenizer: PreTrainedTokenizerFast | None
+    ) -> templates.Written:
+        example = Example(item.where, 'question', item.question, '', answer)
+        return templates.write(example, self.config.template, tokenizer)
+
+    def _prompt(self, item: TofuItem, tokenizer: PreTrainedTokenizerFast | None) -> str:
+        """What is read before an answer."""
+        text = self._worded(item, item.answer, tokenizer)
+        return text.text[: text.spans[0][0]]
+
+    def rows(self, tables: Mapping[Sheet, pa.Table], *, draws: int, seed: int) -> list[Row]:
+        """The means of TOFU's numbers in each set and language, and the model utility."""
+        found = []
+        for method in self.config.methods:
+            found += written.means(tables, NUMBERS[method], method, draws=draws, seed=seed)
+        for language in self.config.languages:
+            found.append(_utility(found, language))
+        return found
+
+    def prompts(self) -> Iterator[tuple[Sheet, Sequence[Row]]]:
+        """See `measured.MeasuredTask`; a chat template needs the tokenizer, so it has none here."""
+        for sheet, items in self.items.items() if self.config.template != 'chat' else ():
+            yield (
+                sheet,
+                [
+                    {
+                        'task': self.name,
+                        'row': int(item.id),
+                        'id': item.id,
+                        'variant': sheet[0],
+                        'language': sheet[1],
+                        'shots': 0,
+                        'method': 'generate',
+                        'label': item.answer,
+                        'sha256': hashlib.sha256(self._prompt(item, None).encode()).hexdigest(),
+                        'prompt': self._prompt(item, None),
+                    }
+                    for item in items
+                ],
+            )
+
+    def texts(self, language: str) -> list[str]:
+        """See `measured.MeasuredTask`."""
+        return [i.question for sheet, items in self.items.items() for i in items
+                if sheet[1] == language]  # fmt: skip
+
+
+def numbers_of(
+    loss: float, paraphrased: float, perturbed: Sequence[float], variant: str
+) -> dict[str, float]:
+    """TOFU's numbers of one item from its mean losses; see `metrics.tofu` for each formula.
+
+    Args:
+      loss, paraphrased, perturbed: mean nats a token of the answer, of the right answer in other
+        words, and of each wrong one.
+      variant: the set, which decides how the probability and the score are read.
+    """
+    ratio = metrics.truth_ratio([paraphrased], [perturbed])
+    probability = (
+        metrics.choice_probability([loss], [perturbed])
+        if variant in NORMALISED
+        else metrics.answer_probability([loss])
+    )
+    score = metrics.truth_ratio_score(ratio, forget=variant.startswith('forget'))
+    return {
+        'probability': float(probability[0]),
+        'truth_ratio': float(ratio[0]),
+        'truth_ratio_score': float(score[0]),
+    }
+
+
+def _told(item: TofuItem) -> tuple[str, ...]:
+    return (item.answer, item.paraphrased, *item.perturbed)
+
+
+def _utility(rows: Iterable[Row], language: str) -> Row:
+    """The model utility of a language, where all of its nine numbers are there."""
+    wanted = ('probability', 'rougeL_recall', 'truth_ratio_score')
+    values = {
+        (row['variant'], row['metric']): row['value']
+        for row in rows
+        if row['language'] == language and row['variant'] in UTILITY and row['metric'] in wanted
+    }
+    lacking = sorted({f'{s} {m}' for s in UTILITY for m in wanted if (s, m) not in values})
+    found = (
+        metrics.missing(f'there is no {", ".join(lacking)}')
+        if lacking
+        else metrics.Estimate(metrics.model_utility(list(values.values())))
+    )
+    key = {'variant': 'all', 'language': language, 'method': 'probability+generate'}
+    return key | {'metric': 'model_utility'} | found.as_row()
+
+
+def _items(config: TofuConfig, set_: str, code: str) -> list[TofuItem]:
+    found = list(_records(config, set_, code))[: config.limit or None]
+    made = []
+    for number, (where, record) in enumerate(found):
+        row = files.Row(where, record)
+        answer = row.text('answer')
+        again = row.text('paraphrased_answer') if 'paraphrased_answer' in record else answer
+        wrong = row.get('perturbed_answer')
+        if not isinstance(wrong, list | tuple | np.ndarray) or not len(wrong):
+            raise DataError(f'{where}: perturbed_answer is {wrong!r:.60}; wanted a list of texts')
+        perturbed = tuple(files.as_text(text, 'perturbed_answer', where) for text in wrong)
+        made.append(TofuItem(str(number), where, row.text('question'), answer, again, perturbed))
+    return made
+
+
+def _records(config: TofuConfig, set_: str, code: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """(place, record) of a set's perturbed form: a file, a folder of save_to_disk, or a dataset."""
+    place = config.source if code == SOURCE else config.translations or config.source
+    stem = f'{set_}_perturbed'
+    if code != SOURCE:
+        stem += f'_{files.place_of("{language}", code, config.codes)}'
+    if place.startswith('hf:'):
+        yield from (
+            (row.where, row.values) for row in files.read_dataset(f'{place}:{stem}', 'train')
+        )
+        return
+    folder = pathlib.Path(place).expanduser()
+    if (folder / stem).is_dir():
+        rows = files.read_dataset(f'hf:{folder / stem}', 'train')
+        yield from ((row.where, row.values) for row in rows)
+        return
+    for suffix in SUFFIXES:
+        if (folder / f'{stem}{suffix}').exists():
+            try:
+                yield from records.read(folder / f'{stem}{suffix}')
+            except SourceError as error:
+                raise DataError(str(error)) from error
+            return
+    raise DataError(
+        f'{folder} has no {stem} with one of {", ".join(SUFFIXES)}, nor a folder of that name; is'
+        f' {code} written otherwise there (codes)?'
+    )

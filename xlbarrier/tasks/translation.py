@@ -1,0 +1,184 @@
+"""Translation out of and into English: BLEU and chrF of what the model writes, COMET where it is.
+
+A sheet's variant is the direction, 'en-x' or 'x-en', and its language is x.
+"""
+
+import json
+import pathlib
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+
+import pyarrow as pa
+from absl import logging
+
+from xlbarrier import metrics
+from xlbarrier.config_written import TranslationConfig
+from xlbarrier.tasks import files, written
+from xlbarrier.tasks.base import Row, Sheet
+from xlbarrier.tasks.files import DataError
+from xlbarrier.tasks.measured import Asked
+from xlbarrier.tasks.written import Ends, Item, WrittenTask
+from xlbarrier.text import languages as languages_lib
+
+SOURCE = 'en'
+COMET_PROGRAM = 'comet-score'
+
+
+class Translation(WrittenTask):
+    """Sentences after a cue in their language, and then the cue of the other language."""
+
+    numbers = ('comet',)
+
+    def __init__(self, config: TranslationConfig, name: str = 'translation'):
+        """Reads the sentences.
+
+        Raises:
+          DataError: for a file that is not there, files of different lengths, or an empty line.
+        """
+        self.config = config
+        told = {code: _sentences(config, code) for code in (SOURCE, *config.languages)}
+        written.check_aligned(name, {c: [str(i) for i in range(len(t))] for c, t in told.items()})
+        if len(told[SOURCE]) <= config.shots:
+            raise DataError(
+                f'config.tasks.{name}.shots is {config.shots}; {config.source} has'
+                f' {len(told[SOURCE])} sentences, none of which is left to be asked'
+            )
+        asked = {}
+        for direction in config.directions:
+            for code in config.languages:
+                pair = (SOURCE, code) if direction == 'en-x' else (code, SOURCE)
+                asked[direction, code] = _items(*pair, told[pair[0]], told[pair[1]], config)
+        super().__init__(name, asked, Ends(config.new_tokens, ('\n',)), config.shots)
+
+    def measure(self, asked: Asked) -> None:
+        """See `measured.MeasuredTask`."""
+        schema = pa.schema([*written.COLUMNS, ('comet', pa.float64())])
+        texts = iter(self.write(asked))
+        for sheet, items in self.asked.items():
+            rows = [self.row(item, sheet, next(texts)) for item in items]
+            scores = self._comet(rows)
+            asked.write(
+                self.name,
+                sheet,
+                [row | {'comet': s} for row, s in zip(rows, scores, strict=True)],
+                schema,
+            )
+
+    def _comet(self, rows: Sequence[Row]) -> list[float | None]:
+        if not self.config.comet or shutil.which(COMET_PROGRAM) is None:
+            return [None] * len(rows)
+        return comet(
+            [row['question'] for row in rows],
+            [row['written'].strip() for row in rows],
+            [row['references'][0] for row in rows],
+            self.config.comet,
+        )
+
+    def rows(self, tables: Mapping[Sheet, pa.Table], *, draws: int, seed: int) -> list[Row]:
+        """BLEU and chrF of each sheet with sacrebleu's signatures, and COMET's mean."""
+        found: list[Row] = []
+        for (variant, language), table in tables.items():
+            target = language if variant == 'en-x' else SOURCE
+            texts = [text.strip() for text in table['written'].to_pylist()]
+            references = [right[0] for right in table['references'].to_pylist()]
+            key = {'variant': variant, 'language': language, 'method': 'generate'}
+            found += corpus_rows(texts, references, target, key)
+            if self.config.comet:
+                scores = [s for s in table['comet'].to_pylist() if s is not None]
+                estimate = (
+                    metrics.mean(scores, draws, seed)
+                    if scores
+                    else metrics.missing(f'the program {COMET_PROGRAM} is not installed')
+                )
+                found.append(key | {'metric': 'comet', 'signature': self.config.comet})
+                found[-1] |= estimate.as_row()
+        return found
+
+
+def corpus_rows(
+    texts: Sequence[str], references: Sequence[str], target: str, key: Mapping[str, str]
+) -> list[Row]:
+    """Rows of BLEU and chrF, with sacrebleu's signatures.
+
+    Args:
+      texts, references: one a sentence.
+      target: language of both.
+      key: further fields of the rows.
+    """
+    scores = {
+        'bleu': metrics.bleu(texts, references, target),
+        'chrf': metrics.chrf(texts, references),
+    }
+    return [
+        dict(key)
+        | {'metric': name, 'signature': score.signature}
+        | metrics.Estimate(score.value, score.low, score.high, score.n, score.reason).as_row()
+        for name, score in scores.items()
+    ]
+
+
+def comet(
+    sources: Sequence[str], texts: Sequence[str], references: Sequence[str], model: str
+) -> list[float]:
+    """COMET (Rei et al. 2020) of each sentence by the program of unbabel-comet.
+
+    It is called as a program: its requirements are older than ours, so it lives in an environment
+    of its own.
+
+    Raises:
+      RuntimeError: with the program's last words, when it fails or gives other than a score a
+        sentence.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        place = pathlib.Path(folder)
+        for name, lines in (('source', sources), ('text', texts), ('reference', references)):
+            content = ''.join(f'{" ".join(line.split())}\n' for line in lines)
+            (place / name).write_text(content, encoding='utf-8')
+        command = [COMET_PROGRAM, '--quiet', '--model', model, '--to_json', str(place / 'out.json')]
+        for flag, name in (('-s', 'source'), ('-t', 'text'), ('-r', 'reference')):
+            command += [flag, str(place / name)]
+        logging.info('%s', ' '.join(command))
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        try:
+            (found,) = json.loads((place / 'out.json').read_text(encoding='utf-8')).values()
+            scores = [float(each['COMET']) for each in found]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RuntimeError(
+                f'{COMET_PROGRAM} (exit {done.returncode}) left no scores ({error!r}):'
+                f' {done.stderr[-500:]}'
+            ) from error
+    if len(scores) != len(texts):
+        raise RuntimeError(f'{COMET_PROGRAM} gave {len(scores)} scores for {len(texts)} sentences')
+    return scores
+
+
+def _items(
+    source: str,
+    target: str,
+    sources: Sequence[str],
+    targets: Sequence[str],
+    config: TranslationConfig,
+) -> list[Item]:
+    names = [languages_lib.language(code).english_name for code in (source, target)]
+    head = f'Translate from {names[0]} into {names[1]}.\n\n'
+    for i in range(config.shots):
+        head += f'{names[0]}: {sources[i]}\n{names[1]}: {targets[i]}\n\n'
+    stop = config.shots + config.limit if config.limit else len(sources)
+    return [
+        Item(str(i), sources[i], f'{head}{names[0]}: {sources[i]}\n{names[1]}:', (targets[i],))
+        for i in range(config.shots, min(stop, len(sources)))
+    ]
+
+
+def _sentences(config: TranslationConfig, code: str) -> list[str]:
+    place = files.place_of(config.source, code, config.codes)
+    if place.startswith('hf:') or pathlib.Path(place).suffix in files.SUFFIXES:
+        return [row.text(config.column) for row in files.read(place, config.split)]
+    path = pathlib.Path(place).expanduser()
+    lines = files.lines(path)
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            raise DataError(f'{path}, line {number} is empty; wanted a sentence, as in the others')
+    return lines

@@ -1,0 +1,189 @@
+"""MGSM and XQuAD: sums told in words, and questions on a paragraph, in several languages."""
+
+import ast
+import json
+import pathlib
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+import pyarrow as pa
+
+from xlbarrier import metrics
+from xlbarrier.config_written import MgsmConfig, XquadConfig
+from xlbarrier.tasks import files, prompts, written
+from xlbarrier.tasks.base import Row, Sheet
+from xlbarrier.tasks.files import DataError
+from xlbarrier.tasks.written import Ends, Item, WrittenTask
+from xlbarrier.text import languages as languages_lib
+
+FULL = 'full'
+# 'Question: ' and 'Step-by-Step Answer: ' of a published exemplar, in its language.
+_CUE = re.compile(r'^[^:：]{1,60}[:：]')
+
+
+class Mgsm(WrittenTask):
+    """MGSM (Shi et al. 2022, arXiv 2210.03057): is the last number that is written the right one?
+
+    A text without a number is wrong, and counts for `unreadable_share`.
+    """
+
+    numbers = ('exact_match',)
+
+    def __init__(self, config: MgsmConfig, name: str = 'mgsm'):
+        """Reads the sums.
+
+        Raises:
+          DataError: naming file and line of what is wrong.
+        """
+        exemplars = _exemplars(config) if config.exemplars else {}
+        asked = {
+            (FULL, code): _sums(config, code, exemplars.get(code, [])) for code in config.languages
+        }
+        found = {sheet[1]: [item.id for item in items] for sheet, items in asked.items()}
+        written.check_aligned(name, found)
+        _check_same_answers(name, asked)
+        cues = {_question_cue(exemplars.get(code, []), code) for code in config.languages}
+        stops = ('\n\n', *(f'\n{cue.strip()}' for cue in sorted(cues)))
+        super().__init__(name, asked, Ends(config.new_tokens, stops), config.shots)
+
+    def numbers_of(self, item: Item, sheet: Sheet, text: str) -> dict[str, float | None]:
+        """1.0 for the right number."""
+        found = metrics.final_number(text)
+        return {'exact_match': float(found == Decimal(item.references[0]))}
+
+    def rows(self, tables: Mapping[Sheet, pa.Table], *, draws: int, seed: int) -> list[Row]:
+        """Exact match, and the share of texts without a number."""
+        found = super().rows(tables, draws=draws, seed=seed)
+        for (variant, language), table in tables.items():
+            numbers = [metrics.final_number(text) for text in table['written'].to_pylist()]
+            key = {'variant': variant, 'language': language, 'method': 'generate'}
+            share = metrics.share(numbers.count(None), len(numbers))
+            found.append(key | {'metric': 'unreadable_share'} | share.as_row())
+        return found
+
+
+def _sums(config: MgsmConfig, code: str, exemplars: Sequence[tuple[str, str]]) -> list[Item]:
+    path = pathlib.Path(config.source).expanduser() / f'mgsm_{code}.tsv'
+    shown = ''.join(f'{q}\n{a}\n\n' for q, a in exemplars[: config.shots])
+    ask, answer = _question_cue(exemplars, code), _answer_cue(exemplars, code)
+    made = []
+    lines = files.lines(path)
+    for number, line in enumerate(lines[: config.limit or None]):
+        where, (question, tab, result) = f'{path}, line {number + 1}', line.rpartition('\t')
+        found = metrics.final_number(result)
+        if not tab or found is None:
+            raise DataError(f'{where} is {line[:60]!r}; wanted a question, a tab and a number')
+        question = files.as_text(question, 'the question', where)
+        gap = ' ' if languages_lib.language(code).spaces else ''
+        prompt = f'{shown}{ask}{gap}{question}\n{answer}'
+        made.append(Item(str(number), question, prompt, (str(found),)))
+    return made
+
+
+def _check_same_answers(name: str, asked: Mapping[Sheet, Sequence[Item]]) -> None:
+    first, wanted = next(iter(asked.items()))
+    for sheet, items in asked.items():
+        for mine, theirs in zip(items, wanted, strict=True):
+            if mine.references != theirs.references:
+                raise DataError(
+                    f'{name}: line {int(mine.id) + 1} has the answer {mine.references[0]} in'
+                    f' {sheet[1]} and {theirs.references[0]} in {first[1]}: the files are not'
+                    f' aligned ({mine.question[:60]!r}; {theirs.question[:60]!r})'
+                )
+
+
+def _exemplars(config: MgsmConfig) -> dict[str, list[tuple[str, str]]]:
+    """The literal MGSM_EXEMPLARS of the published file, which is not run."""
+    path = pathlib.Path(config.exemplars).expanduser()
+    try:
+        tree = ast.parse('\n'.join(files.lines(path)))
+        (value,) = (
+            node.value
+            for node in tree.body
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == 'MGSM_EXEMPLARS'
+        )
+        held = ast.literal_eval(value)
+        found = {
+            code: [(each['q'], each['a']) for _, each in sorted(held[code].items())]
+            for code in config.languages
+        }
+    except (SyntaxError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f'{path}: {error!r}; wanted the published exemplars.py, with MGSM_EXEMPLARS[language]'
+            "['1']['q'] and ['a']"
+        ) from error
+    for code, pairs in found.items():
+        if len(pairs) < config.shots or not all(_CUE.match(t) for pair in pairs for t in pair):
+            raise DataError(
+                f'{path}: {code} has {len(pairs)} exemplars; wanted {config.shots}, with a cue and'
+                ' a colon before each question and answer'
+            )
+    return found
+
+
+def _question_cue(exemplars: Sequence[tuple[str, str]], code: str) -> str:
+    return _cue(exemplars, 0, code)
+
+
+def _answer_cue(exemplars: Sequence[tuple[str, str]], code: str) -> str:
+    return _cue(exemplars, 1, code)
+
+
+def _cue(exemplars: Sequence[tuple[str, str]], which: int, code: str) -> str:
+    if exemplars:
+        return _CUE.match(exemplars[0][which]).group()
+    return prompts.cue(code if code in prompts.CUES else 'en')[which]
+
+
+class Xquad(WrittenTask):
+    """XQuAD (Artetxe et al. 2020): F1 and exact match of the answer's words.
+
+    By SQuAD v1.1's script, as published, and by MLQA's, which knows other languages' articles and
+    takes Chinese by character.
+    """
+
+    numbers = ('f1', 'exact_match', 'f1_mlqa', 'exact_match_mlqa')
+
+    def __init__(self, config: XquadConfig, name: str = 'xquad'):
+        """Reads the questions.
+
+        Raises:
+          DataError: naming the file and the question's id.
+        """
+        asked = {(FULL, code): _quad_items(config, code) for code in config.languages}
+        found = {sheet[1]: [item.id for item in items] for sheet, items in asked.items()}
+        written.check_aligned(name, found)
+        super().__init__(name, asked, Ends(config.new_tokens, ('\n',)))
+
+    def numbers_of(self, item: Item, sheet: Sheet, text: str) -> dict[str, float | None]:
+        """The best over the right answers."""
+        squad = [metrics.squad_tokens(t) for t in (text, *item.references)]
+        mlqa = [metrics.mlqa_tokens(t, sheet[1]) for t in (text, *item.references)]
+        return {
+            'f1': metrics.token_f1(squad[0], squad[1:]),
+            'exact_match': metrics.token_match(squad[0], squad[1:]),
+            'f1_mlqa': metrics.token_f1(mlqa[0], mlqa[1:]),
+            'exact_match_mlqa': metrics.token_match(mlqa[0], mlqa[1:]),
+        }
+
+
+def _quad_items(config: XquadConfig, code: str) -> list[Item]:
+    path = pathlib.Path(config.source).expanduser() / f'xquad.{code}.json'
+    ask, answer = prompts.cue(code if code in prompts.CUES else 'en')
+    gap = ' ' if languages_lib.language(code).spaces else ''
+    made = []
+    try:
+        articles = json.loads('\n'.join(files.lines(path)))['data']
+        for paragraph in (p for article in articles for p in article['paragraphs']):
+            for each in paragraph['qas']:
+                where = f'{path}, question {each["id"]}'
+                question = files.as_text(each['question'], 'question', where)
+                right = [files.as_text(a['text'], 'an answer', where) for a in each['answers']]
+                if not right:
+                    raise DataError(f'{where} has no answer; wanted at least one')
+                prompt = f'{paragraph["context"]}\n\n{ask}{gap}{question}\n{answer}'
+                made.append(Item(each['id'], question, prompt, tuple(right)))
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise DataError(f'{path}: {error!r}; wanted JSON in the form of SQuAD v1.1') from error
+    return made[: config.limit or None]

@@ -1,0 +1,222 @@
+"""Tasks whose answers the model writes: prompts in, texts and their numbers out."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from xlbarrier import metrics
+from xlbarrier.scoring.generate import Ends, Generated, generate
+from xlbarrier.tasks.base import Row, Sheet
+from xlbarrier.tasks.files import SHOWN, DataError
+from xlbarrier.tasks.measured import Asked
+
+SOURCE = 'en'
+MEAN = 'mean:non-en'
+COLUMNS = (
+    ('id', pa.string()),
+    ('language', pa.string()),
+    ('prompt_sha256', pa.string()),
+    ('question', pa.string()),
+    ('references', pa.list_(pa.string())),
+    ('written', pa.string()),
+    ('written_tokens', pa.int64()),
+    ('ended_by', pa.string()),
+)
+
+
+@dataclass(frozen=True)
+class Item:
+    """Something to be answered in words.
+
+    Attributes:
+      id: the same in every language.
+      question: its text, for tables and for keeping training text free of it.
+      prompt: what the model reads.
+      references: right answers.
+      meta: what else the task knows of it.
+    """
+
+    id: str
+    question: str
+    prompt: str
+    references: tuple[str, ...]
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+class WrittenTask:
+    """A `measured.MeasuredTask`: a subclass reads the items, and says what an answer is worth."""
+
+    numbers: tuple[str, ...] = ()  # columns of numbers an item, each of them a metric
+
+    def __init__(
+        self, name: str, asked: Mapping[Sheet, Sequence[Item]], ends: Ends, shots: int = 0
+    ):
+        """Keeps what is asked.
+
+        Args:
+          name: of the task in the config.
+          asked: the items of each sheet.
+          ends: where an answer ends.
+          shots: demonstrations in each prompt, for the record.
+        """
+        self.name, self.ends, self.shots = name, ends, shots
+        self.asked = {sheet: tuple(items) for sheet, items in asked.items()}
+
+    def numbers_of(self, item: Item, sheet: Sheet, text: str) -> dict[str, float | None]:
+        """The `numbers` of an answer, null where one cannot be had."""
+        raise NotImplementedError
+
+    def measure(self, asked: Asked) -> None:
+        """See `measured.MeasuredTask`."""
+        schema = pa.schema([*COLUMNS, *((name, pa.float64()) for name in self.numbers)])
+        written = iter(self.write(asked))
+        for sheet, items in self.asked.items():
+            rows = []
+            for item in items:
+                generated = next(written)
+                row = self.row(item, sheet, generated)
+                rows.append(row | self.numbers_of(item, sheet, generated.text.strip()))
+            asked.write(self.name, sheet, rows, schema)
+
+    def write(self, asked: Asked) -> list[Generated]:
+        """What the model writes for every item, sheet after sheet.
+
+        Raises:
+          ValueError: naming the item whose prompt is too long.
+        """
+        items = [(sheet, item) for sheet, group in self.asked.items() for item in group]
+        ids = [asked.tokenizer(item.prompt)['input_ids'] for _, item in items]
+        limit = asked.decoder.config.max_positions
+        for (sheet, item), tokens in zip(items, ids, strict=True):
+            if len(tokens) + self.ends.tokens > limit:
+                raise ValueError(
+                    f'{self.name}, {"/".join(sheet)}, item {item.id}: the prompt has {len(tokens)}'
+                    f' tokens, and {self.ends.tokens} are to be written; the model takes {limit}'
+                    ' positions: ask with fewer shots, or set new_tokens lower'
+                )
+        return generate(
+            *(asked.decoder, asked.tokenizer, ids, self.ends),
+            mesh=asked.mesh,
+            rows_per_device=asked.score.generate_rows,
+            store=asked.store,
+            what=f'{asked.name}: writing {self.name}',
+        )
+
+    def row(self, item: Item, sheet: Sheet, generated: Generated) -> Row:
+        """The COLUMNS of an answer."""
+        return {
+            'id': item.id,
+            'language': sheet[1],
+            'prompt_sha256': _digest(item.prompt),
+            'question': item.question,
+            'references': list(item.references),
+            'written': generated.text,
+            'written_tokens': len(generated.tokens),
+            'ended_by': generated.reason,
+        }
+
+    def rows(self, tables: Mapping[Sheet, pa.Table], *, draws: int, seed: int) -> list[Row]:
+        """See `base.Numbered`: the mean of each of `numbers`."""
+        return means(tables, self.numbers, 'generate', draws=draws, seed=seed)
+
+    def prompts(self) -> Iterable[tuple[Sheet, Sequence[Row]]]:
+        """See `measured.MeasuredTask`."""
+        for sheet, items in self.asked.items():
+            yield (
+                sheet,
+                [
+                    {
+                        'task': self.name,
+                        'row': number,
+                        'id': item.id,
+                        'variant': sheet[0],
+                        'language': sheet[1],
+                        'shots': self.shots,
+                        'method': 'generate',
+                        'label': item.references[0],
+                        'sha256': _digest(item.prompt),
+                        'prompt': item.prompt,
+                    }
+                    for number, item in enumerate(items)
+                ],
+            )
+
+    def texts(self, language: str) -> list[str]:
+        """See `measured.MeasuredTask`."""
+        return list(
+            dict.fromkeys(
+                item.question
+                for sheet, items in self.asked.items()
+                for item in items
+                if sheet[1] == language
+            )
+        )
+
+
+def means(
+    tables: Mapping[Sheet, pa.Table],
+    columns: Sequence[str],
+    method: str,
+    *,
+    draws: int,
+    seed: int,
+) -> list[Row]:
+    """The mean of columns over the items of each sheet, and over the languages other than English.
+
+    A null counts as no item. The mean over languages is of items that all of them have, each
+    language weighing alike; one bootstrap over items gives its interval.
+    """
+    found: list[Row] = []
+    for column in columns:
+        by_variant: dict[str, dict[str, dict[str, float]]] = {}
+        for (variant, language), table in tables.items():
+            if column not in table.column_names:
+                continue
+            pairs = zip(table['id'].to_pylist(), table[column].to_pylist(), strict=True)
+            values = {id_: value for id_, value in pairs if value is not None}
+            by_variant.setdefault(variant, {})[language] = values
+            key = {'variant': variant, 'language': language, 'method': method, 'metric': column}
+            found.append(key | metrics.mean(list(values.values()), draws, seed).as_row())
+        for variant, languages in by_variant.items():
+            others = [values for language, values in languages.items() if language != SOURCE]
+            shared = [id_ for id_ in others[0] if all(id_ in v for v in others)] if others else []
+            if len(others) < 2 or not shared:
+                continue
+            each = np.mean([[values[id_] for id_ in shared] for values in others], axis=0)
+            key = {'variant': variant, 'language': MEAN, 'method': method, 'metric': column}
+            found.append(key | metrics.mean(each, draws, seed).as_row())
+    return found
+
+
+def check_aligned(name: str, found: Mapping[str, Sequence[str]]) -> None:
+    """Refuses languages that do not have the same items in the same order.
+
+    Args:
+      name: of the task and set, for the error.
+      found: ids by language.
+
+    Raises:
+      DataError: naming the language and the ids.
+    """
+    for language, ids in found.items():
+        twice = [id_ for id_ in dict.fromkeys(ids) if ids.count(id_) > 1]
+        if twice:
+            raise DataError(f'{name} {language}: ids stand twice: {", ".join(twice[:SHOWN])}')
+    first, wanted = next(iter(found.items()))
+    for language, ids in found.items():
+        lacking = [id_ for id_ in wanted if id_ not in set(ids)]
+        more = [id_ for id_ in ids if id_ not in set(wanted)]
+        if lacking or more:
+            raise DataError(
+                f'{name}: {language} has {len(ids)} items and {first} {len(wanted)}; {language}'
+                f' lacks {", ".join(lacking[:SHOWN]) or "none"}, and {first}'
+                f' {", ".join(more[:SHOWN]) or "none"}: wanted the same items'
+            )
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
