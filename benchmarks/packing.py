@@ -13,12 +13,11 @@ stand in eight files.
 """
 
 import argparse
-import functools
 import json
 import os
 import pathlib
 import platform
-import resource
+import re
 import shutil
 import statistics
 import subprocess
@@ -30,14 +29,13 @@ from importlib import metadata
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from xlbarrier import training_data
 from xlbarrier.config_corpus import CorpusConfig, TranslatorConfig
 from xlbarrier.config_data import DataConfig
 from xlbarrier.corpus import build
 from xlbarrier.data import pack, tokenize
 from xlbarrier.models import source
 from xlbarrier.progress import Progress
-from xlbarrier.qa import forms
+from xlbarrier.qa import forms, packing
 
 LANGUAGES = ('en', 'fr', 'it', 'pl', 'ru', 'es')
 PACKAGES = ('tokenizers', 'transformers', 'numpy', 'pyarrow')
@@ -76,11 +74,10 @@ def packed(kind: str, place: str, row_tokens: int, tokenizer, out: pathlib.Path)
     key = {'row_tokens': row_tokens, 'limit': 0}
     with Progress('packing') as progress:
         if kind == 'text':
-            training_data._pack_text(pathlib.Path(place), tokenizer, key, out, progress)
+            packing.pack_texts(build.read(place), tokenizer, key, out, progress)
         else:
-            data = DataConfig(files=(place,))
-            read = functools.partial(forms.read, place)
-            training_data._pack_files(data, place, read, tokenizer, key, out, progress)
+            data, examples = DataConfig(files=(place,)), forms.read(place)
+            packing.pack_examples(data, examples, tokenizer, key, out, progress)
     return pack.read_record(out)
 
 
@@ -88,18 +85,20 @@ def child(kind: str, place: str, row_tokens: str, model: str) -> None:
     """One packing in this process; prints its memory and its figures."""
     tokenizer = tokenize.load_tokenizer(source.resolve(model))
     tokenizer('warm')
-    before = peak()
+    pathlib.Path('/proc/self/clear_refs').write_text('5')  # the peak begins anew
+    before = resident('VmRSS')
     with tempfile.TemporaryDirectory() as folder:
         began = time.monotonic()
         record = packed(kind, place, int(row_tokens), tokenizer, pathlib.Path(folder) / 'rows')
         seconds = time.monotonic() - began
     record = {k: v for k, v in record.items() if k != 'key'}
-    print(json.dumps({**record, 'seconds': seconds, 'before': before, 'peak': peak()}))
+    print(json.dumps({**record, 'seconds': seconds, 'before': before, 'peak': resident('VmHWM')}))
 
 
-def peak() -> int:
-    """Largest resident bytes of this process so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def resident(what: str) -> int:
+    """Resident bytes of this process, now ('VmRSS') or at most ('VmHWM')."""
+    status = pathlib.Path('/proc/self/status').read_text()
+    return int(re.search(rf'{what}:\s+(\d+) kB', status)[1]) * 1024
 
 
 def measured(kind: str, place, row_tokens: int, model: str) -> dict:

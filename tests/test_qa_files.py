@@ -118,6 +118,7 @@ def test_places_are_those_of_the_file(tmp_path):
             ('prompt_input', 'Say', '', 'So'),
         ),
         ({'question': 'Who?', 'answer': 'I', 'input': 'x'}, ('question', 'Who?', '', 'I')),
+        ({'id': '7', 'text': 'A text.', 'units': ['A text.']}, ('text', '', '', 'A text.')),
         ({'prompt': ' a ', 'completion': ' b '}, ('completion', ' a ', '', ' b ')),
         # A column that is null is not there, as in a Parquet file of several forms.
         ({'question': 'W?', 'answer': 'I', 'prompt': None}, ('question', 'W?', '', 'I')),
@@ -146,6 +147,7 @@ def test_conversations_in_both_shapes():
             {'prompt': 'a', 'answer': 'b', 'completion': 'c'},
             ['prompt_input and completion', 'just one'],
         ),
+        ({'text': ' '}, ['text is blank']),
         ({'question': 'x', 'answer': ''}, ['answer is blank', "''"]),
         ({'question': ' \n', 'answer': 'y'}, ['question is blank']),
         ({'question': 'x', 'answer': 3}, ['answer is a int', 'wanted a text']),

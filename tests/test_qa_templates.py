@@ -12,8 +12,8 @@ from xlbarrier.config_data import DataConfig
 from xlbarrier.corpus.documents import SourceError
 from xlbarrier.data.tokenize import encode_pair, encode_spans
 from xlbarrier.qa.forms import example
+from xlbarrier.qa.packing import encode_examples
 from xlbarrier.qa.templates import write
-from xlbarrier.training_data import encode_examples
 
 QA = example({'question': 'Who {is} it?', 'answer': 'I {am}.'}, 'x')
 ASKED = example({'instruction': 'Sum up', 'input': '1 {0} 2', 'output': '3'}, 'x')

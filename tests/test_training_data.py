@@ -23,6 +23,7 @@ from xlbarrier.data.mixture import Mixture
 from xlbarrier.data.pack import DTYPES, PackedRows, pack
 from xlbarrier.data.pipeline import batch_at
 from xlbarrier.models import load
+from xlbarrier.qa import packing
 from xlbarrier.train import loop
 from xlbarrier.train.loss import next_token_loss
 from xlbarrier.train.step import put_microbatches
@@ -199,6 +200,24 @@ def test_without_weights_every_part_is_as_large_as_it_is(make, prepared, files):
     assert shares == pytest.approx([size / sum(sizes) for size in sizes], abs=1e-3)
 
 
+def test_texts_in_files_are_laid_end_to_end(make, prepared, tokenizer, files, tmp_path):
+    """The shards of one arm's corpus as a part of another's: a mixture of corpora."""
+    _, _, folder = prepared(make(arms=('mixed',)))
+    shards = str(folder / 'corpus/mixed/shard-*')
+    config = make(arms=('english',), files=(shards, files[0]), weights=(2, 1, 1))
+    rows, training, _ = prepared(config)
+    _, text, answers = rows['english'].parts
+    lines = [json.loads(x) for p in sorted(folder.glob('corpus/mixed/shard-*')) for x in p.open()]
+    wanted = pack(tokenize.encode_documents(tokenizer, [line['text'] for line in lines]), ROW)
+    for name in DTYPES:
+        assert (getattr(text, name) == getattr(wanted, name)).all(), name
+    assert (answers.weights.sum(1) < ROW / 2).all()
+    assert training['english']['parts'][1]['documents'] == len(lines)
+    write(pathlib.Path(files[0]), [*QA, {'text': 'A text among answers.'}])
+    with pytest.raises(SourceError, match=LAST + r' is of the form text, .*line 1 of question: '):
+        prepared(config)
+
+
 def test_a_weight_of_nothing_leaves_out(make, prepared, files):
     rows, training, folder = prepared(make(arms=('mixed',), files=files, weights=(0, 1, 0)))
     assert isinstance(rows['mixed'], PackedRows)
@@ -220,8 +239,8 @@ def test_a_second_start_packs_nothing_and_another_run_makes_the_same_bytes(
     rows, _, folder = prepared(config)
     first = bytes_of(folder / 'packed')
     assert bytes_of(prepared(config)[2] / 'packed') == first
-    monkeypatch.setattr(training_data, '_pack_text', pytest.fail)
-    monkeypatch.setattr(training_data, '_pack_files', pytest.fail)
+    monkeypatch.setattr(packing, 'pack_texts', pytest.fail)
+    monkeypatch.setattr(packing, 'pack_examples', pytest.fail)
     again, _, _ = prepared(config, folder)
     for step in range(3):
         batches = [batch_at(r['mixed'], step, 4, 0) for r in (rows, again)]
@@ -327,32 +346,9 @@ def test_examples_that_are_too_long_are_dropped_and_counted(make, prepared, file
     part = training['data']['parts'][0]
     assert (part['examples'], part['dropped']) == (len(QA), 3)
     write(pathlib.Path(files[0]), [{'question': 'x', 'answer': 'y ' * 80}])
-    with pytest.raises(SourceError, match=r'all 1 examples are longer than .* = 64'):
+    with pytest.raises(SourceError, match=r'all 1 examples of .*line 1 and on are longer'):
         prepared(make(arms=('data',), files=files[:1], too_long='drop'))
     assert folder.exists()
-
-
-@pytest.mark.parametrize(
-    ('fields', 'words'),
-    [
-        ({'arms': ('data',)}, ['config.data.files is ()', "arm 'data'"]),
-        ({'files': ('a', 'a')}, ['config.data.files', 'twice']),
-        ({'files': ('a',), 'template': 'alpace'}, ['config.data.template', "'alpaca'"]),
-        ({'files': ('a',), 'loss': 'answers'}, ['config.data.loss', "'answer'"]),
-        ({'files': ('a',), 'too_long': 'cut'}, ['config.data.too_long', 'drop']),
-        ({'weights': (1.0,)}, ['config.data.weights', 'files is ()']),
-        ({'files': ('a',), 'weights': (1.0,)}, ['has 1 numbers', "'english' wants 1", 'one for']),
-        ({'arms': ('data',), 'files': ('a',), 'weights': (1, 2, 3)}, ["'data' wants 1"]),
-        ({'files': ('a',), 'weights': (1.0, -1.0)}, ['weights[1] is -1.0']),
-        ({'files': ('a',), 'weights': (1.0, float('nan'))}, ['weights[1] is nan']),
-        ({'files': ('a',), 'weights': (0.0, 0.0)}, ['all 0', "'english'"]),
-    ],
-)
-def test_config_data_is_checked(make, fields, words):
-    with pytest.raises(config_lib.ConfigError) as error:
-        make(**fields)
-    for word in words:
-        assert word in str(error.value)
 
 
 def test_weights_too_small_for_a_row_are_told(make, prepared, files):

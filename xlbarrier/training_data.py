@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from absl import logging
-from transformers import PreTrainedTokenizerFast
 
 from xlbarrier import config_data, multihost
 from xlbarrier import run as run_lib
@@ -25,14 +24,12 @@ from xlbarrier.config_checks import ConfigError, nearest
 from xlbarrier.config_data import DATA_ARM, DataConfig
 from xlbarrier.corpus import build as corpus_lib
 from xlbarrier.corpus import files
-from xlbarrier.corpus.documents import SourceError
 from xlbarrier.data import pack, tokenize
-from xlbarrier.data.examples import Encoded, ExamplePacker
 from xlbarrier.data.mixture import Mixture, row_counts
-from xlbarrier.data.pack import PackedRows, RowWriter
+from xlbarrier.data.pack import PackedRows
 from xlbarrier.models import load, source
 from xlbarrier.progress import Progress
-from xlbarrier.qa import forms, templates
+from xlbarrier.qa import forms, packing
 
 FORMAT = 1  # of the rows; goes up when the same text gives other rows
 TEXT = 'text'  # name of the part that is the arm's own text
@@ -116,19 +113,20 @@ def prepare(
             if part.folder in corpora:
                 (arm,) = users
                 key = common | _text_key(config, arm, corpora[arm])
-                write = functools.partial(_pack_text, corpora[arm], tokenizer, key)
+                texts = corpus_lib.read(corpora[arm])
+                write = functools.partial(packing.pack_texts, texts, tokenizer, key)
             else:
                 task = _teacher(config.data, config.data.files.index(part.name), tasks)
                 if task is None:
-                    listed, read = _digests(part.name), functools.partial(forms.read, part.name)
+                    listed, examples = _digests(part.name), forms.read(part.name)
                 else:
                     path = run.path('lessons', f'{task.name}.jsonl')
                     task.write_lessons(path)
                     listed = {part.name: _digest(path)}
-                    read = functools.partial(_lessons, part.name, task.lessons)
+                    examples = _lessons(part.name, task.lessons)
                 key = common | _file_key(config.data, listed)
-                pack_them = (config.data, part.name, read, tokenizer, key)
-                write = functools.partial(_pack_files, *pack_them)
+                of_files = (config.data, examples, tokenizer, key)
+                write = functools.partial(packing.pack_examples, *of_files)
             _make(run, part.folder, key, [a for a in users if a in begun], write)
     multihost.barrier('packed rows')
     return {arm: _arm(run, config, arm) for arm in arms}
@@ -171,6 +169,7 @@ def _arm(run: run_lib.Run, config: RunConfig, arm: str) -> PackedRows | Mixture:
         counts = row_counts(weights, full, places)
     rows = parts[0].rows if len(parts) == 1 else Mixture(tuple(p.rows for p in parts), counts)
     described = _described(parts, counts, places, weights)
+    logging.info('%s: %d rows, %.2f epochs', arm, len(rows), places / len(rows))
     run.update_provenance(
         training={
             arm: {
@@ -291,109 +290,3 @@ def _make(
             )
     with Progress(f'packing {name}') as progress:
         write(folder, progress)
-
-
-def _pack_text(
-    corpus: pathlib.Path,
-    tokenizer: PreTrainedTokenizerFast,
-    key: Mapping[str, Any],
-    folder: pathlib.Path,
-    progress: Progress,
-) -> None:
-    """Lays a corpus end to end, until `key['limit']` rows are full."""
-    counted = {'documents': 0, 'tokens': 0}
-
-    def encoded() -> Iterator[list[list[int]]]:
-        for documents in tokenize.encode_stream(tokenizer, corpus_lib.read(corpus)):
-            counted['documents'] += len(documents)
-            counted['tokens'] += sum(map(len, documents))
-            progress.update(0, '{documents:,} documents, {tokens:,} tokens'.format(**counted))
-            yield documents
-
-    row_tokens, limit, made, loss = key['row_tokens'], key['limit'], 0, 0
-    with RowWriter(folder, row_tokens) as writer:
-        for block in pack.flow(encoded(), row_tokens):
-            if limit and made + len(block) > limit:
-                block = block.take(limit - made)
-            writer.add(block)
-            made += len(block)
-            loss += block.loss_tokens
-            if made == limit:
-                break
-        counted['tokens'] = min(counted['tokens'], made * row_tokens)
-        writer.finish({**counted, 'loss_tokens': loss, 'key': key})
-
-
-def _pack_files(
-    data: DataConfig,
-    pattern: str,
-    read: Callable[[], Iterable[forms.Example]],
-    tokenizer: PreTrainedTokenizerFast,
-    key: Mapping[str, Any],
-    folder: pathlib.Path,
-    progress: Progress,
-) -> None:
-    """Lays the examples of a glob or a task side by side in rows."""
-    row_tokens, loss = key['row_tokens'], 0
-    with (
-        RowWriter(folder, row_tokens) as writer,
-        ExamplePacker(row_tokens, folder) as packer,
-    ):
-        counted = {'examples': 0, 'dropped': 0, 'tokens': 0}
-        for encoded in encode_examples(data, read(), tokenizer, row_tokens):
-            whole = [e for e in encoded if len(e.ids) <= row_tokens]
-            packer.add(whole)
-            counted['examples'] += len(whole)
-            counted['dropped'] += len(encoded) - len(whole)
-            counted['tokens'] += sum(len(e.ids) for e in whole)
-            progress.update(0, '{examples:,} examples, {tokens:,} tokens'.format(**counted))
-        if not counted['examples']:
-            raise SourceError(
-                f'{pattern}: all {counted["dropped"]} examples are longer than'
-                f' config.train.row_tokens = {row_tokens}: nothing to train on'
-            )
-        if counted['dropped']:
-            logging.warning('%s: %d examples dropped', pattern, counted['dropped'])
-        for block in packer.rows():
-            writer.add(block)
-            loss += block.loss_tokens
-        writer.finish({**counted, 'loss_tokens': loss, 'key': key})
-
-
-def encode_examples(
-    data: DataConfig,
-    examples: Iterable[forms.Example],
-    tokenizer: PreTrainedTokenizerFast,
-    row_tokens: int = 0,
-) -> Iterator[list[Encoded]]:
-    """Token ids and weights of examples, some at a time.
-
-    Args:
-      data: `template`, `loss`, `too_long`.
-      examples: a stream.
-      tokenizer: the model's.
-      row_tokens: an example longer than this is an error, unless `too_long` is 'drop'; 0: no limit.
-
-    Raises:
-      SourceError: naming file and row of an example that is too long, or whose answer gives no
-        token to be learned.
-    """
-    written = (
-        (example, templates.write(example, data.template, tokenizer, data.loss))
-        for example in examples
-    )
-    for some in tokenize.batches(written, lambda pair: len(pair[1].text), 1000):
-        texts, spans, ends = zip(*(text for _, text in some), strict=True)
-        encoded = [Encoded(*e) for e in tokenize.encode_spans(tokenizer, texts, spans, ends)]
-        for (example, _), (ids, weights) in zip(some, encoded, strict=True):
-            if not any(weights[1:]):
-                raise SourceError(
-                    f'{example.where}: the answer gives no token behind the question: there is'
-                    ' nothing to learn'
-                )
-            if 0 < row_tokens < len(ids) and data.too_long == 'error':
-                raise SourceError(
-                    f'{example.where}: the example has {len(ids)} tokens; config.train.row_tokens'
-                    f" is {row_tokens}: raise it, or set config.data.too_long to 'drop'"
-                )
-        yield encoded

@@ -5,6 +5,7 @@
   prompt_input             prompt, input, answer: the fictional set of CLiKA (Gao et al. 2024)
   question                 question, answer: TOFU (Maini et al. 2024)
   completion               prompt, completion: one text, cut in two
+  text                     text, and none of the above: a document, as the shards of a corpus hold
 
 Further fields of a record are not looked at.
 """
@@ -39,10 +40,10 @@ class Example:
 
     Attributes:
       where: file and row, for errors.
-      form: a key of FIELDS.
+      form: a key of FIELDS, or 'text'.
       question: what is asked; '' of a conversation.
       input: what the question is about, where the form has it apart; may be ''.
-      answer: not blank; '' of a conversation.
+      answer: not blank; '' of a conversation; the whole of a text.
       messages: role and content of each turn of a conversation; the last is the assistant's.
     """
 
@@ -93,9 +94,11 @@ def example(record: Mapping[str, Any], where: str) -> Example:
         for form, fields in FIELDS.items()
         if form != 'messages' and all(record.get(name) is not None for name in fields)
     ]
+    if not forms and record.get('text') is not None:
+        return Example(where, 'text', answer=_text(record, 'text', where))
     if len(forms) != 1:
         said = ' and '.join(forms) if forms else 'none'
-        wanted = '; '.join(', '.join(fields) for fields in FIELDS.values())
+        wanted = '; '.join(', '.join(fields) for fields in (*FIELDS.values(), ('text',)))
         raise SourceError(
             f'{where} has the fields {", ".join(map(repr, record)) or "(none)"}, which make'
             f' {said} of the known forms; wanted those of just one, not null: {wanted}'
