@@ -22,6 +22,7 @@ import pathlib
 import platform
 import random
 import re
+import resource
 import shutil
 import signal
 import sqlite3
@@ -109,6 +110,12 @@ def tree_memory(pid: int) -> int:
     return total
 
 
+def cpu_seconds() -> float:
+    """Of all processes that this one started and that have ended: counts on a busy machine."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def speed(data: pathlib.Path, work: pathlib.Path, units: list[str]) -> None:
     """Builds every unit at 1x and 8x, with one and two translating processes."""
     for copies in (1, 8):
@@ -120,7 +127,7 @@ def speed(data: pathlib.Path, work: pathlib.Path, units: list[str]) -> None:
     for unit in units:
         for copies, workers in ((1, 1), (1, 2), (8, 1), (8, 2)):
             folder = work / f'{unit}-{copies}-{workers}'.replace(':', '') / 'corpus'
-            began, peak = time.monotonic(), [0]
+            began, peak, cpu = time.monotonic(), [0], cpu_seconds()
             process = start(data, folder, f'{work}/{copies}x/*.txt', unit, workers)
 
             def watch(process=process, peak=peak) -> None:
@@ -146,6 +153,8 @@ def speed(data: pathlib.Path, work: pathlib.Path, units: list[str]) -> None:
                 seconds_with_start=round(seconds, 2),
                 words_per_second_with_start=round(words / seconds),
                 words_per_second=round(built['words_per_second']),
+                words_per_cpu_second=round(words / (cpu_seconds() - cpu)),
+                load=round(os.getloadavg()[0], 1),
                 peak_mb=round(peak[0] / 1e6),
                 hit_rate=built['cache']['rate'],
                 failed=manifest['translations']['failed'],
