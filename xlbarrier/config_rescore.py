@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from xlbarrier.config_checks import ConfigError, distinct, each_of
 
-LAYOUTS = ('clika', 'mmlu', 'tofu', 'run')
+LAYOUTS = ('clika', 'mmlu', 'tofu', 'translation', 'run')
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,12 @@ class CorpusScore(NamedTuple):
     signature: str
     reason: str | None = None
 
+    def as_row(self) -> dict[str, float | int | str | None]:
+        """The fields of a row of results.json that it has."""
+        row = {'value': self.value, 'n': self.n, 'ci_low': self.low, 'ci_high': self.high}
+        row |= {'signature': self.signature} if self.signature else {}
+        return row | ({} if self.reason is None else {'reason': self.reason})
+
 
 def rouge_recall(reference: str, answer: str, language: str = 'en') -> dict[str, float]:
     """Recall of ROUGE-1 and ROUGE-L (Lin 2004) of an answer against its reference.
@@ -122,10 +128,20 @@ def _corpus(metric: Any, hypotheses: Sequence[str], references: Sequence[str]) -
     if n == 0:
         return CorpusScore(None, None, None, 0, '', 'there are no sentences')
     draws = BOOTSTRAP_DRAWS if n > 1 else 1
+    compute = metric._compute_score_from_stats
+
+    def in_floats(stats: Any) -> Any:
+        # Of a sample that shares nothing chrF gives a Python 0.0, else numpy's float32, and
+        # sacrebleu's mean over its samples refuses the two together.
+        score = compute(stats)
+        score.score = float(score.score)
+        return score
+
+    metric._compute_score_from_stats = in_floats
     score = metric.corpus_score(list(hypotheses), [list(references)], n_bootstrap=draws)
     low = high = None
     if draws > 1:
         # The bootstrap sums in another precision: of equal sentences it misses the value by 1e-8.
-        low = min(score._mean - score._ci, score.score)
-        high = max(score._mean + score._ci, score.score)
+        low = float(min(score._mean - score._ci, score.score))
+        high = float(max(score._mean + score._ci, score.score))
     return CorpusScore(float(score.score), low, high, n, str(metric.get_signature()))

@@ -14,7 +14,16 @@ from xlbarrier.config_rescore import RescoreConfig
 from xlbarrier.progress import Progress
 from xlbarrier.report import examples
 from xlbarrier.report import tables as report_tables
-from xlbarrier.rescore import clika, mmlu, readings, records, rows, tables, tofu
+from xlbarrier.rescore import (
+    clika,
+    mmlu,
+    readings,
+    records,
+    rows,
+    tables,
+    tofu,
+    translation,
+)
 from xlbarrier.rescore.records import RecordError, Sheet
 
 RUN_LOOKED_FOR = 'predictions/<model>/<task>/<variant>.<language>.parquet'
@@ -22,6 +31,7 @@ LOOKED_FOR = {
     'clika': clika.LOOKED_FOR,
     'mmlu': mmlu.LOOKED_FOR,
     'tofu': tofu.LOOKED_FOR,
+    'translation': translation.LOOKED_FOR,
     'run': RUN_LOOKED_FOR,
 }
 
@@ -39,12 +49,13 @@ def rescore(folder: pathlib.Path, config: RunConfig) -> None:
     found = find(root, wanted.layouts, pathlib.Path(folder).expanduser().resolve())
     draws, seed = config.report.bootstrap_draws, config.seed
     with Progress(f'reading {sum(map(len, found.values()))} recorded files'):
-        sheets, evaluations, runs = _read(found, wanted)
+        sheets, evaluations, outputs, runs = _read(found, wanted)
     with contextlib.closing(run_lib.open_run(folder, config)) as run:
         with Progress('numbers'):
             groups = readings.read(sheets, wanted.source_language)
             made = rows.choice_rows(groups, wanted, draws, seed)
             made += rows.tofu_rows(evaluations, draws, seed)
+            made += translation.rows(outputs, draws, seed)
             rows.adjust(made)
             for name, predictions in runs.items():
                 made += _run_rows(predictions, name if len(runs) > 1 else '', draws, seed)
@@ -54,7 +65,7 @@ def rescore(folder: pathlib.Path, config: RunConfig) -> None:
             if groups:
                 readings.write(groups, run.path('readings.parquet'))
         run.update_provenance(
-            recorded={str(path): records.digest(path) for path in _files(found)},
+            recorded={str(path): records.digest(path) for path in _files(found, outputs)},
             finished=run_lib.now(),
         )
         logging.info('%d numbers in %s, %d tables', len(made), run.folder, len(written))
@@ -70,7 +81,13 @@ def find(
     """
     if not root.is_dir():
         raise RecordError(f'config.rescore.root: {root} is no folder')
-    finders = {'clika': clika.find, 'mmlu': mmlu.find, 'tofu': tofu.find, 'run': _find_runs}
+    finders = {
+        'clika': clika.find,
+        'mmlu': mmlu.find,
+        'tofu': tofu.find,
+        'translation': translation.find,
+        'run': _find_runs,
+    }
     found = {
         layout: [p for p in finders[layout](root) if workdir not in (p.resolve(), *_above(p))]
         for layout in layouts
@@ -95,12 +112,13 @@ def _find_runs(root: pathlib.Path) -> list[pathlib.Path]:
 
 def _read(
     found: dict[str, list[pathlib.Path]], wanted: RescoreConfig
-) -> tuple[list[Sheet], list[tofu.Evaluation], dict[str, Any]]:
+) -> tuple[list[Sheet], list[tofu.Evaluation], list[translation.Output], dict[str, Any]]:
     chosen = {'models': wanted.models, 'tasks': wanted.tasks, 'languages': wanted.languages}
     sheets = clika.read(found.get('clika', ()), **chosen)
     sheets += mmlu.read(found.get('mmlu', ()), wanted.language, **chosen)
     records.check_same_items(sheets)
     evaluations = tofu.read(found.get('tofu', ()), wanted.language, **chosen)
+    outputs = translation.read(found.get('translation', ()), **chosen)
     runs = {}
     for path in found.get('run', ()):
         predictions = {
@@ -115,19 +133,21 @@ def _read(
             runs[path.resolve().name if path.resolve().name not in runs else str(path)] = (
                 predictions
             )
-    _check_chosen(sheets, evaluations, runs, wanted)
-    return sheets, evaluations, runs
+    _check_chosen(sheets, evaluations, outputs, runs, wanted)
+    return sheets, evaluations, outputs, runs
 
 
 def _check_chosen(
     sheets: Sequence[Sheet],
     evaluations: Sequence[tofu.Evaluation],
+    outputs: Sequence[translation.Output],
     runs: dict[str, Any],
     wanted: RescoreConfig,
 ) -> None:
     """Everything that was asked for by name must be there."""
     keys = [(s.model, s.task, s.language) for s in sheets]
     keys += [(e.model, 'tofu', e.language) for e in evaluations]
+    keys += [(o.model, translation.TASK, o.language) for o in outputs]
     keys += [(k[0], k[1], k[3]) for predictions in runs.values() for k in predictions]
     for i, name in enumerate(('models', 'tasks', 'languages')):
         there = sorted({key[i] for key in keys})
@@ -165,10 +185,14 @@ def _run_rows(
     return made
 
 
-def _files(found: dict[str, list[pathlib.Path]]) -> list[pathlib.Path]:
+def _files(
+    found: dict[str, list[pathlib.Path]], outputs: Sequence[translation.Output]
+) -> list[pathlib.Path]:
     """The files themselves, where a folder stands for several."""
-    files = []
+    files = sorted({path for output in outputs for path in translation.files_of(output)})
     for layout, paths in found.items():
+        if layout == 'translation':
+            continue
         for path in paths:
             inside = 'predictions/*/*/*.parquet' if layout == 'run' else '*.jsonl*'
             files += sorted(path.glob(inside)) if path.is_dir() else [path]

@@ -24,13 +24,16 @@ TITLES = {
     'commonest_answer_share': 'Commonest answer, %: how many of the readable answers are alike',
     'unreadable_share': 'Unreadable answers, %; they count as wrong',
     'above_chance_p': 'p that the accuracy is not above guessing (exact binomial test)',
+    'bleu': 'BLEU, 0 to 100; sacrebleu, whose signature results.csv has',
+    'chrf': 'chrF, 0 to 100; sacrebleu, whose signature results.csv has',
+    'comet': 'COMET, mean of the segments as recorded',
     'rankc': 'RankC, %: how alike two languages rank the candidates',
 }
 # Shown as percentages; what is not a share is shown as it is.
-_PLAIN = re.compile(r'^(truth_ratio|kappa|answer_kappa|.*_p|.*_off_recorded)$')
+_PLAIN = re.compile(r'^(truth_ratio|kappa|answer_kappa|bleu|chrf|comet|.*_p|.*_off_recorded)$')
 _LONG = (
     *('model', 'arm', 'task', 'variant', 'language', 'subject', 'method', 'metric', 'value'),
-    *('ci_low', 'ci_high', 'n', 'chance', 'p', 'p_holm', 'reason'),
+    *('ci_low', 'ci_high', 'n', 'chance', 'p', 'p_holm', 'signature', 'reason'),
 )
 _TEX = {'&': r'\&', '%': r'\%', '$': r'\$', '#': r'\#', '_': r'\_', '{': r'\{', '}': r'\}'} | {
     '~': r'\textasciitilde{}',

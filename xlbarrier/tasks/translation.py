@@ -84,39 +84,21 @@ class Translation(WrittenTask):
             texts = [text.strip() for text in table['written'].to_pylist()]
             references = [right[0] for right in table['references'].to_pylist()]
             key = {'variant': variant, 'language': language, 'method': 'generate'}
-            found += corpus_rows(texts, references, target, key)
+            scores = {
+                'bleu': metrics.bleu(texts, references, target),
+                'chrf': metrics.chrf(texts, references),
+            }
+            found += [key | {'metric': name} | score.as_row() for name, score in scores.items()]
             if self.config.comet:
-                scores = [s for s in table['comet'].to_pylist() if s is not None]
+                told = [s for s in table['comet'].to_pylist() if s is not None]
                 estimate = (
-                    metrics.mean(scores, draws, seed)
-                    if scores
+                    metrics.mean(told, draws, seed)
+                    if told
                     else metrics.missing(f'the program {COMET_PROGRAM} is not installed')
                 )
                 found.append(key | {'metric': 'comet', 'signature': self.config.comet})
                 found[-1] |= estimate.as_row()
         return found
-
-
-def corpus_rows(
-    texts: Sequence[str], references: Sequence[str], target: str, key: Mapping[str, str]
-) -> list[Row]:
-    """Rows of BLEU and chrF, with sacrebleu's signatures.
-
-    Args:
-      texts, references: one a sentence.
-      target: language of both.
-      key: further fields of the rows.
-    """
-    scores = {
-        'bleu': metrics.bleu(texts, references, target),
-        'chrf': metrics.chrf(texts, references),
-    }
-    return [
-        dict(key)
-        | {'metric': name, 'signature': score.signature}
-        | metrics.Estimate(score.value, score.low, score.high, score.n, score.reason).as_row()
-        for name, score in scores.items()
-    ]
 
 
 def comet(
