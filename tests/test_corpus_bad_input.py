@@ -1,16 +1,19 @@
 """What is wrong with the input of a corpus is told by the program itself, before long work."""
 
+import functools
 import json
 import pathlib
+import random
 import sqlite3
 import subprocess
 import sys
 
 import pytest
 
+from tests.corpus_translators import content
 from xlbarrier import run as run_lib
 from xlbarrier.config_corpus import CorpusConfig, TextConfig, TranslatorConfig
-from xlbarrier.corpus import build
+from xlbarrier.corpus import build, from_text, translation
 from xlbarrier.corpus.documents import SourceError
 from xlbarrier.translate.base import TranslatorError
 from xlbarrier.translate.cache import CacheError
@@ -73,6 +76,35 @@ def test_a_cache_of_another_version(tmp_path, place):
     ):
         build.build(made, 'mixed', tmp_path / 'two' / 'mixed')
     assert not (tmp_path / 'two').exists()
+
+
+def on_a_small_disk(translator, path, pages):
+    """The configured translator behind a cache whose file cannot grow beyond so many pages."""
+    cached = translation.configured(translator, path)
+    cached._db.execute(f'PRAGMA max_page_count = {pages}')
+    return cached
+
+
+def test_a_disk_that_fills_up_midway(tmp_path, place, monkeypatch):
+    """What was stored is kept, and the next start ends with the bytes of an undisturbed build."""
+    monkeypatch.setattr(from_text, 'BATCH_CHARACTERS', 2000)
+    words = ['dog', 'house', 'sea', 'lobster', 'crab']
+    draw = random.Random(0)
+    (tmp_path / 'a.txt').write_text(
+        '\n\n'.join(' '.join(draw.choices(words, k=40)) for _ in range(300))
+    )
+    made = config(f'text:{tmp_path}/a.txt', place, unit='words:8')
+    whole = build.build(made, 'mixed', tmp_path / 'whole' / 'mixed')
+    folder, cache = tmp_path / 'full' / 'mixed', tmp_path / 'full' / 'c.sqlite'
+    make = functools.partial(on_a_small_disk, made.translator, str(cache), 12)
+    with pytest.raises(CacheError, match=r'c\.sqlite: database or disk is full.* make room'):
+        build.build(made, 'mixed', folder, make=make)
+    assert not (folder / 'manifest.json').exists()
+    make = functools.partial(translation.configured, made.translator, str(cache))
+    build.build(made, 'mixed', folder, make=make)
+    assert content(folder) == content(whole)
+    built = json.loads((folder / 'build.json').read_text())
+    assert built['cache']['hits'] > 0 and built['cache']['misses'] > 0
 
 
 def test_a_cache_that_cannot_lie_there(tmp_path, place):

@@ -18,7 +18,7 @@ from xlbarrier.translate.base import digest, unsupported
 ENTRY, INFLECTED, PARTS, KEPT, NUMBER = 'entry', 'inflected', 'parts', 'kept', 'number'
 FOUND = (ENTRY, INFLECTED, PARTS)
 LONGEST = 4  # words of a headword, such as 'Addis Ababa'
-_MEMO = 1 << 20  # words kept in memory for each pair of languages
+_MEMO = 1 << 16  # words kept in memory for each pair of languages: the frequent ones
 
 _SNOWBALL = {
     code: name
