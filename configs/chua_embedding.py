@@ -40,6 +40,7 @@ def get_config() -> ConfigDict:
     config.tasks.embedding.texts = 100  # the first paragraphs that are long enough
     config.tasks.embedding.words = 48  # of each paragraph
     config.tasks.embedding.rates = tuple(round(0.1 * tenth, 1) for tenth in range(1, 10))
+    config.tasks.embedding.skip = 0  # tokens at the start left out of the mean (docs/embeddings.md)
     config.tasks.embedding.methods = ('mean_hidden',)
     config.tasks.embedding.seed = 0  # of the words' order and the random tokens
     return config

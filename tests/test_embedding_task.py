@@ -13,6 +13,7 @@ from xlbarrier.config_corpus import TextConfig
 from xlbarrier.config_tasks import EmbeddingConfig
 from xlbarrier.config_translate import TranslatorConfig
 from xlbarrier.data import tokenize
+from xlbarrier.scoring.embed import embed
 from xlbarrier.tasks import embedding
 from xlbarrier.tasks.embedding import Embedding
 from xlbarrier.tasks.files import DataError
@@ -189,6 +190,16 @@ def test_a_text_has_the_same_cosines_whatever_else_is_asked(made, model, tmp_pat
     kept = {(r['id'], r['rate']): r for r in tables['mixing', 'zh'].to_pylist()}
     for row in few.to_pylist():
         assert row == kept[row['id'], row['rate']]
+
+
+def test_tokens_at_the_start_can_be_left_out_of_the_mean(made, model, tokenizer):
+    text, vocabulary = embedding.read(made, 'here')[0], embedding.ordinary_tokens(tokenizer)
+    plain = embedding.passages(text, tokenizer, made, vocabulary)['fr', 0.3]
+    later = embedding.passages(text, tokenizer, changed(made, skip=2), vocabulary)['fr', 0.3]
+    assert [p.tokens for p in plain] == [p.tokens for p in later]
+    assert [p.skip for p in plain] == [0] * 3 and [p.skip for p in later] == [2] * 3
+    whole, part = embed(model.decoder, [plain[0], later[0]], mesh=model.mesh)
+    assert not np.allclose(whole, part)
 
 
 def test_prompts_hold_the_mixed_texts(made):

@@ -231,6 +231,7 @@ class EmbeddingConfig:
     texts: int = 100  # the first paragraphs that are long enough
     words: int = 48  # of each paragraph
     rates: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of replaced words
+    skip: int = 0  # tokens at the start that are left out of the mean; a BOS always is
     methods: tuple[str, ...] = ('mean_hidden',)
     seed: int = 0
 
@@ -247,7 +248,7 @@ class EmbeddingConfig:
         for i, rate in enumerate(self.rates):
             if not 0 < rate <= 1:
                 raise ConfigError(f'{where}.rates[{i}] is {rate}; wanted 0 < rate <= 1')
-        at_least(where, self, texts=2, words=2)
+        at_least(where, self, texts=2, words=2, skip=0)
         config_translate.check(f'{where}.translator', self.translator)
         if not self.translator.place:
             raise ConfigError(

@@ -275,7 +275,8 @@ def passages(
     The control has the text's own tokens, but for those that a replaced word touches: each of them
     becomes a token drawn uniformly from `vocabulary`, at every rate the same one.
     """
-    ids, spans, skip = encode_located(tokenizer, text.text)
+    ids, spans, start = encode_located(tokenizer, text.text)
+    skip = start + config.skip
     plain = Passage(tuple(ids), skip)
     drawn = draw.words(config.seed, f'embedding control {text.id}', 0, len(ids)) % np.uint64(
         len(vocabulary)
@@ -286,8 +287,8 @@ def passages(
         for rate in config.rates:
             chosen = [text.spans[number] for number in text.chosen(language, rate)]
             control = list(ids)
-            for place, (start, end) in enumerate(spans, start=skip):
-                if any(a < end and start < b for a, b in chosen):
+            for place, (low, high) in enumerate(spans, start=start):
+                if any(a < high and low < b for a, b in chosen):
                     control[place] = int(vocabulary[drawn[place]])
             mixed, _, _ = encode_located(tokenizer, text.mixed(language, rate, pad))
             found[language, rate] = (
