@@ -20,7 +20,7 @@ class CorpusScore(NamedTuple):
 
     Attributes:
       value: None without sentences, and then `reason` says so.
-      low, high: 95 % interval of sacrebleu's bootstrap over sentences.
+      low, high: 95 % interval of sacrebleu's bootstrap over sentences, cut at 0 and 100.
       n: sentences.
       signature: sacrebleu's, to be printed beside the number; it names tokenizer and version. ''
         without sentences.
@@ -142,6 +142,6 @@ def _corpus(metric: Any, hypotheses: Sequence[str], references: Sequence[str]) -
     low = high = None
     if draws > 1:
         # The bootstrap sums in another precision: of equal sentences it misses the value by 1e-8.
-        low = float(min(score._mean - score._ci, score.score))
-        high = float(max(score._mean + score._ci, score.score))
+        low = float(max(0, min(score._mean - score._ci, score.score)))
+        high = float(min(100, max(score._mean + score._ci, score.score)))
     return CorpusScore(float(score.score), low, high, n, str(metric.get_signature()))
