@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import jax
 import numpy as np
-from flax import nnx
 from jax.sharding import PartitionSpec as P
 
 from xlbarrier import mesh as mesh_lib
@@ -14,6 +13,7 @@ from xlbarrier.data import tokenize
 from xlbarrier.models import load, source
 from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.decoder import Decoder
+from xlbarrier.models.reading import Reading
 from xlbarrier.scoring import engine, plan
 
 
@@ -138,7 +138,7 @@ def score(
     return [(s.log_likelihood, s.is_greedy) for s in scores]
 
 
-@nnx.jit
+@Reading
 def _logits(
     decoder: Decoder, tokens: jax.Array, positions: jax.Array, until: jax.Array
 ) -> jax.Array:

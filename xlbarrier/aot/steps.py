@@ -167,7 +167,7 @@ def score(
     arrays = [array(row_tokens)] * 3 + [array(places)] * 3
     graph, state = nnx.split(decoder)
     with jax.set_mesh(mesh):
-        jaxpr = jax.make_jaxpr(lambda s, *a: score_rows.fun(nnx.merge(graph, s), *a))(
+        jaxpr = jax.make_jaxpr(lambda s, *a: score_rows.function(nnx.merge(graph, s), *a))(
             state, *arrays
         )
         traced = score_rows.trace(decoder, *arrays)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 from jax.sharding import PartitionSpec as P
 
 from xlbarrier import mesh as mesh_lib
 from xlbarrier.models.decoder import Decoder
+from xlbarrier.models.reading import Reading
 from xlbarrier.progress import Progress
 from xlbarrier.scoring.engine import IN_FLIGHT
 
@@ -128,7 +128,7 @@ def _rows(passages: Sequence[Passage], length: int, size: int) -> dict[str, np.n
     return {'tokens': tokens, 'positions': places, 'until': until, 'weights': weights}
 
 
-@nnx.jit
+@Reading
 def _depths(
     decoder: Decoder,
     tokens: jax.Array,

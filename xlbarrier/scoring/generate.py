@@ -14,7 +14,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl import logging
-from flax import nnx
 from jax.sharding import PartitionSpec as P
 
 from xlbarrier import mesh as mesh_lib
@@ -24,6 +23,7 @@ from xlbarrier.mesh import BATCH
 from xlbarrier.models import cached
 from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.decoder import Decoder
+from xlbarrier.models.reading import Reading
 from xlbarrier.progress import Progress
 from xlbarrier.scoring.store import ScoreStore
 
@@ -276,7 +276,7 @@ def _stop(text: str, ends: Ends) -> int | None:
     return min(places, default=None)
 
 
-@functools.partial(nnx.jit, static_argnums=3)
+@functools.partial(Reading, static_argnums=(3,))
 def _read(
     decoder: Decoder, tokens_BT: jax.Array, pads_B: jax.Array, columns: int
 ) -> tuple[jax.Array, cached.Cache]:
@@ -284,7 +284,7 @@ def _read(
     return jax.reshard(_likeliest(decoder, hidden_BD), P()), cache
 
 
-@functools.partial(nnx.jit, static_argnums=6, donate_argnums=1)
+@functools.partial(Reading, static_argnums=(6,), donate_argnums=(1,))
 def _write(
     decoder: Decoder,
     cache: cached.Cache,

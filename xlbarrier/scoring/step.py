@@ -2,16 +2,16 @@
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
 from jax.sharding import PartitionSpec as P
 
 from xlbarrier.mesh import BATCH
 from xlbarrier.models.decoder import Decoder
+from xlbarrier.models.reading import Reading
 
 CHUNK_BYTES = 256 << 20  # of float32 logits that a device holds at once
 
 
-@nnx.jit
+@Reading
 def score_rows(
     decoder: Decoder,
     tokens: jax.Array,
