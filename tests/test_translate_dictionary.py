@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from xlbarrier.config_translate import TranslatorConfig
 from xlbarrier.translate import base
@@ -90,6 +92,16 @@ def test_sources_without_spaces(tmp_path):
     words = {'我': 'I', '爱': 'love', '北京': 'Beijing', '大学': 'university'}
     translator = made(tmp_path, words, 'zh', 'en')
     assert translator.translate(['我爱北京大学。'], 'zh', 'en') == ['I love Beijing university。']
+
+
+@given(text=st.text(max_size=60))
+@settings(max_examples=200, deadline=None)
+def test_what_has_no_entry_stays_to_the_letter(tmp_path_factory, text):
+    folder = tmp_path_factory.getbasetemp() / 'nothing'
+    folder.mkdir(exist_ok=True)
+    for source, target in (('en', 'fr'), ('fr', 'en'), ('zh', 'ja')):
+        translator = made(folder, {'qqqqqqqq': 'x'}, source, target)
+        assert translator.translate([text], source, target) == [text]
 
 
 def test_coverage(tmp_path):

@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from xlbarrier.translate import places, wordlists
+from xlbarrier.config_translate import TranslatorConfig
+from xlbarrier.translate import base, places, wordlists
 from xlbarrier.translate.base import TranslatorError
 
 ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
@@ -146,6 +147,16 @@ def test_files_are_found_by_the_codes_in_their_names(tmp_path):
         places.find(f'{tmp_path}/*-{{source}}-{{target}}.tsv')
     with pytest.raises(TranslatorError, match='no file matches'):
         places.find(f'{tmp_path}/none-{{source}}-{{target}}.tsv')
+
+
+def test_a_folder_with_brackets_and_a_home(tmp_path, monkeypatch):
+    folder = tmp_path / 'lists [v1]'
+    folder.mkdir()
+    (folder / 'en-de.tsv').write_text('a\tb\n')
+    assert len(places.find(f'{folder}/{{source}}-{{target}}.tsv')) == 1
+    monkeypatch.setenv('HOME', str(tmp_path))
+    config = TranslatorConfig(place='~/lists [v1]/{source}-{target}.tsv')
+    assert base.make(config).translate(['a'], 'en', 'de') == ['b']
 
 
 def test_freedict(test_data):

@@ -1,6 +1,7 @@
 """The protocol of a translator, and the one place where the kinds of them are chosen from."""
 
 import hashlib
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -57,21 +58,22 @@ def make(config: TranslatorConfig) -> Translator:
             f'config.corpus.translator.place is empty: a {config.kind} translator has to be told'
             ' where its files, model or server are (docs/translators.md)'
         )
+    place = os.path.expanduser(config.place)
     if config.kind == 'dictionary':
         from xlbarrier.translate.dictionary import DictionaryTranslator
 
-        return DictionaryTranslator(config.place, stem=config.stem)
+        return DictionaryTranslator(place, stem=config.stem)
     if config.kind == 'parallel':
         from xlbarrier.translate.parallel import ParallelTranslator
 
         return ParallelTranslator(
-            config.place, column=config.column, subset=config.subset, split=config.split
+            place, column=config.column, subset=config.subset, split=config.split
         )
     if config.kind == 'seq2seq':
         from xlbarrier.translate.seq2seq import Seq2SeqTranslator
 
         return Seq2SeqTranslator(
-            config.place,
+            place,
             beam=config.beam,
             batch_tokens=config.batch_tokens,
             max_tokens=config.max_tokens,

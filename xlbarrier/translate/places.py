@@ -29,9 +29,10 @@ def find(place: str) -> dict[tuple[str, ...], pathlib.Path]:
       TranslatorError: when there is no such file, or two of one language or pair.
     """
     names: list[str] = []
-    pattern, end = '', 0
+    pattern, wanted, end = '', '', 0
     for match in _FIELD.finditer(place):
         pattern += re.escape(place[end : match.start()])
+        wanted += glob.escape(place[end : match.start()]) + '*'
         end, name = match.end(), match[1]
         if not name:
             pattern += '[^/]*'
@@ -42,7 +43,7 @@ def find(place: str) -> dict[tuple[str, ...], pathlib.Path]:
             pattern += f'(?P<{name}>{CODE})'
     whole = re.compile(pattern + re.escape(place[end:]))
     found: dict[tuple[str, ...], pathlib.Path] = {}
-    for path in sorted(glob.glob(_FIELD.sub('*', place))):
+    for path in sorted(glob.glob(wanted + glob.escape(place[end:]))):
         match = whole.fullmatch(path)
         if not match:
             continue
