@@ -1,9 +1,8 @@
-"""Examples that stay whole, packed side by side: as few rows as best fit makes of them."""
+"""Examples that stay whole, packed side by side in few rows."""
 
-import bisect
 import pathlib
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,12 +18,14 @@ class Encoded(NamedTuple):
     weights: Sequence[float]
 
 
-def best_fit(lengths: np.ndarray, row_tokens: int) -> np.ndarray:
-    """Best fit decreasing: the row of each example.
+def assign(lengths: np.ndarray, row_tokens: int) -> np.ndarray:
+    """The row of each example, so that few rows are needed.
 
-    The longest examples are placed first, each in the fullest row that has room for it; of equals
-    the first comes first (Johnson 1974, Fast algorithms for bin packing). Rows are numbered by the
-    first example that each of them holds.
+    Minimum bin slack (Gupta and Ho 1999): a row takes the longest example that is left, and of the
+    others those that fill what room it has as well as any do. Examples of one length are alike, so
+    that rows are found by the histogram of lengths, as in Krell et al. 2021 (arXiv 2107.02027):
+    one that was found is made as often as the lengths allow. Of equals the first comes first, and
+    rows are numbered by the first example that each of them holds.
 
     Args:
       lengths: int [N] tokens of each example, 1 to `row_tokens`.
@@ -41,38 +42,56 @@ def best_fit(lengths: np.ndarray, row_tokens: int) -> np.ndarray:
         raise ValueError(
             f'lengths are {lengths.min()} to {lengths.max()}; wanted 1 to row_tokens = {row_tokens}'
         )
-    row_of = np.empty(len(lengths), np.int64)
-    order = np.argsort(-lengths, kind='stable')
-    open_rows: dict[int, list[int]] = {}  # by room left
-    rooms: list[int] = []  # keys of open_rows, sorted
-    made, at = 0, 0
-    while at < len(order):
-        length = int(lengths[order[at]])
-        end = at + int(np.searchsorted(-lengths[order[at:]], -length, side='right'))
-        # Of equal lengths the fullest row takes as many as it can: it stays the fullest.
-        while at < end:
-            i = bisect.bisect_left(rooms, length)
-            if i < len(rooms):
-                room = rooms[i]
-                row = open_rows[room].pop()
-                if not open_rows[room]:
-                    del open_rows[room], rooms[i]
-            else:
-                room, row, made = row_tokens, made, made + 1
-            count = min(room // length, end - at)
-            row_of[order[at : at + count]] = row
-            at += count
-            left = room - count * length
-            if left:
-                if left not in open_rows:
-                    open_rows[left] = []
-                    bisect.insort(rooms, left)
-                open_rows[left].append(row)
+    order = np.argsort(lengths, kind='stable')
+    found, begins, counts = np.unique(lengths[order], return_index=True, return_counts=True)
+    begin = dict(zip(found.tolist(), begins.tolist(), strict=True))
+    left = dict(zip(found[::-1].tolist(), counts[::-1].tolist(), strict=True))  # longest first
+    row_of, made = np.empty(len(lengths), np.int64), 0
+    while left:
+        row = _row(left, row_tokens)
+        times = min(left[length] // count for length, count in row.items())
+        for length, count in row.items():
+            taken = order[begin[length] : begin[length] + times * count]
+            row_of[taken] = np.repeat(np.arange(made, made + times), count)
+            begin[length] += times * count
+            left[length] -= times * count
+            if not left[length]:
+                del left[length]
+        made += times
     first = np.full(made, len(lengths))
     np.minimum.at(first, row_of, np.arange(len(lengths)))
     number = np.empty(made, np.int64)
     number[np.argsort(first)] = np.arange(made)
     return number[row_of]
+
+
+def _row(left: Mapping[int, int], row_tokens: int) -> dict[int, int]:
+    """Lengths and how many of each make the fullest row with the longest that is left.
+
+    Args:
+      left: how many examples there are of each length, longest first.
+      row_tokens: room of a row.
+    """
+    longest = next(iter(left))
+    room = row_tokens - longest
+    sums, before = 1, []  # bit n: some of the lengths looked at so far add up to n
+    for length, count in left.items():
+        count -= length == longest
+        if length > room or not count:
+            continue
+        before.append((length, sums))
+        moved = sums
+        for _ in range(min(count, room // length)):
+            moved = (moved << length) & ((2 << room) - 1)
+            sums |= moved
+        if sums >> room:
+            break
+    row, at = {longest: 1}, sums.bit_length() - 1
+    for length, earlier in reversed(before):
+        while not earlier >> at & 1:
+            row[length] = row.get(length, 0) + 1
+            at -= length
+    return row
 
 
 class ExamplePacker:
@@ -131,7 +150,7 @@ class ExamplePacker:
         if not self._lengths:
             raise ValueError('there is no example: nothing to pack')
         lengths = np.array(self._lengths, np.int64)
-        row_of = best_fit(lengths, self._row_tokens)
+        row_of = assign(lengths, self._row_tokens)
         offsets = np.cumsum(lengths) - lengths
         with writing(self._folder):
             self._tokens.flush()
