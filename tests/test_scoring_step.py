@@ -82,3 +82,15 @@ def test_chunks_divide_the_places():
             count = step._chunks(places, each)
             assert places % count == 0
             assert places // count * each <= step.CHUNK_BYTES or count == places
+
+
+def test_the_weights_are_read_and_not_given_back(folder, batch):
+    """nnx.jit would give them back: a copy of all of them, at every call."""
+    mesh = mesh_lib.make_mesh(devices=jax.devices()[:1])
+    decoder = load.load_decoder(folder, mesh)
+    with jax.set_mesh(mesh):
+        arrays = mesh_lib.put_batch(batch.arrays, mesh)
+        outputs = jax.tree.leaves(step.score_rows(decoder, **arrays))
+        given = step.score_rows.trace(decoder, **arrays).lower().compile().memory_analysis()
+    assert sum(x.nbytes for x in outputs) <= given.output_size_in_bytes < 10_000
+    assert decoder.embed.embedding[...].nbytes > 10_000
