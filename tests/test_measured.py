@@ -68,12 +68,24 @@ def test_it_is_told_from_multiple_choice():
 def test_rows_have_all_fields_and_the_models_own_numbers(rows):
     own = [row for row in rows if row['task'] == 'lengths']
     assert all(set(tables.FIELDS) <= row.keys() for row in own)
-    assert [(r['model'], r['arm'], r['language'], r['value'], r['n']) for r in own] == [
-        ('base', None, 'de', 4 * 16 / 3, 3),
-        ('base', None, 'en', 16.0, 2),
-        ('mixed', 'mixed', 'de', 5 * 16 / 3, 3),
-        ('mixed', 'mixed', 'en', 20.0, 2),
+    assert [
+        (r['model'], r['arm'], r['language'], r['metric'], r['value'], r['n']) for r in own
+    ] == [
+        ('base', None, 'de', 'length', 4 * 16 / 3, 3),
+        ('base', None, 'en', 'length', 16.0, 2),
+        ('mixed', 'mixed', 'de', 'length', 5 * 16 / 3, 3),
+        ('mixed', 'mixed', 'de', 'length_difference_to_base', pytest.approx(16 / 3), 3),
+        ('mixed', 'mixed', 'en', 'length', 20.0, 2),
+        ('mixed', 'mixed', 'en', 'length_difference_to_base', 4.0, 2),
     ]
+    for row in own:
+        assert ('p_holm' in row) == (row['metric'] == 'length_difference_to_base')
+
+
+def test_a_task_that_is_not_at_hand_is_left_out(folder):
+    """As mode rescore reads another run's folder."""
+    found = examples.read_predictions(folder / 'predictions')
+    assert {row['task'] for row in tables.result_rows(found, draws=100)} == {'worldfacts'}
 
 
 def test_the_other_tasks_numbers_stay(rows, folder):

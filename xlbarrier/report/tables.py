@@ -31,6 +31,7 @@ READINGS = {
     ('generate:first_character', 'accuracy'): 'first_character_prediction',
     ('generate:robust', 'accuracy'): 'robust_prediction',
 }
+_PLACE = ('variant', 'language', 'method')
 Key = tuple[str, str, str, str]  # model, task, variant, language
 Correct = dict[Key, np.ndarray]  # bool [items], in the same order of items for all keys of a task
 
@@ -62,6 +63,12 @@ def result_rows(
         sheet and the first id that differs.
     """
     numbered = numbered or {}
+    # What is neither multiple choice nor of a task that is at hand has no numbers here.
+    predictions = {
+        key: table
+        for key, table in predictions.items()
+        if key[1] in numbered or 'choices' in table.column_names
+    }
     _check_aligned({k: table for k, table in predictions.items() if k[1] not in numbered})
     rows = []
     for task in sorted({key[1] for key in predictions}):
@@ -96,8 +103,33 @@ def _own_rows(
         tables = {key[2:]: table for key, table in sheets.items() if key[0] == model}
         arm = None if model == reference else model
         for row in numbered.rows(tables, draws=draws, seed=seed):
-            made.append(dict.fromkeys(FIELDS) | {'model': model, 'arm': arm, 'task': task} | row)
+            fixed = dict.fromkeys(FIELDS) | {'model': model, 'arm': arm, 'task': task}
+            made.append(fixed | row)
+            key = (task, row['variant'], row['language'])
+            if arm is None or (reference, *key) not in sheets or (model, *key) not in sheets:
+                continue
+            change = _change(
+                *(sheets[model, *key], sheets[reference, *key]), row['metric'], draws, seed
+            )
+            if change is not None:
+                named = {'metric': f'{row["metric"]}_difference_to_base'}
+                made.append(fixed | {k: row[k] for k in _PLACE} | named | change.as_row())
     return made
+
+
+def _change(
+    mine: pa.Table, theirs: pa.Table, metric: str, draws: int, seed: int
+) -> metrics.Estimate | None:
+    """The paired difference of a metric that is a mean over items: it is a column of theirs."""
+    if metric not in mine.column_names or not pa.types.is_floating(mine.schema.field(metric).type):
+        return None
+    other = dict(zip(theirs['id'].to_pylist(), theirs[metric].to_pylist(), strict=True))
+    pairs = [
+        (value, other.get(id_))
+        for id_, value in zip(mine['id'].to_pylist(), mine[metric].to_pylist(), strict=True)
+    ]
+    kept = np.array([pair for pair in pairs if None not in pair], np.float64).reshape(-1, 2)
+    return metrics.paired_difference(kept[:, 0], kept[:, 1], draws, seed)
 
 
 def _unreadable(

@@ -1,0 +1,55 @@
+"""Remakes the TOFU study of Chua et al. 2024: is what was learned in English known elsewhere?
+
+    python -m xlbarrier.main --config=configs/chua_tofu.py --workdir=runs/tofu \\
+        --config.model.source=hf:ORG/NAME
+
+Fine-tunes on the 4,000 English questions and answers about authors that do not exist, and asks the
+model in English, French, Russian, Hebrew and Arabic, before and after: probability of the right
+answer, truth ratio, ROUGE-L recall of what it writes (the paper's figure of TOFU by language, and
+the three numbers of table 1 of Maini et al. 2024, arXiv 2401.06121). The sets are read from
+data/tofu (full.jsonl, retain_perturbed.jsonl ...) and data/tofu_multilingual
+(retain_perturbed_fr.jsonl ...); other folders:
+
+    --config=configs/chua_tofu.py:ENGLISH_FOLDER,TRANSLATIONS_FOLDER
+"""
+
+import importlib.util
+import pathlib
+
+from ml_collections import ConfigDict
+
+
+def get_config(folders: str = 'data/tofu,data/tofu_multilingual') -> ConfigDict:
+    """The quickstart's fields; one arm, trained on the English answers.
+
+    Args:
+      folders: of the English sets, and after a comma of the translations.
+    """
+    english, _, translations = folders.partition(',')
+    path = pathlib.Path(__file__).with_name('quickstart.py')
+    spec = importlib.util.spec_from_file_location('quickstart', path)
+    quickstart = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(quickstart)
+    config = quickstart.get_config()
+    config.arms = ('data',)
+    config.data.files = (f'{english}/full.jsonl',)
+    config.data.template = 'plain'  # the task asks in the same words
+    config.train.steps = 300  # about five epochs, as TOFU's; 1e-5 is theirs for Llama 2 7B
+    config.train.batch_rows = 16
+    config.train.row_tokens = 256
+    config.train.learning_rate = 1e-5
+    config.train.weight_decay = 0.01
+    config.train.checkpoint_every = 100
+    config.tasks = ConfigDict()
+    config.tasks.tofu = ConfigDict()
+    config.tasks.tofu.source = english
+    config.tasks.tofu.translations = translations  # folder; '': the same
+    config.tasks.tofu.languages = ('en', 'fr', 'ru', 'he', 'ar')
+    config.tasks.tofu.sets = ('retain', 'real_authors', 'world_facts')  # forget01, 05, 10
+    config.tasks.tofu.methods = ('probability', 'generate')
+    config.tasks.tofu.template = 'plain'  # as config.data.template
+    config.tasks.tofu.codes = ('he=iw',)  # how a language is written in the names of files
+    config.tasks.tofu.new_tokens = 128  # of an answer
+    config.tasks.tofu.limit = 0  # the first so many items of a set; 0: all
+    config.tasks.tofu.seed = 0
+    return config
