@@ -183,8 +183,10 @@ def test_a_model_is_measured_on_eight_devices(made, model, tiny_llama, tmp_path)
             np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
-def test_a_text_has_the_same_cosines_whatever_else_is_asked(made, model, tmp_path):
+def test_a_text_has_the_same_cosines_whatever_else_is_asked(made, model, tmp_path, monkeypatch):
     tables = measured(Embedding(made), model, tmp_path / 'a')
+    monkeypatch.setattr(embedding, 'HELD_BYTES', 1)  # a text at a time
+    assert measured(Embedding(made), model, tmp_path / 'c') == tables
     alone = changed(made, texts=2, languages=('zh',), rates=(0.3,))
     few = measured(Embedding(alone), model, tmp_path / 'b')['mixing', 'zh']
     kept = {(r['id'], r['rate']): r for r in tables['mixing', 'zh'].to_pylist()}

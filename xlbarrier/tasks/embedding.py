@@ -25,6 +25,7 @@ from xlbarrier.text import segment
 from xlbarrier.translate import base as translate
 
 VARIANT, METHOD = 'mixing', 'mean_hidden'
+HELD_BYTES = 512 << 20  # of vectors held at once: those of a few texts where the model is large
 SCHEMA = pa.schema(
     [
         ('id', pa.string()),
@@ -56,35 +57,47 @@ class Embedding:
         """Writes the cosines of every text, language and rate, a list over the depths."""
         vocabulary = ordinary_tokens(asked.tokenizer)
         made = [passages(text, asked.tokenizer, self.config, vocabulary) for text in self._texts]
-        flat = [passage for found in made for three in found.values() for passage in three]
-        vectors = embed(
-            asked.decoder,
-            flat,
-            mesh=asked.mesh,
-            rows_per_device=asked.score.rows_per_device,
-            what=f'{asked.name}: embedding {self.name}',
-        )
-        at = 0
+        config = asked.decoder.config
+        of_text = 12 * len(made[0]) * (config.num_layers + 1) * config.d_model  # bytes
+        group = max(1, HELD_BYTES // of_text)
         rows: dict[str, list[Row]] = {}
-        for text, found in zip(self._texts, made, strict=True):
-            for language, rate in found:
-                plain, mixed, control = vectors[at : at + 3]
-                at += 3
-                rows.setdefault(language, []).append(
-                    {
-                        'id': text.id,
-                        'language': language,
-                        'rate': rate,
-                        'words': len(text.spans),
-                        'replaced': len(text.chosen(language, rate)),
-                        'cosine_mixed': metrics.cosine(plain, mixed).tolist(),
-                        'cosine_control': metrics.cosine(plain, control).tolist(),
-                        'text': text.text,
-                        'mixed': text.mixed(language, rate, self._pad(language)),
-                    }
-                )
+        for first in range(0, len(made), group):
+            some = made[first : first + group]
+            vectors = embed(
+                asked.decoder,
+                [passage for found in some for three in found.values() for passage in three],
+                mesh=asked.mesh,
+                rows_per_device=asked.score.rows_per_device,
+                what=f'{asked.name}: embedding texts from {first + 1} on',
+            )
+            threes = iter(vectors.reshape(-1, 3, *vectors.shape[1:]))
+            for text, found in zip(self._texts[first:], some, strict=False):
+                for language, rate in found:
+                    row = self._row(text, language, rate, *next(threes))
+                    rows.setdefault(language, []).append(row)
         for language, of_language in rows.items():
             asked.write(self.name, (VARIANT, language), of_language, SCHEMA)
+
+    def _row(
+        self,
+        text: 'Text',
+        language: str,
+        rate: float,
+        plain_LD: np.ndarray,
+        mixed_LD: np.ndarray,
+        control_LD: np.ndarray,
+    ) -> Row:
+        return {
+            'id': text.id,
+            'language': language,
+            'rate': rate,
+            'words': len(text.spans),
+            'replaced': len(text.chosen(language, rate)),
+            'cosine_mixed': metrics.cosine(plain_LD, mixed_LD).tolist(),
+            'cosine_control': metrics.cosine(plain_LD, control_LD).tolist(),
+            'text': text.text,
+            'mixed': text.mixed(language, rate, self._pad(language)),
+        }
 
     def rows(self, tables: Mapping[Sheet, pa.Table], *, draws: int, seed: int) -> list[Row]:
         """Cosines and AUC at every rate and depth; see `tasks.base.Numbered`.
