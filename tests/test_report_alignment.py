@@ -181,3 +181,15 @@ def test_a_task_without_the_variant_full_has_a_report(tmp_path):
     assert 'Accuracy by language and variant' in text
     assert 'Accuracy by language,' not in text, 'no picture of what was not asked'
     assert text.count('<svg role="img" aria-label="Barrier gaps') == 2, 'letter and log-likelihood'
+
+
+def test_the_headline_compares_with_the_variant_english_where_full_has_none(tmp_path):
+    made = {('base', 'mmlu', 'english', 'en'): sheet('en', 60)}
+    made |= {('base', 'mmlu', 'full', code): sheet(code, 60) for code in ('ar', 'fr')}
+    report_run.write(tmp_path, ('base',), made)
+    page.write_report(tmp_path)
+    text = (tmp_path / 'report.html').read_text()
+    section = text[text.index('read by loglikelihood') :]
+    accuracy = np.mean(right(sheet('en', 60), 'prediction_raw'))
+    assert f'right on {100 * accuracy:.1f} % of 60 questions in English' in section
+    assert '<title>base, English: ' in section, 'a dot for English'

@@ -64,6 +64,8 @@ def test_prompts_mode_writes_what_eval_mode_asks(values, tmp_path):
                 assert (prompt['shots'], prompt['intervention']) == ((1, 1) if aware else (0, -1))
     results = json.loads((tmp_path / 'run/results.json').read_text())['rows']
     assert {row['task'] for row in results} == {'mmlu', 'mmlu_aware', 'user_sums'}
+    for kind in ('csv', 'md', 'tex'):
+        assert (tmp_path / f'run/tables/mmlu.gt.letter.{kind}').exists()
     report = (tmp_path / 'run/report.html').read_text()
     assert 'several languages' in report and 'right option in the language' in report
 
@@ -82,3 +84,16 @@ def test_a_prompt_longer_than_the_model_is_told_before_scoring(values, tmp_path)
     values['tasks'] = {'user': values['tasks']['user_sums']}
     with pytest.raises(ValueError, match=r'question 0 in en has \d+ tokens.*512 positions.*shots'):
         study.evaluation(tmp_path / 'run', config_lib.resolve(values))
+
+
+def test_translate_then_answer_is_asked_and_reported(values, tmp_path):
+    change = {'intervention': 2, 'methods': ('generate',), 'variants': ('full',)}
+    values['tasks'] = {'mmlu': values['tasks']['mmlu'] | change}
+    study.evaluation(tmp_path / 'run', config_lib.resolve(values | {'mode': 'eval'}))
+    results = json.loads((tmp_path / 'run/results.json').read_text())['rows']
+    methods = {row['method'] for row in results if row['metric'] == 'unreadable_share'}
+    assert methods == {'generate:first_character', 'generate:robust'}
+    (path,) = (tmp_path / 'run').glob('predictions/base/mmlu/full.fr.parquet')
+    for row in pq.read_table(path).to_pylist():
+        assert row['written_tokens'] > 0 and row['prediction'] == row['robust_prediction']
+    assert 'Answers that could not be read' in (tmp_path / 'run/report.html').read_text()

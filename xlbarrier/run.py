@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import platform
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -247,7 +248,7 @@ def _provenance() -> dict[str, Any]:
             'cpus': len(os.sched_getaffinity(0)),
         },
         'git_commit': _git_commit(),
-        'command': ' '.join(['python', '-m', 'xlbarrier.main', *sys.argv[1:]]),
+        'command': shlex.join(['python', '-m', 'xlbarrier.main', *sys.argv[1:]]),
     }
 
 

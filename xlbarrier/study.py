@@ -28,6 +28,7 @@ from xlbarrier.data.pack import PackedRows
 from xlbarrier.models import adapters, load, lora, source
 from xlbarrier.progress import Progress
 from xlbarrier.report import examples, page, tables
+from xlbarrier.rescore import tables as table_files
 from xlbarrier.scoring.store import ScoreStore
 from xlbarrier.tasks import evaluate, published
 from xlbarrier.tasks.base import Numbered, Task
@@ -327,6 +328,7 @@ def _report(run: run_lib.Run, config: RunConfig, tasks: dict[str, Task | Measure
         numbered={name: task for name, task in tasks.items() if isinstance(task, Numbered)},
     )
     run.write_json('results.json', {'schema': 1, 'rows': rows})
+    table_files.write(rows, run.path('tables', 'results.csv').parent)
     run.update_provenance(finished=run_lib.now(), peak_memory_bytes=_peak_memory())
     page.write_report(run.folder)
 

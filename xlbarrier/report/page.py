@@ -100,6 +100,8 @@ def _section(numbers: Numbers, task: str, method: str, models: list[str]) -> dic
     key = {'task': task, 'method': method}
     first = numbers.find(metric='accuracy', **key)
     accuracies = _points(numbers, models, 'accuracy', 'full', key)
+    if accuracies and not numbers.rows_of('accuracy', variant='full', language=SOURCE, **key):
+        accuracies = _points(numbers, models, 'accuracy', 'english', key) | accuracies
     gaps = _gaps(numbers, models, key)
     return {
         'task': task,

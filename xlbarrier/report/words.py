@@ -86,12 +86,17 @@ def at_chance(numbers: Numbers, model: str, variant: str, language: str, key: Ro
 
 
 def _barrier(numbers: Numbers, model: str, key: Row) -> str:
-    source = numbers.find(model=model, variant='full', language=SOURCE, metric='accuracy', **key)
+    # Where English is asked as the variant `english` alone, that is what others are compared with.
+    english = [
+        numbers.find(model=model, variant=variant, language=SOURCE, metric='accuracy', **key)
+        for variant in ('full', 'english')
+    ]
+    source = next((row for row in english if row is not None), None)
     others = numbers.find(model=model, variant='full', language=MEAN, metric='accuracy', **key)
     gap = numbers.find(model=model, variant='full', language=MEAN, metric='barrier_gap', **key)
     if source is None:
         return ''
-    if at_chance(numbers, model, 'full', SOURCE, key):
+    if at_chance(numbers, model, source['variant'], SOURCE, key):
         return (
             f'Even in English {_named(model)} is right on {percent(source["value"])} % of'
             f' {source["n"]} questions, which cannot be told from guessing'
