@@ -1,0 +1,60 @@
+"""Recipes of the tasks: each can be resolved, and the page of tasks knows every kind."""
+
+import importlib.util
+import pathlib
+import re
+
+import pytest
+
+from xlbarrier import config as config_lib
+from xlbarrier.config_tasks import TASK_CONFIGS
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def recipe(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / 'configs' / f'{name}.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ('name', 'source', 'tasks'),
+    [
+        (
+            *('chua_mmlu', 'a'),
+            ['mmlu', 'mmlu_5_english', 'mmlu_5_same', 'mmlu_aware_0', 'mmlu_aware_1'],
+        ),
+        ('chua_mmlu', 'a_{language},mmlu,mmlu_aware_1', ['mmlu', 'mmlu_aware_1']),
+        ('chua_hp', 'a', ['hp_quiz']),
+        ('clika', 'a', ['x_csqa', 'x_copa', 'x_name', 'x_geo']),
+        ('clika', 'a,x_geo', ['x_geo']),
+        ('user', 'a.{language}.csv', ['user']),
+    ],
+)  # fmt: skip
+def test_recipes_resolve_with_the_tasks_that_are_named(name, source, tasks):
+    config = config_lib.resolve(recipe(name).get_config(source))
+    assert set(config.tasks) == set(tasks) and config.mode == 'eval'
+    for task in config.tasks.values():
+        assert task.source == source.split(',')[0]
+
+
+@pytest.mark.parametrize(('name', 'wrong'), [('chua_mmlu', 'a,mmlu_6'), ('clika', 'a,x_geography')])
+def test_a_task_that_a_recipe_does_not_know_is_named(name, wrong):
+    with pytest.raises(ValueError, match=r'wanted some of (mmlu, mmlu_5|x_csqa, x_copa)'):
+        recipe(name).get_config(wrong)
+
+
+def test_the_page_of_tasks_has_every_kind_and_no_other():
+    page = (ROOT / 'docs' / 'tasks.md').read_text(encoding='utf-8')
+    table = page[page.index('| kind |') : page.index('## Variants')]
+    kinds = {
+        kind
+        for line in table.strip().splitlines()[2:]
+        for kind in re.findall(r'`(\w+)`', line.split('|')[1])
+    }
+    assert kinds == set(TASK_CONFIGS)
+    for line in table.strip().splitlines()[2:]:
+        for name in re.findall(r'`(\w+)\.py`', line.split('|')[5]):
+            assert (ROOT / 'configs' / f'{name}.py').is_file()
