@@ -9,7 +9,7 @@ import pytest
 from xlbarrier import config as config_lib
 from xlbarrier.config_tasks import ConductivityConfig, FictionalConfig
 from xlbarrier.tasks import clika_fictional
-from xlbarrier.tasks.conductivity import Conductivity, Fictional
+from xlbarrier.tasks.conductivity import Conductivity, Fictional, says
 from xlbarrier.tasks.files import DataError
 from xlbarrier.text import languages
 
@@ -214,6 +214,29 @@ def test_xrr_of_known_answers(small):
     assert rows['accuracy', 'loglikelihood', 'translation', 'de']['chance'] == 0.25
     assert rows['accuracy', 'greedy', 'type_1', 'de']['chance'] is None
     assert rows['stated', 'lessons', 'type_0', 'de']['value'] == 1
+
+
+def test_a_written_answer_is_read_by_the_name_it_must_hold(small):
+    task = Conductivity(dataclasses.replace(small, methods=('loglikelihood', 'generate')))
+    question = task.questions('type_1', 'en')[1]  # Norland Gate is in Sudland
+    assert says(question, 'Norland Gate is in SUDLAND.') and says(question, 'Sudland')
+    assert not says(question, 'Norland Gate is in Norland.') and not says(question, '')
+    # The city bears the name of a continent that it is not on.
+    wrong = dataclasses.replace(question, meta={**question.meta, 'said': 'Norland'})
+    assert not says(wrong, 'Norland Gate is in Sudland.')
+    tables = answers(task)
+    written = {
+        sheet: [
+            q.meta['said'] + '!' if sheet[0] != 'type_1' else '?' for q in task.questions(*sheet)
+        ]
+        for sheet in task.sheets()
+    }
+    tables = {s: t.append_column('written', [written[s]]) for s, t in tables.items()}
+    rows = numbers(task.rows(tables, draws=100, seed=0))
+    assert rows['accuracy', 'generate', 'translation', 'de']['value'] == 1
+    assert rows['accuracy', 'generate', 'type_1', 'en']['value'] == 0
+    assert rows['accuracy', 'generate', 'type_1', 'en']['chance'] is None
+    assert 'source_type_1 0.000' in rows['xrr', 'generate', 'type_1', 'de']['reason']
 
 
 def test_xrr_is_null_below_the_gate_and_says_why(small):

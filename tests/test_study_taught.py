@@ -12,6 +12,7 @@ from xlbarrier.data import tokenize
 from xlbarrier.data.pack import PackedRows
 
 TASK = {'languages': ('en', 'de', 'zh'), 'facts': 4, 'continents': 4, 'wordings': 1}
+TASK['methods'] = ('loglikelihood', 'greedy', 'generate')
 
 
 def resolved(model, tasks, **values):
@@ -74,6 +75,7 @@ def test_answers_are_kept_with_both_readings(finished):
     rows = pq.read_table(path).to_pylist()
     assert {row['greedy_correct'] for row in rows} <= {True, False}
     for row in rows:
+        assert isinstance(row['written'], str) and '\n' not in row['written'].strip()
         assert row['prediction_raw'] == max(range(4), key=row['scores'].__getitem__)
 
 

@@ -271,7 +271,7 @@ class FictionalConfig:
     continents: int = 8
     wordings: int = 3  # of each fact in training; it is asked in another one
     choices: int = 4  # options of a question
-    methods: tuple[str, ...] = ('loglikelihood', 'greedy')
+    methods: tuple[str, ...] = ('loglikelihood', 'greedy')  # or generate
     gate: float = 0.9  # least accuracy of what is taught; below it there is no XRR
     seed: int = 0
 
@@ -290,7 +290,7 @@ class ConductivityConfig:
 
     source: str = ''  # folder that holds the published train and test folders
     languages: tuple[str, ...] = ('en', 'de')  # English, and those it is to cross into
-    methods: tuple[str, ...] = ('loglikelihood', 'greedy')
+    methods: tuple[str, ...] = ('loglikelihood', 'greedy')  # or generate
     limit: int = 0  # the first so many questions of a sheet; 0: all
     gate: float = 0.9  # least accuracy of what is taught; below it there is no XRR
     unstated: str = 'refuse'  # rows that state a smaller share of what is asked; or 'keep' them
@@ -339,7 +339,7 @@ def _check_asking(where: str, task: object) -> None:
 
 
 def _check_conductivity(where: str, task: object) -> None:
-    each_of(f'{where}.methods', task.methods, ('loglikelihood', 'greedy'))
+    each_of(f'{where}.methods', task.methods, ('loglikelihood', 'greedy', 'generate'))
     one_of(f'{where}.methods[0]', task.methods[0], ('loglikelihood',))
     distinct(f'{where}.languages', task.languages)
     if 'en' not in task.languages or len(task.languages) < 2:

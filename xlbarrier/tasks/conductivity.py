@@ -26,7 +26,7 @@ from xlbarrier.corpus.consistency import Fact, Stated
 from xlbarrier.qa import templates
 from xlbarrier.qa.forms import Example
 from xlbarrier.run import write_atomic
-from xlbarrier.tasks import clika_fictional, fictional, prompts
+from xlbarrier.tasks import clika_fictional, fictional, items, prompts
 from xlbarrier.tasks.base import Prompt, Question, Row, Sheet
 from xlbarrier.tasks.fictional import World
 from xlbarrier.tasks.fictional_templates import LANGUAGES, TAUGHT, TRANSLATION
@@ -36,11 +36,14 @@ from xlbarrier.text import languages as languages_lib
 SOURCE = 'en'
 TRANSLATED = 'translation'
 TYPES = ('type_0', 'type_1')
+NEW_TOKENS = 64  # of a written answer, which a line ends
 Record = dict[str, str]
 
 
 class Taught:
     """A task with rows of its own to train on; see `tasks.base.Task`."""
+
+    writes = True  # the prompt of 'generate' is that of the other methods
 
     def __init__(
         self,
@@ -113,11 +116,12 @@ class Taught:
 
     def render(self, question: Question, method: str) -> Prompt:
         """The prompt as training has them, and each option behind it."""
-        del method  # loglikelihood and greedy read the same text
+        del method  # all read the same text
         context, gap = question.meta['context'], question.meta['gap']
         # The last line of what is read is its answer cue.
         cue = context.rstrip().rpartition('\n')[2]
-        return Prompt(context, tuple(gap + choice for choice in question.choices), cue)
+        continuations = tuple(gap + choice for choice in question.choices)
+        return Prompt(context, continuations, cue, new_tokens=NEW_TOKENS, stops=('\n',))
 
     def rows(
         self, tables: Mapping[Sheet, pa.Table], *, draws: int = 10_000, seed: int = 0
@@ -130,10 +134,14 @@ class Taught:
         """
         found = []
         for method in self.config.methods:
-            right = {sheet: _right(table, method) for sheet, table in tables.items()}
+            right = {
+                sheet: _right(table, method, self._asked[sheet]) for sheet, table in tables.items()
+            }
             for (variant, language), correct in right.items():
                 options = [len(q.choices) for q in self._asked[variant, language]]
-                chance = float(np.mean(1 / np.array(options))) if method != 'greedy' else None
+                chance = (
+                    float(np.mean(1 / np.array(options))) if method == 'loglikelihood' else None
+                )
                 row = metrics.accuracy(correct).as_row() | {'chance': chance}
                 found.append(_row(variant, language, method, 'accuracy', row))
             for language in self.config.languages:
@@ -177,10 +185,27 @@ def _row(variant: str, language: str, method: str, metric: str, fields: Row) -> 
     }
 
 
-def _right(table: pa.Table, method: str) -> np.ndarray:
+def _right(table: pa.Table, method: str, questions: Sequence[Question]) -> np.ndarray:
     if method == 'greedy':
         return np.asarray(table['greedy_correct'], bool)
+    if method == 'generate':
+        texts = table['written'].to_pylist()
+        return np.array([says(q, text) for q, text in zip(questions, texts, strict=True)], bool)
     return np.asarray(table['prediction_raw']) == np.asarray(table['answer'])
+
+
+def says(question: Question, text: str) -> bool:
+    """Whether a written answer names what is right beside the subject's own name.
+
+    As CLiKA's data description has it: "the continent is used to check for correct results"; upper
+    and lower case and compatibility forms are alike.
+    """
+    text, subject, said = (
+        items.normalised(part) for part in (text, question.meta['subject'], question.meta['said'])
+    )
+    if question.subject != TRANSLATED:  # a name may be its own translation
+        text = text.replace(subject, ' ')
+    return said in text
 
 
 class Fictional(Taught):
