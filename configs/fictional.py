@@ -37,7 +37,7 @@ def get_config() -> ConfigDict:
     config.tasks.fictional.continents = 5
     config.tasks.fictional.wordings = 3  # of each fact in training; it is asked in another one
     config.tasks.fictional.choices = 4  # options of a question
-    config.tasks.fictional.methods = ('loglikelihood', 'greedy')
+    config.tasks.fictional.methods = ('loglikelihood', 'greedy')  # generate
     config.tasks.fictional.gate = 0.9  # least accuracy of what is taught; below it no XRR
     config.tasks.fictional.seed = 0  # of the world
     return config
