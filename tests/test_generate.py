@@ -107,6 +107,15 @@ def test_texts_end_at_eos_stop_strings_and_lengths(folders, words):
     assert generate(decoder, words, asked, Ends(1), mesh=one())[1].tokens == long[1].tokens[:1]
 
 
+def test_a_text_ends_where_the_models_positions_end(folders, words):
+    decoder = load.load_decoder(folders('llama'), one())
+    asked = prompts((60, 5))
+    full, other = generate(decoder, words, asked, Ends(9), mesh=one())
+    model = torch_families.read(folders('llama'))
+    assert full.tokens == theirs(model, asked[0], 4) and full.reason == 'length'
+    assert other.tokens == theirs(model, asked[1], 9)
+
+
 def test_the_end_of_text_is_not_part_of_it(folders, words, monkeypatch):
     decoder = load.load_decoder(folders('llama'), one())
     (asked,) = prompts((12,))
@@ -155,8 +164,8 @@ def test_shapes_are_few_and_rows_fewer_where_prompts_are_long(folders):
 
 def test_what_cannot_be_continued_is_told_by_its_number(folders, words):
     decoder = load.load_decoder(folders('llama'), one())
-    with pytest.raises(ValueError, match=r'prompt 1 has 60 tokens, and 5 are asked for; .* 64'):
-        generate(decoder, words, prompts((3, 60)), Ends(5), mesh=one())
+    with pytest.raises(ValueError, match=r'prompt 1 has 64 tokens, and the model 64 positions'):
+        generate(decoder, words, prompts((3, 64)), Ends(5), mesh=one())
     with pytest.raises(ValueError, match='prompt 0 has no token'):
         generate(decoder, words, [()], Ends(5), mesh=one())
     with pytest.raises(ValueError, match='prompt 0 has token 128; the model has 0 to 127'):

@@ -97,7 +97,7 @@ def generate(
       decoder: its parameters lie on `mesh`; they are never donated.
       tokenizer: of the model; says which token ends a text, and decodes.
       prompts: ids, with BOS where the model wants one; repetitions allowed.
-      ends: of every text.
+      ends: of every text; one that fills the model's positions ends there.
       mesh: the explicit mesh.
       rows_per_device: prompts that each device continues at once; fewer where they are long.
       store: of these weights; a killed process loses the batch that it was at.
@@ -110,7 +110,7 @@ def generate(
     if ends.tokens < 1 or not all(ends.strings):
         raise ValueError(f'{ends}: wanted at least one token, and stop strings that are not empty')
     for number, prompt in enumerate(prompts):
-        _check(prompt, number, decoder.config, ends.tokens)
+        _check(prompt, number, decoder.config)
     eos = end_ids(decoder.config, tokenizer)
     unique = sorted({tuple(map(int, p)) for p in prompts}, key=lambda ids: (-len(ids), ids))
     batches = plan(
@@ -218,6 +218,7 @@ def _continued(
     columns = _columns(batch.length, ends.tokens)
     last_B, cache = _read(decoder, laid['tokens'], laid['pads'], columns)
     eos_E = np.array(eos or (-1,), np.int32)
+    room = [decoder.config.max_positions - len(ids) for ids in prompts]
     written = np.asarray(last_B.addressable_data(0))[:, None]
     last_B = mesh_lib.put_batch({'last': written[:, 0]}, mesh)['last']
     found: list[tuple[int, ...]] = [()] * len(prompts)
@@ -227,6 +228,8 @@ def _continued(
                 found[row], done[row] = _cut(
                     tokenizer, found[row], written[row].tolist(), ends, eos
                 )
+                if len(found[row]) >= room[row]:
+                    found[row], done[row] = found[row][: room[row]], True
         count = max((len(ids) for ids in found), default=0)
         if done.all() or count >= ends.tokens:
             return found
@@ -319,13 +322,13 @@ def _likeliest(decoder: Decoder, hidden_BD: jax.Array) -> jax.Array:
     return jnp.argmax(decoder.unembed(hidden_BD), -1).astype(jnp.int32)
 
 
-def _check(prompt: Sequence[int], number: int, c: DecoderConfig, new: int) -> None:
+def _check(prompt: Sequence[int], number: int, c: DecoderConfig) -> None:
     if not len(prompt):
         raise ValueError(f'prompt {number} has no token (and no BOS), so nothing can follow it')
-    if len(prompt) + new > c.max_positions:
+    if len(prompt) >= c.max_positions:
         raise ValueError(
-            f'prompt {number} has {len(prompt)} tokens, and {new} are asked for; the model takes'
-            f' {c.max_positions} positions: shorten the prompt, or ask for fewer'
+            f'prompt {number} has {len(prompt)} tokens, and the model {c.max_positions} positions,'
+            ' so that nothing can follow it: shorten the prompt'
         )
     low, high = min(prompt), max(prompt)
     if low < 0 or high >= c.vocab_size:

@@ -13,6 +13,7 @@ from xlbarrier.scoring.generate import Ends, Generated, generate
 from xlbarrier.scoring.store import ScoreStore
 from xlbarrier.tasks.base import Prompt, Question
 
+LEAST_TOKENS = 32  # for which the model must have room; a long answer may be cut
 COLUMNS = (
     ('written', pa.string()),
     ('written_tokens', pa.int64()),
@@ -42,10 +43,11 @@ def write(
     ids = [tokenizer(prompt.context)['input_ids'] for prompt in prompts]
     by_ends: dict[Ends, list[int]] = {}
     for number, (question, prompt) in enumerate(zip(questions, prompts, strict=True)):
-        if len(ids[number]) + prompt.new_tokens > decoder.config.max_positions:
+        least = min(prompt.new_tokens, LEAST_TOKENS)
+        if len(ids[number]) + least > decoder.config.max_positions:
             raise ValueError(
                 f'question {question.id} in {question.language} has {len(ids[number])} tokens, and'
-                f' {prompt.new_tokens} are to be written; the model takes'
+                f' {least} are to be written at least; the model takes'
                 f' {decoder.config.max_positions} positions: ask with fewer shots, or leave it out'
             )
         by_ends.setdefault(Ends(prompt.new_tokens, prompt.stops), []).append(number)
