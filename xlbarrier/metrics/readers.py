@@ -104,6 +104,8 @@ def robust(answer: str, options: int, choices: Sequence[str] | None = None) -> i
       options: how many options there were; a later letter is unreadable.
       choices: the options' texts; without them no answer is read by its text.
     """
+    if len(answer) == 1 and answer in LETTERS:  # most answers: no pattern need be tried
+        return _within(LETTERS.index(answer), options)
     text = _clean(answer)
     following = _NEXT_QUESTION.search(text)
     if following:
