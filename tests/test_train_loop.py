@@ -158,9 +158,7 @@ def test_what_does_not_fit_is_refused_before_any_work(mesh, packed, tmp_path):
         run(mesh, long, dataclasses.replace(TRAIN, row_tokens=80), tmp_path)
     vocabulary = decoder_on(mesh).config.vocab_size
     foreign = pack([[3, 5, vocabulary, 1] * TRAIN.row_tokens], TRAIN.row_tokens)
-    with pytest.raises(
-        ValueError, match=f'token {vocabulary}, the embedding has {vocabulary}'
-    ):
+    with pytest.raises(ValueError, match=f'token {vocabulary}, the embedding has {vocabulary}'):
         run(mesh, foreign, TRAIN, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
