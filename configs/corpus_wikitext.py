@@ -24,6 +24,7 @@ def get_config() -> ConfigDict:
     config = quickstart.get_config()
     config.mode = 'corpus'
     config.preview = 0  # units to show in every language; then nothing is built
+    config.count_tokens = False  # also the tokens, by the tokenizer of model.source
     config.arms = ('english', 'mixed')  # also single:LANGUAGE and monolingual-mix
 
     corpus = config.corpus

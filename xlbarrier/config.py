@@ -118,6 +118,7 @@ class RunConfig:
     train: TrainConfig = field(default_factory=TrainConfig)
     arms: tuple[str, ...] = ARMS
     preview: int = 0  # mode corpus: show so many units in every language, and build nothing
+    count_tokens: bool = False  # mode corpus: also the tokens, by the tokenizer of model.source
     report: ReportConfig = field(default_factory=ReportConfig)
     export: ExportConfig = field(default_factory=ExportConfig)
     rescore: RescoreConfig = field(default_factory=RescoreConfig)

@@ -1,5 +1,6 @@
 """The corpora of a run: checked together, built one arm after another, or previewed."""
 
+import collections
 import contextlib
 import os
 import pathlib
@@ -13,7 +14,9 @@ from xlbarrier import run as run_lib
 from xlbarrier.config import RunConfig
 from xlbarrier.config_data import DATA_ARM
 from xlbarrier.corpus import build as corpus_lib
-from xlbarrier.corpus import preview, sources
+from xlbarrier.corpus import preview, sources, store
+from xlbarrier.data import tokenize
+from xlbarrier.models import source
 from xlbarrier.progress import Progress
 from xlbarrier.tasks.base import Task
 from xlbarrier.tasks.measured import MeasuredTask
@@ -49,8 +52,31 @@ def mode(folder: pathlib.Path, config: RunConfig, tasks: Mapping[str, Task | Mea
     with contextlib.closing(run_lib.open_run(folder, config)) as run:
         _build(run, config, tasks)
         for arm, place in _folders(run, config).items():
+            if config.count_tokens:
+                _count_tokens(place, config.model.source)
             logging.info('%s: %s', arm, _told(place))
         run.update_provenance(finished=run_lib.now())
+
+
+def _count_tokens(folder: pathlib.Path, model_source: str) -> None:
+    """Puts the tokens of the units, each tokenised by itself, into a finished manifest."""
+    path = source.resolve(model_source)
+    tokenizer = tokenize.load_tokenizer(path)
+    digest = tokenize.digest(tokenizer)
+    manifest = corpus_lib.read_manifest(folder)
+    if manifest.get('tokens', {}).get('tokenizer') == digest:
+        return
+    counts: collections.Counter[str] = collections.Counter()
+    with Progress(f'counting tokens in {folder.name}', unit='documents') as progress:
+        progress.begin(manifest['documents'])
+        for row in corpus_lib.read_rows(folder):
+            lengths = tokenize.lengths(tokenizer, row['units'])
+            for language, length in zip(row['languages'], lengths, strict=True):
+                counts[language] += length
+            progress.update(1)
+    tokens = {'total': counts.total(), 'by_language': dict(sorted(counts.items()))}
+    manifest['tokens'] = {**tokens, 'tokenizer': digest, 'model': model_source}
+    store.write_json(folder / 'manifest.json', manifest)
 
 
 def _told(folder: pathlib.Path) -> str:

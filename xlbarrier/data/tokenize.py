@@ -165,6 +165,12 @@ def encode_stream(
         yield encoded
 
 
+def lengths(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> list[int]:
+    """Tokens of each text by itself, without those that the tokenizer adds to every text."""
+    encoded = _core(tokenizer).encode_batch_fast(list(texts), add_special_tokens=False)
+    return [len(encoding.ids) for encoding in encoded]
+
+
 def encode_spans(
     tokenizer: PreTrainedTokenizerFast,
     texts: Sequence[str],
