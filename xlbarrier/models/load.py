@@ -5,6 +5,7 @@ import functools
 import hashlib
 import json
 import math
+import mmap
 import pathlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -34,7 +35,6 @@ from xlbarrier.run import RunError, writing
 
 SHARD_BYTES = 5 * 10**9
 READERS = 2  # threads
-ALIGNMENT = 64  # bytes, of XLA's arrays
 PIECE_BYTES = 4 << 20  # of a tensor, in float32, that a thread reads at once
 STRIPE = 64  # values
 # Of Gemma 3 with images: what its text part does not have.
@@ -234,10 +234,13 @@ def _read_param(
     boxes = sorted({_box(index[len(lead) :], entry.shape) for index in indices})
     axes = list(zip(*boxes, strict=True))
     host = tuple((min(a for a, _ in axis), max(b for _, b in axis)) for axis in axes)
-    parts = {box: _aligned((*lead, *(b - a for a, b in box)), dtype) for box in boxes}
+    parts = {box: _fresh((*lead, *(b - a for a, b in box)), dtype) for box in boxes}
 
     def fill(layer: int, key: str, piece: weights.Box) -> None:
-        array = entry.to_param(file.read(key, entry.file_index(piece)), piece)
+        array = file.read(key, entry.file_index(piece))
+        if array.dtype.itemsize < dtype.itemsize:  # now: casting what is turned is slow
+            array = array.astype(dtype)
+        array = entry.to_param(array, piece)
         if not _finite(array):
             raise ValueError(f'{file.where(key)}: tensor {key!r} holds NaN or infinity')
         for box, part in parts.items():
@@ -266,12 +269,12 @@ def _read_param(
     )
 
 
-def _aligned(shape: tuple[int, ...], dtype: jnp.dtype) -> np.ndarray:
-    """An empty array that a CPU device takes as it is, without a copy."""
+def _fresh(shape: tuple[int, ...], dtype: jnp.dtype) -> np.ndarray:
+    """An array of zeros that a CPU device takes as it is, without a copy: it begins with a page."""
+    # Not numpy's: it asks for huge pages, which a virtual machine may have to fetch first.
     size = math.prod(shape) * dtype.itemsize
-    raw = np.empty(size + ALIGNMENT, np.uint8)
-    first = -raw.ctypes.data % ALIGNMENT
-    return raw[first : first + size].view(dtype).reshape(shape)
+    pages = mmap.mmap(-1, max(1, size), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    return np.frombuffer(pages, dtype, math.prod(shape)).reshape(shape)
 
 
 def _put(out: np.ndarray, array: np.ndarray) -> None:
