@@ -82,12 +82,6 @@ def test_rows_have_all_fields_and_the_models_own_numbers(rows):
         assert ('p_holm' in row) == (row['metric'] == 'length_difference_to_base')
 
 
-def test_a_task_that_is_not_at_hand_is_left_out(folder):
-    """As mode rescore reads another run's folder."""
-    found = examples.read_predictions(folder / 'predictions')
-    assert {row['task'] for row in tables.result_rows(found, draws=100)} == {'worldfacts'}
-
-
 def test_the_other_tasks_numbers_stay(rows, folder):
     alone = report_run.predictions(('base', 'mixed'))
     assert [r for r in rows if r['task'] != 'lengths'] == tables.result_rows(alone, draws=200)

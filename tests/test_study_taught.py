@@ -10,6 +10,7 @@ from xlbarrier import study, training_data
 from xlbarrier.config_checks import ConfigError
 from xlbarrier.data import tokenize
 from xlbarrier.data.pack import PackedRows
+from xlbarrier.tasks import registry
 
 TASK = {'languages': ('en', 'de', 'zh'), 'facts': 4, 'continents': 4, 'wordings': 1}
 TASK['methods'] = ('loglikelihood', 'greedy', 'generate')
@@ -93,4 +94,4 @@ def test_answers_are_kept_with_both_readings(finished):
 def test_a_task_that_gives_no_rows_is_told_before_any_work(tiny_llama, tmp_path, values, words):
     config = resolved(tiny_llama, {'fictional': TASK, 'worldfacts': {}}, **values)
     with pytest.raises(ConfigError, match=words):
-        training_data.check(tmp_path, config, study.make_tasks(config))
+        training_data.check(tmp_path, config, registry.make_tasks(config))

@@ -5,7 +5,6 @@ import json
 import datasets
 import pytest
 
-from xlbarrier import study
 from xlbarrier.config_tasks import (
     TASK_CONFIGS,
     BelebeleConfig,
@@ -15,6 +14,7 @@ from xlbarrier.config_tasks import (
     kind_of,
 )
 from xlbarrier.data.tokenize import encode_pair
+from xlbarrier.tasks import registry
 from xlbarrier.tasks.files import DataError
 from xlbarrier.tasks.published import Belebele, Bmlama, HpQuiz, Xcopa
 
@@ -42,7 +42,7 @@ def write(path, *rows):
 
 
 def test_every_task_of_the_config_can_be_made():
-    assert set(TASK_CONFIGS) == set(study.TASKS)
+    assert set(TASK_CONFIGS) == set(registry.TASKS)
     assert kind_of('mmlu_aware') == 'mmlu' and kind_of('hp_quiz') == 'hp_quiz'
     assert kind_of('mmlux') is None
 

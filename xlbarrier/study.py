@@ -9,7 +9,6 @@ import logging as std_logging
 import pathlib
 import resource
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -21,7 +20,6 @@ from xlbarrier import mesh as mesh_lib
 from xlbarrier import run as run_lib
 from xlbarrier.aot import report as aot_report
 from xlbarrier.config import RunConfig
-from xlbarrier.config_tasks import kind_of
 from xlbarrier.data import tokenize
 from xlbarrier.data.mixture import Mixture
 from xlbarrier.data.pack import PackedRows
@@ -30,41 +28,12 @@ from xlbarrier.progress import Progress
 from xlbarrier.report import examples, page, tables
 from xlbarrier.rescore import tables as table_files
 from xlbarrier.scoring.store import ScoreStore
-from xlbarrier.tasks import evaluate, published
+from xlbarrier.tasks import evaluate, registry
 from xlbarrier.tasks.base import Numbered, Task
-from xlbarrier.tasks.clika import Clika
-from xlbarrier.tasks.conductivity import Conductivity, Fictional
-from xlbarrier.tasks.embedding import Embedding
 from xlbarrier.tasks.measured import Asked, MeasuredTask
-from xlbarrier.tasks.mmlu import Mmlu
-from xlbarrier.tasks.tofu import Tofu
-from xlbarrier.tasks.translation import Translation
-from xlbarrier.tasks.user import User
-from xlbarrier.tasks.word_problems import Mgsm, Xquad
-from xlbarrier.tasks.worldfacts import WorldFacts
 from xlbarrier.train import loop
 
 BASE = 'base'
-TASKS: dict[str, Callable[..., Task | MeasuredTask]] = {
-    'belebele': published.Belebele,
-    'bmlama': published.Bmlama,
-    'conductivity': Conductivity,
-    'embedding': Embedding,
-    'fictional': Fictional,
-    'hp_quiz': published.HpQuiz,
-    'mgsm': Mgsm,
-    'mmlu': Mmlu,
-    'tofu': Tofu,
-    'translation': Translation,
-    'user': User,
-    'worldfacts': WorldFacts,
-    'x_copa': Clika,
-    'x_csqa': Clika,
-    'x_geo': Clika,
-    'x_name': Clika,
-    'xcopa': published.Xcopa,
-    'xquad': Xquad,
-}
 
 
 def study(folder: pathlib.Path, config: RunConfig) -> None:
@@ -97,12 +66,12 @@ def training(folder: pathlib.Path, config: RunConfig) -> None:
 
 def corpus(folder: pathlib.Path, config: RunConfig) -> None:
     """The text of each arm, or a preview of it; loads no model."""
-    corpora.mode(folder, config, make_tasks(config))
+    corpora.mode(folder, config, registry.make_tasks(config))
 
 
 def prompts(folder: pathlib.Path, config: RunConfig) -> None:
     """Writes every prompt with its digest; loads no model."""
-    tasks = make_tasks(config)
+    tasks = registry.make_tasks(config)
     run = run_lib.open_run(folder, config)
     for name, task in tasks.items():
         methods = config.tasks[name].methods
@@ -161,16 +130,11 @@ MODES = {
 }
 
 
-def make_tasks(config: RunConfig) -> dict[str, Task | MeasuredTask]:
-    """The configured tasks by name; making them checks languages, templates and sizes."""
-    return {name: TASKS[kind_of(name)](fields, name) for name, fields in config.tasks.items()}
-
-
 def _begin(
     folder: pathlib.Path, config: RunConfig
 ) -> tuple[dict[str, Task | MeasuredTask], run_lib.Run, jax.sharding.Mesh]:
     """Everything that can be wrong with a config is found here, before any long work."""
-    tasks = make_tasks(config)
+    tasks = registry.make_tasks(config)
     if config.mode in ('study', 'train'):
         training_data.check(folder, config, tasks)
     multihost.initialize()

@@ -63,12 +63,6 @@ def result_rows(
         sheet and the first id that differs.
     """
     numbered = numbered or {}
-    # What is neither multiple choice nor of a task that is at hand has no numbers here.
-    predictions = {
-        key: table
-        for key, table in predictions.items()
-        if key[1] in numbered or 'choices' in table.column_names
-    }
     _check_aligned({k: table for k, table in predictions.items() if k[1] not in numbered})
     rows = []
     for task in sorted({key[1] for key in predictions}):

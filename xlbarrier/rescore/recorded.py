@@ -3,36 +3,32 @@
 import contextlib
 import pathlib
 from collections.abc import Sequence
-from typing import Any
 
-import pyarrow as pa
 from absl import logging
 
 from xlbarrier import run as run_lib
 from xlbarrier.config import RunConfig
 from xlbarrier.config_rescore import RescoreConfig
 from xlbarrier.progress import Progress
-from xlbarrier.report import examples
-from xlbarrier.report import tables as report_tables
 from xlbarrier.rescore import (
     clika,
     mmlu,
     readings,
     records,
     rows,
+    runs,
     tables,
     tofu,
     translation,
 )
 from xlbarrier.rescore.records import RecordError, Sheet
 
-RUN_LOOKED_FOR = 'predictions/<model>/<task>/<variant>.<language>.parquet'
 LOOKED_FOR = {
     'clika': clika.LOOKED_FOR,
     'mmlu': mmlu.LOOKED_FOR,
     'tofu': tofu.LOOKED_FOR,
     'translation': translation.LOOKED_FOR,
-    'run': RUN_LOOKED_FOR,
+    'run': runs.LOOKED_FOR,
 }
 
 
@@ -49,7 +45,7 @@ def rescore(folder: pathlib.Path, config: RunConfig) -> None:
     found = find(root, wanted.layouts, pathlib.Path(folder).expanduser().resolve())
     draws, seed = config.report.bootstrap_draws, config.seed
     with Progress(f'reading {sum(map(len, found.values()))} recorded files'):
-        sheets, evaluations, outputs, runs = _read(found, wanted)
+        sheets, evaluations, outputs, own = _read(found, wanted)
     with contextlib.closing(run_lib.open_run(folder, config)) as run:
         with Progress('numbers'):
             groups = readings.read(sheets, wanted.source_language)
@@ -57,8 +53,7 @@ def rescore(folder: pathlib.Path, config: RunConfig) -> None:
             made += rows.tofu_rows(evaluations, draws, seed)
             made += translation.rows(outputs, draws, seed)
             rows.adjust(made)
-            for name, predictions in runs.items():
-                made += _run_rows(predictions, name if len(runs) > 1 else '', draws, seed)
+            made += runs.rows(own, draws, seed)
         with Progress('tables'):
             run.write_json('results.json', {'schema': 1, 'rows': made})
             written = tables.write(made, run.path('tables', 'results.csv').parent)
@@ -86,7 +81,7 @@ def find(
         'mmlu': mmlu.find,
         'tofu': tofu.find,
         'translation': translation.find,
-        'run': _find_runs,
+        'run': runs.find,
     }
     found = {
         layout: [p for p in finders[layout](root) if workdir not in (p.resolve(), *_above(p))]
@@ -105,50 +100,32 @@ def _above(path: pathlib.Path) -> Sequence[pathlib.Path]:
     return path.resolve().parents
 
 
-def _find_runs(root: pathlib.Path) -> list[pathlib.Path]:
-    paths = sorted(root.rglob('predictions/*/*/*.parquet'))
-    return list(dict.fromkeys(path.parents[3] for path in paths))
-
-
 def _read(
     found: dict[str, list[pathlib.Path]], wanted: RescoreConfig
-) -> tuple[list[Sheet], list[tofu.Evaluation], list[translation.Output], dict[str, Any]]:
+) -> tuple[list[Sheet], list[tofu.Evaluation], list[translation.Output], list[runs.Answers]]:
     chosen = {'models': wanted.models, 'tasks': wanted.tasks, 'languages': wanted.languages}
     sheets = clika.read(found.get('clika', ()), **chosen)
     sheets += mmlu.read(found.get('mmlu', ()), wanted.language, **chosen)
     records.check_same_items(sheets)
     evaluations = tofu.read(found.get('tofu', ()), wanted.language, **chosen)
     outputs = translation.read(found.get('translation', ()), **chosen)
-    runs = {}
-    for path in found.get('run', ()):
-        predictions = {
-            key: table
-            for key, table in _predictions(path).items()
-            if all(
-                not names or key[i] in names
-                for i, names in ((0, wanted.models), (1, wanted.tasks), (3, wanted.languages))
-            )
-        }
-        if predictions:
-            runs[path.resolve().name if path.resolve().name not in runs else str(path)] = (
-                predictions
-            )
-    _check_chosen(sheets, evaluations, outputs, runs, wanted)
-    return sheets, evaluations, outputs, runs
+    own = runs.read(found.get('run', ()), **chosen)
+    _check_chosen(sheets, evaluations, outputs, own, wanted)
+    return sheets, evaluations, outputs, own
 
 
 def _check_chosen(
     sheets: Sequence[Sheet],
     evaluations: Sequence[tofu.Evaluation],
     outputs: Sequence[translation.Output],
-    runs: dict[str, Any],
+    own: Sequence[runs.Answers],
     wanted: RescoreConfig,
 ) -> None:
     """Everything that was asked for by name must be there."""
     keys = [(s.model, s.task, s.language) for s in sheets]
     keys += [(e.model, 'tofu', e.language) for e in evaluations]
     keys += [(o.model, translation.TASK, o.language) for o in outputs]
-    keys += [(k[0], k[1], k[3]) for predictions in runs.values() for k in predictions]
+    keys += [(k[0], k[1], k[3]) for run in own for k in run.predictions]
     for i, name in enumerate(('models', 'tasks', 'languages')):
         there = sorted({key[i] for key in keys})
         lacking = [x for x in getattr(wanted, name) if x not in there]
@@ -166,23 +143,6 @@ def _check_chosen(
                     f'{model} has no recorded answers to {task} in {", ".join(lacking)}, which'
                     f' config.rescore.languages asks for; it has {", ".join(sorted(languages))}'
                 )
-
-
-def _predictions(path: pathlib.Path) -> dict[tuple[str, str, str, str], pa.Table]:
-    try:
-        return examples.read_predictions(path / 'predictions')
-    except (OSError, pa.ArrowInvalid) as error:
-        raise RecordError(f'{path / "predictions"} cannot be read ({error})') from error
-
-
-def _run_rows(
-    predictions: dict[tuple[str, str, str, str], pa.Table], prefix: str, draws: int, seed: int
-) -> list[dict[str, Any]]:
-    made = report_tables.result_rows(predictions, seed=seed, draws=draws)
-    for row in made:
-        if prefix:
-            row['model'] = f'{prefix}/{row["model"]}'
-    return made
 
 
 def _files(

@@ -1,0 +1,129 @@
+"""Our own run folders: the numbers of their answers, made again."""
+
+import json
+import pathlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from xlbarrier import config as config_lib
+from xlbarrier.report import examples
+from xlbarrier.report import tables as report_tables
+from xlbarrier.report.tables import Key
+from xlbarrier.rescore.records import RecordError
+
+LOOKED_FOR = 'predictions/<model>/<task>/<variant>.<language>.parquet'
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The answers in a run folder.
+
+    Attributes:
+      path: the folder.
+      name: short, and different from those of the others.
+      predictions: (model, task, variant, language) -> table.
+      numbered: the tasks that make their own numbers, by name.
+    """
+
+    path: pathlib.Path
+    name: str
+    predictions: Mapping[Key, pa.Table]
+    numbered: Mapping[str, Any]
+
+
+def find(root: pathlib.Path) -> list[pathlib.Path]:
+    """The run folders with answers below a folder, and itself."""
+    paths = sorted(root.rglob('predictions/*/*/*.parquet'))
+    return list(dict.fromkeys(path.parents[3] for path in paths))
+
+
+def read(
+    paths: Sequence[pathlib.Path],
+    *,
+    models: Sequence[str] = (),
+    tasks: Sequence[str] = (),
+    languages: Sequence[str] = (),
+) -> list[Answers]:
+    """The answers of run folders; of those chosen, where any are.
+
+    Raises:
+      RecordError: naming the folder whose answers cannot be read, or the task that makes its own
+        numbers and cannot be made from the folder's config.json.
+    """
+    found: list[Answers] = []
+    for path in paths:
+        predictions = {
+            key: table
+            for key, table in _predictions(path).items()
+            if all(
+                not names or key[i] in names
+                for i, names in ((0, models), (1, tasks), (3, languages))
+            )
+        }
+        if predictions:
+            name = path.resolve().name
+            name = str(path) if name in [other.name for other in found] else name
+            numbered = _numbered(path, sorted({key[1] for key in predictions}))
+            _check_readable(path, predictions, numbered)
+            found.append(Answers(path, name, predictions, numbered))
+    return found
+
+
+def rows(runs: Sequence[Answers], draws: int, seed: int) -> list[dict[str, Any]]:
+    """Their rows of results.json; with several runs `model` has the run's name before it."""
+    made = []
+    for run in runs:
+        of_run = report_tables.result_rows(
+            run.predictions, seed=seed, draws=draws, numbered=run.numbered
+        )
+        prefix = f'{run.name}/' if len(runs) > 1 else ''
+        made += [row | {'model': f'{prefix}{row["model"]}'} for row in of_run]
+    return made
+
+
+def _predictions(path: pathlib.Path) -> dict[Key, pa.Table]:
+    try:
+        return examples.read_predictions(path / 'predictions')
+    except (OSError, pa.ArrowInvalid) as error:
+        raise RecordError(f'{path / "predictions"} cannot be read ({error})') from error
+
+
+def _check_readable(
+    path: pathlib.Path, predictions: Mapping[Key, pa.Table], numbered: Mapping[str, Any]
+) -> None:
+    for key, table in predictions.items():
+        if key[1] not in numbered and 'choices' not in table.column_names:
+            raise RecordError(
+                f'{path}: the answers of {"/".join(key)} are no multiple choice, and {key[1]} is no'
+                ' task of this version: take them out'
+            )
+
+
+def _numbered(path: pathlib.Path, asked: Sequence[str]) -> dict[str, Any]:
+    """The tasks that make their own numbers, made again from the config that the run had."""
+    # Tasks need jax, and most recorded answers need no tasks.
+    from xlbarrier.tasks import registry
+
+    names = [name for name in asked if registry.makes_numbers(name)]
+    if not names:
+        return {}  # multiple choice alone: the tables are enough
+    file, made = path / 'config.json', {}
+    try:
+        config = config_lib.resolve(json.loads(file.read_text(encoding='utf-8')))
+    except (OSError, ValueError) as error:
+        raise RecordError(
+            f'{file} cannot be used ({error}); it tells {", ".join(names)}, whose numbers the task'
+            ' itself makes: bring it, or choose others with --config.rescore.tasks'
+        ) from error
+    for name in names:
+        try:
+            made[name] = registry.make_task(config, name)
+        except (OSError, ValueError, KeyError) as error:
+            raise RecordError(
+                f'{path}: {name} cannot be made from {file}, and its numbers are made by it'
+                f' ({error}): bring its files, or choose others with --config.rescore.tasks'
+            ) from error
+    return made
