@@ -14,6 +14,7 @@ from xlbarrier.config_tasks import EmbeddingConfig
 from xlbarrier.config_translate import TranslatorConfig
 from xlbarrier.data import tokenize
 from xlbarrier.scoring.embed import embed
+from xlbarrier.scoring.store import ScoreStore
 from xlbarrier.tasks import embedding
 from xlbarrier.tasks.embedding import Embedding
 from xlbarrier.tasks.files import DataError
@@ -149,8 +150,8 @@ def model(tiny_llama):
     return api.load_model(tiny_llama)
 
 
-def measured(task, model, folder):
-    task.measure(Asked('base', model.decoder, model.tokenizer, model.mesh, folder))
+def measured(task, model, folder, store=None):
+    task.measure(Asked('base', model.decoder, model.tokenizer, model.mesh, folder, store))
     paths = sorted((folder / task.name).glob('*.parquet'))
     return {tuple(p.stem.split('.', 1)): pq.read_table(p) for p in paths}
 
@@ -192,6 +193,35 @@ def test_a_text_has_the_same_cosines_whatever_else_is_asked(made, model, tmp_pat
     kept = {(r['id'], r['rate']): r for r in tables['mixing', 'zh'].to_pylist()}
     for row in few.to_pylist():
         assert row == kept[row['id'], row['rate']]
+
+
+def test_a_killed_run_computes_only_what_it_has_not_stored(made, model, tmp_path, monkeypatch):
+    monkeypatch.setattr(embedding, 'TOGETHER', 1)
+    whole = measured(Embedding(made), model, tmp_path / 'whole')
+    asked_of, until = [], [2]
+
+    def counted(decoder, passages, **kwargs):
+        if len(asked_of) == until[0]:
+            raise KeyboardInterrupt
+        asked_of.append(len(passages))
+        return embed(decoder, passages, **kwargs)
+
+    monkeypatch.setattr(embedding, 'embed', counted)
+    for end, wanted in ((2, 2), (9, 3)):  # killed at the third text; then to the end
+        until[0] = end
+        with ScoreStore(tmp_path / 'scores.sqlite', model.fingerprint) as store:
+            try:
+                tables = measured(Embedding(made), model, tmp_path / 'again', store)
+            except KeyboardInterrupt:
+                assert not (tmp_path / 'again').exists()
+        assert len(asked_of) == wanted
+    assert tables == whole
+    # Another mean, other weights: nothing of it is known.
+    for fields, fingerprint in (({'skip': 1}, model.fingerprint), ({}, 'others')):
+        until[0] = len(asked_of) + 3
+        with ScoreStore(tmp_path / 'scores.sqlite', fingerprint) as store:
+            measured(Embedding(changed(made, **fields)), model, tmp_path / 'other', store)
+        assert len(asked_of) == until[0]
 
 
 def test_tokens_at_the_start_can_be_left_out_of_the_mean(made, model, tokenizer):

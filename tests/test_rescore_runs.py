@@ -81,7 +81,9 @@ def copy(finished, tmp_path):
 
 def test_a_run_without_its_config(copy, tmp_path):
     (copy / 'config.json').unlink()
-    with pytest.raises(RecordError, match=r'config\.json cannot be used.*it tells fictional, translation_tiny'):
+    with pytest.raises(
+        RecordError, match=r'config\.json cannot be used.*it tells fictional, translation_tiny'
+    ):
         rescored(copy, tmp_path / 'out')
     assert not (tmp_path / 'out').exists()
     # Multiple choice needs none.
@@ -114,5 +116,5 @@ def test_answers_of_no_task_of_this_version(copy, tmp_path):
     path = copy / 'predictions/base/lengths/full.en.parquet'
     path.parent.mkdir()
     pq.write_table(pa.table({'id': ['a'], 'length': [1.0]}), path)
-    with pytest.raises(RecordError, match='base/lengths/full/en.*lengths is no task'):
+    with pytest.raises(RecordError, match=r'base/lengths/full/en.*lengths is no task'):
         rescored(copy, tmp_path / 'out')

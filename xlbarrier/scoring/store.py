@@ -1,4 +1,4 @@
-"""Scores and generated tokens as they come, in SQLite, so that a killed run asks nothing twice."""
+"""What a model answers as it comes, in SQLite, so that a killed run asks nothing twice."""
 
 import hashlib
 import os
@@ -53,6 +53,10 @@ class ScoreStore:
             self._db.execute(
                 'CREATE TABLE IF NOT EXISTS generated (key BLOB PRIMARY KEY,'
                 ' tokens BLOB NOT NULL) WITHOUT ROWID'
+            )
+            self._db.execute(
+                'CREATE TABLE IF NOT EXISTS numbers (key BLOB PRIMARY KEY,'
+                ' numbers BLOB NOT NULL) WITHOUT ROWID'
             )
         except sqlite3.Error as error:
             raise StoreError(
@@ -120,6 +124,42 @@ class ScoreStore:
             for prompt, tokens in generated
         ]
         self._insert('INSERT OR IGNORE INTO generated VALUES (?, ?)', rows)
+
+    def get_numbers(
+        self, asked: Sequence[Sequence[Sequence[int]]], how: str
+    ) -> list[np.ndarray | None]:
+        """The numbers, float64 [n], of each group of texts, or None where they are not known.
+
+        Args:
+          asked: the ids of the texts that belong together, in their order.
+          how: all that the numbers depend on but the weights: what they are, dtype.
+
+        Raises:
+          StoreError: naming the file, when it is damaged.
+        """
+        query = 'SELECT numbers FROM numbers WHERE key = ?'
+        found: list[np.ndarray | None] = []
+        try:
+            for texts in asked:
+                row = self._db.execute(query, (self._digest(how, *texts),)).fetchone()
+                found.append(None if row is None else np.frombuffer(row[0], '<f8'))
+        except sqlite3.Error as error:
+            raise StoreError(f'cannot read {self.path}: {error}. {_advice(error)}') from error
+        return found
+
+    def put_numbers(
+        self, measured: Iterable[tuple[Sequence[Sequence[int]], np.ndarray]], how: str
+    ) -> None:
+        """Stores (texts that belong together, their numbers), all or none of them.
+
+        Raises:
+          StoreError: naming the file; what was stored before is kept.
+        """
+        rows = [
+            (self._digest(how, *texts), np.asarray(numbers, '<f8').tobytes())
+            for texts, numbers in measured
+        ]
+        self._insert('INSERT OR IGNORE INTO numbers VALUES (?, ?)', rows)
 
     def _insert(self, statement: str, rows: Sequence[tuple]) -> None:
         try:

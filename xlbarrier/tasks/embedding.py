@@ -6,17 +6,19 @@ text with random tokens in the same places. Measured at every depth.
 """
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-from xlbarrier import metrics
+from xlbarrier import metrics, multihost
 from xlbarrier.config_tasks import EmbeddingConfig
 from xlbarrier.corpus import draw, sources
 from xlbarrier.data.tokenize import PreTrainedTokenizerFast, encode_located
 from xlbarrier.scoring.embed import Passage, embed
+from xlbarrier.scoring.store import ScoreStore
 from xlbarrier.tasks.base import Row, Sheet
 from xlbarrier.tasks.files import DataError
 from xlbarrier.tasks.measured import Asked
@@ -26,6 +28,7 @@ from xlbarrier.translate import base as translate
 
 VARIANT, METHOD = 'mixing', 'mean_hidden'
 HELD_BYTES = 512 << 20  # of vectors held at once: those of a few texts where the model is large
+TOGETHER = 16  # texts whose cosines are stored at once: a killed process loses these
 SCHEMA = pa.schema(
     [
         ('id', pa.string()),
@@ -59,42 +62,30 @@ class Embedding:
         made = [passages(text, asked.tokenizer, self.config, vocabulary) for text in self._texts]
         config = asked.decoder.config
         of_text = 12 * len(made[0]) * (config.num_layers + 1) * config.d_model  # bytes
-        group = max(1, HELD_BYTES // of_text)
+        group = min(TOGETHER, max(1, HELD_BYTES // of_text))
         rows: dict[str, list[Row]] = {}
         for first in range(0, len(made), group):
-            some = made[first : first + group]
-            vectors = embed(
-                asked.decoder,
-                [passage for found in some for three in found.values() for passage in three],
-                mesh=asked.mesh,
-                rows_per_device=asked.score.rows_per_device,
-                what=f'{asked.name}: embedding texts from {first + 1} on',
-            )
-            threes = iter(vectors.reshape(-1, 3, *vectors.shape[1:]))
+            some, last = made[first : first + group], min(first + group, len(made))
+            threes = [three for found in some for three in found.values()]
+            what = f'{asked.name}: embedding texts {first + 1} to {last} of {len(made)}'
+            cosines = iter(_cosines(asked, threes, what))
             for text, found in zip(self._texts[first:], some, strict=False):
                 for language, rate in found:
-                    row = self._row(text, language, rate, *next(threes))
+                    row = self._row(text, language, rate, next(cosines))
                     rows.setdefault(language, []).append(row)
         for language, of_language in rows.items():
             asked.write(self.name, (VARIANT, language), of_language, SCHEMA)
 
-    def _row(
-        self,
-        text: 'Text',
-        language: str,
-        rate: float,
-        plain_LD: np.ndarray,
-        mixed_LD: np.ndarray,
-        control_LD: np.ndarray,
-    ) -> Row:
+    def _row(self, text: 'Text', language: str, rate: float, cosines_2L: np.ndarray) -> Row:
+        mixed_L, control_L = cosines_2L
         return {
             'id': text.id,
             'language': language,
             'rate': rate,
             'words': len(text.spans),
             'replaced': len(text.chosen(language, rate)),
-            'cosine_mixed': metrics.cosine(plain_LD, mixed_LD).tolist(),
-            'cosine_control': metrics.cosine(plain_LD, control_LD).tolist(),
+            'cosine_mixed': mixed_L.tolist(),
+            'cosine_control': control_L.tolist(),
             'text': text.text,
             'mixed': text.mixed(language, rate, self._pad(language)),
         }
@@ -310,6 +301,49 @@ def passages(
                 Passage(tuple(control), skip),
             )
     return found
+
+
+def _cosines(
+    asked: Asked, threes: Sequence[tuple[Passage, Passage, Passage]], what: str
+) -> np.ndarray:
+    """float64 [threes, 2, L + 1]: of each text with its mixed version and with its control.
+
+    All are computed unless the store holds all: so a continued run computes what an undisturbed one
+    does.
+    """
+    texts = [([p.skip for p in three], *(p.tokens for p in three)) for three in threes]
+    how = json.dumps(['cosines', asked.decoder.compute_dtype])
+    shape = (len(threes), 2, asked.decoder.config.num_layers + 1)
+    kept = _stored(asked.store, texts, how, shape)
+    if kept is not None:
+        return kept
+    flat = [passage for three in threes for passage in three]
+    rows_per_device = asked.score.rows_per_device
+    vectors = embed(
+        asked.decoder, flat, mesh=asked.mesh, rows_per_device=rows_per_device, what=what
+    )
+    plain, mixed, control = vectors.reshape(-1, 3, *vectors.shape[1:]).swapaxes(0, 1)
+    found = np.stack([metrics.cosine(plain, mixed), metrics.cosine(plain, control)], axis=1)
+    if asked.store is not None and multihost.is_lead():
+        flat_numbers = found.reshape(len(threes), -1)
+        asked.store.put_numbers(zip(texts, flat_numbers, strict=True), how)
+    return found
+
+
+def _stored(
+    store: ScoreStore | None,
+    texts: Sequence[Sequence[Sequence[int]]],
+    how: str,
+    shape: tuple[int, ...],
+) -> np.ndarray | None:
+    """All numbers where the store holds all; the lead has them, and the others a place for them."""
+    kept: list[np.ndarray | None] = [None]
+    if store is not None and multihost.is_lead():
+        kept = store.get_numbers(texts, how)
+    known = all(numbers is not None for numbers in kept)
+    if not multihost.broadcast(np.array([known], np.int32)).all():
+        return None
+    return np.array(kept).reshape(shape) if multihost.is_lead() else np.zeros(shape)
 
 
 def ordinary_tokens(tokenizer: PreTrainedTokenizerFast) -> np.ndarray:
