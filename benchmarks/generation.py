@@ -1,11 +1,12 @@
 """Greedy decoding with SmolLM2-135M, float32: this project's against transformers + torch.
 
-    python benchmarks/generation.py [--rounds=3] [--prompts=16] [--new_tokens=32]
+    python benchmarks/generation.py [--rounds=3] [--prompts=16] [--new_tokens=32] [--shots=0]
 
-The same prompts (cities, in eight wordings) for both, in one run, each in a process of its own, in
-turn: ours by `scoring.generate`, torch by `generate` of transformers in left-padded batches of
-eight, sorted by length. Neither stops early. Printed: tokens written a second of each round, ours
-over torch's, compile time apart, the share of texts that are equal, versions, machine.
+The same prompts (cities in four wordings, behind as many demonstrations as are asked for) for both,
+in one run, each in a process of its own, in turn: ours by `scoring.generate`, torch by `generate`
+of transformers in left-padded batches of eight, sorted by length. Neither stops early. Printed:
+tokens written a second of each round, ours over torch's, compile time apart, the share of texts
+that are equal, versions, machine.
 """
 
 import argparse
@@ -30,6 +31,16 @@ WORDINGS = (
     'Question: Tell me what {} is known for, and who lives there.\nAnswer:',
     'Translate into French: I have never been to {}, but I would like to go there.\nFrench:',
 )
+SHOWN = (
+    ('London', 'England', 'Thames'), ('Rome', 'Italy', 'Tiber'), ('Vienna', 'Austria', 'Danube'),
+    ('Prague', 'Czechia', 'Vltava'), ('Warsaw', 'Poland', 'Vistula'), ('Baghdad', 'Iraq', 'Tigris'),
+    ('Seoul', 'Korea', 'Han'), ('Berlin', 'Germany', 'Spree'), ('Lisbon', 'Portugal', 'Tagus'),
+    ('Dublin', 'Ireland', 'Liffey'), ('Florence', 'Italy', 'Arno'), ('Bremen', 'Germany', 'Weser'),
+)  # fmt: skip
+SHOT = (
+    'Question: In which country is {0}, and which river flows through it?\n'
+    'Answer: {0} is in {1}, and the river that flows through it is the {2}.\n\n'
+)
 
 
 def main() -> None:
@@ -37,6 +48,7 @@ def main() -> None:
     parser.add_argument('--rounds', type=int, default=3)
     parser.add_argument('--prompts', type=int, default=16)
     parser.add_argument('--new_tokens', type=int, default=32)
+    parser.add_argument('--shots', type=int, default=0, choices=range(len(SHOWN) + 1))
     parser.add_argument('--worker', choices=('prepare', 'ours', 'torch'))
     parser.add_argument('--folder', type=pathlib.Path)
     args = parser.parse_args()
@@ -50,7 +62,8 @@ def main() -> None:
 
 
 def run(args: argparse.Namespace, worker: str) -> None:
-    options = [f'--{name}={getattr(args, name)}' for name in ('prompts', 'new_tokens', 'folder')]
+    names = ('prompts', 'new_tokens', 'shots', 'folder')
+    options = [f'--{name}={getattr(args, name)}' for name in names]
     subprocess.run([sys.executable, __file__, f'--worker={worker}', *options], check=True)
 
 
@@ -63,7 +76,8 @@ def prepare(args: argparse.Namespace) -> None:
     path = source.resolve(SOURCE)
     tokenizer = load_tokenizer(path)
     load.export_hf(load.load_decoder(path, make_mesh()), args.folder / 'model', tokenizer=tokenizer)
-    texts = [wording.format(city) for city in CITIES for wording in WORDINGS]
+    shown = ''.join(SHOT.format(*three) for three in SHOWN[: args.shots])
+    texts = [shown + wording.format(city) for city in CITIES for wording in WORDINGS]
     asked = texts * -(-args.prompts // len(texts))
     ids = [tokenizer(text)['input_ids'] for text in asked[: args.prompts]]
     (args.folder / 'prompts.json').write_text(json.dumps(ids))
@@ -142,7 +156,8 @@ def compare(args: argparse.Namespace) -> None:
     print(f'ours over torch: median {statistics.median(ratios):.2f}, all {ratios}')
     print(f'compiled in {found["ours"]["first"] - found["ours"]["second"]:.1f} s')
     print(
-        f'equal texts: {same} of {args.prompts}, {args.new_tokens} tokens each, batches of {BATCH}'
+        f'equal texts: {same} of {args.prompts}, {args.new_tokens} tokens each, {args.shots} shots,'
+        f' batches of {BATCH}'
     )
     print(', '.join(f'{package} {metadata.version(package)}' for package in PACKAGES))
     print(f'{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}')

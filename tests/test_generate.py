@@ -10,8 +10,10 @@ from tests import torch_families
 from tests.family_parity import one
 from xlbarrier import mesh as mesh_lib
 from xlbarrier.models import load
+from xlbarrier.scoring import batches
 from xlbarrier.scoring import generate as generate_lib
-from xlbarrier.scoring.generate import Ends, generate, plan
+from xlbarrier.scoring.batches import Planner
+from xlbarrier.scoring.generate import Ends, generate
 from xlbarrier.scoring.store import ScoreStore
 
 # One of each kind of block: pre-norm, learned places, ALiBi, parallel, windows, post-norms, caps.
@@ -151,15 +153,89 @@ def test_what_is_stored_is_not_written_again(folders, words, tmp_path, monkeypat
         assert store.get_generated(asked, 'x') == [None] * 4
 
 
+@pytest.fixture
+def cheap(monkeypatch):
+    """What prompts begin with is read by itself however short it is."""
+    monkeypatch.setattr(batches, 'BEGINNING', -10_000)
+
+
+def begun(*groups):
+    """Prompts of several beginnings: (tokens that are shared, lengths of what follows)."""
+    made = []
+    for seed, (count, lengths) in enumerate(groups):
+        (start,) = prompts((count,), seed=100 + seed)
+        made += [start + rest for rest in prompts(lengths, seed=seed)]
+    return made
+
+
+@pytest.mark.parametrize(
+    'name', [*CASES, *(pytest.param(name, marks=pytest.mark.slow) for name in MORE)]
+)
+def test_a_shared_beginning_changes_no_token(folders, words, cheap, name):
+    asked = begun((34, (3, 9, 1, 5)), (33, (4, 2)), (0, (8, 30)))
+    decoder = load.load_decoder(folders(name), one())
+    planned = Planner(sorted(asked, key=len, reverse=True), decoder.config).plan()
+    assert [(b.shared, len(b.numbers)) for b in planned] == [(32, 4), (32, 2), (0, 2)]
+    ours = generate(decoder, words, asked, Ends(NEW), mesh=one())
+    model = torch_families.read(folders(name))
+    room = [min(NEW, decoder.config.max_positions - len(prompt)) for prompt in asked]
+    wanted = [theirs(model, prompt, new) for prompt, new in zip(asked, room, strict=True)]
+    assert [answer.tokens for answer in ours] == wanted
+
+
+@pytest.mark.parametrize(('name', 'sizes'), [('llama', (2, 2, 2)), ('gemma2', (2, 4, 1))])
+def test_a_shared_beginning_on_meshes(folders, words, cheap, name, sizes):
+    asked = begun((34, range(1, 12)), (40, (4, 2, 7)))
+    mesh = mesh_lib.make_mesh(*sizes)
+    split = load.load_decoder(folders(name), mesh)
+    found = generate(split, words, asked, Ends(9), mesh=mesh, rows_per_device=1)
+    whole = load.load_decoder(folders(name), one())
+    each = [generate(whole, words, [prompt], Ends(9), mesh=one())[0] for prompt in asked]
+    assert found == each
+
+
+def shapes(folders, **fields):
+    return load.read_config(folders('llama')).replace(max_positions=100_000, **fields)
+
+
 def test_shapes_are_few_and_rows_fewer_where_prompts_are_long(folders):
-    c = load.read_config(folders('llama')).replace(max_positions=100_000)
-    lengths = sorted(range(1, 1000), reverse=True)
-    batches = plan(lengths, c, shards=2, rows_per_device=8)
-    assert sorted(n for b in batches for n in b.numbers) == list(range(999))
-    assert len({(b.rows, b.length) for b in batches}) <= 11
-    assert all(b.length >= lengths[b.numbers[0]] for b in batches)
-    assert [(b.rows, len(b.numbers)) for b in plan([16_000] * 9, c)] == [(1, 1)] * 9
-    assert [b.rows for b in plan([10, 9, 8], c)] == [4]
+    c = shapes(folders)
+    asked = prompts(range(999, 0, -1))
+    planned = Planner(asked, c, shards=2, rows_per_device=8).plan()
+    assert sorted(n for b in planned for n in b.numbers) == list(range(999))
+    assert len({(b.rows, b.length) for b in planned}) <= 11
+    assert all(b.length >= len(asked[b.numbers[0]]) and not b.shared for b in planned)
+    long = Planner(prompts([16_000] * 9), c).plan()
+    assert [(b.rows, len(b.numbers)) for b in long] == [(1, 1)] * 9
+    assert [b.rows for b in Planner(prompts([10, 9, 8]), c).plan()] == [4]
+
+
+def test_beginnings_are_shared_where_that_saves_reading(folders):
+    c = shapes(folders)
+
+    def planned(asked):
+        asked = sorted(asked, key=lambda ids: (-len(ids), ids))
+        found = Planner(asked, c).plan()
+        assert sorted(n for b in found for n in b.numbers) == list(range(len(asked)))
+        for b in found:
+            assert len({asked[n][: b.shared] for n in b.numbers}) == 1
+            lengths = [len(asked[n]) - b.shared for n in b.numbers]
+            assert min(lengths) >= 1 and max(lengths) <= b.length
+        return sorted({(b.shared, sum(len(a.numbers) for a in found if a.shared == b.shared))
+                       for b in found})  # fmt: skip
+
+    # Demonstrations of two languages and prompts without any.
+    few = begun((700, [20] * 24), (300, [25] * 24), (0, [30] * 8))
+    assert planned(few) == [(0, 8), (256, 24), (512, 24)]
+    # Two are not worth a compilation, nor is a short beginning.
+    assert planned(begun((300, [20] * 2), (30, [290] * 9))) == [(0, 11)]
+    # An instruction that all begin with, before the demonstrations of each language.
+    (instruction,) = prompts((200,), seed=7)
+    nested = [instruction + p for p in begun((600, [20] * 16), (600, [20] * 16), (0, [20] * 16))]
+    assert planned(nested) == [(192, 16), (768, 32)]
+    assert (
+        planned([prompts((500,))[0][:n] for n in range(1, 500)])[0][0] == 0
+    )  # each begins the next
 
 
 def test_what_cannot_be_continued_is_told_by_its_number(folders, words):

@@ -1,7 +1,8 @@
 """Decoding with a cache of keys and values: texts read at once, then a token at a time.
 
-Rows are padded on the left, so that all of them end in the same column of the cache and a step
-writes one column. A row's token in column i has position i - pad; columns before pad are not seen.
+The first columns are a beginning that all rows share, if any. What follows is padded on the left,
+so that all rows end in the same column of the cache and a step writes one column. A row's token in
+column i has position i in the beginning, and i - pad behind it; padding is not seen.
 """
 
 from typing import NamedTuple
@@ -18,61 +19,99 @@ from xlbarrier.models.layers import project
 CACHE = P(None, BATCH, None, 'tensor', None)
 
 
+class Beginning(NamedTuple):
+    """Keys and values of tokens with which texts begin: [L, 1, P, K, H], the same on all rows."""
+
+    keys: jax.Array
+    values: jax.Array
+
+
 class Cache(NamedTuple):
     """Keys and values of all layers.
 
     Attributes:
       keys, values: [L, B, S, K, H] in the compute dtype, as attention takes them.
-      pads: int32 [B], columns before a row's first token.
+      shared: int32, columns of the beginning.
+      pads: int32 [B], columns between the beginning and a row's first token behind it.
       filled: int32, columns written so far, the same in all rows.
     """
 
     keys: jax.Array
     values: jax.Array
+    shared: jax.Array
     pads: jax.Array
     filled: jax.Array
 
 
+def begin(decoder: Decoder, tokens_BP: jax.Array) -> Beginning:
+    """Reads what texts begin with.
+
+    Args:
+      decoder: on an explicit mesh, the current one.
+      tokens_BP: int32 [B, P], the same row on each shard of the batch.
+    """
+    none_B = jnp.zeros_like(tokens_BP[:, 0])
+    _, cache = read(decoder, tokens_BP, none_B, tokens_BP.shape[1])
+    whole = P(None, None, None, 'tensor', None)
+    return Beginning(*(jax.reshard(x, whole)[:, :1] for x in (cache.keys, cache.values)))
+
+
 def read(
-    decoder: Decoder, tokens_BT: jax.Array, pads_B: jax.Array, columns: int
+    decoder: Decoder,
+    tokens_BT: jax.Array,
+    pads_B: jax.Array,
+    columns: int,
+    begun: Beginning | None = None,
 ) -> tuple[jax.Array, Cache]:
     """Reads texts.
 
     Args:
       decoder: on an explicit mesh, the current one.
-      tokens_BT: int32 [B, T], each row's text at its right end.
+      tokens_BT: int32 [B, T], each row's text behind the beginning, at the right end.
       pads_B: int32 [B], how many tokens before it are padding; less than T.
-      columns: S of the cache, at least T.
+      columns: S of the cache, at least P + T.
+      begun: of the P tokens with which all texts begin; None: P is 0.
 
     Returns:
       The last hidden state of each row, [B, D], after the final norm, and the cache.
     """
-    c, length = decoder.config, tokens_BT.shape[1]
+    c, (rows, length) = decoder.config, tokens_BT.shape
+    shared = begun.keys.shape[2] if begun else 0
     place_T = jnp.arange(length, dtype=jnp.int32)
-    positions_BT = jnp.maximum(place_T - pads_B[:, None], 0)
-    # Padding sees itself alone, and nothing sees it.
+    positions_BT = shared + jnp.maximum(place_T - pads_B[:, None], 0)
+    # Padding sees the beginning and itself, and nothing sees it.
     until_BT = jnp.where(place_T < pads_B[:, None], place_T, length - 1)
-    views = attention.views(c, positions_BT, until_BT)
+    mask_BTS, keys_BS = attention.visible(until_BT), positions_BT
+    if begun:
+        before_BP = _on_rows(jnp.arange(shared, dtype=jnp.int32)[None], rows)
+        keys_BS = jnp.concatenate([before_BP, keys_BS], axis=1)
+        seen_BTP = _on_rows(jnp.ones((1, length, shared), bool), rows)
+        mask_BTS = jnp.concatenate([seen_BTP, mask_BTS], axis=2)
+    views = attention.views_of(c, mask_BTS, positions_BT, keys_BS)
 
     def layer(x_BTD: jax.Array, scanned: tuple) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-        weights, is_local = scanned
+        weights, is_local, before = scanned
         view = view_of(c, views, is_local)
         kept = []
 
         def attend(y_BTD: jax.Array) -> jax.Array:
             q_BTNH, k_BTKH, v_BTKH = attention.project_qkv(weights['attn'], y_BTD, view, c)
-            kept.extend((k_BTKH, v_BTKH))
-            mixed_BTNH = attention.mix(q_BTNH, k_BTKH, v_BTKH, view, c)
-            return project('o', weights['attn'], mixed_BTNH)
+            seen = (k_BTKH, v_BTKH)
+            if before:
+                pairs = zip(before, seen, strict=True)
+                seen = [jnp.concatenate([_on_rows(b, rows), x], axis=1) for b, x in pairs]
+            kept.extend(seen)
+            return project('o', weights['attn'], attention.mix(q_BTNH, *seen, view, c))
 
         x_BTD = block(c, x_BTD, weights, attend)
         return x_BTD, tuple(kept)
 
     x_BTD = decoder.embedded(tokens_BT, positions_BT)
-    x_BTD, kept = jax.lax.scan(layer, x_BTD, decoder.stacked())
-    room = ((0, 0), (0, 0), (0, columns - length), (0, 0), (0, 0))
+    x_BTD, kept = jax.lax.scan(layer, x_BTD, (*decoder.stacked(), begun))
+    room = ((0, 0), (0, 0), (0, columns - shared - length), (0, 0), (0, 0))
     keys, values = (jax.reshard(jnp.pad(x, room), CACHE) for x in kept)
-    return decoder.finished(x_BTD[:, -1:])[:, 0], Cache(keys, values, pads_B, jnp.int32(length))
+    counts = jnp.int32(shared), pads_B, jnp.int32(shared + length)
+    return decoder.finished(x_BTD[:, -1:])[:, 0], Cache(keys, values, *counts)
 
 
 def step(decoder: Decoder, cache: Cache, tokens_B: jax.Array) -> tuple[jax.Array, Cache]:
@@ -89,8 +128,9 @@ def step(decoder: Decoder, cache: Cache, tokens_B: jax.Array) -> tuple[jax.Array
     c = decoder.config
     place_S = jnp.arange(cache.keys.shape[2], dtype=jnp.int32)
     positions_B1 = (cache.filled - cache.pads)[:, None]
-    keys_BS = place_S - cache.pads[:, None]
-    mask_B1S = ((keys_BS >= 0) & (place_S <= cache.filled))[:, None]
+    begun_S = place_S < cache.shared
+    keys_BS = place_S - jnp.where(begun_S, 0, cache.pads[:, None])
+    mask_B1S = ((begun_S | (keys_BS >= cache.shared)) & (place_S <= cache.filled))[:, None]
     views = attention.views_of(c, mask_B1S, positions_B1, keys_BS)
 
     def layer(carried: tuple, scanned: tuple) -> tuple[tuple, None]:
@@ -122,5 +162,12 @@ def step(decoder: Decoder, cache: Cache, tokens_B: jax.Array) -> tuple[jax.Array
     (x_B1D, keys, values), _ = jax.lax.scan(layer, (x_B1D, cache.keys, cache.values), layers)
     return (
         decoder.finished(x_B1D)[:, 0],
-        Cache(keys, values, cache.pads, cache.filled + 1),
+        Cache(keys, values, cache.shared, cache.pads, cache.filled + 1),
     )
+
+
+def _on_rows(x_1: jax.Array, rows: int) -> jax.Array:
+    """What all rows share, [1, ...], as [B, ...]."""
+    spec = jax.typeof(x_1).sharding.spec
+    shape = (rows, *x_1.shape[1:])
+    return jnp.broadcast_to(x_1, shape, out_sharding=P(BATCH, *spec[1:]))

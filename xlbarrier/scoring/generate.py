@@ -1,7 +1,8 @@
 """Greedy decoding: what a model writes after a prompt, the likeliest token at each place.
 
 There is no sampling: a benchmark's answer must not depend on a draw. Prompts are read and continued
-in batches of few shapes with a cache of keys and values (`models.cached`).
+in batches of few shapes with a cache of keys and values (`models.cached`); what many of them begin
+with, demonstrations for example, is read once (`batches`).
 """
 
 import functools
@@ -25,11 +26,10 @@ from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.models.reading import Reading
 from xlbarrier.progress import Progress
+from xlbarrier.scoring.batches import Batch, Planner, columns
 from xlbarrier.scoring.store import ScoreStore
 
-BUCKET = 32  # shortest row that is read
 STEPS = 16  # tokens between two looks at the texts
-SCORES_BYTES = 1 << 30  # of attention scores of one layer on a device, while prompts are read
 # How chat models of the families end a turn, besides their end-of-text token.
 TURN_ENDS = ('<|im_end|>', '<|eot_id|>', '<end_of_turn>', '<|end|>', '<|END_OF_TURN_TOKEN|>')
 
@@ -60,21 +60,6 @@ class Generated:
     tokens: tuple[int, ...]
     text: str
     reason: str
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Prompts that are read and continued together.
-
-    Attributes:
-      numbers: of the prompts.
-      rows: B, at least as many.
-      length: T, of the longest prompt rounded up to a bucket.
-    """
-
-    numbers: tuple[int, ...]
-    rows: int
-    length: int
 
 
 def generate(
@@ -113,33 +98,35 @@ def generate(
         _check(prompt, number, decoder.config)
     eos = end_ids(decoder.config, tokenizer)
     unique = sorted({tuple(map(int, p)) for p in prompts}, key=lambda ids: (-len(ids), ids))
-    batches = plan(
-        [len(ids) for ids in unique],
-        decoder.config,
-        shards=mesh.shape['data'] * mesh.shape['fsdp'],
+    shards = mesh.shape['data'] * mesh.shape['fsdp']
+    batches = Planner(
+        *(unique, decoder.config),
+        shards=shards,
         tensor=mesh.shape['tensor'],
         rows_per_device=rows_per_device,
-    )
+    ).plan()
     how = json.dumps(['generate', decoder.compute_dtype, ends.tokens, ends.strings, eos])
     found = _stored(store, unique, how, ends.tokens)
     todo = [batch for batch in batches if any(found[n] is None for n in batch.numbers)]
-    shapes = sorted({(b.rows, b.length, _columns(b.length, ends.tokens)) for b in batches})
+    shapes = sorted({_shape(batch, ends) for batch in batches})
     largest = max((_cache_bytes(decoder, batch, ends.tokens) for batch in batches), default=0)
     logging.info(
         '%s: %d prompts, %d distinct, %d batches (%d stored),'
-        ' %d shapes (B, T, S) %s, cache %.2f GB',
+        ' %d shapes (B, P, T, S) %s, cache %.2f GB',
         *(what, len(prompts), len(unique), len(batches), len(batches) - len(todo), len(shapes)),
         *(shapes, largest / 1e9),
     )
     with Progress(what, unit='prompts') as progress, jax.set_mesh(mesh):
         progress.begin(len(unique), earlier=sum(tokens is not None for tokens in found))
         began, written, seen = time.monotonic(), 0, set()
+        beginnings = _Beginnings(decoder, shards, mesh)
         for batch in todo:
-            note = '' if (batch.rows, batch.length) in seen else 'compiling '
-            seen.add((batch.rows, batch.length))
-            progress.update(0, f'{note}prompts of up to {batch.length} tokens')
+            note = '' if _shape(batch, ends) in seen else 'compiling '
+            seen.add(_shape(batch, ends))
+            progress.update(0, f'{note}prompts of up to {batch.shared + batch.length} tokens')
             ids = [unique[n] for n in batch.numbers]
-            answers = _continued(decoder, tokenizer, ids, batch, ends, eos, mesh)
+            begun = beginnings.read(ids[0][: batch.shared])
+            answers = _continued(decoder, tokenizer, ids, batch, begun, ends, eos, mesh)
             fresh = [
                 (n, tokens)
                 for n, tokens in zip(batch.numbers, answers, strict=True)
@@ -159,36 +146,6 @@ def generate(
     return [by_prompt[tuple(map(int, prompt))] for prompt in prompts]
 
 
-def plan(
-    lengths: Sequence[int],
-    c: DecoderConfig,
-    *,
-    shards: int = 1,
-    tensor: int = 1,
-    rows_per_device: int = 8,
-) -> list[Batch]:
-    """Batches of prompts of like lengths; a pure function of its arguments.
-
-    Args:
-      lengths: of the prompts, the longest first.
-      c: the model's shapes.
-      shards, tensor: devices that share the rows, and the heads.
-      rows_per_device: at most.
-    """
-    batches, start = [], 0
-    wanted = min(rows_per_device, _power(-(-len(lengths) // shards)))
-    while start < len(lengths):
-        length = min(_bucket(lengths[start]), c.max_positions)
-        each = 4 * (c.num_heads // tensor) * length * length
-        rows = wanted
-        while rows > 1 and rows * each > SCORES_BYTES:
-            rows = -(-rows // 2)
-        numbers = tuple(range(start, min(start + rows * shards, len(lengths))))
-        batches.append(Batch(numbers, rows * shards, length))
-        start += len(numbers)
-    return batches
-
-
 def end_ids(c: DecoderConfig, tokenizer: PreTrainedTokenizerFast) -> tuple[int, ...]:
     """The tokens that end a text: of the model's config, the tokenizer, and chat turns."""
     raw = json.loads(c.extra).get('eos_token_id') if c.extra else None
@@ -203,6 +160,7 @@ def _continued(
     tokenizer: PreTrainedTokenizerFast,
     prompts: Sequence[tuple[int, ...]],
     batch: Batch,
+    begun: cached.Beginning | None,
     ends: Ends,
     eos: tuple[int, ...],
     mesh: jax.sharding.Mesh,
@@ -212,11 +170,10 @@ def _continued(
     pads = np.full(batch.rows, batch.length - 1, np.int32)  # a row without a prompt: one token
     done = np.ones(batch.rows, bool)
     for row, ids in enumerate(prompts):
-        tokens[row, batch.length - len(ids) :] = ids
-        pads[row], done[row] = batch.length - len(ids), False
+        pads[row], done[row] = batch.shared + batch.length - len(ids), False
+        tokens[row, pads[row] :] = ids[batch.shared :]
     laid = mesh_lib.put_batch({'tokens': tokens, 'pads': pads}, mesh)
-    columns = _columns(batch.length, ends.tokens)
-    last_B, cache = _read(decoder, laid['tokens'], laid['pads'], columns)
+    last_B, cache = _read(decoder, laid['tokens'], laid['pads'], begun, columns(batch, ends.tokens))
     eos_E = np.array(eos or (-1,), np.int32)
     room = [decoder.config.max_positions - len(ids) for ids in prompts]
     written = np.asarray(last_B.addressable_data(0))[:, None]
@@ -279,11 +236,38 @@ def _stop(text: str, ends: Ends) -> int | None:
     return min(places, default=None)
 
 
-@functools.partial(Reading, static_argnums=(3,))
+class _Beginnings:
+    """Reads what prompts begin with; the last one is kept, as batches of one follow each other."""
+
+    def __init__(self, decoder: Decoder, shards: int, mesh: jax.sharding.Mesh):
+        self._decoder, self._shards, self._mesh = decoder, shards, mesh
+        self._ids: tuple[int, ...] = ()
+        self._kept: cached.Beginning | None = None
+
+    def read(self, ids: tuple[int, ...]) -> cached.Beginning | None:
+        """What attention needs of these tokens; None of none."""
+        if ids != self._ids:
+            self._kept = None  # before the next: two need not be held
+            tokens = np.tile(np.array(ids, np.int32), (self._shards, 1))
+            laid = mesh_lib.put_batch({'tokens': tokens}, self._mesh)
+            self._ids, self._kept = ids, _begin(self._decoder, laid['tokens']) if ids else None
+        return self._kept
+
+
+@Reading
+def _begin(decoder: Decoder, tokens_BP: jax.Array) -> cached.Beginning:
+    return cached.begin(decoder, tokens_BP)
+
+
+@functools.partial(Reading, static_argnums=(4,))
 def _read(
-    decoder: Decoder, tokens_BT: jax.Array, pads_B: jax.Array, columns: int
+    decoder: Decoder,
+    tokens_BT: jax.Array,
+    pads_B: jax.Array,
+    begun: cached.Beginning | None,
+    columns: int,
 ) -> tuple[jax.Array, cached.Cache]:
-    hidden_BD, cache = cached.read(decoder, tokens_BT, pads_B, columns)
+    hidden_BD, cache = cached.read(decoder, tokens_BT, pads_B, columns, begun)
     return jax.reshard(_likeliest(decoder, hidden_BD), P()), cache
 
 
@@ -338,23 +322,9 @@ def _check(prompt: Sequence[int], number: int, c: DecoderConfig) -> None:
         )
 
 
-def _bucket(length: int) -> int:
-    """32, 48, 64, 96, 128 ...: at most half of a row is padding."""
-    size = BUCKET
-    while size < length:
-        if size * 3 // 2 >= length:
-            return size * 3 // 2
-        size *= 2
-    return size
-
-
-def _power(count: int) -> int:
-    return 1 << max(0, count - 1).bit_length()
-
-
-def _columns(length: int, new: int) -> int:
-    """Of the cache; the last token is never read."""
-    return -(-(length + new - 1) // BUCKET) * BUCKET
+def _shape(batch: Batch, ends: Ends) -> tuple[int, ...]:
+    """What decides whether something is compiled for a batch."""
+    return batch.rows, batch.shared, batch.length, columns(batch, ends.tokens)
 
 
 def _cache_bytes(decoder: Decoder, batch: Batch, new: int) -> int:
@@ -362,7 +332,7 @@ def _cache_bytes(decoder: Decoder, batch: Batch, new: int) -> int:
     each = (
         2 * c.num_layers * c.num_kv_heads * c.head_dim * jnp.dtype(decoder.compute_dtype).itemsize
     )
-    return batch.rows * _columns(batch.length, new) * each
+    return batch.rows * columns(batch, new) * each
 
 
 def _stored(
