@@ -1,12 +1,17 @@
 """Runs as two real processes of four fake devices each: the same numbers as one process has."""
 
+import ast
 import json
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 
+import pyarrow.parquet as pq
 import pytest
 
 from tests.test_study import ROOT, command, outcome, start
@@ -27,7 +32,12 @@ def free_port():
 
 
 def both(model, workdir, *flags):
-    """The two processes, started."""
+    """The two processes of the quickstart's config, started."""
+    return started(command(model, workdir, *FLAGS, *flags))
+
+
+def started(words):
+    """Two processes of one command."""
     shared = {
         'JAX_NUM_CPU_DEVICES': '4',
         'COORDINATOR_ADDRESS': f'localhost:{free_port()}',
@@ -35,7 +45,7 @@ def both(model, workdir, *flags):
     }
     return [
         subprocess.Popen(
-            command(model, workdir, *FLAGS, *flags),
+            words,
             cwd=ROOT,
             env=os.environ | shared | {'PROCESS_ID': str(number)},
             stdout=subprocess.DEVNULL,
@@ -92,6 +102,72 @@ def test_two_processes_run_a_study_as_one_also_when_one_is_told_to_stop(tiny_lla
         for row, row_b in zip(a[name], b[name], strict=True):
             assert row['id'] == row_b['id']
             assert row['scores'] == pytest.approx(row_b['scores'], abs=1e-3)
+
+
+CONFIG = """
+from ml_collections import ConfigDict
+
+
+def get_config():
+    return ConfigDict({{
+        'mode': 'eval',
+        'model': {{'source': {model!r}}},
+        'mesh': {{'data': 2, 'fsdp': 4}},
+        'score': {{'generate_rows': 4, 'rows_per_device': 2}},
+        'report': {{'bootstrap_draws': 100}},
+        'tasks': {{
+            'translation': {{
+                'source': {place!r} + '/{{language}}.txt', 'languages': ('de',), 'shots': 12,
+                'new_tokens': 8,
+            }},
+            'embedding': {{
+                'source': 'text:' + {place!r} + '/texts.txt', 'languages': ('de',), 'texts': 20,
+                'words': 6, 'rates': (0.2, 0.5),
+                'translator': {{'place': {place!r} + '/{{source}}-{{target}}.tsv'}},
+            }},
+        }},
+    }})
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_write_and_embed_as_one_also_in_a_second_start(tiny_llama, tmp_path):
+    animals, deeds = ('cat', 'dog', 'horse', 'bird'), ('sleeps', 'runs', 'eats', 'sings', 'waits')
+    words = {w: f'{w[::-1]}e' for w in (*animals, *deeds, 'the', 'old', 'house', 'by')}
+    english = [f'the {a} {deed} by the {of} {b}' for a in animals for b in animals for deed in deeds
+               for of in ('old', 'house')]  # fmt: skip
+    (tmp_path / 'en.txt').write_text('\n'.join(english))
+    german = [' '.join(words[w] for w in line.split()) for line in english]
+    (tmp_path / 'de.txt').write_text('\n'.join(german))
+    (tmp_path / 'texts.txt').write_text('\n\n'.join(english))
+    (tmp_path / 'en-de.tsv').write_text(''.join(f'{a}\t{b}\n' for a, b in words.items()))
+    file = tmp_path / 'config.py'
+    file.write_text(CONFIG.format(model=str(tiny_llama), place=str(tmp_path)))
+
+    def of(workdir):
+        return [sys.executable, '-m', 'xlbarrier.main', f'--config={file}', f'--workdir={workdir}']
+
+    one, two = tmp_path / 'one', tmp_path / 'two'
+    env = os.environ | {'JAX_NUM_CPU_DEVICES': '8'}
+    alone = subprocess.run(of(one), cwd=ROOT, env=env, capture_output=True, text=True)
+    assert alone.returncode == 0, alone.stderr[-3000:]
+    # What the sentences begin with is read once: P of its shapes is not 0.
+    shapes = re.search(r'shapes \(B, P, T, S\) (.*), cache', alone.stderr)[1]
+    assert max(shape[1] for shape in ast.literal_eval(shapes)) > 0
+    for again in (False, True):
+        if again:  # everything is in the store
+            shutil.rmtree(two / 'predictions')
+        codes, errors = ends(started(of(two)))
+        assert codes == [0, 0], errors[0][-3000:] + errors[1][-3000:]
+        assert ('(0 stored)' in errors[0]) != again
+        for path in sorted(one.rglob('*.parquet')):
+            ours, theirs = (
+                pq.read_table(folder / path.relative_to(one)).to_pylist() for folder in (one, two)
+            )
+            for row, row_b in zip(ours, theirs, strict=True):
+                for name, value in row.items():
+                    near = name.startswith('cosine')
+                    assert row_b[name] == (pytest.approx(value, abs=1e-5) if near else value)
 
 
 @pytest.mark.slow
