@@ -179,6 +179,16 @@ def test_too_many_failures_stop_the_build_and_a_mended_translator_goes_on(tmp_pa
     assert twice and all('night' in text for text in twice) and len(begun(cache)) == len(before)
 
 
+def test_what_failed_in_finished_shards_is_asked_for_again_too(tmp_path, text_file, small_pieces):
+    made, folder, cache = config(text_file, max_failed=0.01), tmp_path / 'c', tmp_path / 'x.sqlite'
+    with pytest.raises(corpus.CorpusError, match='translations failed'):
+        build(made, 'mixed', folder, cache, fails=('night',))
+    assert len(list(folder.glob('shard-*'))) > 1
+    build(made, 'mixed', folder, cache)
+    assert content(folder) == content(build(made, 'mixed', tmp_path / 'd'))
+    assert all('night' in text for (_, text), count in begun(cache).items() if count > 1)
+
+
 def test_a_language_without_a_translator_is_refused_at_the_start(tmp_path, text_file):
     made = config(text_file)
     for workers in (1, 2):

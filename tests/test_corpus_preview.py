@@ -1,5 +1,6 @@
 """The preview: units language by language, what was drawn, and the text they make."""
 
+import dataclasses
 import functools
 import re
 
@@ -51,6 +52,21 @@ def test_units_in_every_language_and_together(made, tmp_path):
     )
     # What the preview had translated is not translated again.
     assert set(begun(tmp_path / 'cache.sqlite').values()) == {1}
+
+
+def test_units_are_those_of_the_build_where_a_document_stays_in_one_language(made, tmp_path):
+    make = functools.partial(marked, tmp_path / 'cache.sqlite')
+    lines = list(preview.preview(made, 'single:de', {'de': 1.0}, 9, tmp_path, make=make, colour=0))
+    rows = build.read_rows(build.build(made, 'single:de', tmp_path / 'c', make=make))
+    built = [unit.replace('\n', ' / ') for row in rows for unit in row['units']]
+    assert [line[8:] for line in lines if line.startswith('> ')] == built
+    assert set(begun(tmp_path / 'cache.sqlite').values()) == {1}
+
+
+def test_a_language_without_a_share_needs_no_translator(made, tmp_path):
+    some = dataclasses.replace(made, languages=('en', 'de', 'pl'), shares=(0.5, 0.5, 0.0))
+    lines = show(some, tmp_path, 1)
+    assert [line[2:4] for line in lines if line[:2] in ('> ', '  ')] == ['en', 'de']
 
 
 def test_colours_one_a_language(made, tmp_path):

@@ -5,9 +5,10 @@ import random
 
 import pytest
 
-from xlbarrier.config_corpus import FilterConfig
+from xlbarrier.config_corpus import FilterConfig, TextConfig
 from xlbarrier.corpus import contamination, duplicates, filters
 from xlbarrier.corpus.documents import Document, Part, SourceError, single
+from xlbarrier.corpus.sources import open_source
 
 TEXTS = [
     'Harry Potter is a series of seven fantasy novels.',
@@ -61,6 +62,19 @@ def test_rows_take_the_listed_lines_of_an_article(tmp_path):
     assert left == [('0', ['one']), ('3', ['three'])]
 
 
+@pytest.mark.parametrize('last', ['. <unk> is here', '<unk>'])
+def test_rows_that_hold_nothing_that_is_kept_may_be_listed(tmp_path, last):
+    """Of WikiText: headings that are dropped, and lines of nothing but <unk>."""
+    text = f' = One = \n\n text\n\n = = <unk> = = \n\n more\n\n = Two = \n\n word\n {last}\n'
+    (tmp_path / 'w.tokens').write_text(text)
+    (tmp_path / 'rows').write_text('[0, 1, 2, 4, 6]')
+    source = open_source(f'wikitext:{tmp_path}/w.tokens', TextConfig(headings='drop'))
+    found, report = taken(FilterConfig(rows=f'{tmp_path}/rows'), tmp_path, source.documents())
+    kept = 1 + (last != '<unk>')
+    assert found == ['1', '5'][:kept]
+    assert (report['rows_listed'], report['rows_taken']) == (5, kept)
+
+
 def test_reading_stops_behind_the_last_row(tmp_path):
     path = tmp_path / 'rows'
     path.write_text('[1]')
@@ -79,7 +93,7 @@ def test_reading_stops_behind_the_last_row(tmp_path):
         ('[]', 'holds no row numbers'),
         ('', 'holds no row numbers'),
         ('{"a": [1], "b": [2]}', 'holds no row numbers'),
-        ('[1, 99]', 'lists 2 rows, the last is 99; the source has 1 of them'),
+        ('[1, 99]', 'lists 2 rows, the last is 99; the source has 5 rows'),
     ],
 )
 def test_bad_rows(tmp_path, content, message):
@@ -94,6 +108,20 @@ def test_bad_rows(tmp_path, content, message):
 def test_keywords_are_whole_words_in_any_case(tmp_path):
     found, report = taken(FilterConfig(keywords=('potter', 'the sea')), tmp_path)
     assert found == ['0', '1', '2'] and report['documents_left_out'] == {'keywords': 2}
+
+
+@pytest.mark.parametrize(
+    ('language', 'keyword', 'with_it', 'without'),
+    [
+        ('zh', '哈利', '我喜欢哈利波特。', '我喜欢你。'),
+        ('th', 'ตลาด', 'ฉันไปตลาดน้ำ', 'ฉันไปวัด'),
+        ('hi', 'राम', 'वहाँ राम था।', 'रामायण और रामा की बात।'),
+        ('ar', 'كتاب', 'هذا كتاب.', 'هذه كتابة.'),
+    ],
+)
+def test_keywords_in_every_script(tmp_path, language, keyword, with_it, without):
+    docs = documents([with_it, without])
+    assert taken(FilterConfig(keywords=(keyword,)), tmp_path, docs, language=language)[0] == ['0']
 
 
 def test_length_in_words(tmp_path):

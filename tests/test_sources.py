@@ -61,6 +61,20 @@ def test_parquet(tmp_path):
         sources.open_source(spec, TextConfig(field='body'))
 
 
+@pytest.mark.parametrize(
+    'kind', [pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())], ids=str
+)
+def test_every_kind_of_text_column_of_parquet(tmp_path, kind):
+    pq.write_table(pa.table({'text': pa.array(TEXTS).cast(kind)}), tmp_path / 'a.parquet')
+    assert read(f'parquet:{tmp_path}/a.parquet') == [[text] for text in KEPT]
+
+
+def test_a_name_with_the_signs_of_a_glob(tmp_path):
+    (tmp_path / 'a[1].txt').write_text('one')
+    (tmp_path / 'a1.txt').write_text('other')
+    assert read(f'text:{tmp_path}/a[1].txt') == [['one']]
+
+
 def test_plain_text_as_lines_paragraphs_and_files(tmp_path):
     (tmp_path / 'a.txt').write_text('\ufeffone\ntwo\n \n\nthree', encoding='utf-8')
     (tmp_path / 'b.txt').write_text('four\r\n', encoding='utf-8')

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -90,6 +91,20 @@ def test_failures_are_not_kept(tmp_path):
         assert (mended.misses, mended.failed, mended.hits) == (1, 0, 1)
 
 
+def test_a_blank_translation_has_failed_and_is_asked_for_again(tmp_path):
+    path, answers = tmp_path / 'c.sqlite', ['', ' \n', 'Haus']
+
+    class Blank(Stopping):
+        def translate(self, texts, source, target):
+            return [answers.pop(0) for _ in texts]
+
+    for wanted in (Failed, Failed, str, str):  # the last is found
+        with CachedTranslator(Blank(), path) as cached:
+            (answer,) = cached.translate(['house'], 'en', 'de')
+            assert isinstance(answer, wanted)
+    assert answer == 'Haus' and cached.hits == 1 and not answers
+
+
 def test_a_translator_that_stops_gives_up_its_claims_and_keeps_what_it_made(tmp_path):
     path = tmp_path / 'c.sqlite'
     with CachedTranslator(Stopping(), path, batch=2) as cached:
@@ -107,6 +122,20 @@ def test_two_processes_at_once_translate_nothing_twice(tmp_path):
     counts = begun(path)
     assert len(counts) == len(TEXTS) and set(counts.values()) == {1}
     assert not list(tmp_path.glob('*.owner'))
+
+
+def test_processes_that_make_the_file_at_once_wait_for_each_other(tmp_path):
+    """Another holds the new file's lock: SQLite refuses WAL mode then without waiting."""
+    path = tmp_path / 'c.sqlite'
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute('BEGIN IMMEDIATE')
+    other.execute('PRAGMA user_version = 0')
+    letting_go = threading.Timer(0.3, other.execute, ['ROLLBACK'])
+    letting_go.start()
+    with marked(path) as cached:
+        assert cached.translate(['a'], 'en', 'de') == ['de(a)']
+    letting_go.join()
+    other.close()
 
 
 def test_sigkill_loses_the_batch_at_work_and_nobody_waits_for_the_dead(tmp_path):

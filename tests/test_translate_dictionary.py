@@ -70,6 +70,14 @@ def test_other_languages_as_source(tmp_path, source, words, text, wanted):
     assert made(tmp_path, words, source, 'en').translate([text], source, 'en') == [wanted]
 
 
+def test_the_turkish_i_in_capitals_and_in_small_letters(tmp_path):
+    turkish = made(tmp_path, {'ışık': 'light', 'iyi': 'good'}, 'tr', 'en')
+    assert turkish.translate(['IŞIK Işık İYİ İyi'], 'tr', 'en') == ['LIGHT Light GOOD Good']
+    (tmp_path / 'tr-en.json').unlink()
+    english = made(tmp_path, {'good': 'iyi', 'light': 'ışık'}, 'en', 'tr')
+    assert english.translate(['Good GOOD Light LIGHT'], 'en', 'tr') == ['İyi İYİ Işık IŞIK']
+
+
 def test_right_to_left_target(tmp_path):
     words = {'dog': 'كلب', 'house': 'بيت'}
     found = made(tmp_path, words, target='ar').translate(['A dog, Dogs (house).'], 'en', 'ar')

@@ -142,6 +142,7 @@ OVERLOADED = (429, '{"error": "Slowdown: too many requests"}')
         (200, '{"translatedText": ["one too few"]}'),
         (200, '{"translatedText": "no list"}'),
         (200, '[]'),
+        (200, '[' * 100_000),
         'hang up',
         'silence',
         'drip',
@@ -163,6 +164,14 @@ def test_it_is_asked_again_and_then_its_texts_have_failed(server, fault):
     elif fault in ('silence', 'drip'):
         assert 'no answer within 0.4 s' in answers[0].reason
     assert translator.translate(['a'], 'en', 'de') == ['de:a']  # it goes on
+
+
+@pytest.mark.parametrize('text', ['"a\\ud800b"', '"a\\u0000b"', 'null', '["a"]'])
+def test_what_is_no_text_has_failed_alone(server, text):
+    server.faults = [(200, f'{{"translatedText": [{text}, "gut"]}}')]
+    failed, good = make(server).translate(['a', 'b'], 'en', 'de')
+    assert isinstance(failed, Failed) and 'for this text' in failed.reason and good == 'gut'
+    failed.reason.encode()
 
 
 def test_the_waits_grow(server, monkeypatch):

@@ -26,10 +26,18 @@ class Part:
 
 @dataclass(frozen=True)
 class Document:
-    """Parts that belong together; `id` is the row of the first as it was read."""
+    """Parts that belong together.
+
+    Attributes:
+      id: the row of the first as it was read.
+      parts: in order.
+      end: the row behind the last that was read for it; 0: that behind the last part's. Rows may
+        have given no part: those of WikiText that hold nothing but <unk>.
+    """
 
     id: str
     parts: tuple[Part, ...]
+    end: int = 0
 
 
 def single(text: str, row: int) -> Document:

@@ -25,12 +25,13 @@ SUFFIXES = ('.gz', '.xz', '.zst', '.zstd', '.bz2')
 
 
 def find(pattern: str) -> list[pathlib.Path]:
-    """The files of a path or glob, by name.
+    """The files of a path or glob, by name. What is a file's very name is no glob: 'a[1].txt'.
 
     Raises:
       SourceError: when there is none, or one of them is empty or cannot be read.
     """
-    names = sorted(glob.glob(os.path.expanduser(pattern), recursive=True))
+    place = os.path.expanduser(pattern)
+    names = [place] if os.path.isfile(place) else sorted(glob.glob(place, recursive=True))
     files = [pathlib.Path(name) for name in names if not os.path.isdir(name)]
     if not files:
         raise SourceError(f'{pattern}: no such file. Wanted a path, or a glob such as texts/*.txt')

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from xlbarrier.config_corpus import FilterConfig
 from xlbarrier.corpus.contamination import Decontaminator
 from xlbarrier.corpus.documents import Document, SourceError
 from xlbarrier.corpus.duplicates import Duplicates
-from xlbarrier.text import segment
+from xlbarrier.text import languages, segment
 
 
 class Filters:
@@ -39,8 +40,8 @@ class Filters:
         """
         self._config, self._language = config, language
         self._rows = read_rows(config.rows) if config.rows else None
-        self._seen_rows = 0
-        self._keywords = _any_of(config.keywords)
+        self._taken_rows = 0
+        self._keywords = _any_of(config.keywords, language)
         self._spoken = _identifier(language) if config.language else None
         self._contamination = (
             Decontaminator(questions or {}, config.decontaminate, language)
@@ -60,10 +61,12 @@ class Filters:
         Raises:
           SourceError: when the source ends before a row that is listed.
         """
-        last = max(self._rows) if self._rows else None
+        last, end = max(self._rows) if self._rows else None, 0
         for document in documents:
             if last is not None and document.parts[0].row > last:
+                end = document.parts[0].row
                 break
+            end = document.end or document.parts[-1].row + 1
             document = self._parts_of(document)
             if document.parts:
                 reason = self._reason(document)
@@ -71,17 +74,18 @@ class Filters:
                     yield document
                 else:
                     self._left_out[reason] = self._left_out.get(reason, 0) + 1
-        if self._rows is not None and self._seen_rows < len(self._rows):
+        if last is not None and end <= last:
             raise SourceError(
                 f'{self._config.rows} lists {len(self._rows)} rows, the last is {last}; the source'
-                f' has {self._seen_rows} of them: are the rows those of this text?'
+                f' has {end} rows: are the rows those of this text?'
             )
 
     def report(self) -> dict[str, Any]:
         """What was left out so far, by filter; JSON-ready."""
         found: dict[str, Any] = {}
         if self._rows is not None:
-            found['rows_listed'] = len(self._rows)
+            # Fewer are taken where a row holds nothing that is kept, as headings that are dropped.
+            found |= {'rows_listed': len(self._rows), 'rows_taken': self._taken_rows}
         found['documents_left_out'] = dict(sorted(self._left_out.items()))
         if self._contamination:
             found['contamination'] = self._contamination.report()
@@ -96,7 +100,7 @@ class Filters:
         parts = document.parts
         if self._rows is not None:
             parts = tuple(part for part in parts if part.row in self._rows)
-            self._seen_rows += len({part.row for part in parts})
+            self._taken_rows += len({part.row for part in parts})
         if self._contamination:
             parts = tuple(part for part in parts if not self._contamination.meets(part.text))
         return Document(document.id, parts)
@@ -104,7 +108,7 @@ class Filters:
     def _reason(self, document: Document) -> str | None:
         config = self._config
         text = '\n'.join(part.text for part in document.parts)
-        if self._keywords and not self._keywords.search(text):
+        if self._keywords and not self._keywords(text):
             return 'keywords'
         if config.min_words or config.max_words:
             count = segment.count_words(text, self._language)
@@ -154,11 +158,28 @@ def read_rows(path: str | os.PathLike) -> frozenset[int]:
     return frozenset(rows)
 
 
-def _any_of(keywords: Sequence[str]) -> re.Pattern | None:
-    """Any of the words or phrases, whole, in any case."""
+def _any_of(keywords: Sequence[str], language: str) -> Callable[[str], bool] | None:
+    """Whether a text has any of the words or phrases, whole, in any case.
+
+    Where words stand without spaces between them (zh, ja, th) nothing tells a whole one, and a
+    keyword is looked for anywhere.
+    """
     if not keywords:
         return None
-    return re.compile(rf'(?<!\w)(?:{"|".join(map(re.escape, keywords))})(?!\w)', re.IGNORECASE)
+    either = '|'.join(map(re.escape, sorted(keywords, key=len, reverse=True)))
+    if not languages.language(language).spaces:
+        return lambda text: bool(re.search(either, text, re.IGNORECASE))
+    whole = re.compile(rf'(?<!\w)(?:{either})(?!\w)', re.IGNORECASE)
+    # A vowel sign, as of Hindi, goes on with a word, and is none of \w.
+    return lambda text: any(
+        not _is_mark(text[match.end() : match.end() + 1])
+        and not _is_mark(text[max(match.start() - 1, 0) : match.start()])
+        for match in whole.finditer(text)
+    )
+
+
+def _is_mark(char: str) -> bool:
+    return bool(char) and unicodedata.category(char)[0] == 'M'
 
 
 def _identifier(language: str) -> Callable[[str], float]:

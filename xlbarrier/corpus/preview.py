@@ -45,8 +45,8 @@ def preview(
     Raises:
       SourceError, TranslatorError: as `from_text.build`.
     """
-    language = config.text.language
-    targets = [code for code in share if code != language]
+    language, unit = config.text.language, units.unit_of(config.unit, arm)
+    targets = [code for code, part in share.items() if part > 0 and code != language]
     lines = config.translator.kind == 'parallel'
     paint = _painter((language, *targets), colour)
     source = sources.open_source(config.source, config.text)
@@ -57,9 +57,7 @@ def preview(
             works.check(targets)
             shown = 0
             for document in filters.apply(source.documents()):
-                plan = units.plan(
-                    document, config.unit, arm, language, config.seed, share, lines=lines
-                )
+                plan = units.plan(document, unit, arm, language, config.seed, share, lines=lines)
                 part = _first(plan, count - shown)
                 yield f'{BOLD if colour else ""}document {document.id}{RESET if colour else ""}'
                 yield from _document(part, language, targets, works, paint)

@@ -172,6 +172,10 @@ class Shards:
             return
         path = self._folder / FAILURES
         run_lib.write_atomic(path, store.lines(total.failures))
+        # So that the next start asks for what failed in finished shards too.
+        for record in self._records:
+            if record['tally']['failures']:
+                (self._folder / PROGRESS / f'{record["name"]}.json').unlink(missing_ok=True)
         raise CorpusError(
             f'{len(total.failures)} of {total.asked} translations failed, more than'
             f' config.corpus.translator.max_failed = {self._max_failed} allows; the first:'

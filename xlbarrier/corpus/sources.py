@@ -197,7 +197,8 @@ def _check_parquet(path: pathlib.Path, field: str) -> None:
     if field not in schema.names:
         raise _no_field(str(path), field, schema.names)
     kind = schema.field(field).type
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+    text = kind.value_type if pa.types.is_dictionary(kind) else kind  # pandas' categories
+    if text not in (pa.string(), pa.large_string(), pa.string_view()):
         raise SourceError(f'{path}: column {field!r} is {kind}; wanted string')
 
 

@@ -71,7 +71,7 @@ def articles(
             level, title = heading(text) if apart else (0, '')
             apart = level > 0
             if (level == 1 or row == before) and parts:
-                yield Document(str(parts[0].row), tuple(parts))
+                yield Document(str(parts[0].row), tuple(parts), row)
                 parts, size = [], 0
             text = plain(title if level else text, unknown, detokenize)
             if any(map(str.isalnum, text)) and (headings or not level):
@@ -86,7 +86,7 @@ def articles(
         if row == before:
             raise SourceError(f'{path} has no line of text: remove it or leave it out')
     if parts:
-        yield Document(str(parts[0].row), tuple(parts))
+        yield Document(str(parts[0].row), tuple(parts), row)
 
 
 def heading(line: str) -> tuple[int, str]:

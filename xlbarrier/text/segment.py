@@ -30,7 +30,10 @@ _HYPHENS = frozenset('-‐‑־')
 _LINE_BREAKS = dict.fromkeys((0x0A, 0x0B, 0x0C, 0x0D, 0x85, 0x2028, 0x2029), ' ')
 # White space, then marks that open what follows.
 _OPENING = re.compile(r'(\s*)[“‘«「『（《〈【〔([{„‚¿¡]+\s*$')
+# A closing mark that French sets apart from what it closes: '« Non ! » dit-il.'
+_CLOSING = re.compile(r'[»”’›]+(?!\w)[,.;:]*\s*')
 _WORD_START = re.compile(r'\w\S*')
+_LONGEST = 256  # characters of a sentence's last word that are looked at
 # Written without a full stop: a space stands where a clause ends.
 _BY_SPACE = frozenset(('th', 'lo'))
 # '3.' is 'third' in these.
@@ -94,8 +97,17 @@ def split(text: str, unit: str, language: str) -> list[str]:
 
 def paragraphs(text: str) -> list[str]:
     """The text cut behind its blank lines."""
-    edges = [0, *(match.end() for match in _BLANK_LINE.finditer(text)), len(text)]
+    edges = [0, *(_end_of_blank(text, match) for match in _BLANK_LINE.finditer(text)), len(text)]
     return [text[a:b] for a, b in itertools.pairwise(edges) if b > a]
+
+
+def _end_of_blank(text: str, match: re.Match) -> int:
+    """Behind a blank line and the white space before the next; a mark may sit on the last of it."""
+    end = match.end()
+    around = text[end - 1 : end + 1]
+    if _MAY_JOIN.match(around, 1) and len(graphemes(around, 'en')) == 1:
+        return text.rindex('\n', 0, end) + 1
+    return end
 
 
 def words(text: str, language: str) -> list[str]:
@@ -122,6 +134,10 @@ def _sentences(text: str, language: str) -> list[str]:
     for length in map(len, SentenceBreaker(text.translate(_LINE_BREAKS), base)):
         piece, opening = _without_opening(opening + text[end : end + length], base)
         end += length
+        closing = _CLOSING.match(piece) if units else None
+        if closing:
+            units[-1] += closing[0]
+            piece = piece[closing.end() :]
         # A closing quotation mark or a row of dots alone is no sentence: it ends the one before.
         whole = units and _has_word(units[-1]) and _has_word(piece)
         if units and not (whole and _ends(units[-1], piece, base)):
@@ -153,12 +169,15 @@ def _without_opening(piece: str, base: str) -> tuple[str, str]:
 
 def _ends(sentence: str, following: str, base: str) -> bool:
     """Whether the sentence ends there, and not in an abbreviation, an initial or an ordinal."""
-    last = sentence.split()[-1:]
+    # Of the end alone: a list of initials is one sentence, however long.
+    last = sentence[-_LONGEST:].split()[-1:]
     after = _WORD_START.search(following)
     if not last or not last[0].endswith('.') or not after:
         return True
     word = last[0].lstrip('"\'“„«‘([‚»')
-    if word[:-1] in _ABBREVIATIONS.get(base, ()) or (len(word) == 2 and word[0].isupper()):
+    # As they are listed, or with a capital: 'св.' and 'Св.', but not 'm.' for 'M.'.
+    forms = {word[:-1], word[:1].lower() + word[1:-1]}
+    if forms.intersection(_ABBREVIATIONS.get(base, ())) or (len(word) == 2 and word[0].isupper()):
         return False
     if base in _ORDINAL_DOT and word[:-1].isdecimal() and len(word) <= 3:
         return False

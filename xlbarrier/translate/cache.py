@@ -152,6 +152,11 @@ class CachedTranslator:
         rows: list[tuple[int, bytes, str]] = []
         try:
             answers = self.translator.translate([texts[key] for key in keys], source, target)
+            # A blank one is none, and would be found blank for ever.
+            answers = [
+                Failed('the translation is empty') if isinstance(a, str) and not a.strip() else a
+                for a in answers
+            ]
             rows = [
                 (route, key, answer)
                 for key, answer in zip(keys, answers, strict=True)
@@ -226,10 +231,25 @@ class CachedTranslator:
             ).fetchone()[0]
         return self._routes[source, target]
 
+    def _wal_mode(self) -> str:
+        """Asks for WAL mode; the mode the file is in then.
+
+        SQLite does not wait for its timeout here where several processes make the file at once: it
+        would wait with a lock that the others want.
+        """
+        ends = time.monotonic() + BUSY
+        while True:
+            try:
+                return self._db.execute('PRAGMA journal_mode = WAL').fetchone()[0]
+            except sqlite3.OperationalError as error:
+                busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+                if not busy or time.monotonic() > ends:
+                    raise
+                time.sleep(_POLL)
+
     def _prepare(self) -> None:
         """Makes the tables of a new file; refuses one that is no cache of this version."""
-        (mode,) = self._db.execute('PRAGMA journal_mode = WAL').fetchone()
-        if mode != 'wal':
+        if self._wal_mode() != 'wal':
             raise CacheError(
                 f'{self.path} cannot be a cache of translations: its disk does not bear WAL mode'
                 ' (a network file system?); choose a local one in config.corpus.translator.cache'

@@ -34,6 +34,7 @@ _SNOWBALL = {
     if name in snowballstemmer.algorithms()
 }  # fmt: skip
 _HYPHENS = '-‐‑'
+_DOTTED_I = ('tr', 'az')
 _APOSTROPHES = "'’"
 # Scripts without spaces between words, and their punctuation.
 _DENSE = (
@@ -128,7 +129,7 @@ class DictionaryTranslator:
 
 
 # Changes with what is done to a word, so that no cache of older rules is taken for ours.
-_RULES = 'dictionary 3'
+_RULES = 'dictionary 4'
 
 
 class _Pair:
@@ -136,14 +137,14 @@ class _Pair:
 
     def __init__(self, words: Mapping[str, str], source: str, target: str, stem: bool):
         self._words = words
-        self._source = source
+        self._source, self._target = source, target
         self._dense_source = not languages.language(source).spaces
         self._dense_target = not languages.language(target).spaces
         self.counts: collections.Counter[str] = collections.Counter()
         # 'Us' is 'us' before it is 'US'.
-        self._lower = {word: words[word] for word in words if word == word.lower()}
+        self._lower = {word: words[word] for word in words if word == _lower(word, source)}
         for word, translation in words.items():
-            self._lower.setdefault(word.lower(), translation)
+            self._lower.setdefault(_lower(word, source), translation)
         # By first word, the most words that a headword with it has.
         self._phrases: dict[str, int] = {}
         for word in self._lower:
@@ -192,7 +193,7 @@ class _Pair:
         if self._dense_source:
             longest, glue = LONGEST, ''
         else:
-            longest, glue = self._phrases.get(pieces[i].lower(), 0), ' '
+            longest, glue = self._phrases.get(_lower(pieces[i], self._source), 0), ' '
         for length in range(min(longest, (len(pieces) - i) // 2), 1, -1):
             end = i + 2 * length
             if any(gap != glue for gap in pieces[i + 1 : end - 2 : 2]):
@@ -227,18 +228,18 @@ class _Pair:
         found = self._words.get(word)
         if found:
             return found
-        found = self._lower.get(word.lower())
-        return _as_written(found, word) if found else None
+        found = self._lower.get(_lower(word, self._source))
+        return _as_written(found, word, self._target) if found else None
 
     def _by_stem(self, word: str) -> str | None:
         if self._stemmer is None:
             return None
-        low = word.lower()
+        low = _lower(word, self._source)
         headwords = self._stems.get(self._stemmer.stemWord(low))
         if not headwords:
             return None
         best = min(headwords, key=lambda head: (-_common(head, low), len(head), head))
-        return _as_written(self._lower[best], word)
+        return _as_written(self._lower[best], word, self._target)
 
 
 def _gaps_and_words(text: str, source: str) -> list[str]:
@@ -257,13 +258,26 @@ def _without_possessive(word: str) -> str:
     return word.rstrip(_APOSTROPHES)
 
 
-def _as_written(translation: str, word: str) -> str:
-    """The translation in the capitals of the word."""
+def _as_written(translation: str, word: str, language: str) -> str:
+    """The translation, of a language, in the capitals of the word."""
     if len(word) > 1 and word.isupper():
-        return translation.upper()
+        return _upper(translation, language)
     if word[:1].isupper():
-        return translation[:1].upper() + translation[1:]
+        return _upper(translation[:1], language) + translation[1:]
     return translation
+
+
+def _lower(text: str, language: str) -> str:
+    """In small letters; Turkish has an i with a dot and one without, in both sizes."""
+    if language.split('-')[0] in _DOTTED_I:
+        text = text.replace('İ', 'i').replace('I', 'ı')
+    return text.lower()
+
+
+def _upper(text: str, language: str) -> str:
+    if language.split('-')[0] in _DOTTED_I:
+        text = text.replace('i', 'İ')
+    return text.upper()
 
 
 def _common(a: str, b: str) -> int:

@@ -10,6 +10,7 @@ import http.client
 import json
 import os
 import random
+import re
 import time
 import urllib.error
 import urllib.parse
@@ -198,7 +199,7 @@ class ServiceTranslator:
             raise _Again(f'{where} cannot be reached: {reason!r}') from error
         try:
             return json.loads(body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise _Again(f'{where} answered {body[:60]!r}, which is not JSON') from error
 
     def _of_status(self, error: urllib.error.HTTPError, where: str) -> Exception:
@@ -249,9 +250,14 @@ def _texts(answer: Any, count: int) -> list[str | Failed]:
         shown = json.dumps(answer, ensure_ascii=False)[:80]
         raise _Again(f'the service answered {shown}; wanted a list of {count} texts')
     return [
-        text if isinstance(text, str) else Failed(f'the service answered {text!r} for this text')
+        text if _is_text(text) else Failed(f'the service answered {text!r:.200} for this text')
         for text in found
     ]
+
+
+def _is_text(value: Any) -> bool:
+    """Whether it is a string that can be kept: JSON can hold half a surrogate pair, or a NUL."""
+    return isinstance(value, str) and not re.search('[\0\ud800-\udfff]', value)
 
 
 def _listed(answer: Any) -> list[tuple[str, list[str] | None]]:
