@@ -76,6 +76,21 @@ def test_an_adapter_of_peft_gives_pefts_logits(folders, tmp_path, name):
     assert close(merged, theirs)
 
 
+@pytest.mark.parametrize('spelled', ['model.language_model.', 'language_model.model.'])
+def test_an_adapter_of_gemma_3_with_images_is_one_of_its_text_part(folders, tmp_path, spelled):
+    """PEFT on Gemma3ForConditionalGeneration names the maps of the text part so."""
+    peft_model(folders('gemma3'), TARGETS['gemma3']).save_pretrained(tmp_path)
+    decoder = adapters.load_adapter(load.load_decoder(folders('gemma3'), one()), tmp_path)
+    wanted, file = adapter_arrays(decoder), tmp_path / 'adapter_model.safetensors'
+    tensors = load_file(file)
+    save_file({k.replace('model.layers', f'{spelled}layers'): v for k, v in tensors.items()}, file)
+    decoder = adapters.load_adapter(load.load_decoder(folders('gemma3'), one()), tmp_path)
+    got = adapter_arrays(decoder)
+    assert got.keys() == wanted.keys()
+    for name, array in wanted.items():
+        np.testing.assert_array_equal(got[name], array, err_msg=name)
+
+
 @pytest.mark.parametrize('name', list(TARGETS))
 def test_peft_loads_our_adapter_with_our_logits(folders, tmp_path, name):
     decoder = load.load_decoder(folders(name), one())

@@ -87,6 +87,19 @@ def test_logits_refuse_ids_that_are_none(model, ids, words):
         xb.logits(model, np.array(ids))
 
 
+def test_logits_refuse_more_tokens_than_learned_positions(model, monkeypatch):
+    config = model.config.replace(positions='learned', max_positions=3)
+    monkeypatch.setattr(model.decoder, 'config', config)
+    with pytest.raises(ValueError, match='rows of 4 tokens; the model has 3 positions'):
+        xb.logits(model, [[1, 2, 3, 4]])
+
+
+@pytest.mark.parametrize('changes', [{'dtype': 'foo'}, {'param_dtype': 'int8'}])
+def test_a_dtype_that_is_none_is_named(tiny_llama, changes):
+    with pytest.raises(ValueError, match='wanted one of float32, bfloat16'):
+        xb.load_model(tiny_llama, **changes)
+
+
 def test_score_names_the_pair_that_cannot_be_scored(model):
     with pytest.raises(ValueError, match='pair 1'):
         xb.score(model, [('a', ' b'), ('a', '')])

@@ -204,6 +204,10 @@ def test_the_text_part_of_gemma_3_with_images_is_read_alone(folders, tmp_path, s
         ('gemma', {'use_bidirectional_attention': True}, 'use_bidirectional_attention = True'),
         ('qwen3', {'rope_parameters': {'full_attention': {'factor': 2}}}, 'of full_attention are'),
         ('gemma3', {'rope_parameters': {'rope_theta': 5e5}}, 'of all layers alike are not'),
+        # transformers takes these fields and computes otherwise, or refuses them.
+        ('gemma3', {'attn_logit_softcapping': 20.0}, 'attn_logit_softcapping = 20.0'),
+        ('bloom', {'slow_but_exact': True}, 'slow_but_exact = True'),
+        ('phi3', {'rope_scaling': {'type': 'linear', 'factor': 2.0}}, "'linear' is not supported"),
     ],
 )
 def test_an_option_that_a_family_does_not_have_is_named(folders, name, changes, words):

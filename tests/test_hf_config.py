@@ -215,6 +215,19 @@ def test_a_field_that_is_absent_or_null_has_the_value_of_transformers(name):
     assert nulled == wanted
 
 
+def test_null_kv_heads_are_as_many_as_heads():
+    raw = LLAMA_7B | {'model_type': 'qwen2', 'num_key_value_heads': None, 'hidden_size': 512}
+    raw['num_attention_heads'] = 8
+    theirs = transformers.AutoConfig.for_model(**raw).num_key_value_heads
+    assert hf_config.from_hf(raw).num_kv_heads == theirs == 8
+
+
+def test_phi3_has_one_window_whatever_its_layer_types():
+    raw = hf_config.to_hf(_config('phi3'), 'float32') | {'sliding_window': 7}
+    raw['layer_types'] = ['full_attention'] * raw['num_hidden_layers']
+    assert all(hf_config.from_hf(raw).local)  # as transformers' Phi3Model, which never reads them
+
+
 @pytest.mark.parametrize(
     'changes, words',
     [
@@ -223,6 +236,14 @@ def test_a_field_that_is_absent_or_null_has_the_value_of_transformers(name):
         ({'vocab_size': 128.0}, 'vocab_size = 128.0; wanted a whole number'),
         ({'tie_word_embeddings': 'no'}, "tie_word_embeddings = 'no'; wanted true or false"),
         ({'rms_norm_eps': 'x'}, "rms_norm_eps = 'x'; wanted a number above 0"),
+        ({'num_key_value_heads': 3}, 'num_key_value_heads = 3 does not divide'),
+        ({'rope_theta': 'x'}, "rope_theta = 'x'; wanted a number above 0"),
+        ({'rope_parameters': {'rope_theta': None}}, 'rope_theta = None; wanted a number'),
+        ({'rope_scaling': 'linear'}, "rope_scaling = 'linear'; wanted an object"),
+        ({'rope_parameters': [1]}, r'rope_parameters = \[1\]; wanted an object'),
+        ({'rope_scaling': {'type': 'linear', 'factor': None}}, 'factor = None; wanted a number'),
+        ({'rope_scaling': {'type': 'dynamic', 'factor': 0}}, 'factor = 0; wanted a number above'),
+        ({'model_type': 'mistral', 'sliding_window': 2.5}, 'sliding_window = 2.5; wanted a whole'),
     ],
 )
 def test_a_value_of_another_kind_is_named(changes, words):

@@ -142,9 +142,10 @@ def test_shards_with_an_index(odd, tmp_path, one):
     shutil.copy(folder / names[1], folder / names[0])
     with pytest.raises(ValueError, match=rf'{names[1]}: tensor .* is also in {names[0]}'):
         load.load_decoder(folder, one)
-    (folder / 'model.safetensors.index.json').write_text('{"weight_map":')
-    with pytest.raises(ValueError, match='is no safetensors index'):
-        load.load_decoder(folder, one)
+    for text in ('{"weight_map":', '[1]', '{"weight_map": {"a": 3}}'):
+        (folder / 'model.safetensors.index.json').write_text(text)
+        with pytest.raises(ValueError, match='is no safetensors index'):
+            load.load_decoder(folder, one)
 
 
 def test_files_that_are_not_there(tied, tmp_path, one):

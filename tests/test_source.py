@@ -323,6 +323,7 @@ def test_a_folder_and_a_file_are_taken_as_they_are(tmp_path, monkeypatch):
         ((), r"'m': the folder .*m has no \*\.safetensors file; it holds: nothing"),
         (('config.json', 'a.txt'), r'it holds: a\.txt, config\.json'),
         (('pytorch_model.bin', 'config.json'), r'pickled checkpoints, which can run code'),
+        (('consolidated.00.pth', 'config.json'), r'00\.pth is also not named pytorch_model'),
         (('x.Q8_0.gguf',), r'name the GGUF file itself: .*m/x\.Q8_0\.gguf'),
         (('model.safetensors',), r'm has no config\.json'),
     ],

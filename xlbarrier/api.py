@@ -9,6 +9,7 @@ import numpy as np
 from jax.sharding import PartitionSpec as P
 
 from xlbarrier import mesh as mesh_lib
+from xlbarrier.config import DTYPES
 from xlbarrier.data import tokenize
 from xlbarrier.models import load, source
 from xlbarrier.models.config import DecoderConfig
@@ -53,8 +54,11 @@ def load_model(
       adapter: folder of a LoRA adapter in PEFT's format, merged into the weights.
 
     Raises:
-      ValueError, FileNotFoundError: naming the file or tensor that cannot be used.
+      ValueError, FileNotFoundError: naming the file or tensor that cannot be used, or the dtype.
     """
+    for name, value in (('dtype', dtype), ('param_dtype', param_dtype or dtype)):
+        if value not in DTYPES:
+            raise ValueError(f'{name} = {value!r}; wanted one of {", ".join(DTYPES)}')
     mesh = mesh or mesh_lib.make_mesh()
     path = source.resolve(str(model_source))
     decoder = load.load_decoder(
@@ -75,7 +79,8 @@ def logits(model: Model, ids_BT: Sequence[Sequence[int]] | np.ndarray) -> np.nda
       float32 [B, T, V].
 
     Raises:
-      ValueError: for ids outside the vocabulary or an array that is not [B, T].
+      ValueError: for ids outside the vocabulary, an array that is not [B, T], or rows longer than
+        a table of learned positions (GPT-2).
     """
     ids_BT = np.asarray(ids_BT)
     if ids_BT.ndim != 2 or ids_BT.shape[1] == 0 or not np.issubdtype(ids_BT.dtype, np.integer):
@@ -84,6 +89,9 @@ def logits(model: Model, ids_BT: Sequence[Sequence[int]] | np.ndarray) -> np.nda
     if ids_BT.size and not (ids_BT.min() >= 0 and ids_BT.max() < size):
         raise ValueError(f'ids range {ids_BT.min()}..{ids_BT.max()}; wanted 0..{size - 1}')
     rows, length = ids_BT.shape
+    known = model.config.max_positions
+    if model.config.positions == 'learned' and length > known:  # the last would be read again
+        raise ValueError(f'ids has rows of {length} tokens; the model has {known} positions')
     shards = model.mesh.shape['data'] * model.mesh.shape['fsdp']
     padded = np.zeros((-(-rows // shards) * shards, length), np.int32)
     padded[:rows] = ids_BT

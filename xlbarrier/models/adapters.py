@@ -128,7 +128,7 @@ def load_adapter(decoder: Decoder, folder: str | pathlib.Path) -> Decoder:
         )
     logging.info('adapter %s was made for %s', folder, raw.get('base_model_name_or_path'))
     file = safetensors_io.SafetensorsFile(folder / WEIGHTS)
-    modules = modules_of(decoder)
+    modules = _as_spelled(modules_of(decoder), decoder.config.family, file)
     layers = decoder.config.num_layers
     ranks = {
         name: _check_tensors(file, modules[name], layers)
@@ -262,6 +262,19 @@ def _read_config(folder: pathlib.Path) -> dict[str, Any]:
         if not isinstance(raw.get(name), int | float):
             raise ValueError(f'{path}: {name} is {raw.get(name)!r}; wanted a number')
     return raw
+
+
+def _as_spelled(
+    modules: Mapping[str, Module], family: str, file: safetensors_io.SafetensorsFile
+) -> dict[str, Module]:
+    """The modules by the names that the file has: Gemma 3 with images calls its text part so."""
+    base, keys = tables.STYLES[family].base, file.shapes
+    outer = (f'{base}language_model.', f'language_model.{base}') if family == 'gemma3_text' else ()
+    for spelled in outer:
+        if any(key.startswith(PREFIX + spelled) for key in keys):
+            names = {key: spelled + key.removeprefix(base) for key in modules}
+            return {names[k]: dataclasses.replace(m, key=names[k]) for k, m in modules.items()}
+    return dict(modules)
 
 
 def _modules_in(

@@ -134,7 +134,6 @@ FAMILIES = {
             'qkv_bias': 'attention_bias',
             'activation': 'hidden_activation',
             'query_scalar': 'query_pre_attn_scalar',
-            'attn_softcap': 'attn_logit_softcapping',
             'logit_softcap': 'final_logit_softcapping',
         },
         defaults={
@@ -147,7 +146,6 @@ FAMILIES = {
             'tied': True,
             'qkv_bias': False,
             'query_scalar': 256,
-            'attn_softcap': None,
             'logit_softcap': None,
         },
         fixed={
@@ -156,7 +154,10 @@ FAMILIES = {
             'qk_norm': 'head',
             'o_bias': lambda c: c['qkv_bias'],
         },
-        refused={'use_bidirectional_attention': (False, None)},
+        refused={
+            'use_bidirectional_attention': (False, None),
+            'attn_logit_softcapping': (None,),  # transformers' Gemma3Attention has the field alone
+        },
         theta=1_000_000.0,
         local_every=6,
         supported='Gemma 3, text; two rotary bases, norms of queries and keys',
@@ -202,7 +203,10 @@ FAMILIES = {
             'gated': False,
             'embed_norm': True,
         },
-        refused={'apply_residual_connection_post_layernorm': (False, None)},
+        refused={
+            'apply_residual_connection_post_layernorm': (False, None),
+            'slow_but_exact': (False, None),  # transformers leaves two biases out there
+        },
         supported='BLOOM, BLOOMZ; ALiBi, fused QKV, layer norms',
     ),
     'gpt2': Family(

@@ -66,6 +66,11 @@ def from_hf(raw: Mapping[str, Any]) -> DecoderConfig:
         c[ours] = value(c) if callable(value) else value
     for ours in ('attn_softcap', 'logit_softcap', 'query_scalar', 'norm_eps'):
         c[ours] = float(c.get(ours) or 0.0)
+    if c['num_heads'] % c['num_kv_heads']:
+        raise ValueError(
+            f'num_key_value_heads = {c["num_kv_heads"]} does not divide num_attention_heads ='
+            f' {c["num_heads"]}'
+        )
     c |= read_windows(raw, name, c['num_layers'], family.local_every)
     c |= read_positions(raw, name, family.theta, c)
     if name in READERS:
@@ -125,6 +130,8 @@ def _text_part(raw: Mapping[str, Any]) -> Mapping[str, Any]:
 def _read(raw: Mapping[str, Any], name: str, default: Any, sofar: Mapping[str, Any]) -> Any:
     if name in NULLABLE and name in raw:
         return raw[name]
+    if name == 'num_key_value_heads' and name in raw and raw[name] is None:
+        return sofar['num_heads']  # as transformers, whatever the default of an absent field
     for spelling in (name, *SPELLINGS.get(name, ())):
         if raw.get(spelling) is not None:
             return raw[spelling]

@@ -31,10 +31,14 @@ def read_positions(
       c: the fields read so far.
 
     Raises:
-      ValueError: for a kind of scaling or a partial rotation that is not supported.
+      ValueError: for a kind of scaling or a partial rotation that is not supported, or a value of
+        another kind.
     """
     if c.get('positions', 'rope') != 'rope':
         return {}
+    for field in ('rope_parameters', 'rope_scaling'):
+        if not isinstance(raw.get(field) or {}, Mapping):
+            raise ValueError(f'{field} = {raw[field]!r}; wanted an object of fields')
     new, old = raw.get('rope_parameters') or {}, raw.get('rope_scaling') or {}
     kinds = {WHOLE, LOCAL} if name == 'gemma3_text' and new else set()
     nested = {key for key, value in new.items() if isinstance(value, Mapping)}
@@ -47,10 +51,11 @@ def read_positions(
     part = new.get('partial_rotary_factor', raw.get('partial_rotary_factor', 1.0))
     if part not in (1.0, None) and name != 'phi3':
         raise ValueError(f'partial_rotary_factor = {part} is not supported; supported: 1.0')
-    base = float(raw.get('rope_theta') or theta)
+    base = raw.get('rope_theta') or theta
     if name != 'gemma3_text':  # where both are there, transformers 5 takes the older, whole
-        return {'rope': _read_rope(old or new, base, c['max_positions'])}
-    local_base = float(raw.get('rope_local_base_freq') or 10_000.0)
+        kinds = ('default',) if name == 'phi3' else KINDS  # transformers refuses Phi 3's others
+        return {'rope': _read_rope(old or new, base, c['max_positions'], kinds)}
+    local_base = raw.get('rope_local_base_freq') or 10_000.0
     whole = {**(new.get(WHOLE) or {}), **old}
     return {
         'rope': _read_rope(whole or {}, base, c['max_positions']),
@@ -90,11 +95,15 @@ def read_windows(
         where its number, from 1, divides by this.
 
     Raises:
-      ValueError: for an unknown layer type.
+      ValueError: for an unknown layer type, or a size that is none.
     """
+    for field in ('sliding_window', 'max_window_layers', 'sliding_window_pattern'):
+        if type(raw.get(field) or 0) is not int or (raw.get(field) or 0) < 0:
+            raise ValueError(f'{field} = {raw[field]!r}; wanted a whole number')
     if name in ('qwen2', 'qwen3'):
         window = raw.get('sliding_window', 4096) if raw.get('use_sliding_window') else 0
-        local = [i >= raw.get('max_window_layers', 28) for i in range(num_layers)]
+        whole = raw.get('max_window_layers')
+        local = [i >= (28 if whole is None else whole) for i in range(num_layers)]
     elif name in ('mistral', 'phi3'):
         window = raw.get('sliding_window', MISTRAL_WINDOW if name == 'mistral' else None)
         local = [True] * num_layers
@@ -104,7 +113,7 @@ def read_windows(
         local = [bool((i + 1) % (every or local_every)) for i in range(num_layers)]
     else:
         return {}
-    types = raw.get('layer_types')
+    types = raw.get('layer_types') if name != 'phi3' else None  # transformers' has one mask
     if types is not None and window:
         unknown = sorted({kind for kind in types if kind not in (LOCAL, WHOLE)})
         if unknown or len(types) != num_layers:
@@ -198,11 +207,13 @@ def sinusoids(positions_BT: jax.Array, d_model: int) -> jax.Array:
     return jnp.pad(table, ((0, 0), (0, 0), (0, d_model % 2)))
 
 
-def _read_rope(fields: Mapping[str, Any], theta: float, max_positions: int) -> Rope:
+def _read_rope(
+    fields: Mapping[str, Any], theta: float, max_positions: int, kinds: tuple[str, ...] = KINDS
+) -> Rope:
     kind = fields.get('rope_type', fields.get('type', 'default'))
-    if kind not in KINDS:
-        raise ValueError(f'rope type {kind!r} is not supported; supported: {", ".join(KINDS)}')
-    theta = float(fields.get('rope_theta', theta))
+    if kind not in kinds:
+        raise ValueError(f'rope type {kind!r} is not supported; supported: {", ".join(kinds)}')
+    theta = _positive('rope_theta', fields.get('rope_theta', theta))
     if kind == 'default':
         return Rope(theta)
     wanted = ['factor']
@@ -211,6 +222,7 @@ def _read_rope(fields: Mapping[str, Any], theta: float, max_positions: int) -> R
     for name in wanted:
         if name not in fields:
             raise ValueError(f'rope type {kind!r} has no {name!r} in the model config')
+        _positive(name, fields[name])
     factor = float(fields['factor'])
     if kind == 'linear':
         return Rope(theta, kind, factor)
@@ -224,6 +236,12 @@ def _read_rope(fields: Mapping[str, Any], theta: float, max_positions: int) -> R
         float(fields['high_freq_factor']),
         int(fields['original_max_position_embeddings']),
     )
+
+
+def _positive(name: str, value: Any) -> float:
+    if type(value) not in (int, float) or not 0 < value < math.inf:
+        raise ValueError(f'{name} = {value!r}; wanted a number above 0')
+    return float(value)
 
 
 def _write_rope(rope: Rope) -> dict[str, Any]:

@@ -121,11 +121,11 @@ def weight_files(folder: pathlib.Path) -> list[pathlib.Path]:
         return [folder / 'model.safetensors']
     try:
         names = sorted(set(json.loads(index.read_text())['weight_map'].values()))
-    except (ValueError, KeyError, AttributeError) as error:
+        absent = [name for name in names if not (folder / name).exists()]
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise ValueError(f'{index} is no safetensors index: {error!r}') from error
-    for name in names:
-        if not (folder / name).exists():
-            raise FileNotFoundError(f'{index} names {name}, which is not in {folder}')
+    if absent:
+        raise FileNotFoundError(f'{index} names {absent[0]}, which is not in {folder}')
     return [folder / name for name in names]
 
 

@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 # copy of the weights that some keep in a subfolder or as `consolidated`.
 HUB_FILES = ('*.safetensors', '*.json', '*.jinja', '*.model', 'merges.txt', 'vocab.txt')
 HUB_IGNORED = ('*/*', 'consolidated*')
+PICKLED = 'pytorch_model*.bin'  # transformers' names of pickled weights
 PROGRESS_SECONDS = 10
 
 
@@ -88,10 +89,16 @@ def _checked_folder(path: pathlib.Path, source: str) -> pathlib.Path:
         ggufs = [name for name in names if name.endswith('.gguf')]
         if ggufs:
             raise SourceError(f'{here}; name the GGUF file itself: {path / ggufs[0]}')
-        if any(name.endswith(('.bin', '.pt', '.pth', '.ckpt')) for name in names):
+        pickled = [name for name in names if name.endswith(('.bin', '.pt', '.pth', '.ckpt'))]
+        if pickled:
+            said = f'{here}, and pickled checkpoints, which can run code of their own, are not read'
+            if not any(path.glob(PICKLED)):
+                raise SourceError(
+                    f'{said}; {pickled[0]} is also not named {PICKLED}, so it need not have the'
+                    ' keys of a Hugging Face model: take the converted one'
+                )
             raise SourceError(
-                f'{here}, and pickled checkpoints, which can run code of their own, are not read.'
-                f' Convert it where torch is installed:\n  {_conversion(path)}'
+                f'{said}. Convert it where torch is installed:\n  {_conversion(path)}'
             )
         if source.startswith('hf:'):
             name = source.removeprefix('hf:').partition('@')[0]
@@ -114,7 +121,7 @@ def _conversion(folder: pathlib.Path | str) -> str:
     return (
         'python -c "import glob, torch; from safetensors.torch import save_file;'
         f" parts = [torch.load(f, map_location='cpu', weights_only=True)"
-        f" for f in sorted(glob.glob('{folder}/pytorch_model*.bin'))];"
+        f" for f in sorted(glob.glob('{folder}/{PICKLED}'))];"
         ' save_file({k: v.contiguous().clone() for part in parts for k, v in part.items()'
         f" if v.is_floating_point()}}, '{folder}/model.safetensors', {{'format': 'pt'}})\""
     )
