@@ -36,7 +36,8 @@ of the families below; GGUF files of the architectures named in the third column
 not here is refused with this list. Not read: pickled checkpoints (the error says how to convert
 them), models with code of their own (`trust_remote_code`), quantised safetensors, mixtures of
 experts, rope scaling of the kinds yarn and longrope. Dynamic scaling changes nothing up to
-`max_position_embeddings`; longer texts are refused, but for `xb.logits`.
+`max_position_embeddings`; longer texts are refused (by `xb.logits` only where
+positions are a learned table).
 
 The two right columns are measured, by `python benchmarks/families.py --write`: small models with
 random weights, the shapes of `tests/torch_families.py`, float32 on a CPU, {tokens} tokens and
