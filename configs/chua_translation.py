@@ -7,6 +7,7 @@ FOLDER holds FLORES as they publish it, en.devtest, de.devtest and so on, a sent
 aligned files will do, NTREX for instance:
 
     --config.tasks.translation.source='NTREX/newstest2019-{language}.txt' \\
+    --config.tasks.translation.languages='("de","zh")' \\
     --config.tasks.translation.codes='("en=src.eng","de=ref.deu","zh=ref.zho-CN")'
 
 The recorded translations of the paper are scored without a model:

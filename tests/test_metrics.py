@@ -227,3 +227,15 @@ def test_bytes_and_characters_differ_across_scripts():
 def test_predictions_refuse_what_has_no_answer(scores, texts, words):
     with pytest.raises(ValueError, match=words):
         metrics.predictions(scores, texts)
+
+
+@pytest.mark.parametrize('value', [np.nan, 2, None, 'A', 'False', 0.5])
+def test_what_is_neither_right_nor_wrong_is_refused(value):
+    for call in (
+        lambda: metrics.accuracy([1, value]),
+        lambda: metrics.kappa([1, value], [True, False]),
+        lambda: metrics.across_languages({'en': [True, False], 'de': [1, value]}),
+    ):
+        with pytest.raises(ValueError, match=r'item 1 is .*; wanted True or False'):
+            call()
+    assert metrics.accuracy([1, 0.0, True, np.True_]).value == 0.75

@@ -81,7 +81,7 @@ UNREADABLE = (
         'B or C',
         'A/B',
     ),
-    *('C is wrong. The answer is D', 'Option C is wrong', 'B, C', 'E', 'E.', 'The answer is E'),
+    *('C is wrong', 'Option C is wrong', 'B, C', 'E', 'E.', 'The answer is E'),
     # The Cyrillic letter that is a B by its shape and the third by its place.
     *('В', 'В.', 'Аня', 'بيت', 'ب بيت', 'ア', '12', 'CC', 'C3'),
 )
@@ -138,3 +138,23 @@ def test_the_share_of_unreadable_answers():
     assert (share.value, share.n) == (0.5, 4)
     assert share.low < 0.5 < share.high
     assert metrics.unreadable([]).reason == 'there are no items'
+
+
+@pytest.mark.parametrize('letter', 'ABCDE')
+@pytest.mark.parametrize(
+    'text',
+    ('{} is the correct answer.', '{} because it is far', 'The answer is {} because', '{} ist'),
+)
+def test_every_letter_is_read_in_the_same_sentences(letter, text):
+    assert metrics.robust(text.format(letter), 5) == 'ABCDE'.index(letter)
+
+
+@pytest.mark.parametrize(
+    ('text', 'want'),
+    (
+        *(('B is wrong.', None), ("B isn't right", None), ('A is not correct', None)),
+        *(('B ist falsch', None), ('C is wrong. The answer is D', 3)),
+    ),
+)
+def test_a_letter_that_is_denied_is_no_answer(text, want):
+    assert metrics.robust(text, 4) == want

@@ -227,6 +227,22 @@ def test_tofu_by_hand(tmp_path, caplog):
     assert 'the recorded rougeL_recall is off' in caplog.text
 
 
+def test_files_of_the_hubs_cache_are_links(tmp_path):
+    made = tmp_path / 'made'
+    write_clika(made)
+    for model in ('one', 'two'):
+        write_tofu(made, model=model)
+    wanted = rescore(made, tmp_path / 'plain')
+    blobs = tmp_path / 'cache' / 'blobs'
+    blobs.mkdir(parents=True)
+    for number, path in enumerate(sorted(p for p in made.rglob('*') if p.is_file())):
+        path.rename(blobs / str(number))
+        link = tmp_path / 'cache' / 'snapshots' / path.relative_to(made)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(blobs / str(number))
+    assert rescore(tmp_path / 'cache', tmp_path / 'run') == wanted
+
+
 def test_our_own_run_folder_gives_its_numbers_again(tmp_path):
     made = report_run.predictions(('base', 'mixed'), questions=20)
     report_run.write(tmp_path / 'study', ('base', 'mixed'), made)

@@ -212,3 +212,8 @@ def test_config_errors_name_the_field(fields, words):
     with pytest.raises(config_lib.ConfigError) as error:
         config_lib.resolve({'mode': 'rescore', 'rescore': fields})
     assert words in str(error.value)
+
+
+def test_a_reference_that_guessing_reaches(root):
+    said = refused(root, ra_reference=20.0)
+    assert 'config.rescore.ra_reference is 20' in said and '25 % of x_geo' in said

@@ -4,6 +4,7 @@ import pytest
 import sacrebleu
 
 from tests.test_rescore import find, rescore
+from xlbarrier.rescore import tables
 from xlbarrier.rescore.records import RecordError
 
 ENGLISH = ('The cat sleeps on the old mat.', 'It rains in the green hills today.')
@@ -88,3 +89,12 @@ def test_the_published_translations(test_data, tmp_path):
                 assert row['value'] is None
             else:  # the last line is the program's own mean, of four digits
                 assert row['value'] == pytest.approx(float(scores[count].split()[-1]), abs=1e-4)
+
+
+def test_what_is_no_share_is_no_percentage():
+    row = dict.fromkeys(('model', 'task', 'variant', 'method'), 'x') | {'language': 'de', 'n': 9}
+    row |= {'value': -0.25, 'ci_low': -0.5, 'ci_high': 0.0}
+    names = ('truth_ratio', 'comet')
+    for name in (*names, *(f'{n}_difference_to_base' for n in names), 'cosine_mixed', 'auc'):
+        (table,) = tables.tables([row | {'metric': name}])
+        assert '-0.25 [-0.5, 0]' in tables.markdown(table), name

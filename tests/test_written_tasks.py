@@ -277,6 +277,21 @@ def test_mgsm_files_that_do_not_align_are_told(tmp_path):
         Mgsm(MgsmConfig(source=str(tmp_path), languages=('en',)))
 
 
+def test_mgsm_and_xquad_are_read_as_datasets(root, tmp_path):
+    datasets = pytest.importorskip('datasets')
+    sums = {'question': ['Two and two?', 'Half?'], 'answer_number': [4, 1250]}
+    asked = {'id': ['q1'], 'context': ['A bird.'], 'question': ['Who?'],
+             'answers': [{'text': ['The Bird', 'a bird'], 'answer_start': [0, 0]}]}  # fmt: skip
+    for name, split, columns in (('m', 'test', sums), ('x', 'validation', asked)):
+        told = datasets.DatasetDict({split: datasets.Dataset.from_dict(columns)})
+        told.save_to_disk(str(tmp_path / name / 'en'))
+    mgsm = Mgsm(MgsmConfig(source=f'hf:{tmp_path}/m:{{language}}', languages=('en',)))
+    assert [item.references for item in mgsm.asked['full', 'en']] == [('4',), ('1250',)]
+    there = Xquad(XquadConfig(source=f'hf:{tmp_path}/x:{{language}}', languages=('en',)))
+    here = Xquad(XquadConfig(source=str(root), languages=('en',)))
+    assert there.asked == here.asked
+
+
 def test_xquads_f1_and_exact_match(root, asked, tmp_path):
     task = Xquad(XquadConfig(source=str(root), languages=('en', 'zh'), new_tokens=4))
     (item,) = task.asked['full', 'en']

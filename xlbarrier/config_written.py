@@ -70,7 +70,7 @@ class TranslationConfig:
 class MgsmConfig:
     """MGSM (Shi et al. 2022): 250 sums of a school, told in eleven languages."""
 
-    source: str = ''  # the published folder, with mgsm_de.tsv ...
+    source: str = ''  # the published folder, with mgsm_de.tsv ..., or hf:NAME:{language}
     languages: tuple[str, ...] = MGSM_LANGUAGES
     methods: tuple[str, ...] = ('generate',)
     exemplars: str = ''  # the published exemplars.py, whose questions and cue words are taken
@@ -99,7 +99,7 @@ class MgsmConfig:
 class XquadConfig:
     """XQuAD (Artetxe et al. 2020): 1,190 questions on paragraphs, in SQuAD's form."""
 
-    source: str = ''  # the published folder, with xquad.de.json ...
+    source: str = ''  # the published folder, with xquad.de.json ..., or hf:NAME:{language}
     languages: tuple[str, ...] = ('en', 'de', 'es', 'ru', 'ar', 'zh')
     methods: tuple[str, ...] = ('generate',)
     new_tokens: int = 32

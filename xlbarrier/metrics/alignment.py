@@ -164,10 +164,13 @@ def across_languages(
       languages that have a value.
 
     Raises:
-      ValueError: when two languages have not as many items; names them.
+      ValueError: when two languages have not as many items; names them. For a value that is neither
+        right nor wrong.
     """
     wanted = list(languages) if languages is not None else list(correct)
-    right = {name: np.asarray(correct[name], bool) for name in [*wanted, source] if name in correct}
+    right = {
+        name: stats.right_or_wrong(correct[name]) for name in [*wanted, source] if name in correct
+    }
     sizes = {name: values.size for name, values in right.items()}
     if len(set(sizes.values())) > 1:
         raise ValueError(f'languages have not as many items: {sizes}')
@@ -293,7 +296,7 @@ def _means(
 
 
 def _paired(source: Sequence[bool], target: Sequence[bool]) -> tuple[np.ndarray, np.ndarray]:
-    a, b = np.asarray(source, bool), np.asarray(target, bool)
+    a, b = stats.right_or_wrong(source), stats.right_or_wrong(target)
     if a.shape != b.shape:
         raise ValueError(f'{a.size} items in the source, {b.size} in the target: wanted as many')
     return a, b

@@ -42,8 +42,12 @@ def missing(reason: str, n: int = 0) -> Estimate:
 
 
 def accuracy(correct: Sequence[bool]) -> Estimate:
-    """Share of right answers with Wilson's interval."""
-    right = np.asarray(correct, bool)
+    """Share of right answers with Wilson's interval.
+
+    Raises:
+      ValueError: for a value that is neither right nor wrong.
+    """
+    right = stats.right_or_wrong(correct)
     return share(int(right.sum()), right.size)
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from xlbarrier.metrics import estimate
+from xlbarrier.metrics import estimate, stats
 from xlbarrier.metrics.estimate import Estimate
 
 CATEGORIES: dict[str, dict[str, tuple[str, ...]]] = {
@@ -96,7 +96,7 @@ def mmlu_accuracies(correct: Mapping[str, Sequence[bool]]) -> MmluAccuracies:
             raise ValueError(f'{subject!r} is none of the 57 subjects of MMLU.{hint}')
 
     def pooled(subjects: Sequence[str]) -> Estimate:
-        there = [np.asarray(correct[s], bool) for s in subjects if s in correct]
+        there = [stats.right_or_wrong(correct[s]) for s in subjects if s in correct]
         return estimate.accuracy(np.concatenate(there) if there else ())
 
     groups = {name: s for parts in CATEGORIES.values() for name, s in parts.items()}

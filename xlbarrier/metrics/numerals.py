@@ -4,15 +4,17 @@ import re
 import unicodedata
 from decimal import Decimal
 
-_NUMBER = re.compile(r'-?\d+(?:[.,٬٫\u00a0\u202f\u2009\'’]\d+)*')
-_GROUPS = re.compile(r'-?\d{1,3}(?:[.,٬\u00a0\u202f\u2009\'’]\d{3})+$')
+# A hyphen behind a digit is that of a range or a difference: '12-15', '20-8'.
+_NUMBER = re.compile(r'(?:(?<!\d)-)?\d+(?:[.,٬٫\u00a0\u202f\u2009\'’]\d+)*')
+_GROUPS = re.compile(r'-?[1-9]\d{0,2}(?:[.,٬\u00a0\u202f\u2009\'’]\d{3})+$')
 
 
 def numbers(text: str) -> list[Decimal]:
     """Every number of a text, in order.
 
     Separated groups of three digits are thousands ('1.234', '1,234', '1 234' with a narrow space:
-    sums of the field have whole answers); otherwise the last separator is the decimal one.
+    sums of the field have whole answers), unless the number begins with 0; otherwise the last
+    separator is the decimal one.
     """
     plain = ''.join(_digit(c) for c in text).replace('−', '-')
     return [_value(match.group()) for match in _NUMBER.finditer(plain)]

@@ -67,6 +67,12 @@ _OTHER = re.compile(
     r'\s*(?:[,/&+]|(?:or|and|oder|und|ou|et|o|y|e|lub|oraz|или|и|أو|או)\b|或|和|か)\s*[("]*'
     r'[A-JА-Г](?![A-Za-zÀ-ɏЀ-ӿ])'
 )
+# 'A is correct' is as readable as 'C is correct', and 'B is wrong' names no answer.
+_TOLD = re.compile(r'\s+(?:is|because|since|ist|weil|est|es)\b')
+_DENIED = re.compile(
+    r"\s+(?:is|ist|est|es)(?:n[’']t|\s+(?:not|wrong|incorrect|false|nicht|falsch|pas|faux"
+    r'|incorrecta?|falsa?))\b'
+)
 _BRACKETED = re.compile(rf'\(\s*{_LETTER}\s*\)')
 # A model that was not told to stop asks itself the next question.
 _NEXT_QUESTION = re.compile(
@@ -149,13 +155,16 @@ def _accepted(match: re.Match[str], text: str, stated: bool) -> bool:
     letter, rest = match['letter'], text[match.end('letter') :]
     if not rest.strip() or rest[0] == '\n' or rest.lstrip()[0] in _ENDS:
         return True
+    if _DENIED.match(rest):
+        return False
     after = rest.lstrip()[0]
     if letter.upper() not in LETTERS or (not stated and match['option']):
         return False  # alone in its script a letter may be a word, in Latin 'option C is wrong'
     if letter.islower():
         return False
     # A, E and I are words in several languages, but not before a capital or another script.
-    return letter not in 'AEI' or not ('a' <= after.lower() <= 'ɏ') or after.isupper()
+    is_word = letter in 'AEI' and 'a' <= after.lower() <= 'ɏ' and not after.isupper()
+    return not is_word or _TOLD.match(rest) is not None
 
 
 def _index(match: re.Match[str]) -> int:

@@ -23,6 +23,21 @@ class Interval(NamedTuple):
     high: float
 
 
+def right_or_wrong(values: Sequence[bool]) -> np.ndarray:
+    """Answers that are right or wrong, as bool [items].
+
+    Raises:
+      ValueError: for a value that is neither: numpy takes a NaN, a letter or an option's index for
+        right.
+    """
+    found = np.asarray(values)
+    if found.dtype != bool and found.size:
+        bad = np.flatnonzero(~np.isin(np.asarray(values, object), (0, 1)))
+        if bad.size:
+            raise ValueError(f'item {bad[0]} is {values[bad[0]]!r}; wanted True or False (1 or 0)')
+    return found.astype(bool)
+
+
 def wilson(right: int, n: int, confidence: float = CONFIDENCE) -> Interval | None:
     """Wilson's score interval of a proportion (Wilson 1927); None for n = 0.
 
@@ -112,7 +127,7 @@ def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
     Raises:
       ValueError: when the lengths differ.
     """
-    a, b = np.asarray(first, bool), np.asarray(second, bool)
+    a, b = right_or_wrong(first), right_or_wrong(second)
     if a.shape != b.shape:
         raise ValueError(f'{a.size} answers against {b.size}')
     only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())

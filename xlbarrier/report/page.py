@@ -23,7 +23,8 @@ VARIANT_WORDS = {
     'gt_question': 'question and right option in the language, the rest in English',
     'onewrong': 'one wrong option in the language, the rest in English',
     'threewrong': 'wrong options in the language, the rest in English',
-    'mixup': 'question in the language, each option in another one',
+    'mixup': 'question in the language, each option in another one (where there are fewer languages'
+    ' than question and options, each is used as evenly as can be)',
 }
 
 

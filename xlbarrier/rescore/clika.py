@@ -90,7 +90,7 @@ def _sheet(path: pathlib.Path, model: str, task: str, language: str) -> Sheet:
 
 def _task(path: pathlib.Path) -> str | None:
     """The nearest folder above the language's that is named as a task."""
-    above = (part.lower() for part in reversed(path.resolve().parts[:-2]))
+    above = (part.lower() for part in reversed(records.named(path)[:-2]))
     return next((part for part in above if part in CLIKA_CHANCE), None)
 
 

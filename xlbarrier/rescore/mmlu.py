@@ -48,7 +48,7 @@ def read(
         return []
     sheets = []
     for folder in folders:
-        model = '/'.join(folder.resolve().parts[-2:])
+        model = '/'.join(records.named(folder)[-2:])
         if models and model not in models:
             continue
         code = _language(folder, language)
@@ -110,7 +110,7 @@ def _subject(path: pathlib.Path) -> str:
 
 
 def _language(folder: pathlib.Path, language: str) -> str:
-    named = [m[1] for part in folder.resolve().parts if (m := _LANGUAGE.fullmatch(part))]
+    named = [m[1] for part in records.named(folder) if (m := _LANGUAGE.fullmatch(part))]
     if not named and not language:
         raise RecordError(
             f'{folder}: no folder above is named mmlu_<language>, so the language of these answers'

@@ -107,6 +107,7 @@ def _read(
     sheets = clika.read(found.get('clika', ()), **chosen)
     sheets += mmlu.read(found.get('mmlu', ()), wanted.language, **chosen)
     records.check_same_items(sheets)
+    rows.check_reference(sheets, wanted)
     evaluations = tofu.read(found.get('tofu', ()), wanted.language, **chosen)
     outputs = translation.read(found.get('translation', ()), **chosen)
     own = runs.read(found.get('run', ()), **chosen)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import lzma
+import os
 import pathlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -57,6 +58,14 @@ def read_text(path: pathlib.Path) -> str:
         return data.decode('utf-8-sig')
     except (OSError, lzma.LZMAError, UnicodeDecodeError) as error:
         raise RecordError(f'{path} cannot be read ({error}): fetch the file again') from error
+
+
+def named(path: pathlib.Path) -> tuple[str, ...]:
+    """The names of a file and of the folders above it, as they are written.
+
+    Links are not followed: a file of the hub's cache is a link into a folder of nameless ones.
+    """
+    return pathlib.Path(os.path.abspath(path)).parts
 
 
 def read_lines(path: pathlib.Path) -> list[tuple[int, dict[str, Any]]]:

@@ -12,7 +12,7 @@ from xlbarrier.config_rescore import RescoreConfig
 from xlbarrier.metrics import CLIKA_CHANCE, CLIKA_REFERENCE, Estimate
 from xlbarrier.rescore import mmlu
 from xlbarrier.rescore.readings import FIRST_CHARACTER, READERS, Options, Reading
-from xlbarrier.rescore.records import Sheet
+from xlbarrier.rescore.records import RecordError, Sheet
 from xlbarrier.rescore.tofu import Evaluation
 
 FIELDS = (
@@ -45,6 +45,22 @@ def choice_rows(
         key = {'model': model, 'task': task, 'variant': variant}
         rows += _group_rows(key, group, config, draws, seed)
     return rows
+
+
+def check_reference(sheets: Sequence[Sheet], config: RescoreConfig) -> None:
+    """Refuses a reference of RA that is not above guessing.
+
+    Raises:
+      RecordError: naming the field and the task.
+    """
+    for sheet in sheets:
+        chance, reference = _constants(sheet.task, sheet, config)
+        if reference is not None and reference <= chance:
+            raise RecordError(
+                f'config.rescore.ra_reference is {config.ra_reference:g}; guessing alone gives'
+                f' {100 * chance:.4g} % of {sheet.task}: wanted more than that, or 0 for the'
+                ' published one, or leave the task out with --config.rescore.tasks'
+            )
 
 
 def tofu_rows(evaluations: Sequence[Evaluation], draws: int, seed: int) -> list[Row]:

@@ -30,7 +30,10 @@ TITLES = {
     'rankc': 'RankC, %: how alike two languages rank the candidates',
 }
 # Shown as percentages; what is not a share is shown as it is.
-_PLAIN = re.compile(r'^(truth_ratio|kappa|answer_kappa|bleu|chrf|comet|.*_p|.*_off_recorded)$')
+_PLAIN = re.compile(
+    r'^((truth_ratio|comet)(_difference_to_base)?|kappa|answer_kappa|bleu|chrf|cosine_\w+|auc|.*_p'
+    r'|.*_off_recorded)$'
+)
 _LONG = (
     *('model', 'arm', 'task', 'variant', 'language', 'subject', 'method', 'metric', 'value'),
     *('ci_low', 'ci_high', 'n', 'chance', 'p', 'p_holm', 'signature', 'reason'),

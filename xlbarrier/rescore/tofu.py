@@ -155,7 +155,7 @@ def _stem(path: pathlib.Path) -> str:
 
 
 def _model(path: pathlib.Path) -> str:
-    parts = path.resolve().parts
+    parts = records.named(path)
     if 'eval_results' in parts:
         at = len(parts) - 1 - parts[::-1].index('eval_results')
         # Sizes other than the published one stay apart.

@@ -64,21 +64,33 @@ class Mgsm(WrittenTask):
 
 
 def _sums(config: MgsmConfig, code: str, exemplars: Sequence[tuple[str, str]]) -> list[Item]:
-    path = pathlib.Path(config.source).expanduser() / f'mgsm_{code}.tsv'
     shown = ''.join(f'{q}\n{a}\n\n' for q, a in exemplars[: config.shots])
     ask, answer = _question_cue(exemplars, code), _answer_cue(exemplars, code)
     made = []
-    lines = files.lines(path)
-    for number, line in enumerate(lines[: config.limit or None]):
-        where, (question, tab, result) = f'{path}, line {number + 1}', line.rpartition('\t')
+    for number, (where, question, result) in enumerate(_told(config, code)[: config.limit or None]):
         found = metrics.final_number(result)
-        if not tab or found is None:
-            raise DataError(f'{where} is {line[:60]!r}; wanted a question, a tab and a number')
+        if found is None:
+            raise DataError(
+                f'{where} is {f"{question}{result}"[:60]!r}; wanted a question, a tab and a number'
+            )
         question = files.as_text(question, 'the question', where)
         gap = ' ' if languages_lib.language(code).spaces else ''
         prompt = f'{shown}{ask}{gap}{question}\n{answer}'
         made.append(Item(str(number), question, prompt, (str(found),)))
     return made
+
+
+def _told(config: MgsmConfig, code: str) -> list[tuple[str, str, str]]:
+    """(place, question, result) of each sum of a language; the result is blank where none is."""
+    if config.source.startswith('hf:'):
+        rows = files.read_dataset(files.place_of(config.source, code), 'test')
+        return [(row.where, row.text('question'), row.text('answer_number')) for row in rows]
+    path = pathlib.Path(config.source).expanduser() / f'mgsm_{code}.tsv'
+    parts = [line.rpartition('\t') for line in files.lines(path)]
+    return [
+        (f'{path}, line {number}', *((question, result) if tab else (result, '')))
+        for number, (question, tab, result) in enumerate(parts, 1)
+    ]
 
 
 def _check_same_answers(name: str, asked: Mapping[Sheet, Sequence[Item]]) -> None:
@@ -174,8 +186,7 @@ def _quad_items(config: XquadConfig, code: str) -> list[Item]:
     gap = ' ' if languages_lib.language(code).spaces else ''
     made = []
     try:
-        articles = json.loads('\n'.join(files.lines(path)))['data']
-        for paragraph in (p for article in articles for p in article['paragraphs']):
+        for paragraph in _paragraphs(config, code, path):
             for each in paragraph['qas']:
                 where = f'{path}, question {each["id"]}'
                 question = files.as_text(each['question'], 'question', where)
@@ -187,3 +198,20 @@ def _quad_items(config: XquadConfig, code: str) -> list[Item]:
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise DataError(f'{path}: {error!r}; wanted JSON in the form of SQuAD v1.1') from error
     return made[: config.limit or None]
+
+
+def _paragraphs(config: XquadConfig, code: str, path: pathlib.Path) -> list[dict]:
+    """The paragraphs of a file in SQuAD's form; each row of a dataset is one, with one question."""
+    if config.source.startswith('hf:'):
+        rows = files.read_dataset(files.place_of(config.source, code), 'validation')
+        return [
+            {
+                'context': row.text('context'),
+                'qas': [
+                    {**row.values, 'answers': [{'text': t} for t in row.get('answers')['text']]}
+                ],
+            }
+            for row in rows
+        ]
+    articles = json.loads('\n'.join(files.lines(path)))['data']
+    return [paragraph for article in articles for paragraph in article['paragraphs']]
