@@ -99,6 +99,15 @@ def test_the_form_of_the_answers_is_seen_unless_there_are_two(tmp_path):
     assert one.answer == 1
 
 
+def test_answers_that_are_counted_from_one_are_told(tmp_path):
+    rows = [{'question': f'Q{i}?', 'options': ['x', 'y', 'z'], 'answer': i} for i in (1, 3, 2)]
+    write(tmp_path / 'mine.jsonl', rows)
+    with pytest.raises(DataError, match=r'answer_base is 0; .* counted from 1: set answer_base=1'):
+        user(tmp_path / 'mine.jsonl')
+    found = user(tmp_path / 'mine.jsonl', answer_base=1).questions('full', 'en')
+    assert [question.answer for question in found] == [0, 2, 1]
+
+
 def test_a_column_of_languages_and_a_column_for_each_option(tmp_path):
     rows = [
         {'lang': code, 'name': row['id'], 'asked': row['question'], 'right': 'A', 'kind': 'facts',

@@ -186,6 +186,12 @@ def _answer_form(
         )
     if found:
         return found[0]
+    if base == 0 and all(key.isascii() and key.isdigit() and 1 <= int(key) <= count
+                         for key, count in pairs):  # fmt: skip
+        raise DataError(
+            f'{where}.answer_base is 0; the answers in column {column!r} are counted from 1: set'
+            ' answer_base=1'
+        )
     # The first key that no reading fits is told by the reading of most.
     short = sum(len(key) <= 2 for key, _ in pairs)
     return 'letter' if 2 * short > len(pairs) else 'text'
