@@ -162,6 +162,19 @@ def test_sigkill_loses_the_batch_at_work_and_nobody_waits_for_the_dead(tmp_path)
     assert not list(tmp_path.glob('*.owner'))
 
 
+def test_files_of_the_dead_are_removed_and_those_of_the_living_stay(tmp_path):
+    path = tmp_path / 'c.sqlite'
+    dead = tmp_path / f'c.sqlite.{"0" * 32}.owner'  # killed before it claimed anything
+    foreign = tmp_path / f'c.sqlite.b.{"0" * 32}.owner'
+    for file in (dead, foreign):
+        file.touch()
+    with marked(path):
+        (living,) = set(tmp_path.glob('*.owner')) - {dead, foreign}
+        with marked(path):
+            assert living.exists() and foreign.exists() and not dead.exists()
+    assert list(tmp_path.glob('*.owner')) == [foreign]
+
+
 def test_a_cache_of_another_version_is_refused(tmp_path):
     path = tmp_path / 'c.sqlite'
     marked(path).close()

@@ -8,6 +8,7 @@ is killed, and whoever waits for it then takes the claim over.
 """
 
 import fcntl
+import glob
 import hashlib
 import os
 import pathlib
@@ -76,16 +77,12 @@ class CachedTranslator:
         try:
             self._db = sqlite3.connect(self.path, timeout=BUSY, isolation_level=None)
             self._prepare()
+            self._become_owner()
         except sqlite3.Error as error:
             raise CacheError(
                 f'{self.path} cannot be opened as a cache of translations: {error}.'
                 f' {_advice(error)}'
             ) from error
-        try:
-            self._lock = self._lock_file(self._owner).open('xb')
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
-        except OSError as error:
-            raise CacheError(f'cannot write beside {self.path}: {error}') from error
 
     def __enter__(self) -> 'CachedTranslator':
         return self
@@ -203,6 +200,24 @@ class CachedTranslator:
             query = f'{select} WHERE route = ? AND digest IN ({marks})'
             rows += self._db.execute(query, (route, *some)).fetchall()
         return rows
+
+    def _become_owner(self) -> None:
+        """Makes and locks this process's file, and removes those that killed processes left.
+
+        In a transaction, so that no other process sees a file that is made and not yet locked.
+        """
+        self._db.execute('BEGIN IMMEDIATE')
+        try:
+            self._lock = self._lock_file(self._owner).open('xb')
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            pattern = f'{glob.escape(self.path.name)}.{"[0-9a-f]" * len(self._owner)}.owner'
+            for path in self.path.parent.glob(pattern):
+                if self._is_gone(path.name.split('.')[-2]):
+                    path.unlink(missing_ok=True)
+        except OSError as error:
+            raise CacheError(f'cannot write beside {self.path}: {error}') from error
+        finally:
+            self._db.execute('COMMIT')
 
     def _is_gone(self, owner: str) -> bool:
         """Whether an owner has ended: nobody holds its lock any more."""
