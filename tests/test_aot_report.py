@@ -85,6 +85,8 @@ def test_known_topologies(name, count):
         ('v5p:4x4', ['v5p has 3 axes', 'v5p:2x2x4']),
         ('v5e:0x4', ['at least 1']),
         ('v5e:32x16', ['512 chips', 'slice of v5e has 256']),
+        ('v5e:256x1', ['an axis of a slice of v5e has at most 16']),
+        ('v6e:1x32', ['an axis of a slice of v6e has at most 16']),
         ('h100:16', ['NVLink domain of h100 has 8']),
     ],
 )
@@ -143,6 +145,13 @@ def test_the_text_says_it_in_words(record):
     assert text.count('  FITS') == 2 and 'MFU at most' in text and 'all-gather' in text
 
 
+def test_no_more_places_than_tokens(shape):
+    """The engine never asks for more: the figures would be of a step that is never run."""
+    with pytest.raises(config_lib.ConfigError, match=r'score_places is 65.*row_tokens = 64'):
+        resolved(shape, compile={'score_places': 65})
+    assert resolved(shape, compile={'score_places': 64}).compile.score_places == 64
+
+
 def test_one_step_alone(shape):
     config = resolved(shape, compile={'steps': ('score',)})
     assert [step.name for step in report.prepare(config, jax.devices()).steps] == ['score']
@@ -152,7 +161,7 @@ def test_a_state_larger_than_the_chip_is_not_compiled(shape):
     prepared = report.prepare(resolved(shape), jax.devices())
     train = prepared.steps[0]
     state = train.parameter_bytes + train.optimizer_bytes
-    small = dataclasses.replace(chips.CHIPS['v5e'], hbm_bytes=state - 1)
+    small = dataclasses.replace(chips.CHIPS['v5e'], hbm_bytes=state - 1, kept_bytes=0)
     cost = compiled.measure(train, small, 8)
     assert not cost.fits and cost.compile_seconds is None and 'not compiled' in cost.said
     small = dataclasses.replace(small, hbm_bytes=state + 1)  # room for no activation
@@ -160,6 +169,21 @@ def test_a_state_larger_than_the_chip_is_not_compiled(shape):
     assert not cost.fits and cost.memory.needed > state + 1 and 'more than the chip' in cost.said
     advice = knobs.advice(cost, prepared.config, prepared.model, prepared.mesh)
     assert len(advice) > 3 and all(line.startswith('for room, ') for line in advice)
+
+
+def test_what_the_runtime_keeps_is_not_free(shape):
+    """libtpu lets a program have 15.75 of a v5e's 16 GiB: between the two nothing fits."""
+    free = {name: chip.free_bytes / chips.GIB for name, chip in chips.CHIPS.items()}
+    assert (free['v4'], free['v5e'], free['v5p'], free['v6e']) == (30.75, 15.75, 95, 31.25)
+    prepared = report.prepare(resolved(shape, compile={'steps': ('score',)}), jax.devices())
+    (step,) = prepared.steps
+    needed = compiled.measure(step, chips.CHIPS['v5e'], 8).memory.needed
+    for kept, fits in ((100, True), (101, False)):
+        chip = dataclasses.replace(chips.CHIPS['v5e'], hbm_bytes=needed + 100, kept_bytes=kept)
+        cost = compiled.measure(step, chip, 8)
+        assert cost.fits is fits and cost.memory.available == needed + 100 - kept
+        record = report._record(cost, prepared)
+        assert 'are free for a program' in '\n'.join(report._step_lines(record, {'flops': 1e12}))
 
 
 @pytest.mark.parametrize(

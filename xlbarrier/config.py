@@ -269,6 +269,11 @@ def _check_values(config: RunConfig) -> None:
     at_least('config.report', config.report, bootstrap_draws=100, examples=0)
     each_of('config.compile.steps', config.compile.steps, ('train', 'score'))
     at_least('config.compile', config.compile, score_places=0)
+    if config.compile.score_places > config.score.row_tokens:
+        raise ConfigError(
+            f'config.compile.score_places is {config.compile.score_places}, more than'
+            f' config.score.row_tokens = {config.score.row_tokens}; wanted that at most, or 0: all'
+        )
     for name, task in config.tasks.items():
         task.check(f'config.tasks.{name}')
 

@@ -28,7 +28,7 @@ class Memory:
       other: the batch, outputs that replace no input, and the program itself.
       needed: all of these together: what must be free for the step to run.
       live: the most that is in use at one moment; `needed` has gaps between buffers besides.
-      available: what the compiler lets a program use, where it said so.
+      available: what a program may use, where that is less than the chip has.
     """
 
     parameters: int
@@ -96,9 +96,10 @@ def measure(step: Step, chip: Chip, chips: int) -> Cost:
       TopologyError: when the compiler refuses the step for another reason than memory.
     """
     state = step.parameter_bytes + step.optimizer_bytes
-    memory = Memory(step.parameter_bytes, step.optimizer_bytes)
-    if state > chip.hbm_bytes:
-        said = 'not compiled: parameters and optimizer alone are more than the chip has'
+    available = chip.free_bytes if chip.kept_bytes else None
+    memory = Memory(step.parameter_bytes, step.optimizer_bytes, available=available)
+    if state > chip.free_bytes:
+        said = 'not compiled: parameters and optimizer alone are more than the chip has free'
         return Cost(step, chip, chips, memory, False, None, said, ())
     began = time.monotonic()
     try:
@@ -123,8 +124,8 @@ def measure(step: Step, chip: Chip, chips: int) -> Cost:
         f'the turns of loop {name} could not be read: its body is counted once'
         for name in module.unknown_loops
     )
-    fits = memory.needed <= chip.hbm_bytes
-    said = '' if fits else 'it compiles, but needs more than the chip has'
+    fits = memory.needed <= chip.free_bytes  # the compiler itself holds `live` against it
+    said = '' if fits else 'it compiles, but needs more than the chip has free'
     return Cost(*(step, chip, chips, memory, fits, seconds, said, notes, moved, exchanges, bound))
 
 

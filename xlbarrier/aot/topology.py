@@ -80,6 +80,11 @@ def parse(name: str) -> Topology:
             f'config.topology is {name!r}: a layout of {chip.name} has {chip.dims}'
             f' {"axis" if chip.dims == 1 else "axes"}, each at least 1, as in {_example(chip)}'
         )
+    if max(layout) > chip.longest and math.prod(layout) <= chip.largest:
+        raise TopologyError(
+            f'config.topology is {name!r}: an axis of a slice of {chip.name} has at most'
+            f' {chip.longest} chips'
+        )
     if math.prod(layout) > chip.largest:
         raise TopologyError(
             f'config.topology is {name!r}, {math.prod(layout)} chips; the largest'

@@ -121,15 +121,48 @@ def encode_pair(
       ValueError: for a continuation that is empty or gives no token of its own, or a context that
         gives no token for it to be predicted from.
     """
-    if not continuation:
-        raise ValueError(f'the continuation of {context[-40:]!r} is empty')
-    spaces = len(context) - len(context.rstrip())
-    if spaces:
-        continuation = context[-spaces:] + continuation
-        context = context[:-spaces]
+    context, continuation = _spaces_moved(context, continuation)
     start, _ = _added(tokenizer)
     whole = _with_start(start, _plain(tokenizer, context + continuation))
-    cut = len(_with_start(start, _plain(tokenizer, context)))
+    return _cut(whole, len(_with_start(start, _plain(tokenizer, context))), context, continuation)
+
+
+def encode_options(
+    tokenizer: PreTrainedTokenizerFast, context: str, continuations: Sequence[str]
+) -> list[tuple[list[int], list[int]]]:
+    """`encode_pair` of each text that can follow a context, all of them cut at one place.
+
+    Qwen's and Llama 3's tokenizers make one token of ':A', so that 'Answer:' leaves no token for
+    the letter, and of an option such as ':In' + 'donesia' only the end. Here all continuations
+    begin where the first of them departs from the context's own tokens: they follow the same ids,
+    which hold nothing of any of them, and their log-likelihoods can be compared. Where no merge
+    crosses the border, these are the pairs of `encode_pair`.
+
+    Raises:
+      ValueError: as `encode_pair`.
+    """
+    start, _ = _added(tokenizer)
+    pairs = [_spaces_moved(context, each) for each in continuations]
+    alone = _with_start(start, _plain(tokenizer, context.rstrip()))
+    wholes = [_with_start(start, _plain(tokenizer, a + b)) for a, b in pairs]
+    cut = min(
+        next((i for i, (a, b) in enumerate(zip(alone, whole, strict=False)) if a != b), len(alone))
+        for whole in wholes
+    )
+    return [_cut(whole, cut, *pair) for whole, pair in zip(wholes, pairs, strict=True)]
+
+
+def _spaces_moved(context: str, continuation: str) -> tuple[str, str]:
+    """White space at the end of the context belongs to the continuation."""
+    if not continuation:
+        raise ValueError(f'the continuation of {context[-40:]!r} is empty')
+    bare = context.rstrip()
+    return bare, context[len(bare) :] + continuation
+
+
+def _cut(
+    whole: list[int], cut: int, context: str, continuation: str
+) -> tuple[list[int], list[int]]:
     if cut == 0:
         raise ValueError(
             f'the context of {continuation[:40]!r} has no token and this tokenizer adds no BOS,'
@@ -138,6 +171,11 @@ def encode_pair(
     if cut >= len(whole):
         raise ValueError(f'{continuation[:40]!r} gives no token after {context[-40:]!r}')
     return whole[:cut], whole[cut:]
+
+
+def encode_prompt(tokenizer: PreTrainedTokenizerFast, text: str) -> list[int]:
+    """Token ids of what a model is to go on from: BOS once, by the tokenizer's policy; no EOS."""
+    return _with_start(_added(tokenizer)[0], _plain(tokenizer, text))
 
 
 def encode_documents(

@@ -12,7 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xlbarrier import metrics, multihost
-from xlbarrier.data.tokenize import PreTrainedTokenizerFast, encode_pair, encode_spans
+from xlbarrier.data.tokenize import (
+    PreTrainedTokenizerFast,
+    encode_options,
+    encode_prompt,
+    encode_spans,
+)
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.progress import Progress
 from xlbarrier.run import write_atomic
@@ -249,10 +254,10 @@ def _requests(
             if method == 'greedy':
                 pairs = [_written(tokenizer, prompt, question)]
             else:
-                pairs = [encode_pair(tokenizer, prompt.context, c) for c in prompt.continuations]
+                pairs = encode_options(tokenizer, prompt.context, prompt.continuations)
             if method == 'letter' and letter_tokens == 'published':
                 # As the published code asks: the whole prompt, its last spaces too.
-                context = tokenizer(prompt.context)['input_ids']
+                context = encode_prompt(tokenizer, prompt.context)
                 pairs = [
                     (context, tokenizer(letter, add_special_tokens=False)['input_ids'][-1:])
                     for letter in LETTERS[: len(question.choices)]
@@ -261,9 +266,8 @@ def _requests(
             if method == 'loglikelihood':
                 groups['unconditional'] = [
                     Request(tuple(a), tuple(b))
-                    for a, b in (
-                        encode_pair(tokenizer, prompt.unconditional, c)
-                        for c in prompt.continuations
+                    for a, b in encode_options(
+                        tokenizer, prompt.unconditional, prompt.continuations
                     )
                 ]
         except ValueError as error:
@@ -315,8 +319,15 @@ def _answer(
     if 'loglikelihood' in values:
         tokens = [len(request.continuation) for request in requests['loglikelihood']]
         unconditional = values['unconditional'].tolist()
+        # A score is of all that was scored: BMLAMA's candidates come with the end of the sentence.
+        scored = [
+            choice if text.endswith(choice) else text.lstrip()
+            for choice, text in zip(
+                question.choices, task.render(question, 'loglikelihood').continuations, strict=True
+            )
+        ]
         chosen = metrics.predictions(
-            values['loglikelihood'], question.choices, tokens=tokens, unconditional=unconditional
+            values['loglikelihood'], scored, tokens=tokens, unconditional=unconditional
         )
         row |= {'choice_tokens': tokens, 'unconditional_scores': unconditional}
         row |= {f'prediction_{name}': index for name, index in chosen.items()}

@@ -17,7 +17,7 @@ import pyarrow as pa
 from xlbarrier import metrics
 from xlbarrier.config_written import TofuConfig
 from xlbarrier.corpus.documents import SourceError
-from xlbarrier.data.tokenize import PreTrainedTokenizerFast, encode_spans
+from xlbarrier.data.tokenize import PreTrainedTokenizerFast, encode_prompt, encode_spans
 from xlbarrier.qa import records, templates
 from xlbarrier.qa.forms import Example
 from xlbarrier.scoring import engine
@@ -150,7 +150,7 @@ class Tofu:
     def _write(self, asked: Asked, found: Mapping[Sheet, Sequence[Row]]) -> None:
         """Adds what the model writes, and its ROUGE recall."""
         items = [item for group in self.items.values() for item in group]
-        ids = [asked.tokenizer(self._prompt(i, asked.tokenizer))['input_ids'] for i in items]
+        ids = [encode_prompt(asked.tokenizer, self._prompt(i, asked.tokenizer)) for i in items]
         for item, tokens in zip(items, ids, strict=True):
             self._check_fits(item, len(tokens) + self.config.new_tokens, asked)
         texts = iter(

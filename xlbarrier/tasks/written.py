@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from xlbarrier import metrics
+from xlbarrier.data.tokenize import encode_prompt
 from xlbarrier.scoring.generate import Ends, Generated, generate
 from xlbarrier.tasks.base import Row, Sheet
 from xlbarrier.tasks.files import SHOWN, DataError
@@ -89,7 +90,7 @@ class WrittenTask:
           ValueError: naming the item whose prompt is too long.
         """
         items = [(sheet, item) for sheet, group in self.asked.items() for item in group]
-        ids = [asked.tokenizer(item.prompt)['input_ids'] for _, item in items]
+        ids = [encode_prompt(asked.tokenizer, item.prompt) for _, item in items]
         limit = asked.decoder.config.max_positions
         for (sheet, item), tokens in zip(items, ids, strict=True):
             if len(tokens) + self.ends.tokens > limit:

@@ -7,7 +7,7 @@ import jax
 import pyarrow as pa
 
 from xlbarrier import metrics
-from xlbarrier.data.tokenize import PreTrainedTokenizerFast
+from xlbarrier.data.tokenize import PreTrainedTokenizerFast, encode_prompt
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.scoring.generate import Ends, Generated, generate
 from xlbarrier.scoring.store import ScoreStore
@@ -40,7 +40,7 @@ def write(
       ValueError: naming the question whose prompt is too long for the model.
     """
     # White space at the end is kept: it is what the published code feeds its models.
-    ids = [tokenizer(prompt.context)['input_ids'] for prompt in prompts]
+    ids = [encode_prompt(tokenizer, prompt.context) for prompt in prompts]
     by_ends: dict[Ends, list[int]] = {}
     for number, (question, prompt) in enumerate(zip(questions, prompts, strict=True)):
         least = min(prompt.new_tokens, LEAST_TOKENS)
