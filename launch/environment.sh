@@ -19,7 +19,7 @@ find_python() {
 
 install_into_venv() {
   local extras=$1 python digest stamp
-  digest=$(cat constraints.txt setup.py | sha256sum | cut -c1-16)
+  digest=$(cat constraints.txt setup.py | cksum | cut -d ' ' -f 1)
   stamp=".venv/installed${extras//[^a-z]/-}-$digest"
   if [ -f "$stamp" ]; then
     return

@@ -7,7 +7,10 @@
 set -euo pipefail
 workdir=runs/quickstart
 if [ $# -gt 0 ] && [ "${1#-}" = "$1" ]; then
-  workdir=$(realpath -m "$1")
+  case $1 in
+    /*) workdir=$1 ;;
+    *) workdir=$PWD/$1 ;;  # macOS has no realpath -m
+  esac
   shift
 fi
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

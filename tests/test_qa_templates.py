@@ -94,6 +94,50 @@ def test_chat_learns_the_assistants_turns_and_their_ends(tokenizer):
     assert write(pair, 'plain', tokenizer).text == 'Question: user\nAnswer: assistant'
 
 
+_TURN = '<|{{ m.role }}|>\n{{ m.content }}<|end|>\n'
+_THOUGHT = "{{ '<think></think>' if loop.last and m.role == 'assistant' }}"
+_PROMPT = '{% if add_generation_prompt %}<|assistant|>\n'
+
+
+@pytest.mark.parametrize(
+    ('template', 'first', 'last'),
+    [
+        # No generation prompt, and a header that must not be learned all the same.
+        ('{% for m in messages %}' + _TURN + '{% endfor %}', 'assist<|end|>', 'b<|end|>'),
+        # Llama 2's: no header either.
+        (
+            "{% for m in messages %}{{ '[INST] ' + m.content + ' [/INST]' if m.role == 'user'"
+            " else ' ' + m.content + ' </s>' }}{% endfor %}",
+            'assist </s>',
+            'b </s>',
+        ),
+        # Phi 3's: EOS behind the last turn alone.
+        (
+            '{% for m in messages %}' + _TURN + '{% endfor %}' + _PROMPT
+            + '{% else %}{{ eos_token }}{% endif %}',
+            'assist<|end|>',
+            'b<|end|>\n<|im_end|>',
+        ),
+        # Qwen 3's: an empty thought in the last turn alone.
+        (
+            '{% for m in messages %}'
+            + _TURN.replace('{{ m.content', _THOUGHT + '{{ m.content')
+            + '{% endfor %}' + _PROMPT + '{% endif %}',
+            'assist<|end|>',
+            '<think></think>b<|end|>',
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_learned_of_templates_of_many_kinds(tokenizer, template, first, last):
+    made = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer.backend_tokenizer, eos_token='<|im_end|>', chat_template=template
+    )
+    turns = zip(('user', 'assistant') * 2, ('assist', 'assist', 'a', 'b'), strict=True)
+    chat = example({'messages': [dict(role=r, content=c) for r, c in turns]}, 'x')
+    written = write(chat, 'chat', made)
+    assert [written.text[a:b] for a, b in written.spans] == [first, last]
+
+
 def test_conversations_that_a_template_has_no_place_for(tokenizer):
     with pytest.raises(SourceError, match=r'x: a conversation of system, user, .*plain'):
         write(CHAT, 'plain', tokenizer)

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests import report_run
-from xlbarrier.report import page, words
+from xlbarrier.report import page, plots, words
 from xlbarrier.report.words import Numbers
 
 
@@ -136,6 +136,26 @@ def test_one_model_alone_has_a_report(tmp_path):
     page.write_report(tmp_path)
     text = (tmp_path / 'report.html').read_text()
     assert 'a barrier of' in text and 'Questions where the models differ' not in text
+
+
+def test_more_models_than_colours_have_a_report(tmp_path, monkeypatch):
+    models = ('base', *(f'single:{number}' for number in range(len(plots.COLOURS))))
+    monkeypatch.setattr(report_run, 'SKILL', dict.fromkeys(models, 0.3))
+    made = report_run.predictions(models, questions=12)
+    report_run.write(tmp_path, models, made)
+    page.write_report(tmp_path)
+    text = (tmp_path / 'report.html').read_text()
+    assert all(f'{model}: right answers' in text for model in models)
+
+
+def test_a_loss_has_the_colour_of_its_legend_whatever_the_order_of_training(tmp_path):
+    models = ('base', 'mixed', 'english')  # trained in this order, shown in the alphabet's
+    report_run.write(tmp_path, models, report_run.predictions(models, questions=12))
+    page.write_report(tmp_path)
+    text = (tmp_path / 'report.html').read_text().partition('<h2>Fine-tuning')[2]
+    legend = re.findall(r'background: (#\w+)"></i>(\w+)', text)
+    drawn = re.findall(r'stroke="(#\w+)"[^>]*><title>(\w+)', text)
+    assert sorted(drawn) == sorted(legend) and len(legend) == 2
 
 
 def test_the_same_run_draws_the_same_bytes(folder, tmp_path):

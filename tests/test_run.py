@@ -101,6 +101,13 @@ def test_a_failed_write_names_the_file_and_leaves_the_old_one(tmp_path, monkeypa
     run.close()
 
 
+def test_a_mac_has_no_affinity_to_tell(tmp_path, monkeypatch):
+    monkeypatch.delattr(run_lib.os, 'sched_getaffinity')
+    run = run_lib.open_run(tmp_path, resolved())
+    assert run.read_json('run.json')['machine']['cpus'] >= 1
+    run.close()
+
+
 def test_results_never_hold_nan(tmp_path):
     run = run_lib.open_run(tmp_path, resolved())
     with pytest.raises(ValueError, match='JSON compliant'):

@@ -1,5 +1,6 @@
 """A study whose training rows come from its own task, end to end on a tiny random Llama."""
 
+import dataclasses
 import json
 
 import pyarrow.parquet as pq
@@ -95,3 +96,43 @@ def test_a_task_that_gives_no_rows_is_told_before_any_work(tiny_llama, tmp_path,
     config = resolved(tiny_llama, {'fictional': TASK, 'worldfacts': {}}, **values)
     with pytest.raises(ConfigError, match=words):
         training_data.check(tmp_path, config, registry.make_tasks(config))
+
+
+def test_a_lora_target_that_the_model_has_not_is_told_before_it_is_measured(
+    tmp_path, tokenizer, monkeypatch
+):
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    shape = {'vocab_size': len(tokenizer), 'n_embd': 16, 'n_layer': 1, 'n_head': 2}
+    GPT2LMHeadModel(GPT2Config(**shape)).save_pretrained(tmp_path / 'gpt2')
+    tokenizer.save_pretrained(tmp_path / 'gpt2')
+    monkeypatch.setattr(study, '_measure', lambda *_: pytest.fail('the model was measured'))
+    config = resolved(tmp_path / 'gpt2', {'fictional': TASK})
+    train = dataclasses.replace(config.train, method='lora', lora_targets=('q', 'gate'))
+    with pytest.raises(ValueError, match="LoRA target 'gate': wanted some of q, k, v, o, up, down"):
+        study.study(tmp_path / 'run', dataclasses.replace(config, train=train))
+
+
+@pytest.mark.parametrize(
+    ('dtype', 'method', 'warned'),
+    [('bfloat16', 'full', True), ('bfloat16', 'lora', False), ('float32', 'full', False)],
+)
+def test_updates_that_rounding_will_swallow_are_told(
+    tiny_llama, tmp_path, monkeypatch, caplog, dtype, method, warned
+):
+    monkeypatch.setattr(study.training_data, 'check', lambda *_: None)
+    config = resolved(tiny_llama, {'fictional': TASK})
+    config = dataclasses.replace(
+        config,
+        model=dataclasses.replace(config.model, param_dtype=dtype),
+        train=dataclasses.replace(config.train, method=method),
+    )
+    _, run, _ = study._begin(tmp_path / 'run', config)
+    run.close()
+    assert ('lost to rounding' in caplog.text) == warned
+
+
+def test_an_adapter_trained_upon_another_does_not_name_the_bare_model():
+    model = config_lib.ModelConfig(source='hf:a/b')
+    assert study._base_of(model) == 'hf:a/b'
+    assert study._base_of(dataclasses.replace(model, adapter='c')) == 'hf:a/b with c merged'

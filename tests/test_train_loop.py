@@ -16,6 +16,7 @@ import pytest
 from flax import nnx
 
 from tests.test_train_loss import decoder_on, documents
+from xlbarrier import main
 from xlbarrier import progress as progress_lib
 from xlbarrier.config import TrainConfig
 from xlbarrier.data.pack import pack
@@ -120,6 +121,30 @@ def test_an_error_in_between_is_continued_with_the_same_bits(mesh, packed, finis
     jax.tree.map(np.testing.assert_array_equal, arrays(decoder), arrays(finished[1]))
 
 
+@pytest.mark.parametrize('moment', ['step', 'save'])
+def test_sigterm_at_the_very_end_stops_and_is_continued(
+    mesh, packed, finished, tmp_path, monkeypatch, moment
+):
+    where, name = (loop, 'batch_at') if moment == 'step' else (Checkpoints, 'save')
+    plain, calls = getattr(where, name), []
+
+    def told(*args, **kwargs):
+        calls.append(args)
+        if len(calls) == {'step': TRAIN.steps, 'save': 2}[moment]:  # the last of each
+            os.kill(os.getpid(), signal.SIGTERM)
+        return plain(*args, **kwargs)
+
+    monkeypatch.setattr(where, name, told)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(loop.Stopped):
+        run(mesh, packed, TRAIN, tmp_path)
+    assert signal.getsignal(signal.SIGTERM) == before
+    monkeypatch.undo()
+    decoder, rows = run(mesh, packed, TRAIN, tmp_path, logged_through=TRAIN.steps)
+    assert rows == []
+    jax.tree.map(np.testing.assert_array_equal, arrays(decoder), arrays(finished[1]))
+
+
 def test_lora_trains_adapters_alone(mesh, packed, tmp_path):
     config = dataclasses.replace(
         TRAIN, method='lora', steps=3, checkpoint_every=2, lora_rank=2, lora_dropout=0.2
@@ -169,6 +194,14 @@ def test_a_loss_that_is_not_finite_stops_and_is_not_saved(mesh, packed, tmp_path
         run(mesh, packed, config, tmp_path)
     with Checkpoints(tmp_path) as checkpoints:
         assert checkpoints.latest == 1  # its loss was that of the model before
+
+
+def test_a_loss_that_is_not_finite_is_told_in_a_line(monkeypatch):
+    report = loop._Reporter(TRAIN, progress_lib.Progress('x'), print, 0)
+    numbers = dict.fromkeys(('nats', 'weight', 'grad_norm', 'learning_rate'), float('nan'))
+    monkeypatch.setattr(main, 'main', lambda _: report(loop._Dispatched(1, 9, numbers)))
+    with pytest.raises(SystemExit, match='ERROR: step 1: loss nan'):
+        main.run([])
 
 
 def test_progress_lines_come_while_a_step_takes_long(mesh, packed, tmp_path, monkeypatch, caplog):

@@ -7,6 +7,7 @@ dataclasses, checked field by field, so that a mistyped name or value stops a ru
 import dataclasses
 import hashlib
 import json
+import math
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ MODES = ('study', 'eval', 'train', 'corpus', 'rescore', 'prompts', 'report', 'co
 ASKING = ('study', 'eval', 'prompts')  # modes that need tasks
 ARMS = ('english', 'mixed')  # of a study, where none are named
 DTYPES = ('float32', 'bfloat16')
+SEEDS = 2**32  # numpy takes none below 0, jax looks at no bits above these
 LORA_TARGETS = ('q', 'k', 'v', 'o', 'gate', 'up', 'down')
 
 
@@ -215,9 +217,13 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
             raise ConfigError(f'{where} is {value!r}; wanted a tuple of {item.__name__}')
         return tuple(_convert(item, v, f'{where}[{i}]') for i, v in enumerate(value))
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        value = float(value)
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
         raise ConfigError(f'{where} is {value!r}; wanted {hint.__name__}')
+    if hint is float and not math.isfinite(value):  # it passes comparisons, and JSON has none
+        raise ConfigError(f'{where} is {value!r}; wanted a finite number')
+    if where.endswith('.seed') and not 0 <= value < SEEDS:
+        raise ConfigError(f'{where} is {value}; wanted 0 <= seed < {SEEDS}')
     return value
 
 

@@ -54,7 +54,7 @@ def run(argv: list[str]) -> None:
     """`main`, but an error that xlbarrier itself raises is told in a line, without traceback."""
     try:
         main(argv)
-    except (ValueError, RuntimeError, OSError) as error:
+    except (ValueError, RuntimeError, OSError, FloatingPointError) as error:
         last = traceback.extract_tb(error.__traceback__)[-1].filename
         if pathlib.Path(__file__).parent not in pathlib.Path(last).resolve().parents:
             raise

@@ -245,7 +245,7 @@ def _provenance() -> dict[str, Any]:
         'machine': {
             'system': platform.platform(),
             'processor': _processor(),
-            'cpus': len(os.sched_getaffinity(0)),
+            'cpus': _cpus(),
         },
         'git_commit': _git_commit(),
         'command': shlex.join(['python', '-m', 'xlbarrier.main', *sys.argv[1:]]),
@@ -258,6 +258,13 @@ def _package_versions() -> dict[str, str]:
         with contextlib.suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
     return versions
+
+
+def _cpus() -> int | None:
+    """Cores that this process may use; on macOS, which does not tell, those of the machine."""
+    if hasattr(os, 'sched_getaffinity'):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
 
 
 def _processor() -> str:

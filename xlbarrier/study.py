@@ -19,7 +19,7 @@ from xlbarrier import api, corpora, multihost, training_data
 from xlbarrier import mesh as mesh_lib
 from xlbarrier import run as run_lib
 from xlbarrier.aot import report as aot_report
-from xlbarrier.config import RunConfig
+from xlbarrier.config import ModelConfig, RunConfig
 from xlbarrier.data import tokenize
 from xlbarrier.data.mixture import Mixture
 from xlbarrier.data.pack import PackedRows
@@ -156,6 +156,14 @@ def _begin(
             f'config.train.row_tokens is {config.train.row_tokens};'
             f' {config.model.source} takes {model_config.max_positions} positions'
         )
+    if trains and config.train.method == 'lora':
+        lora.check_targets(model_config, config.train.lora_targets)
+    elif trains and config.model.param_dtype == 'bfloat16':
+        logging.warning(
+            'config.model.param_dtype is bfloat16: an update smaller than 1/512 of its weight is'
+            ' lost to rounding, at common learning rates nearly all are; take float32, or'
+            " config.train.method 'lora', whose adapters are float32"
+        )
     return tasks, run, mesh
 
 
@@ -258,11 +266,16 @@ def _fine_tune(
     with Progress(f'{arm}: exporting'):
         if config.train.method == 'lora':
             adapter = run.path('export', f'{arm}-adapter')
-            adapters.save_adapter(decoder, adapter, base=config.model.source)
+            adapters.save_adapter(decoder, adapter, base=_base_of(config.model))
             lora.merge_lora(decoder)
         shard_bytes = int(config.export.shard_gb * 1e9)
         load.export_hf(decoder, export, tokenizer=tokenizer, shard_bytes=shard_bytes)
     return export
+
+
+def _base_of(model: ModelConfig) -> str:
+    """What a new adapter is for; upon the bare source it would be another model's."""
+    return f'{model.source} with {model.adapter} merged' if model.adapter else model.source
 
 
 def _log_step(run: run_lib.Run, board: SummaryWriter, arm: str, row: dict[str, Any]) -> None:

@@ -98,7 +98,9 @@ def prepare(
     path = source.resolve(config.model.source)
     tokenizer = tokenize.load_tokenizer(path, load.read_config(path).vocab_size)
     if run.lead:
-        begun = [a for a in arms if any((run.folder / 'checkpoints' / a).glob('*'))]
+        # Those that are trained already, too: the arms of a study must share the same examples.
+        begun = [a for a in config.arms if any((run.folder / 'checkpoints' / a).glob('*'))]
+        taken = {a: {part.folder for part in _wanted(config, a)} for a in begun}
         common = {
             'format': FORMAT,
             'tokenizer': tokenize.digest(tokenizer),
@@ -127,7 +129,7 @@ def prepare(
                 key = common | _file_key(config.data, listed)
                 of_files = (config.data, examples, tokenizer, key)
                 write = functools.partial(packing.pack_examples, *of_files)
-            _make(run, part.folder, key, [a for a in users if a in begun], write)
+            _make(run, part.folder, key, [a for a in begun if part.folder in taken[a]], write)
     multihost.barrier('packed rows')
     return {arm: _arm(run, config, arm) for arm in arms}
 
@@ -175,7 +177,7 @@ def _arm(run: run_lib.Run, config: RunConfig, arm: str) -> PackedRows | Mixture:
             arm: {
                 'rows': len(rows),
                 'epochs': round(places / len(rows), 3),
-                'tokens': places * row_tokens,
+                'tokens': sum(part['trained_tokens'] for part in described),  # none is padding
                 'text_tokens': len(rows) * row_tokens,
                 'parts': described,
             }

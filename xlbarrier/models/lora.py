@@ -14,6 +14,7 @@ import numpy as np
 from flax import nnx
 from jax.sharding import PartitionSpec as P
 
+from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.decoder import Decoder, Kernel
 from xlbarrier.models.layers import ADAPTERS
 
@@ -44,10 +45,9 @@ def add_lora(
     """
     if rank < 1:
         raise ValueError(f'LoRA rank is {rank}; wanted at least 1')
+    check_targets(decoder.config, targets)
     found = _maps(decoder)
     for name in targets:
-        if name not in found:
-            raise ValueError(f'LoRA target {name!r}: wanted some of {", ".join(found)}')
         if adapted(found[name]):
             raise ValueError(f'LoRA target {name!r} has an adapter: merge it first')
     with jax.set_mesh(decoder.embed.embedding[...].sharding.mesh):
@@ -56,6 +56,18 @@ def add_lora(
                 key = jax.random.fold_in(jax.random.key(seed), number)
                 _attach(found[name], name, key, rank, alpha)
     return decoder
+
+
+def check_targets(config: DecoderConfig, targets: Sequence[str]) -> None:
+    """Refuses a target that a model of this config has not; needs no weights.
+
+    Raises:
+      ValueError: naming the target, and those that there are.
+    """
+    found = [name for name in ADAPTERS if config.gated or name != 'gate']
+    for name in targets:
+        if name not in found:
+            raise ValueError(f'LoRA target {name!r}: wanted some of {", ".join(found)}')
 
 
 def merge_lora(decoder: Decoder) -> Decoder:

@@ -21,6 +21,7 @@ apart and a template no place for it, the input stands in the line after the que
 each but chat, whose template ends a turn itself.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -130,18 +131,46 @@ def _chat(example: Example, tokenizer: PreTrainedTokenizerFast) -> Written:
     messages = [{'role': role, 'content': content} for role, content in turns]
     whole = _render(tokenizer, messages, example.where)
     spans = []
-    for i, (role, _) in enumerate(turns):
+    for i, (role, content) in enumerate(turns):
         if role != 'assistant':
             continue
         before = _render(tokenizer, messages[:i], example.where, add_generation_prompt=True)
         through = _render(tokenizer, messages[: i + 1], example.where)
-        if not (whole.startswith(through.rstrip()) and through.startswith(before)):
+        if before == _render(tokenizer, messages[:i], example.where):
+            # No generation prompt: the header ends where another answer makes another text.
+            other = {'role': role, 'content': 'b' if content.lstrip()[0] == 'a' else 'a'}
+            changed = _render(tokenizer, [*messages[:i], other], example.where)
+            pairs = zip(through, changed, strict=False)
+            same = itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)
+            before = through[: len(list(same))]
+        span = _turn(whole, before, through, content.strip(), tokenizer.eos_token or '')
+        if span is None:
             raise SourceError(
                 f"{example.where}: the tokenizer's chat template writes message {i} otherwise once"
                 ' others follow it, so that its place cannot be told: cut the conversation there'
             )
-        spans.append((len(before), len(through.rstrip())))
+        spans.append(span)
     return Written(whole, tuple(spans), False)
+
+
+def _turn(whole: str, before: str, through: str, content: str, eos: str) -> tuple[int, int] | None:
+    """Where a turn stands in the whole, from behind its header through the token that ends it.
+
+    Args:
+      whole: the conversation.
+      before: what stands before the turn, with its header.
+      through: the conversation up to the turn, as it would be written if it ended there.
+      content: the turn's text.
+      eos: of the tokenizer.
+    """
+    end = through.rstrip()
+    if not whole.startswith(end):  # Phi 3 writes EOS once, behind the last turn
+        end = end.removesuffix(eos).rstrip()
+    if through.startswith(before) and whole.startswith(end):
+        return len(before), len(end)
+    # Qwen 3 writes an empty thought into the last turn alone.
+    turn = content + through.rpartition(content)[2].rstrip()
+    return (len(before), len(before + turn)) if whole.startswith(before + turn) else None
 
 
 def _render(

@@ -3,7 +3,7 @@
 import json
 import math
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jinja2
@@ -75,6 +75,7 @@ def _facts(folder: pathlib.Path) -> dict[str, Any]:
     asked = list(dict.fromkeys((row['task'], row['method']) for row in told))
     sections = [_section(numbers, task, method, models) for task, method in asked]
     told_tasks = {task for task, _ in asked}
+    colours = plots.colours_of(models)
     return {
         'model': str(config['model']['source']).split(':')[-1],
         'models': models,
@@ -82,7 +83,7 @@ def _facts(folder: pathlib.Path) -> dict[str, Any]:
         'plain': [
             _plain(numbers, task) for task in numbers.values('task') if task not in told_tasks
         ],
-        'curves': _curves(folder / 'metrics.jsonl'),
+        'curves': _curves(folder / 'metrics.jsonl', colours),
         'examples': examples.differing(
             predictions, models, config['report']['examples'], config['seed']
         ),
@@ -93,7 +94,7 @@ def _facts(folder: pathlib.Path) -> dict[str, Any]:
             path.parent.name: _json(path) for path in sorted(folder.glob('corpus/*/manifest.json'))
         },
         'variant_words': VARIANT_WORDS,
-        'colours': dict(zip(models, plots.COLOURS, strict=False)),
+        'colours': colours,
     }
 
 
@@ -250,7 +251,7 @@ def _tests(numbers: Numbers, key: dict) -> list[dict[str, str]]:
     return sorted(found, key=lambda row: not row['mean'])
 
 
-def _curves(path: pathlib.Path) -> str:
+def _curves(path: pathlib.Path, colours: Mapping[str, str]) -> str:
     lines: dict[str, list[tuple[float, float]]] = {}
     if path.exists():
         for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), 1):
@@ -260,7 +261,10 @@ def _curves(path: pathlib.Path) -> str:
             except (ValueError, KeyError) as error:
                 raise ValueError(f'{path}, line {number}: {error!r}') from error
     return plots.curves(
-        lines, title='Training loss by arm', unit='tokens predicted; loss in nats a token'
+        lines,
+        title='Training loss by arm',
+        unit='tokens predicted; loss in nats a token',
+        colours=colours,
     )
 
 

@@ -17,6 +17,11 @@ from xlbarrier.run import write_atomic
 COLOURS = ('#6b7280', '#d97706', '#2563eb', '#059669', '#7c3aed', '#db2777')
 
 
+def colours_of(models: Sequence[str]) -> dict[str, str]:
+    """A colour for each model, by its place; where there are more models they come again."""
+    return {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(models)}
+
+
 @dataclass(frozen=True)
 class Point:
     """A value with its interval, as a share; `text` is what a reader sees on hovering."""
@@ -90,8 +95,14 @@ def dots(
     return ''.join(out)
 
 
-def curves(lines: Mapping[str, Sequence[tuple[float, float]]], *, title: str, unit: str) -> str:
-    """Lines over the number of tokens, as SVG; empty without points."""
+def curves(
+    lines: Mapping[str, Sequence[tuple[float, float]]],
+    *,
+    title: str,
+    unit: str,
+    colours: Mapping[str, str],
+) -> str:
+    """Lines over the number of tokens, as SVG, in their colours; empty without points."""
     points = [p for line in lines.values() for p in line]
     if not points:
         return ''
@@ -122,8 +133,8 @@ def curves(lines: Mapping[str, Sequence[tuple[float, float]]], *, title: str, un
             f'<text class="tick" x="{x:.1f}" y="{height - 24}" text-anchor="{anchor}">'
             f'{most * k / 4:,.0f}</text>'
         )
-    for number, (name, line) in enumerate(lines.items()):
-        colour = COLOURS[(number + 1) % len(COLOURS)]
+    for name, line in lines.items():
+        colour = colours.get(name, COLOURS[0])  # an arm without answers is in no legend
         out.append(
             f'<polyline fill="none" stroke="{colour}" stroke-width="2"'
             f' points="{" ".join(place(p) for p in line)}"><title>{escape(name)}</title></polyline>'

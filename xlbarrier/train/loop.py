@@ -125,7 +125,7 @@ def train(
                     meta = {'step': step + 1, 'tokens': tokens, 'training': identity}
                     checkpoints.save(state, meta, final=last)
                     progress.update(0, report.note)
-                if stop and not last:
+                if stop:
                     logging.info('told to stop: checkpoint of step %d written', step + 1)
                     raise Stopped
     nnx.update(decoder, state.params)
@@ -278,3 +278,5 @@ def _told_to_stop() -> Iterator[Callable[[int], bool]]:
         yield lambda step: met.is_set()
     finally:
         signal.signal(signal.SIGTERM, before)
+    if met.is_set():  # while the last checkpoint was written: nobody would ask any more
+        raise Stopped
