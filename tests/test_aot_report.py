@@ -292,6 +292,7 @@ def test_the_command_tells_an_error_in_a_line_and_leaves_no_folder(shape, tmp_pa
 @needs_libtpu
 def test_the_command_with_the_real_compiler(shape, tmp_path):
     flags = ('--config.train.row_tokens=128', '--config.score.row_tokens=128')
+    flags += ('--config.compile.score_places=128',)
     done = start(tmp_path / 'run', shape, *flags, '--config.topology=v5e:2x2')
     assert done.returncode == 0, done.stderr[-3000:]
     assert 'v5e:2x2, 4 chips, mesh data=1 fsdp=4 tensor=1' in done.stdout
