@@ -26,11 +26,11 @@ def main(argv: list[str]) -> None:
     if config.mode == 'rescore':
         from xlbarrier.rescore import recorded
 
-        recorded.rescore(pathlib.Path(WORKDIR.value), config)
+        recorded.rescore(pathlib.Path(WORKDIR.value).expanduser(), config)
         return
     from xlbarrier import study
 
-    study.MODES[config.mode](pathlib.Path(WORKDIR.value), config)
+    study.MODES[config.mode](pathlib.Path(WORKDIR.value).expanduser(), config)
 
 
 def parse_flags(argv: list[str]) -> list[str]:
