@@ -174,3 +174,7 @@ def test_broken_files_are_named(tmp_path):
     (tmp_path / 'results.json').write_text('{')
     with pytest.raises(ValueError, match=r'results\.json is not JSON'):
         page.write_report(tmp_path)
+
+
+def test_a_bar_in_a_cell_is_no_border():
+    assert page._table(['a|b'], [['c']]) == [r'| a\|b |', '| --- |', '| c |']

@@ -310,7 +310,10 @@ def _cell(cell: dict[str, Any] | None) -> str:
 
 
 def _table(head: list[str], body: Iterable[list[str]]) -> list[str]:
-    return ['| ' + ' | '.join(row) + ' |' for row in (head, ['---'] * len(head), *body)]
+    rows = (
+        [cell.replace('|', r'\|') for cell in row] for row in (head, ['---'] * len(head), *body)
+    )
+    return ['| ' + ' | '.join(row) + ' |' for row in rows]
 
 
 def _json(path: pathlib.Path) -> Any:
