@@ -18,7 +18,7 @@ find_python() {
 }
 
 install_into_venv() {
-  local extras=$1 python digest stamp
+  local extras=$1 python digest stamp beat
   digest=$(cat constraints.txt setup.py | cksum | cut -d ' ' -f 1)
   stamp=".venv/installed${extras//[^a-z]/-}-$digest"
   if [ -f "$stamp" ]; then
@@ -33,11 +33,22 @@ install_into_venv() {
     }
   fi
   echo 'Installing the pinned packages into .venv (once; some minutes)'
+  # pip is silent for long: a line now and then, until it or this script ends.
+  (
+    seconds=0
+    while sleep 5 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
+      seconds=$((seconds + 5))
+      echo "  installing, $seconds s"
+    done
+  ) &
+  beat=$!
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
     ${XLBARRIER_TORCH_INDEX:+--extra-index-url "$XLBARRIER_TORCH_INDEX"} \
     --constraint constraints.txt --editable ".$extras" || {
+    kill "$beat" 2>/dev/null || true
     echo 'ERROR: the installation failed; the lines above say why. Start again to go on.' >&2
     return 1
   }
+  kill "$beat" 2>/dev/null || true
   touch "$stamp"
 }

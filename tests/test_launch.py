@@ -26,7 +26,7 @@ def test_ci_calls_the_test_command_and_nothing_cleverer():
     assert 'exec bash launch/test.sh' in (ROOT / '.ci/run').read_text()
 
 
-def fake_checkout(folder, pip_status=0):
+def fake_checkout(folder, pip_status=0, pip_seconds=0):
     """A folder with launch/ whose .venv python records its calls instead of installing."""
     (folder / 'launch').symlink_to(ROOT / 'launch')
     (folder / 'constraints.txt').write_text('numpy==1\n')
@@ -35,7 +35,7 @@ def fake_checkout(folder, pip_status=0):
     python.parent.mkdir(parents=True)
     python.write_text(
         '#!/bin/sh\necho "$@" >> calls\n'
-        f'case "$*" in *install*) exit {pip_status};; *) exit 0;; esac\n'
+        f'case "$*" in *install*) sleep {pip_seconds}; exit {pip_status};; *) exit 0;; esac\n'
     )
     python.chmod(0o755)
 
@@ -55,6 +55,13 @@ def test_a_second_call_does_not_install_again(tmp_path):
     (tmp_path / 'constraints.txt').write_text('numpy==2\n')
     bash('-c', 'source launch/environment.sh && install_into_venv ""', cwd=tmp_path)
     assert len(installs(tmp_path)) == 2, 'other pins are installed'
+
+
+@pytest.mark.slow
+def test_a_long_installation_shows_that_it_goes_on(tmp_path):
+    fake_checkout(tmp_path, pip_seconds=6)
+    answer = bash('-c', 'source launch/environment.sh && install_into_venv ""', cwd=tmp_path)
+    assert 'installing, 5 s' in answer.stdout and 'Terminated' not in answer.stderr
 
 
 def test_extras_are_an_installation_of_their_own(tmp_path):
