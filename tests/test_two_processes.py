@@ -154,16 +154,20 @@ def test_two_processes_write_and_embed_as_one_also_in_a_second_start(tiny_llama,
     # What the sentences begin with is read once: P of its shapes is not 0.
     shapes = re.search(r'shapes \(B, P, T, S\) (.*), cache', alone.stderr)[1]
     assert max(shape[1] for shape in ast.literal_eval(shapes)) > 0
+    sheets = sorted(path.relative_to(one) for path in one.rglob('*.parquet'))
+    assert [str(sheet.relative_to('predictions/base')) for sheet in sheets] == [
+        'embedding/mixing.de.parquet',
+        'translation/en-x.de.parquet',
+        'translation/x-en.de.parquet',
+    ]
     for again in (False, True):
         if again:  # everything is in the store
             shutil.rmtree(two / 'predictions')
         codes, errors = ends(started(of(two)))
         assert codes == [0, 0], errors[0][-3000:] + errors[1][-3000:]
         assert ('(0 stored)' in errors[0]) != again
-        for path in sorted(one.rglob('*.parquet')):
-            ours, theirs = (
-                pq.read_table(folder / path.relative_to(one)).to_pylist() for folder in (one, two)
-            )
+        for sheet in sheets:
+            ours, theirs = (pq.read_table(folder / sheet).to_pylist() for folder in (one, two))
             for row, row_b in zip(ours, theirs, strict=True):
                 for name, value in row.items():
                     near = name.startswith('cosine')
