@@ -59,6 +59,7 @@ setup(
             'accelerate>=1.10',  # transformers reads GGUF files with it
             'ctranslate2>=4.6,<5',
             'hypothesis>=6',
+            'lingua-language-detector>=2.1',
             'peft>=0.18',  # adapters beside its own
             'pytest>=8',
             'pytest-xdist>=3.6',

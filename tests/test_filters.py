@@ -2,6 +2,7 @@
 
 import json
 import random
+import sys
 
 import pytest
 
@@ -212,16 +213,16 @@ def test_language_identification(tmp_path):
         'Der Hummer ist ein großes Tier, das im Meer lebt und zehn Beine hat.',
         'Le homard est un grand animal qui vit dans la mer et qui a dix pattes.',
     ]
-    try:
-        import lingua  # noqa: F401
-    except ImportError:
-        with pytest.raises(SourceError, match=r'pip install .xlbarrier\[langid\]'):
-            taken(config, tmp_path)
-        pytest.skip('lingua-language-detector is not installed: only its absence was tested')
     assert taken(config, tmp_path, documents(texts))[0] == ['0']
     assert taken(config, tmp_path, documents(texts), language='fr')[0] == ['2']
     with pytest.raises(SourceError, match="lingua knows no language 'haw'"):
         taken(config, tmp_path, documents(texts), language='haw')
+
+
+def test_language_identification_where_its_library_is_not_installed(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'lingua', None)
+    with pytest.raises(SourceError, match=r'pip install .xlbarrier\[langid\]'):
+        taken(FilterConfig(language=0.5), tmp_path)
 
 
 def test_the_published_rows_pick_the_lines_they_name(test_data, tmp_path):
