@@ -17,7 +17,7 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.11',
     packages=find_packages(include=['xlbarrier', 'xlbarrier.*']),
-    package_data={'xlbarrier.report': ['*.j2', '*.css']},
+    package_data={'xlbarrier': ['py.typed'], 'xlbarrier.report': ['*.j2', '*.css']},
     install_requires=[
         'absl-py>=2.1',
         'babel>=2.18,<2.19',  # its CLDR release decides the questions, byte for byte
@@ -66,6 +66,6 @@ setup(
             'statsmodels>=0.14',
             'torch>=2.8',
         ],
-        'dev': ['pre-commit>=4', 'ruff>=0.14'],
+        'dev': ['mypy>=1.18', 'pre-commit>=4', 'ruff>=0.14'],
     },
 )

@@ -36,7 +36,7 @@ from importlib import metadata
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from xlbarrier.config_corpus import CorpusConfig, TranslatorConfig
+from xlbarrier.config.corpus import CorpusConfig, TranslatorConfig
 from xlbarrier.corpus import build, from_text, shards, translation
 
 LANGUAGES = ('en', 'fr', 'it', 'pl', 'ru', 'es')

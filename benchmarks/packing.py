@@ -29,8 +29,8 @@ from importlib import metadata
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from xlbarrier.config_corpus import CorpusConfig, TranslatorConfig
-from xlbarrier.config_data import DataConfig
+from xlbarrier.config.corpus import CorpusConfig, TranslatorConfig
+from xlbarrier.config.data import DataConfig
 from xlbarrier.corpus import build
 from xlbarrier.data import pack, tokenize
 from xlbarrier.models import source

@@ -64,7 +64,7 @@ def worker_command(args: argparse.Namespace, name: str) -> list[str]:
 
 def prepare(args: argparse.Namespace) -> None:
     """Writes the weights as a Hugging Face folder and the requests as token ids."""
-    from xlbarrier.config_tasks import WorldFactsConfig
+    from xlbarrier.config.tasks import WorldFactsConfig
     from xlbarrier.data.tokenize import encode_pair, load_tokenizer
     from xlbarrier.mesh import make_mesh
     from xlbarrier.models import load, source

@@ -22,7 +22,7 @@ from importlib import metadata
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from xlbarrier.config_corpus import TextConfig
+from xlbarrier.config.corpus import TextConfig
 from xlbarrier.corpus import sources
 from xlbarrier.text import segment
 from xlbarrier.translate import places, wordlists

@@ -4,7 +4,7 @@ import functools
 import sys
 
 from tests.corpus_translators import marked
-from xlbarrier.config_corpus import CorpusConfig, TranslatorConfig
+from xlbarrier.config.corpus import CorpusConfig, TranslatorConfig
 from xlbarrier.corpus import build, from_text, shards
 
 

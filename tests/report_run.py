@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xlbarrier import metrics
-from xlbarrier.config_tasks import WorldFactsConfig
+from xlbarrier.config.tasks import WorldFactsConfig
 from xlbarrier.report import tables
 from xlbarrier.tasks.worldfacts import WorldFacts
 

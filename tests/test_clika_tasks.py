@@ -5,8 +5,8 @@ import json
 import datasets
 import pytest
 
-from xlbarrier.config_checks import ConfigError
-from xlbarrier.config_tasks import ClikaConfig
+from xlbarrier.config.checks import ConfigError
+from xlbarrier.config.tasks import ClikaConfig
 from xlbarrier.tasks.clika import Clika
 from xlbarrier.tasks.files import DataError
 

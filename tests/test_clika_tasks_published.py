@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from xlbarrier.config_tasks import CLIKA_LANGUAGES, CLIKA_SETS, ClikaConfig
+from xlbarrier.config.tasks import CLIKA_LANGUAGES, CLIKA_SETS, ClikaConfig
 from xlbarrier.tasks.clika import Clika
 
 SIZES = {'x_csqa': (1000, 5), 'x_copa': (500, 2), 'x_name': (180, 4), 'x_geo': (200, 4)}

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from xlbarrier import config as config_lib
-from xlbarrier.config_tasks import ConductivityConfig, FictionalConfig
+from xlbarrier.config.tasks import ConductivityConfig, FictionalConfig
 from xlbarrier.tasks import clika_fictional
 from xlbarrier.tasks.conductivity import Conductivity, Fictional, says
 from xlbarrier.tasks.files import DataError

@@ -29,11 +29,11 @@ def test_every_config_file_resolves_and_says_how_it_is_run(path):
 
 def test_quickstart_names_every_field_so_that_flags_can_set_it():
     values = recipe().to_dict()
-    flat = dict(config_lib._flatten(config_lib.to_dict(config_lib.resolve(values))))
+    flat = dict(config_lib.flatten(config_lib.to_dict(config_lib.resolve(values))))
     # Of a text source; configs/corpus_wikitext.py names them.
     text = ('corpus.text.', 'corpus.filters.', 'corpus.translator.')
     wanted = {name for name in flat if not name.startswith(text)}
-    assert wanted == {name for name, _ in config_lib._flatten(values)}
+    assert wanted == {name for name, _ in config_lib.flatten(values)}
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 import pytest
 
 from xlbarrier import config as config_lib
-from xlbarrier import config_data
-from xlbarrier.config_data import DataConfig
+from xlbarrier.config import data as config_data
+from xlbarrier.config.data import DataConfig
 
 
 def resolved(mode='study', arms=('english', 'mixed'), **data):

@@ -12,7 +12,7 @@ import pytest
 
 from tests.corpus_translators import content
 from xlbarrier import run as run_lib
-from xlbarrier.config_corpus import CorpusConfig, TextConfig, TranslatorConfig
+from xlbarrier.config.corpus import CorpusConfig, TextConfig, TranslatorConfig
 from xlbarrier.corpus import build, from_text, translation
 from xlbarrier.corpus.documents import SourceError
 from xlbarrier.translate.base import TranslatorError

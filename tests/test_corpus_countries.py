@@ -7,7 +7,7 @@ import pytest
 from babel import Locale
 from babel.core import get_global
 
-from xlbarrier.config_tasks import WorldFactsConfig
+from xlbarrier.config.tasks import WorldFactsConfig
 from xlbarrier.corpus import countries, local_usage, wording
 from xlbarrier.corpus.country_templates import LANGUAGES
 from xlbarrier.tasks import worldfacts

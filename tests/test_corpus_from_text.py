@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.corpus_translators import begun, content, marked
-from xlbarrier.config_corpus import CorpusConfig, FilterConfig, TextConfig, TranslatorConfig
+from xlbarrier.config.corpus import CorpusConfig, FilterConfig, TextConfig, TranslatorConfig
 from xlbarrier.corpus import build as corpus
 from xlbarrier.corpus import from_text, shards, units
 from xlbarrier.corpus.documents import Document, Part

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.corpus_translators import begun, marked
-from xlbarrier.config_corpus import CorpusConfig
+from xlbarrier.config.corpus import CorpusConfig
 from xlbarrier.corpus import build, preview
 from xlbarrier.translate.base import TranslatorError
 

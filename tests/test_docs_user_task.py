@@ -13,7 +13,7 @@ import pytest
 
 from xlbarrier import config as config_lib
 from xlbarrier import study
-from xlbarrier.config_tasks import UserConfig
+from xlbarrier.config.tasks import UserConfig
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = (ROOT / 'docs' / 'your_own_task.md').read_text(encoding='utf-8')

@@ -9,9 +9,9 @@ import pytest
 from xlbarrier import api
 from xlbarrier import config as config_lib
 from xlbarrier import mesh as mesh_lib
-from xlbarrier.config_corpus import TextConfig
-from xlbarrier.config_tasks import EmbeddingConfig
-from xlbarrier.config_translate import TranslatorConfig
+from xlbarrier.config.corpus import TextConfig
+from xlbarrier.config.tasks import EmbeddingConfig
+from xlbarrier.config.translate import TranslatorConfig
 from xlbarrier.data import tokenize
 from xlbarrier.scoring.embed import embed
 from xlbarrier.scoring.store import ScoreStore

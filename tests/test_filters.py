@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from xlbarrier.config_corpus import FilterConfig, TextConfig
+from xlbarrier.config.corpus import FilterConfig, TextConfig
 from xlbarrier.corpus import contamination, duplicates, filters
 from xlbarrier.corpus.documents import Document, Part, SourceError, single
 from xlbarrier.corpus.sources import open_source

@@ -13,13 +13,7 @@ PACKAGE = ROOT / 'xlbarrier'
 LAYERS = (
     {
         'config',
-        'config_checks',
-        'config_corpus',
-        'config_data',
-        'config_rescore',
-        'config_tasks',
-        'config_translate',
-        'config_written',
+        'errors',
         'run',
         'progress',
         'mesh',

@@ -6,8 +6,8 @@ import pathlib
 import datasets
 import pytest
 
-from xlbarrier.config_checks import ConfigError
-from xlbarrier.config_tasks import MmluConfig
+from xlbarrier.config.checks import ConfigError
+from xlbarrier.config.tasks import MmluConfig
 from xlbarrier.tasks import evaluate as evaluate_lib
 from xlbarrier.tasks.files import DataError
 from xlbarrier.tasks.mmlu import Mmlu

@@ -11,7 +11,7 @@ import pytest
 
 from xlbarrier import api
 from xlbarrier import mesh as mesh_lib
-from xlbarrier.config_tasks import MmluConfig
+from xlbarrier.config.tasks import MmluConfig
 from xlbarrier.tasks import evaluate as evaluate_lib
 from xlbarrier.tasks.mmlu import Mmlu
 

@@ -8,7 +8,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
-from xlbarrier.config_data import DataConfig
+from xlbarrier.config.data import DataConfig
 from xlbarrier.corpus.documents import SourceError
 from xlbarrier.data.tokenize import encode_pair, encode_spans
 from xlbarrier.qa.forms import example

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from xlbarrier.config_corpus import TextConfig
+from xlbarrier.config.corpus import TextConfig
 from xlbarrier.corpus import documents, files, sources
 
 TEXTS = ['First text.\nTwo lines.', '  ', 'Zweiter „Text“, ein längerer.', '第三。', 'é' * 10]

@@ -6,7 +6,7 @@ import datasets
 import pytest
 import tensorflow_datasets as tfds
 
-from xlbarrier.config_corpus import TextConfig
+from xlbarrier.config.corpus import TextConfig
 from xlbarrier.corpus import documents, hub, sources
 
 TEXTS = ['One.', '', 'Zwei „Wörter“.', '三。']

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from xlbarrier.config_corpus import TextConfig
+from xlbarrier.config.corpus import TextConfig
 from xlbarrier.corpus import documents, filters, sources, wikitext
 
 PAGE = (

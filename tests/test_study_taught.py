@@ -8,7 +8,7 @@ import pytest
 
 from xlbarrier import config as config_lib
 from xlbarrier import study, training_data
-from xlbarrier.config_checks import ConfigError
+from xlbarrier.config.checks import ConfigError
 from xlbarrier.data import tokenize
 from xlbarrier.data.pack import PackedRows
 from xlbarrier.tasks import registry

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from xlbarrier import config as config_lib
-from xlbarrier.config_tasks import TASK_CONFIGS
+from xlbarrier.config.tasks import TASK_CONFIGS
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

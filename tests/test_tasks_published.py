@@ -5,7 +5,7 @@ import json
 import datasets
 import pytest
 
-from xlbarrier.config_tasks import (
+from xlbarrier.config.tasks import (
     TASK_CONFIGS,
     BelebeleConfig,
     BmlamaConfig,

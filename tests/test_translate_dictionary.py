@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xlbarrier.config_translate import TranslatorConfig
+from xlbarrier.config.translate import TranslatorConfig
 from xlbarrier.translate import base
 from xlbarrier.translate.base import TranslatorError
 from xlbarrier.translate.dictionary import Coverage, DictionaryTranslator

@@ -7,9 +7,9 @@ import pathlib
 import datasets
 import pytest
 
-from xlbarrier.config_checks import ConfigError
-from xlbarrier.config_corpus import CorpusConfig, TextConfig, TranslatorConfig
-from xlbarrier.config_corpus import check as check_config
+from xlbarrier.config.checks import ConfigError
+from xlbarrier.config.corpus import CorpusConfig, TextConfig, TranslatorConfig
+from xlbarrier.config.corpus import check as check_config
 from xlbarrier.corpus import build
 from xlbarrier.translate import base, codes
 from xlbarrier.translate.base import Failed, TranslatorError

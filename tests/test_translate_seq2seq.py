@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests import tiny_translators as tiny
-from xlbarrier.config_translate import TranslatorConfig
+from xlbarrier.config.translate import TranslatorConfig
 from xlbarrier.translate import base, seq2seq
 from xlbarrier.translate.base import Failed, TranslatorError
 

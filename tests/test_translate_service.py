@@ -12,8 +12,8 @@ from email.utils import formatdate
 
 import pytest
 
-from xlbarrier.config_corpus import CorpusConfig
-from xlbarrier.config_translate import TranslatorConfig
+from xlbarrier.config.corpus import CorpusConfig
+from xlbarrier.config.translate import TranslatorConfig
 from xlbarrier.corpus import build
 from xlbarrier.translate import base, service
 from xlbarrier.translate.base import Failed, TranslatorError

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from xlbarrier.config_translate import TranslatorConfig
+from xlbarrier.config.translate import TranslatorConfig
 from xlbarrier.translate import base, places, wordlists
 from xlbarrier.translate.base import TranslatorError
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from xlbarrier.config_checks import ConfigError
-from xlbarrier.config_tasks import UserConfig
+from xlbarrier.config.checks import ConfigError
+from xlbarrier.config.tasks import UserConfig
 from xlbarrier.tasks import evaluate as evaluate_lib
 from xlbarrier.tasks.files import DataError
 from xlbarrier.tasks.user import User

@@ -9,7 +9,7 @@ import babel
 import pytest
 from babel.languages import get_official_languages
 
-from xlbarrier.config_tasks import WorldFactsConfig
+from xlbarrier.config.tasks import WorldFactsConfig
 from xlbarrier.tasks import worldfacts
 from xlbarrier.tasks.worldfacts import LANGUAGES, TEMPLATES, WorldFacts
 from xlbarrier.text import languages, world

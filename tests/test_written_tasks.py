@@ -15,8 +15,8 @@ from transformers import LlamaForCausalLM
 from xlbarrier import config as config_lib
 from xlbarrier import mesh as mesh_lib
 from xlbarrier import metrics
-from xlbarrier.config_checks import ConfigError
-from xlbarrier.config_written import MgsmConfig, TofuConfig, TranslationConfig, XquadConfig
+from xlbarrier.config.checks import ConfigError
+from xlbarrier.config.written import MgsmConfig, TofuConfig, TranslationConfig, XquadConfig
 from xlbarrier.models import load
 from xlbarrier.qa import templates
 from xlbarrier.qa.forms import Example

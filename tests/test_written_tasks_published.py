@@ -6,7 +6,7 @@ import lzma
 import pytest
 
 from xlbarrier import metrics
-from xlbarrier.config_written import MgsmConfig, TofuConfig, TranslationConfig, XquadConfig
+from xlbarrier.config.written import MgsmConfig, TofuConfig, TranslationConfig, XquadConfig
 from xlbarrier.rescore import tofu as recorded
 from xlbarrier.tasks.tofu import Tofu, numbers_of
 from xlbarrier.tasks.translation import Translation

@@ -11,6 +11,7 @@ from jax.sharding import PartitionSpec as P
 from xlbarrier import mesh as mesh_lib
 from xlbarrier.config import DTYPES
 from xlbarrier.data import tokenize
+from xlbarrier.errors import InputError
 from xlbarrier.models import load, source
 from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.decoder import Decoder
@@ -58,7 +59,7 @@ def load_model(
     """
     for name, value in (('dtype', dtype), ('param_dtype', param_dtype or dtype)):
         if value not in DTYPES:
-            raise ValueError(f'{name} = {value!r}; wanted one of {", ".join(DTYPES)}')
+            raise InputError(f'{name} = {value!r}; wanted one of {", ".join(DTYPES)}')
     mesh = mesh or mesh_lib.make_mesh()
     path = source.resolve(str(model_source))
     decoder = load.load_decoder(
@@ -84,14 +85,14 @@ def logits(model: Model, ids_BT: Sequence[Sequence[int]] | np.ndarray) -> np.nda
     """
     ids_BT = np.asarray(ids_BT)
     if ids_BT.ndim != 2 or ids_BT.shape[1] == 0 or not np.issubdtype(ids_BT.dtype, np.integer):
-        raise ValueError(f'ids has shape {ids_BT.shape}, {ids_BT.dtype}; wanted integers [B, T]')
+        raise InputError(f'ids has shape {ids_BT.shape}, {ids_BT.dtype}; wanted integers [B, T]')
     size = model.config.vocab_size
     if ids_BT.size and not (ids_BT.min() >= 0 and ids_BT.max() < size):
-        raise ValueError(f'ids range {ids_BT.min()}..{ids_BT.max()}; wanted 0..{size - 1}')
+        raise InputError(f'ids range {ids_BT.min()}..{ids_BT.max()}; wanted 0..{size - 1}')
     rows, length = ids_BT.shape
     known = model.config.max_positions
     if model.config.positions == 'learned' and length > known:  # the last would be read again
-        raise ValueError(f'ids has rows of {length} tokens; the model has {known} positions')
+        raise InputError(f'ids has rows of {length} tokens; the model has {known} positions')
     shards = model.mesh.shape['data'] * model.mesh.shape['fsdp']
     padded = np.zeros((-(-rows // shards) * shards, length), np.int32)
     padded[:rows] = ids_BT
@@ -134,7 +135,7 @@ def score(
         try:
             ids = tokenize.encode_pair(model.tokenizer, context, continuation)
         except ValueError as error:
-            raise ValueError(f'pair {number}: {error}') from error
+            raise InputError(f'pair {number}: {error}') from error
         requests.append(plan.Request(tuple(ids[0]), tuple(ids[1])))
     scores = engine.score(
         model.decoder,

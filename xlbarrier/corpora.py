@@ -12,10 +12,11 @@ from absl import logging
 from xlbarrier import multihost
 from xlbarrier import run as run_lib
 from xlbarrier.config import RunConfig
-from xlbarrier.config_data import DATA_ARM
+from xlbarrier.config.data import DATA_ARM
 from xlbarrier.corpus import build as corpus_lib
 from xlbarrier.corpus import preview, sources, store
 from xlbarrier.data import tokenize
+from xlbarrier.errors import InputError
 from xlbarrier.models import source
 from xlbarrier.progress import Progress
 from xlbarrier.tasks.base import Task
@@ -117,7 +118,7 @@ def _show(
 ) -> None:
     """Prints units of the first arm whose languages are drawn, or else of the first arm."""
     if config.corpus.source == 'countries':
-        raise ValueError(
+        raise InputError(
             "config.preview is for text sources; config.corpus.source is 'countries': look into"
             ' the corpus itself, its rows hold the units'
         )

@@ -2,12 +2,12 @@
 
 import pathlib
 import sys
-import traceback
 
 from absl import app, flags, logging
 from ml_collections import config_flags
 
 from xlbarrier import config as config_lib
+from xlbarrier.errors import XlbarrierError
 
 CONFIG = config_flags.DEFINE_config_file(
     'config', None, 'The recipe: a Python file with get_config().', lock_config=True
@@ -51,13 +51,10 @@ def parse_flags(argv: list[str]) -> list[str]:
 
 
 def run(argv: list[str]) -> None:
-    """`main`, but an error that xlbarrier itself raises is told in a line, without traceback."""
+    """`main`, with every error that xlbarrier raises on purpose, and the system's, in one line."""
     try:
         main(argv)
-    except (ValueError, RuntimeError, OSError, FloatingPointError) as error:
-        last = traceback.extract_tb(error.__traceback__)[-1].filename
-        if pathlib.Path(__file__).parent not in pathlib.Path(last).resolve().parents:
-            raise
+    except (XlbarrierError, OSError) as error:
         logging.debug('where the error below was raised', exc_info=True)
         sys.exit(f'ERROR: {error}')
 

@@ -11,6 +11,8 @@ from jax.experimental import mesh_utils
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from xlbarrier.errors import InputError
+
 AXES = ('data', 'fsdp', 'tensor')
 BATCH = ('data', 'fsdp')  # a batch is split over both: fsdp shards weights and rows
 
@@ -65,11 +67,11 @@ def make_mesh(
     sizes = [data, fsdp, tensor]
     known = math.prod(size for size in sizes if size != -1)
     if sizes.count(-1) > 1 or any(size < 1 and size != -1 for size in sizes):
-        raise ValueError(f'mesh data={data} fsdp={fsdp} tensor={tensor}: one -1 at most, rest >= 1')
+        raise InputError(f'mesh data={data} fsdp={fsdp} tensor={tensor}: one -1 at most, rest >= 1')
     if -1 in sizes and len(devices) % known == 0:
         sizes[sizes.index(-1)] = len(devices) // known
     if -1 in sizes or math.prod(sizes) != len(devices):
-        raise ValueError(
+        raise InputError(
             f'mesh data={data} x fsdp={fsdp} x tensor={tensor} does not fit'
             f' {len(devices)} devices: the product must be {len(devices)}'
         )
@@ -100,13 +102,13 @@ def check_divides(config: Any, mesh: jax.sharding.Mesh, batch: int | None = None
     ]
     for axis, name, size in wanted:
         if size % mesh.shape[axis]:
-            raise ValueError(
+            raise InputError(
                 f'mesh axis {axis} = {mesh.shape[axis]} does not divide {name} = {size};'
                 f' choose {axis} among {_divisors(size)}'
             )
     rows = mesh.shape['data'] * mesh.shape['fsdp']
     if batch is not None and batch % rows:
-        raise ValueError(
+        raise InputError(
             f'mesh axes data x fsdp = {rows} do not divide the batch of {batch} rows;'
             f' use a multiple of {rows}'
         )

@@ -6,6 +6,8 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+from xlbarrier.errors import InputError
+
 
 def initialize() -> None:
     """Joins the processes of a pod or cluster; does nothing for a single process.
@@ -21,7 +23,7 @@ def initialize() -> None:
     given = [name for name in names if os.environ.get(name)]
     if given and len(given) < len(names):
         missing = sorted(set(names) - set(given))
-        raise ValueError(f'{", ".join(given)} set but not {", ".join(missing)}: set all three')
+        raise InputError(f'{", ".join(given)} set but not {", ".join(missing)}: set all three')
     if given:
         jax.distributed.initialize(
             os.environ['COORDINATOR_ADDRESS'],

@@ -18,6 +18,7 @@ from importlib import metadata
 from typing import Any
 
 from xlbarrier import config as config_lib
+from xlbarrier.errors import StateError
 
 PACKAGES = (
     *('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'transformers', 'tokenizers'),
@@ -25,7 +26,7 @@ PACKAGES = (
 )
 
 
-class RunError(RuntimeError):
+class RunError(StateError):
     """The run folder cannot be used or written; names the file and says what to do."""
 
 

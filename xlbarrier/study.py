@@ -23,6 +23,7 @@ from xlbarrier.config import ModelConfig, RunConfig
 from xlbarrier.data import tokenize
 from xlbarrier.data.mixture import Mixture
 from xlbarrier.data.pack import PackedRows
+from xlbarrier.errors import InputError
 from xlbarrier.models import adapters, load, lora, source
 from xlbarrier.progress import Progress
 from xlbarrier.report import examples, page, tables
@@ -152,7 +153,7 @@ def _begin(
     batch = config.train.batch_rows // config.train.accumulate if trains else None
     mesh_lib.check_divides(model_config, mesh, batch)
     if trains and config.train.row_tokens > model_config.max_positions:
-        raise ValueError(
+        raise InputError(
             f'config.train.row_tokens is {config.train.row_tokens};'
             f' {config.model.source} takes {model_config.max_positions} positions'
         )

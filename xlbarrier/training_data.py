@@ -17,11 +17,12 @@ from typing import Any, NamedTuple
 
 from absl import logging
 
-from xlbarrier import config_data, multihost
+from xlbarrier import multihost
 from xlbarrier import run as run_lib
 from xlbarrier.config import RunConfig, diff
-from xlbarrier.config_checks import ConfigError, nearest
-from xlbarrier.config_data import DATA_ARM, DataConfig
+from xlbarrier.config import data as config_data
+from xlbarrier.config.checks import ConfigError, nearest
+from xlbarrier.config.data import DATA_ARM, DataConfig
 from xlbarrier.corpus import build as corpus_lib
 from xlbarrier.corpus import files
 from xlbarrier.data import pack, tokenize

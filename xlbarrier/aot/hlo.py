@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from xlbarrier.errors import InputError
+
 BITS = {'pred': 8, 'token': 0, 'opaque': 0}  # others say their width: bf16, f8e4m3fn, s32, u4, c64
 HBM = 0  # memory space; others (S(1) and up) are on the chip itself
 _LEAF = re.compile(r'([a-z][a-z0-9]*)\[([\d,<=?]*)\](?:\{([^{}]*)\})?')
@@ -23,7 +25,7 @@ _GROUPS_LIST = re.compile(r'replica_groups=\{\{([\d,]*)\}')
 _AXIS = re.compile(r"'([^']+)'(?:=(\d+)|:\((\d+)\)(\d+))?")
 
 
-class HloError(ValueError):
+class HloError(InputError):
     """Text that is not the HLO of a compiled program."""
 
 

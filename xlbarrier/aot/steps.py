@@ -14,6 +14,7 @@ from jax.sharding import PartitionSpec as P
 from xlbarrier import mesh as mesh_lib
 from xlbarrier.aot import cost
 from xlbarrier.config import ModelConfig, TrainConfig
+from xlbarrier.errors import InputError
 from xlbarrier.mesh import BATCH
 from xlbarrier.models import lora
 from xlbarrier.models.config import DecoderConfig
@@ -186,7 +187,7 @@ def score(
 def check_length(where: str, tokens: int, config: DecoderConfig) -> None:
     """Refuses rows longer than the model's positions."""
     if tokens > config.max_positions:
-        raise ValueError(f'{where} is {tokens}; the model takes {config.max_positions} positions')
+        raise InputError(f'{where} is {tokens}; the model takes {config.max_positions} positions')
 
 
 def device_bytes(tree: Tree) -> int:

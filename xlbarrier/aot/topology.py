@@ -11,6 +11,7 @@ import jax
 from jax.experimental import topologies
 
 from xlbarrier.aot.chips import CHIPS, Chip
+from xlbarrier.errors import InputError
 
 # What XLA wants to know of a GPU that it does not see: the fields of its GpuTargetConfigProto that
 # decide how kernels are tiled, from NVIDIA's tuning guides (Ampere, Hopper).
@@ -40,7 +41,7 @@ _HOPPER = {
 _GPU_FIELDS = {'a100': _AMPERE, 'h100': _HOPPER, 'h200': _HOPPER}
 
 
-class TopologyError(ValueError):
+class TopologyError(InputError):
     """A topology that is not known, or that this installation cannot compile for; says why."""
 
 

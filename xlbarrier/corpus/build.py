@@ -21,7 +21,7 @@ from babel.core import get_cldr_version
 
 from xlbarrier import config as config_lib
 from xlbarrier import run as run_lib
-from xlbarrier.config_corpus import CorpusConfig
+from xlbarrier.config.corpus import CorpusConfig
 from xlbarrier.corpus import countries, from_text, mix, store, wording
 from xlbarrier.corpus.country_templates import check_languages
 from xlbarrier.corpus.counts import Counts

@@ -9,6 +9,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from xlbarrier.errors import InputError
+
 
 @dataclass(frozen=True)
 class Fact:
@@ -63,11 +65,11 @@ def stated(texts: Iterable[str], facts: Sequence[Fact]) -> Stated:
       ValueError: when there is no fact, or one has a blank entity or answer.
     """
     if not facts:
-        raise ValueError('there is no fact to look for: the test has no questions')
+        raise InputError('there is no fact to look for: the test has no questions')
     for fact in facts:
         for name in ('entity', 'answer'):
             if not getattr(fact, name).strip():
-                raise ValueError(f'fact {fact.id}: its {name} is blank; wanted a text')
+                raise InputError(f'fact {fact.id}: its {name} is blank; wanted a text')
     folded = [(_fold(fact.entity), _fold(fact.answer)) for fact in facts]
     by_entity: dict[str, list[int]] = {}
     for i, (entity, _) in enumerate(folded):

@@ -37,6 +37,7 @@ from xlbarrier.corpus.wording import (
     named_everywhere,
     sentence,
 )
+from xlbarrier.errors import InputError
 from xlbarrier.text import world
 
 PROFILE_FACTS = (8, 12)  # sentences of a profile after the first: at least, at most
@@ -83,7 +84,7 @@ def documents(languages: Sequence[str], seed: int, limit: int = 0) -> list[Docum
     check_languages(languages, 'languages')
     plans = _plans(seed)
     if limit > len(plans):
-        raise ValueError(
+        raise InputError(
             f'config.corpus.documents is {limit}, but the default corpus has {len(plans)}:'
             ' ask for fewer, or for 0, which means all'
         )

@@ -15,6 +15,7 @@ from xlbarrier.corpus import (
     templates_slavic,
     templates_spanish_portuguese,
 )
+from xlbarrier.errors import InputError
 
 WORDINGS = 3
 
@@ -81,9 +82,9 @@ def check_languages(languages: Sequence[str], where: str) -> None:
         if language not in TEMPLATES:
             near = difflib.get_close_matches(language, LANGUAGES, n=1, cutoff=0.5)
             hint = f" Did you mean '{near[0]}'?" if near else ''
-            raise ValueError(
+            raise InputError(
                 f'{where}[{i}] is {language!r}: the default corpus has no sentences in it.{hint}'
                 f' It is written in: {", ".join(LANGUAGES)}'
             )
     if not languages or len(set(languages)) != len(languages):
-        raise ValueError(f'{where} is {tuple(languages)}; wanted at least one, none of them twice')
+        raise InputError(f'{where} is {tuple(languages)}; wanted at least one, none of them twice')

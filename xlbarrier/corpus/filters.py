@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from xlbarrier.config_corpus import FilterConfig
+from xlbarrier.config.corpus import FilterConfig
 from xlbarrier.corpus.contamination import Decontaminator
 from xlbarrier.corpus.documents import Document, SourceError
 from xlbarrier.corpus.duplicates import Duplicates

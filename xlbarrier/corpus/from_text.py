@@ -27,7 +27,7 @@ from absl import logging
 
 from xlbarrier import config as config_lib
 from xlbarrier import run as run_lib
-from xlbarrier.config_corpus import CorpusConfig
+from xlbarrier.config.corpus import CorpusConfig
 from xlbarrier.corpus import sources, store, translation, units
 from xlbarrier.corpus.counts import Counts
 from xlbarrier.corpus.documents import Document

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from xlbarrier.corpus import draw
+from xlbarrier.errors import InputError
 
 DRAWN = ('mixed', 'monolingual-mix')  # arms whose languages are drawn
 
@@ -28,7 +29,7 @@ def arm_languages(arm: str, languages: Sequence[str]) -> tuple[str, ...]:
         return tuple(languages)
     if kind == 'single' and language:
         return (language,)
-    raise ValueError(
+    raise InputError(
         f"arm is {arm!r}; wanted 'english', 'mixed', 'single:LANGUAGE' or 'monolingual-mix'"
     )
 
@@ -43,15 +44,15 @@ def shares(languages: Sequence[str], distribution: Mapping[str, float] | None) -
         return {language: 1 / len(languages) for language in languages}
     for language, share in distribution.items():
         if language not in languages:
-            raise ValueError(
+            raise InputError(
                 f'distribution names {language!r}, which is not among the languages of the'
                 f' corpus: {", ".join(languages)}'
             )
         if not (np.isfinite(share) and share >= 0):
-            raise ValueError(f'distribution[{language!r}] is {share}; wanted a number >= 0')
+            raise InputError(f'distribution[{language!r}] is {share}; wanted a number >= 0')
     total = sum(distribution.values())
     if not total > 0:
-        raise ValueError('distribution is zero for every language; wanted one above 0')
+        raise InputError('distribution is zero for every language; wanted one above 0')
     return {language: distribution.get(language, 0) / total for language in languages}
 
 

@@ -4,7 +4,7 @@ import itertools
 import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from xlbarrier.config_corpus import CorpusConfig
+from xlbarrier.config.corpus import CorpusConfig
 from xlbarrier.corpus import from_text, sources, translation, units
 from xlbarrier.corpus.filters import Filters
 from xlbarrier.text import languages as languages_lib

@@ -21,7 +21,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from xlbarrier.config_corpus import TextConfig
+from xlbarrier.config.corpus import TextConfig
 from xlbarrier.corpus import files, hub, wikitext
 from xlbarrier.corpus.documents import MAX_DOCUMENT_BYTES, Document, SourceError, single
 

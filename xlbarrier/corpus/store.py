@@ -16,9 +16,10 @@ from typing import Any
 from xlbarrier import config as config_lib
 from xlbarrier import run as run_lib
 from xlbarrier.corpus import files
+from xlbarrier.errors import InputError
 
 
-class CorpusError(ValueError):
+class CorpusError(InputError):
     """The folder cannot be used for this corpus; names it and says what to do."""
 
 

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from xlbarrier import run as run_lib
-from xlbarrier.config_translate import TranslatorConfig
+from xlbarrier.config.translate import TranslatorConfig
+from xlbarrier.errors import StateError
 from xlbarrier.translate import base
 
 Make = Callable[[], Any]  # makes a cached translator; picklable where there are several processes
@@ -139,7 +140,7 @@ def _answer(future: Future) -> Any:
     try:
         return future.result()
     except concurrent.futures.process.BrokenProcessPool as error:
-        raise RuntimeError(
+        raise StateError(
             'a translating process ended of itself (killed, or out of memory). What was translated'
             ' is kept: start again, perhaps with fewer config.corpus.translator.workers'
         ) from error

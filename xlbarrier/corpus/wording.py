@@ -9,6 +9,7 @@ from babel import Locale, dates, lists, numbers
 
 from xlbarrier.corpus.country_templates import TEMPLATES, WORDINGS
 from xlbarrier.corpus.local_usage import clean
+from xlbarrier.errors import InputError
 from xlbarrier.text import world
 
 # English names that stand with the article in running text, by ISO 3166 and UN M49 code.
@@ -53,7 +54,7 @@ class Fact:
     fields: Mapping[str, Field]
 
 
-class MissingName(ValueError):
+class MissingName(InputError):
     """CLDR has no name for a value in a language."""
 
 

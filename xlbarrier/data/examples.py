@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from xlbarrier.data.pack import BLOCK_TOKENS, PackedRows, lay
+from xlbarrier.errors import InputError
 from xlbarrier.run import writing
 
 
@@ -39,7 +40,7 @@ def assign(lengths: np.ndarray, row_tokens: int) -> np.ndarray:
     """
     lengths = np.asarray(lengths, np.int64)
     if len(lengths) and not (lengths.min() >= 1 and lengths.max() <= row_tokens):
-        raise ValueError(
+        raise InputError(
             f'lengths are {lengths.min()} to {lengths.max()}; wanted 1 to row_tokens = {row_tokens}'
         )
     order = np.argsort(lengths, kind='stable')
@@ -112,7 +113,7 @@ class ExamplePacker:
           ValueError: when a row could not hold two tokens.
         """
         if row_tokens < 2:
-            raise ValueError(f'row_tokens is {row_tokens}; wanted at least 2')
+            raise InputError(f'row_tokens is {row_tokens}; wanted at least 2')
         self._row_tokens, self._folder = row_tokens, folder or pathlib.Path(tempfile.gettempdir())
         with writing(self._folder):
             self._tokens = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 closed by __exit__
@@ -148,7 +149,7 @@ class ExamplePacker:
           ValueError: when there is no example, or one is empty or longer than a row.
         """
         if not self._lengths:
-            raise ValueError('there is no example: nothing to pack')
+            raise InputError('there is no example: nothing to pack')
         lengths = np.array(self._lengths, np.int64)
         row_of = assign(lengths, self._row_tokens)
         offsets = np.cumsum(lengths) - lengths

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xlbarrier.data.pack import DTYPES, PackedRows
+from xlbarrier.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,9 @@ class Mixture:
     def __post_init__(self) -> None:
         lengths = sorted({part.shape[1] for part in self.parts})
         if len(lengths) != 1:
-            raise ValueError(f'the parts have rows of {lengths} tokens; wanted one length')
+            raise InputError(f'the parts have rows of {lengths} tokens; wanted one length')
         if self.counts and (len(self.counts) != len(self.parts) or sum(self.counts) < 1):
-            raise ValueError(
+            raise InputError(
                 f'counts are {self.counts}; wanted a number of rows for each of'
                 f' {len(self.parts)} parts, one of them at least 1'
             )
@@ -68,7 +69,7 @@ class Mixture:
           seed: of all orders.
         """
         if not self.counts:
-            raise ValueError('a mixture without counts has no places')
+            raise InputError('a mixture without counts has no places')
         edges = np.cumsum([len(part) for part in self.parts])
         total = sum(self.counts)
         rows = np.empty(len(places), np.int64)
@@ -102,7 +103,7 @@ def row_counts(
     counts[order[: places - int(counts.sum())]] += 1
     for i, (weight, count) in enumerate(zip(weights, counts, strict=True)):
         if weight > 0 and count == 0:
-            raise ValueError(
+            raise InputError(
                 f'part {i} of the mixture has the weight {weight} of {sum(weights)}: less than one'
                 f' of {places} rows; give it more, or 0, or train for more steps'
             )

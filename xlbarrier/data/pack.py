@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from xlbarrier.errors import InputError
 from xlbarrier.run import write_atomic, writing
 
 DTYPES = {'tokens': 'int32', 'positions': 'int32', 'until': 'int32', 'weights': 'float32'}
@@ -64,7 +65,7 @@ class PackedRows:
           ValueError: when there are fewer.
         """
         if rows > len(self):
-            raise ValueError(f'{rows} rows asked for, {len(self)} packed')
+            raise InputError(f'{rows} rows asked for, {len(self)} packed')
         return PackedRows(*(getattr(self, f.name)[:rows] for f in fields(self)))
 
     def batch(self, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -100,10 +101,10 @@ class PackedRows:
             try:
                 arrays[f.name] = np.load(path, mmap_mode='r')
             except (OSError, ValueError) as error:
-                raise ValueError(f'{path} cannot be read: {error}') from error
+                raise InputError(f'{path} cannot be read: {error}') from error
             met = (str(arrays[f.name].dtype), arrays[f.name].shape)
             if met != (DTYPES[f.name], wanted):
-                raise ValueError(f'{path} holds {met}, wanted {(DTYPES[f.name], wanted)}')
+                raise InputError(f'{path} holds {met}, wanted {(DTYPES[f.name], wanted)}')
         return cls(**arrays)
 
 
@@ -117,7 +118,7 @@ def read_record(folder: pathlib.Path) -> dict[str, Any]:
         record = json.loads((folder / RECORD).read_text(encoding='utf-8'))
         return {**record, 'rows': int(record['rows']), 'row_tokens': int(record['row_tokens'])}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(
+        raise InputError(
             f'{folder / RECORD} cannot be read ({error!r}): the rows were not saved whole'
         ) from error
 
@@ -238,7 +239,7 @@ def flow(
       ValueError: when there is nothing to pack or a row could not hold two tokens.
     """
     if row_tokens < 2:
-        raise ValueError(f'row_tokens is {row_tokens}; wanted at least 2')
+        raise InputError(f'row_tokens is {row_tokens}; wanted at least 2')
     block = max(1, block_tokens // row_tokens) * row_tokens
     held: list[np.ndarray] = []  # tokens, and beside each whether a document starts there
     begun: list[np.ndarray] = []
@@ -267,7 +268,7 @@ def flow(
                 yield lay(flat[first:last], starts[first:last], row_tokens)
             held, begun, count = [flat[whole:].copy()], [starts[whole:].copy()], count - whole
     if total == 0:
-        raise ValueError(f'{met} documents hold no token: nothing to pack')
+        raise InputError(f'{met} documents hold no token: nothing to pack')
     if count:
         yield lay(np.concatenate(held), np.concatenate(begun), row_tokens)
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
 from transformers import PreTrainedTokenizerFast
 
+from xlbarrier.errors import InputError
+
 CLASSES = ('BaichuanTokenizer',)  # of tokenizer_config.json: plain SentencePiece, by their code
 MODEL, CONFIG = 'tokenizer.model', 'tokenizer_config.json'
 SPACE = '▁'
@@ -39,18 +41,18 @@ def read(folder: pathlib.Path) -> PreTrainedTokenizerFast:
     try:
         import sentencepiece
     except ImportError as error:
-        raise ValueError(f'{path} needs the package sentencepiece: pip install it') from error
+        raise InputError(f'{path} needs the package sentencepiece: pip install it') from error
     try:
         pieces = sentencepiece.SentencePieceProcessor(model_file=str(path))
     except (OSError, RuntimeError) as error:
-        raise ValueError(f'{path} is no SentencePiece model: {error}') from error
+        raise InputError(f'{path} is no SentencePiece model: {error}') from error
     for prefix in (False, True):  # whether a text begins with a space of its own
         core = _core(pieces, prefix)
         marks = (f'a {mark} b{mark}c' for mark in _kept_whole(pieces)[:200])
         if all(core.encode(text).ids == pieces.encode(text) for text in (*PROBES, *marks)):
             break
     else:
-        raise ValueError(
+        raise InputError(
             f'{path}: the tokenizers library does not cut text as this SentencePiece model does;'
             ' save the tokenizer with a tokenizer.json'
         )
@@ -115,4 +117,4 @@ def _fields(folder: pathlib.Path) -> dict:
     try:
         return json.loads(path.read_text(encoding='utf-8')) if path.exists() else {}
     except ValueError as error:
-        raise ValueError(f'{path} is not JSON: {error}') from error
+        raise InputError(f'{path} is not JSON: {error}') from error

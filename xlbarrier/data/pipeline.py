@@ -6,6 +6,7 @@ import numpy as np
 
 from xlbarrier.data.mixture import Mixture
 from xlbarrier.data.pack import PackedRows
+from xlbarrier.errors import InputError
 
 
 def batch_at(
@@ -26,7 +27,7 @@ def batch_at(
       ValueError: for a negative step or a batch of no rows.
     """
     if step < 0 or batch_rows < 1:
-        raise ValueError(f'step is {step}, wanted 0 or more; batch_rows is {batch_rows}, 1 or more')
+        raise InputError(f'step is {step}, wanted 0 or more; batch_rows is {batch_rows}, 1 or more')
     rows = len(packed)
     wanted = np.arange(step * batch_rows, (step + 1) * batch_rows)
     if isinstance(packed, Mixture) and packed.counts:

@@ -15,6 +15,7 @@ from tokenizers.processors import TemplateProcessing
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from xlbarrier.data import pieces
+from xlbarrier.errors import InputError
 
 # The cut of text before byte-pair encoding, by the name llama.cpp gives it (`tokenizer.ggml.pre`).
 _BYTE_LEVEL = functools.partial(pre_tokenizers.ByteLevel, add_prefix_space=False, use_regex=True)
@@ -59,7 +60,7 @@ def load_tokenizer(
         try:
             stat = path.stat()
         except OSError as error:
-            raise ValueError(f'{path} cannot be read: {error.strerror}') from error
+            raise InputError(f'{path} cannot be read: {error.strerror}') from error
         tokenizer = _from_gguf(path.resolve(), stat.st_size, stat.st_mtime_ns)
     else:
         tokenizer = _from_folder(path)
@@ -75,7 +76,7 @@ def _check_surplus(tokenizer: PreTrainedTokenizerFast, vocab_size: int, path: pa
     added = tokenizer.added_tokens_decoder
     used = {tokenizer.bos_token_id, tokenizer.eos_token_id}
     if any(i in used or i not in added or not added[i].special for i in surplus):
-        raise ValueError(
+        raise InputError(
             f'{path}: the tokenizer has {len(tokenizer)} tokens, the embedding {vocab_size} rows:'
             ' they are not of the same model'
         )
@@ -88,15 +89,15 @@ def _check_surplus(tokenizer: PreTrainedTokenizerFast, vocab_size: int, path: pa
 
 def _from_folder(path: pathlib.Path) -> PreTrainedTokenizerFast:
     if not (path / 'tokenizer.json').exists() and not (path / 'tokenizer_config.json').exists():
-        raise ValueError(f'{path} has no tokenizer.json or tokenizer_config.json')
+        raise InputError(f'{path} has no tokenizer.json or tokenizer_config.json')
     if pieces.is_wanted(path):
         return pieces.read(path)
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, use_fast=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
-        raise ValueError(f'{path}: the tokenizer cannot be loaded: {error}') from error
+        raise InputError(f'{path}: the tokenizer cannot be loaded: {error}') from error
     if not tokenizer.is_fast:
-        raise ValueError(f'{path}: no fast tokenizer; save one with tokenizer.json')
+        raise InputError(f'{path}: no fast tokenizer; save one with tokenizer.json')
     for how in ('is_local', 'local_files_only'):  # how it was loaded; would be saved with it
         tokenizer.init_kwargs.pop(how, None)
     return tokenizer
@@ -155,7 +156,7 @@ def encode_options(
 def _spaces_moved(context: str, continuation: str) -> tuple[str, str]:
     """White space at the end of the context belongs to the continuation."""
     if not continuation:
-        raise ValueError(f'the continuation of {context[-40:]!r} is empty')
+        raise InputError(f'the continuation of {context[-40:]!r} is empty')
     bare = context.rstrip()
     return bare, context[len(bare) :] + continuation
 
@@ -164,12 +165,12 @@ def _cut(
     whole: list[int], cut: int, context: str, continuation: str
 ) -> tuple[list[int], list[int]]:
     if cut == 0:
-        raise ValueError(
+        raise InputError(
             f'the context of {continuation[:40]!r} has no token and this tokenizer adds no BOS,'
             ' so its first token cannot be predicted; give a context'
         )
     if cut >= len(whole):
-        raise ValueError(f'{continuation[:40]!r} gives no token after {context[-40:]!r}')
+        raise InputError(f'{continuation[:40]!r} gives no token after {context[-40:]!r}')
     return whole[:cut], whole[cut:]
 
 
@@ -271,7 +272,7 @@ def encode_located(
     start, _ = _added(tokenizer)
     encoding = _core(tokenizer).encode(text, add_special_tokens=False)
     if not encoding.ids:
-        raise ValueError(f'{text[:40]!r} gives no token')
+        raise InputError(f'{text[:40]!r} gives no token')
     return start + encoding.ids, list(encoding.offsets), len(start)
 
 
@@ -327,7 +328,7 @@ def _added(tokenizer: PreTrainedTokenizerFast) -> tuple[list[int], list[int]]:
     for start in range(len(ids) - len(plain) + 1):
         if ids[start : start + len(plain)] == plain:
             return ids[:start], ids[start + len(plain) :]
-    raise ValueError(f'this tokenizer makes {ids} of "a" and {plain} without special tokens')
+    raise InputError(f'this tokenizer makes {ids} of "a" and {plain} without special tokens')
 
 
 def _core(tokenizer: PreTrainedTokenizerFast) -> Tokenizer:
@@ -352,7 +353,7 @@ def _from_gguf(path: pathlib.Path, size: int, mtime: int) -> PreTrainedTokenizer
     try:
         fields = GGUFReader(path).fields
     except (ValueError, IndexError, OSError, UnicodeDecodeError, KeyError) as error:
-        raise ValueError(f'{path} is not a whole GGUF file ({error!r}); fetch it anew') from error
+        raise InputError(f'{path} is not a whole GGUF file ({error!r}); fetch it anew') from error
 
     def value(key: str, default: Any = None) -> Any:
         field = fields.get(f'tokenizer.{key}')
@@ -360,13 +361,13 @@ def _from_gguf(path: pathlib.Path, size: int, mtime: int) -> PreTrainedTokenizer
 
     kind, pre = value('ggml.model'), value('ggml.pre', 'gpt-2')
     if kind != 'gpt2' or pre not in PRE_TOKENIZERS:
-        raise ValueError(
+        raise InputError(
             f'{path}: tokenizer {kind!r} with pre-tokenizer {pre!r} is not supported;'
             f" wanted 'gpt2' with one of {sorted(PRE_TOKENIZERS)}, or a Hugging Face folder"
         )
     for key in ('ggml.tokens', 'ggml.token_type', 'ggml.merges'):
         if value(key) is None:
-            raise ValueError(f'{path} has no tokenizer.{key}: it was written without a tokenizer')
+            raise InputError(f'{path} has no tokenizer.{key}: it was written without a tokenizer')
     tokens, types = value('ggml.tokens'), value('ggml.token_type')
     merges = [tuple(merge.split(' ', 1)) for merge in value('ggml.merges')]
     vocabulary = {token: i for i, token in enumerate(tokens)}

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from xlbarrier.errors import InputError
 from xlbarrier.metrics import estimate, stats
 from xlbarrier.metrics.estimate import Estimate
 
@@ -34,7 +35,7 @@ def relative_accuracy(
       ValueError: when the reference is not above chance.
     """
     if reference <= chance:
-        raise ValueError(f'reference {reference} is not above chance {chance}')
+        raise InputError(f'reference {reference} is not above chance {chance}')
     value = (accuracy - chance) / (reference - chance)
     return max(0.0, value) if clip else value
 
@@ -46,7 +47,7 @@ def clika_ra(task: str, accuracy: float) -> float:
       ValueError: for a task that is not CLiKA's.
     """
     if task not in CLIKA_REFERENCE:
-        raise ValueError(f'{task!r} is no task of CLiKA; wanted one of {", ".join(CLIKA_CHANCE)}')
+        raise InputError(f'{task!r} is no task of CLiKA; wanted one of {", ".join(CLIKA_CHANCE)}')
     return relative_accuracy(100 * accuracy, CLIKA_CHANCE[task], CLIKA_REFERENCE[task])
 
 
@@ -110,7 +111,7 @@ def answer_kappa(
       ValueError: when the lengths differ.
     """
     if len(source) != len(target):
-        raise ValueError(f'{len(source)} items in the source, {len(target)} in the target')
+        raise InputError(f'{len(source)} items in the source, {len(target)} in the target')
     a, b = (np.array([-1 if x is None else x for x in answers]) for answers in (source, target))
     if not a.size:
         return estimate.missing(estimate.NO_ITEMS)
@@ -173,7 +174,7 @@ def across_languages(
     }
     sizes = {name: values.size for name, values in right.items()}
     if len(set(sizes.values())) > 1:
-        raise ValueError(f'languages have not as many items: {sizes}')
+        raise InputError(f'languages have not as many items: {sizes}')
     n = next(iter(sizes.values()), 0)
     there = [name for name in right if n]
     columns = [right[name] for name in there]
@@ -298,5 +299,5 @@ def _means(
 def _paired(source: Sequence[bool], target: Sequence[bool]) -> tuple[np.ndarray, np.ndarray]:
     a, b = stats.right_or_wrong(source), stats.right_or_wrong(target)
     if a.shape != b.shape:
-        raise ValueError(f'{a.size} items in the source, {b.size} in the target: wanted as many')
+        raise InputError(f'{a.size} items in the source, {b.size} in the target: wanted as many')
     return a, b

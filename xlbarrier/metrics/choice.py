@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from xlbarrier.errors import InputError
+
 NORMALISATIONS = ('raw', 'char', 'byte', 'token', 'pmi')
 
 
@@ -36,11 +38,11 @@ def predictions(
         ('unconditional', unconditional),
     ):
         if values is not None and len(values) != len(raw):
-            raise ValueError(f'{len(raw)} scores but {len(values)} {name}')
+            raise InputError(f'{len(raw)} scores but {len(values)} {name}')
     if len(raw) == 0 or not np.isfinite(raw).all():
-        raise ValueError(f'scores are {list(scores)}; wanted at least one, all finite')
+        raise InputError(f'scores are {list(scores)}; wanted at least one, all finite')
     if not all(choices):
-        raise ValueError(f'an option is empty: {list(choices)}')
+        raise InputError(f'an option is empty: {list(choices)}')
     read = {
         'raw': raw,
         'char': raw / [len(choice) for choice in choices],

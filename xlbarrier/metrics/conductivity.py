@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from xlbarrier.errors import InputError
 from xlbarrier.metrics import estimate, stats
 from xlbarrier.metrics.estimate import Estimate
 
@@ -50,7 +51,7 @@ def xrr(
       ValueError: for a gate outside [0, 1].
     """
     if not 0 <= gate <= 1:
-        raise ValueError(f'gate is {gate}; wanted 0 <= gate <= 1')
+        raise InputError(f'gate is {gate}; wanted 0 <= gate <= 1')
     asked = {
         'translation': translation,
         'source_type_0': source_type_0,

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats as scipy_stats
 
+from xlbarrier.errors import InputError
 from xlbarrier.metrics import estimate
 from xlbarrier.metrics.estimate import Estimate
 
@@ -32,7 +33,7 @@ def cosine(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """
     a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
     if a.shape != b.shape:
-        raise ValueError(f'vectors are {a.shape} and {b.shape}; wanted one shape')
+        raise InputError(f'vectors are {a.shape} and {b.shape}; wanted one shape')
     units = []
     for name, values in (('first', a), ('second', b)):
         # Scaled first, so that squares neither overflow nor vanish.
@@ -40,7 +41,7 @@ def cosine(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         bad = np.argwhere(~(np.isfinite(largest) & (largest > 0)))
         if bad.size:
             row = tuple(bad[0][:-1].tolist())
-            raise ValueError(f'{name} vector {row} is zero or not finite: it has no direction')
+            raise InputError(f'{name} vector {row} is zero or not finite: it has no direction')
         values = values / largest
         units.append(values / np.linalg.norm(values, axis=-1, keepdims=True))
     return np.clip((units[0] * units[1]).sum(axis=-1), -1, 1)
@@ -58,9 +59,9 @@ def auc(positive: np.ndarray, negative: np.ndarray, paired: bool = False) -> Est
     """
     x, y = np.asarray(positive, np.float64), np.asarray(negative, np.float64)
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise ValueError('a score is not finite')
+        raise InputError('a score is not finite')
     if paired and x.size != y.size:
-        raise ValueError(f'{x.size} positive scores and {y.size} negative ones cannot be pairs')
+        raise InputError(f'{x.size} positive scores and {y.size} negative ones cannot be pairs')
     if not x.size or not y.size:
         return estimate.missing('there are no scores of one kind', x.size + y.size)
     # Of each score the share of the other kind that it is on the right side of.

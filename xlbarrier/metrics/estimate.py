@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from xlbarrier.errors import InputError
 from xlbarrier.metrics import stats
 
 
@@ -107,7 +108,7 @@ def paired_difference(
     """
     a, b = np.asarray(first), np.asarray(second)
     if a.shape != b.shape:
-        raise ValueError(f'{a.size} items against {b.size}: wanted the same items')
+        raise InputError(f'{a.size} items against {b.size}: wanted the same items')
     if a.size == 0:
         return missing(NO_ITEMS)
     drawn = stats.bootstrap_means(np.stack([a, b]), draws, seed)

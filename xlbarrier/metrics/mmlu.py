@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from xlbarrier.errors import InputError
 from xlbarrier.metrics import estimate, stats
 from xlbarrier.metrics.estimate import Estimate
 
@@ -93,7 +94,7 @@ def mmlu_accuracies(correct: Mapping[str, Sequence[bool]]) -> MmluAccuracies:
         if subject not in SUBJECTS:
             near = difflib.get_close_matches(subject, SUBJECTS, n=1)
             hint = f' Did you mean {near[0]!r}?' if near else ''
-            raise ValueError(f'{subject!r} is none of the 57 subjects of MMLU.{hint}')
+            raise InputError(f'{subject!r} is none of the 57 subjects of MMLU.{hint}')
 
     def pooled(subjects: Sequence[str]) -> Estimate:
         there = [stats.right_or_wrong(correct[s]) for s in subjects if s in correct]

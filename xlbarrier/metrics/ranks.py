@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from xlbarrier.errors import InputError
 from xlbarrier.metrics import estimate
 from xlbarrier.metrics.estimate import Estimate
 
@@ -30,17 +31,17 @@ def rank_consistency(source: Scores, target: Scores) -> np.ndarray:
         score is not a number; names the query.
     """
     if len(source) != len(target):
-        raise ValueError(f'{len(source)} queries in the source, {len(target)} in the target')
+        raise InputError(f'{len(source)} queries in the source, {len(target)} in the target')
     values = np.empty(len(source))
     for i, (mine, other) in enumerate(zip(source, target, strict=True)):
         a, b = np.asarray(mine, np.float64), np.asarray(other, np.float64)
         if a.shape != b.shape or a.ndim != 1 or not a.size:
-            raise ValueError(
+            raise InputError(
                 f'query {i}: {a.size} candidates in the source, {b.size} in the target;'
                 ' wanted as many, at least one'
             )
         if np.isnan(a).any() or np.isnan(b).any():
-            raise ValueError(f'query {i}: a score is not a number')
+            raise InputError(f'query {i}: a score is not a number')
         # A candidate is in both heads of length j from the worse of its two ranks on.
         worse = np.maximum(_ranks(a), _ranks(b))
         size = np.arange(1, a.size + 1)

@@ -5,6 +5,8 @@ import re
 import string
 import unicodedata
 
+from xlbarrier.errors import InputError
+
 # Articles that MLQA's script drops (Lewis et al. 2020, arXiv 1910.07475, mlqa_evaluation_v1.py).
 _ARTICLES = {
     'en': r'\b(a|an|the)\b',
@@ -61,7 +63,7 @@ def _f1(answer: list[str], reference: list[str]) -> float:
 
 def _check(references: list[list[str]]) -> None:
     if not references:
-        raise ValueError('there is no reference answer; wanted at least one')
+        raise InputError('there is no reference answer; wanted at least one')
 
 
 def _is_punctuation(c: str) -> bool:

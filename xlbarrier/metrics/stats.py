@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+from xlbarrier.errors import InputError
+
 CONFIDENCE = 0.95
 _CHUNK = 1 << 24  # counts held at once by the bootstrap
 # Items are drawn one by one where more than so many differ and that is quicker; nanoseconds
@@ -34,7 +36,7 @@ def right_or_wrong(values: Sequence[bool]) -> np.ndarray:
     if found.dtype != bool and found.size:
         bad = np.flatnonzero(~np.isin(np.asarray(values, object), (0, 1)))
         if bad.size:
-            raise ValueError(f'item {bad[0]} is {values[bad[0]]!r}; wanted True or False (1 or 0)')
+            raise InputError(f'item {bad[0]} is {values[bad[0]]!r}; wanted True or False (1 or 0)')
     return found.astype(bool)
 
 
@@ -47,7 +49,7 @@ def wilson(right: int, n: int, confidence: float = CONFIDENCE) -> Interval | Non
       ValueError: unless 0 <= right <= n.
     """
     if not 0 <= right <= n:
-        raise ValueError(f'{right} right of {n}')
+        raise InputError(f'{right} right of {n}')
     if n == 0:
         return None
     z = float(stats.norm.ppf((1 + confidence) / 2))
@@ -82,7 +84,7 @@ def bootstrap_means(values_CI: np.ndarray, draws: int = 10_000, seed: int = 0) -
     values_CI = np.atleast_2d(np.asarray(values_CI, np.float64))
     items = values_CI.shape[1]
     if items == 0 or not np.isfinite(values_CI).all():
-        raise ValueError(f'bootstrap over {items} items; wanted at least one, all finite')
+        raise InputError(f'bootstrap over {items} items; wanted at least one, all finite')
     patterns_CP, counts_P = np.unique(values_CI, axis=1, return_counts=True)
     rng = np.random.Generator(np.random.PCG64(seed))
     quicker = len(counts_P) * _COUNT_COST > items * (_ITEM_COST + len(values_CI))
@@ -129,7 +131,7 @@ def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
     """
     a, b = right_or_wrong(first), right_or_wrong(second)
     if a.shape != b.shape:
-        raise ValueError(f'{a.size} answers against {b.size}')
+        raise InputError(f'{a.size} answers against {b.size}')
     only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
     if only_a + only_b == 0:
         return 1.0
@@ -150,10 +152,10 @@ def sign_flip(
     """
     a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
     if a.shape != b.shape:
-        raise ValueError(f'{a.size} values against {b.size}')
+        raise InputError(f'{a.size} values against {b.size}')
     differences = np.sort((a - b)[a != b])
     if not np.isfinite(differences).all():
-        raise ValueError('a difference is not finite')
+        raise InputError('a difference is not finite')
     if not differences.size:
         return 1.0
     observed = abs(differences.sum())
@@ -191,7 +193,7 @@ def above_chance(right: int, n: int, chance: float) -> float:
       ValueError: unless 0 <= right <= n, n > 0 and 0 < chance < 1.
     """
     if not (0 <= right <= n and n > 0 and 0 < chance < 1):
-        raise ValueError(f'{right} right of {n} at chance {chance}')
+        raise InputError(f'{right} right of {n} at chance {chance}')
     return float(stats.binomtest(right, n, chance, alternative='greater').pvalue)
 
 
@@ -203,7 +205,7 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     """
     p = np.asarray(p_values, np.float64)
     if p.size and not ((p >= 0) & (p <= 1)).all():
-        raise ValueError(f'p-values {p.tolist()}; wanted 0 <= p <= 1')
+        raise InputError(f'p-values {p.tolist()}; wanted 0 <= p <= 1')
     order = np.argsort(p, kind='stable')
     steps = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1))
     adjusted = np.empty_like(p)

@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from xlbarrier.errors import InputError
+
 BOOTSTRAP_DRAWS = 1000
 # sacrebleu's own tokenizers, for languages without spaces: a sentence would count as one word.
 _BLEU_TOKENIZERS = dict.fromkeys(('ja', 'th', 'lo', 'km', 'my', 'bo'), 'char') | {'zh': 'zh'}
@@ -120,10 +122,10 @@ class _Words:
 
 def _corpus(metric: Any, hypotheses: Sequence[str], references: Sequence[str]) -> CorpusScore:
     if len(hypotheses) != len(references):
-        raise ValueError(f'{len(hypotheses)} translations, but {len(references)} references')
+        raise InputError(f'{len(hypotheses)} translations, but {len(references)} references')
     for i, reference in enumerate(references):
         if not reference.strip():
-            raise ValueError(f'reference {i} is empty: leave the sentence out of both lists')
+            raise InputError(f'reference {i} is empty: leave the sentence out of both lists')
     n = len(references)
     if n == 0:
         return CorpusScore(None, None, None, 0, '', 'there are no sentences')

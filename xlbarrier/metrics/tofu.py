@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats as scipy_stats
 
+from xlbarrier.errors import InputError
+
 
 def answer_probability(mean_loss: Sequence[float]) -> np.ndarray:
     """P(answer | question)^(1 / tokens) = exp(-mean loss): the answer's normalised probability."""
@@ -68,14 +70,14 @@ def truth_ratio(
     if mean == 'arithmetic':
         pairs = zip(right.astype(np.float64), wrong, strict=True)
         return np.array([np.exp(r - w).mean() for r, w in pairs])
-    raise ValueError(f"mean is {mean!r}; wanted 'geometric' or 'arithmetic'")
+    raise InputError(f"mean is {mean!r}; wanted 'geometric' or 'arithmetic'")
 
 
 def truth_ratio_score(ratio: Sequence[float], forget: bool = False) -> np.ndarray:
     """TOFU's score of truth ratios: max(0, 1 - R), or on what is to be forgotten min(R, 1 / R)."""
     values = np.asarray(ratio, np.float64)
     if values.size and not (np.isfinite(values) & (values >= 0)).all():
-        raise ValueError('a truth ratio is not a finite number of at least 0')
+        raise InputError('a truth ratio is not a finite number of at least 0')
     if not forget:
         return np.maximum(0, 1 - values)
     with np.errstate(divide='ignore'):
@@ -91,7 +93,7 @@ def model_utility(numbers: Sequence[float]) -> float | None:
     if values.size == 0:
         return None
     if not (np.isfinite(values) & (values >= 0)).all():
-        raise ValueError(f'numbers are {values.tolist()}; wanted finite ones of at least 0')
+        raise InputError(f'numbers are {values.tolist()}; wanted finite ones of at least 0')
     return float(scipy_stats.hmean(values)) if (values > 0).all() else 0.0
 
 
@@ -125,7 +127,7 @@ def _losses(values: Sequence[float], name: str) -> np.ndarray:
     losses = losses if losses.dtype == np.float32 else losses.astype(np.float64)
     bad = np.flatnonzero(~(np.isfinite(losses) & (losses >= 0)))
     if bad.size:
-        raise ValueError(
+        raise InputError(
             f'{name}[{bad[0]}] is {losses[bad[0]]}; wanted a finite loss of at least 0 nats'
         )
     return losses
@@ -133,9 +135,9 @@ def _losses(values: Sequence[float], name: str) -> np.ndarray:
 
 def _groups(values: Sequence[Sequence[float]], n: int) -> list[np.ndarray]:
     if len(values) != n:
-        raise ValueError(f'{n} right answers, but wrong ones for {len(values)} items')
+        raise InputError(f'{n} right answers, but wrong ones for {len(values)} items')
     groups = [_losses(group, f'wrong answers of item {i}') for i, group in enumerate(values)]
     for i, group in enumerate(groups):
         if not group.size:
-            raise ValueError(f'item {i} has no wrong answer')
+            raise InputError(f'item {i} has no wrong answer')
     return groups

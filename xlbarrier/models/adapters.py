@@ -19,6 +19,7 @@ import numpy as np
 from absl import logging
 
 from xlbarrier import multihost
+from xlbarrier.errors import InputError
 from xlbarrier.models import lora, safetensors_io, tables
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.models.weights import LAYER, Entry
@@ -76,7 +77,7 @@ def save_adapter(decoder: Decoder, folder: str | pathlib.Path, *, base: str) -> 
     folder = pathlib.Path(folder)
     adapted = {name: linear for name, linear in _linears(decoder).items() if lora.adapted(linear)}
     if not adapted:
-        raise ValueError('the decoder has no adapters to save')
+        raise InputError('the decoder has no adapters to save')
     tensors, ranks, alphas = {}, {}, {}
     of_layers: dict[str, float] = {}  # alphas of modules whose layers have several
     for module in modules_of(decoder).values():
@@ -245,22 +246,22 @@ def _read_config(folder: pathlib.Path) -> dict[str, Any]:
     try:
         raw = json.loads(path.read_text(encoding='utf-8'))
     except ValueError as error:
-        raise ValueError(f'{path} is not JSON: {error}') from error
+        raise InputError(f'{path} is not JSON: {error}') from error
     for name, allowed in PLAIN.items():
         if raw.get(name) not in allowed:
-            raise ValueError(
+            raise InputError(
                 f'{path}: {name} = {raw.get(name)!r} is not supported; supported: {allowed[0]!r}'
             )
     made = raw.get('init_lora_weights')
     if isinstance(made, str) and made.lower().startswith(CHANGE_THE_BASE):
-        raise ValueError(
+        raise InputError(
             f'{path}: init_lora_weights = {made!r} is not supported: the adapter is for a base'
             ' whose weights PEFT has changed; save it as plain LoRA'
             ' (save_pretrained(..., path_initial_model_for_weight_conversion=...))'
         )
     for name in ('r', 'lora_alpha'):
         if not isinstance(raw.get(name), int | float):
-            raise ValueError(f'{path}: {name} is {raw.get(name)!r}; wanted a number')
+            raise InputError(f'{path}: {name} is {raw.get(name)!r}; wanted a number')
     return raw
 
 
@@ -293,14 +294,14 @@ def _modules_in(
             continue
         missing = sorted(keys - left)
         if missing:
-            raise ValueError(
+            raise InputError(
                 f'{file.path}: no tensor {missing[0]!r}; wanted all {layers} layers of its module,'
                 ' so the adapter is for another base model, or for some layers only'
             )
         left -= keys
         found.append(name)
     if left or not found:
-        raise ValueError(
+        raise InputError(
             f'{file.path}: tensor {min(left, default=None)!r} is of no linear map of this base'
             f' model, whose maps are {", ".join(modules)} in {layers} layers:'
             ' the adapter is for another one'
@@ -320,13 +321,13 @@ def _check_tensors(file: safetensors_io.SafetensorsFile, module: Module, layers:
         for part, shape in wanted.items():
             name = f'{key}.lora_{part}.weight'
             if file.shapes[name] != shape:
-                raise ValueError(
+                raise InputError(
                     f'{file.path}: tensor {name!r} has shape {file.shapes[name]}, wanted {shape}'
                     ' for this base model: the adapter is for another one, or its'
                     ' ranks (rank_pattern) differ between layers, which is not supported'
                 )
             if not np.isfinite(file.read(name, (slice(None), slice(None)))).all():
-                raise ValueError(f'{file.path}: tensor {name!r} holds NaN or infinity')
+                raise InputError(f'{file.path}: tensor {name!r} holds NaN or infinity')
     return rank
 
 

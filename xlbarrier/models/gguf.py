@@ -10,6 +10,8 @@ from gguf import GGUFReader
 from gguf.constants import GGMLQuantizationType
 from gguf.quants import dequantize
 
+from xlbarrier.errors import InputError
+
 CHUNK_BYTES = 2**20  # of float32 dequantised at once; the temporaries are a few times as large
 
 
@@ -57,7 +59,7 @@ class GgufFile:
                 for t in reader.tensors
             }
         except (ValueError, IndexError, OSError, UnicodeDecodeError, KeyError) as error:
-            raise ValueError(
+            raise InputError(
                 f'{path} is not a whole GGUF file ({error}); fetch it again'
             ) from error
         self._check_whole()
@@ -110,7 +112,7 @@ class GgufFile:
         try:
             return dequantize(raw[None], kind)  # one long row: gguf loops over groups of rows
         except NotImplementedError as error:
-            raise ValueError(
+            raise InputError(
                 f'{self.path}: tensor {key!r} is quantised as {kind.name},'
                 ' which the gguf package cannot dequantise'
             ) from error
@@ -120,7 +122,7 @@ class GgufFile:
         for name, tensor in self._tensors.items():
             end = tensor.offset + tensor.size
             if end > size:
-                raise ValueError(
+                raise InputError(
                     f'{self.path} is truncated: tensor {name!r} ends at byte {end},'
                     f' the file at {size}; fetch it again'
                 )

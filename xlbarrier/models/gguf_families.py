@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from xlbarrier.errors import InputError
 from xlbarrier.models import hf_config
 from xlbarrier.models.config import DecoderConfig, Rope
 from xlbarrier.models.families import FAMILIES, names_of
@@ -104,7 +105,7 @@ class Reader:
         self.architecture = file.metadata.get('general.architecture')
         allowed = tuple(ARCHITECTURES)
         if self.architecture not in allowed:
-            raise ValueError(
+            raise InputError(
                 f'general.architecture = {self.architecture!r} is not supported; supported:'
                 f' {", ".join(map(repr, allowed))}'
             )
@@ -118,7 +119,7 @@ class Reader:
         name = f'{self.architecture}.{key}'
         value = self.file.metadata.get(name)
         if isinstance(value, list):
-            raise ValueError(f'{name} = {value} is not supported; supported: one for all layers')
+            raise InputError(f'{name} = {value} is not supported; supported: one for all layers')
         if isinstance(value, float):
             value = float(str(np.float32(value)))
         return default if value is None else value
@@ -131,7 +132,7 @@ class Reader:
         """
         value = self(key)
         if value is None:
-            raise ValueError(f'the metadata has no {f"{self.architecture}.{key}"!r}')
+            raise InputError(f'the metadata has no {f"{self.architecture}.{key}"!r}')
         return value
 
     def require(self, key: str, allowed: tuple) -> None:
@@ -143,7 +144,7 @@ class Reader:
         value = self(key)
         if value not in allowed:
             listed = ', '.join(repr(each) for each in allowed if each is not None)
-            raise ValueError(
+            raise InputError(
                 f'{self.architecture}.{key} = {value!r} is not supported; supported: {listed}'
             )
 
@@ -160,7 +161,7 @@ def from_gguf(file: GgufFile) -> DecoderConfig:
     get = Reader(file)
     parts = file.metadata.get('split.count', 0)
     if parts > 1:
-        raise ValueError(f'split.count = {parts}: join its parts with `llama-gguf-split --merge`')
+        raise InputError(f'split.count = {parts}: join its parts with `llama-gguf-split --merge`')
     architecture = ARCHITECTURES[get.architecture]
     for key, allowed in REFUSED.items():
         get.require(key, allowed)
@@ -222,7 +223,7 @@ def rope_of_factors(factors: np.ndarray, theta: float) -> Rope:
         made = plain / inverse_frequencies(rope, 2 * len(factors))
         if np.allclose(made, factors, rtol=TOLERANCE, atol=0):
             return rope
-    raise ValueError(
+    raise InputError(
         f'tensor {FACTORS!r} is not the rope scaling of a Llama 3.1 (low_freq_factor {LOW:g},'
         f' high_freq_factor {HIGH:g}), and no other is supported'
     )
@@ -254,9 +255,9 @@ def _rope(get: Reader, head_dim: int) -> dict[str, Any]:
     scaling = {'rope_type': 'linear', 'factor': factor} if scaled else None
     if FACTORS in get.file.shapes:
         if get.architecture != 'llama' or scaled:
-            raise ValueError(f'tensor {FACTORS!r} is not supported in such a file')
+            raise InputError(f'tensor {FACTORS!r} is not supported in such a file')
         if get.file.shapes[FACTORS] != (head_dim // 2,):
-            raise ValueError(
+            raise InputError(
                 f'tensor {FACTORS!r} has shape {get.file.shapes[FACTORS]},'
                 f' wanted {(head_dim // 2,)} by its metadata'
             )

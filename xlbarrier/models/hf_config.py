@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from xlbarrier.errors import InputError
 from xlbarrier.models.config import DecoderConfig, Rope
 from xlbarrier.models.families import DEFAULTS, FAMILIES, names_of
 from xlbarrier.models.positions import (
@@ -42,12 +43,12 @@ def from_hf(raw: Mapping[str, Any]) -> DecoderConfig:
         decoder does not have; it names the field, its value and what is supported.
     """
     if not isinstance(raw, Mapping):
-        raise ValueError(f'holds a {type(raw).__name__}; wanted an object of fields')
+        raise InputError(f'holds a {type(raw).__name__}; wanted an object of fields')
     raw = _text_part(raw)
     name = raw.get('model_type')
     if name not in FAMILIES:
         own = ', and its own code (auto_map) is never run' if raw.get('auto_map') else ''
-        raise ValueError(
+        raise InputError(
             f'model_type = {name!r} is not supported{own}; supported: {", ".join(FAMILIES)}'
         )
     family = FAMILIES[name]
@@ -67,7 +68,7 @@ def from_hf(raw: Mapping[str, Any]) -> DecoderConfig:
     for ours in ('attn_softcap', 'logit_softcap', 'query_scalar', 'norm_eps'):
         c[ours] = float(c.get(ours) or 0.0)
     if c['num_heads'] % c['num_kv_heads']:
-        raise ValueError(
+        raise InputError(
             f'num_key_value_heads = {c["num_kv_heads"]} does not divide num_attention_heads ='
             f' {c["num_heads"]}'
         )
@@ -136,23 +137,23 @@ def _read(raw: Mapping[str, Any], name: str, default: Any, sofar: Mapping[str, A
         if raw.get(spelling) is not None:
             return raw[spelling]
     if default is REQUIRED:
-        raise ValueError(f'the model config has no {name!r}')
+        raise InputError(f'the model config has no {name!r}')
     return default(sofar) if callable(default) else default
 
 
 def _check_kind(ours: str, theirs: str, value: Any) -> None:
     if ours in SIZES and (type(value) is not int or value < 1):
-        raise ValueError(f'{theirs} = {value!r}; wanted a whole number above 0')
+        raise InputError(f'{theirs} = {value!r}; wanted a whole number above 0')
     if ours in SWITCHES and type(value) is not bool:
-        raise ValueError(f'{theirs} = {value!r}; wanted true or false')
+        raise InputError(f'{theirs} = {value!r}; wanted true or false')
     if ours == 'norm_eps' and (type(value) not in (int, float) or value <= 0):
-        raise ValueError(f'{theirs} = {value!r}; wanted a number above 0')
+        raise InputError(f'{theirs} = {value!r}; wanted a number above 0')
 
 
 def _require(raw: Mapping[str, Any], name: str, allowed: tuple) -> None:
     if raw.get(name) not in allowed:
         listed = ', '.join(repr(value) for value in allowed if value is not None)
-        raise ValueError(
+        raise InputError(
             f'{name} = {raw.get(name)!r} is not supported; supported: {listed or None}'
         )
 

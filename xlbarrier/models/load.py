@@ -18,6 +18,7 @@ import numpy as np
 from flax import nnx
 
 from xlbarrier import multihost
+from xlbarrier.errors import InputError
 from xlbarrier.mesh import check_divides
 from xlbarrier.models import (
     adapters,
@@ -59,7 +60,7 @@ def read_config(path: pathlib.Path) -> DecoderConfig:
     try:
         raw = json.loads(config.read_text(encoding='utf-8'))
     except ValueError as error:
-        raise ValueError(f'{config} is not JSON: {error}') from error
+        raise InputError(f'{config} is not JSON: {error}') from error
     return _named(config, hf_config.from_hf, raw)
 
 
@@ -153,7 +154,7 @@ def export_hf(
     table = tables.hf_table(config)
     if params.keys() != table.keys():
         extra = sorted(params.keys() ^ table.keys())[0]
-        raise ValueError(f'cannot export parameter {extra!r}: merge adapters first (merge_lora)')
+        raise InputError(f'cannot export parameter {extra!r}: merge adapters first (merge_lora)')
     dtype = params['embed.embedding'].dtype
     arrays = dict(weights.arrays_of(table, config.num_layers))
 
@@ -242,7 +243,7 @@ def _read_param(
             array = array.astype(dtype)
         array = entry.to_param(array, piece)
         if not _finite(array):
-            raise ValueError(f'{file.where(key)}: tensor {key!r} holds NaN or infinity')
+            raise InputError(f'{file.where(key)}: tensor {key!r} holds NaN or infinity')
         for box, part in parts.items():
             both = [(max(a, c), min(b, d)) for (a, b), (c, d) in zip(piece, box, strict=True)]
             if all(a < b for a, b in both):
@@ -355,7 +356,7 @@ def _check_tied_head(file: safetensors_io.SafetensorsFolder, embed: str) -> None
             a, b = (file.read(key, rows).astype(np.float32) for key in (head, embed))
             same = same and np.array_equal(a, b, equal_nan=True)
         if not same:
-            raise ValueError(
+            raise InputError(
                 f'{file.where(head)}: tensor {head!r} is not {embed!r}, though the config says'
                 ' tie_word_embeddings = true: set it to false in config.json, if the model has a'
                 ' head of its own, or take the tensor out'
@@ -386,4 +387,4 @@ def _named(path: pathlib.Path, make: Any, *args: Any, **kwargs: Any) -> DecoderC
     try:
         return make(*args, **kwargs)
     except ValueError as error:
-        raise ValueError(f'{path}: {error}') from error
+        raise InputError(f'{path}: {error}') from error

@@ -14,6 +14,7 @@ import numpy as np
 from flax import nnx
 from jax.sharding import PartitionSpec as P
 
+from xlbarrier.errors import InputError
 from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.decoder import Decoder, Kernel
 from xlbarrier.models.layers import ADAPTERS
@@ -44,12 +45,12 @@ def add_lora(
       ValueError: for a rank below 1, an unknown target, or a target that has an adapter.
     """
     if rank < 1:
-        raise ValueError(f'LoRA rank is {rank}; wanted at least 1')
+        raise InputError(f'LoRA rank is {rank}; wanted at least 1')
     check_targets(decoder.config, targets)
     found = _maps(decoder)
     for name in targets:
         if adapted(found[name]):
-            raise ValueError(f'LoRA target {name!r} has an adapter: merge it first')
+            raise InputError(f'LoRA target {name!r} has an adapter: merge it first')
     with jax.set_mesh(decoder.embed.embedding[...].sharding.mesh):
         for number, name in enumerate(found):  # numbered over all maps: A of one map depends
             if name in targets:  # on the seed alone, not on which others are chosen
@@ -67,7 +68,7 @@ def check_targets(config: DecoderConfig, targets: Sequence[str]) -> None:
     found = [name for name in ADAPTERS if config.gated or name != 'gate']
     for name in targets:
         if name not in found:
-            raise ValueError(f'LoRA target {name!r}: wanted some of {", ".join(found)}')
+            raise InputError(f'LoRA target {name!r}: wanted some of {", ".join(found)}')
 
 
 def merge_lora(decoder: Decoder) -> Decoder:
@@ -111,7 +112,7 @@ def attach(linear: Kernel, name: str, a: np.ndarray, b: np.ndarray, scale_L: np.
       ValueError: when the map has an adapter.
     """
     if adapted(linear):
-        raise ValueError(f'{name} has an adapter: merge it first')
+        raise InputError(f'{name} has an adapter: merge it first')
     mesh = linear.kernel[...].sharding.mesh
     for part, array, spec in zip(('lora_a', 'lora_b'), (a, b), _specs(linear, name), strict=True):
         sharding = jax.NamedSharding(mesh, spec)

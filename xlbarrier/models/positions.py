@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from xlbarrier.errors import InputError
 from xlbarrier.models.config import DecoderConfig, Rope
 
 KINDS = ('default', 'linear', 'dynamic', 'llama3')
@@ -38,19 +39,19 @@ def read_positions(
         return {}
     for field in ('rope_parameters', 'rope_scaling'):
         if not isinstance(raw.get(field) or {}, Mapping):
-            raise ValueError(f'{field} = {raw[field]!r}; wanted an object of fields')
+            raise InputError(f'{field} = {raw[field]!r}; wanted an object of fields')
     new, old = raw.get('rope_parameters') or {}, raw.get('rope_scaling') or {}
     kinds = {WHOLE, LOCAL} if name == 'gemma3_text' and new else set()
     nested = {key for key, value in new.items() if isinstance(value, Mapping)}
     if not nested <= kinds or (kinds and not nested):
         met = ', '.join(sorted(nested)) or 'all layers alike'
         wanted = ', '.join(sorted(kinds)) or 'all layers alike'
-        raise ValueError(
+        raise InputError(
             f'rope_parameters of {met} are not supported; supported: those of {wanted}'
         )
     part = new.get('partial_rotary_factor', raw.get('partial_rotary_factor', 1.0))
     if part not in (1.0, None) and name != 'phi3':
-        raise ValueError(f'partial_rotary_factor = {part} is not supported; supported: 1.0')
+        raise InputError(f'partial_rotary_factor = {part} is not supported; supported: 1.0')
     base = raw.get('rope_theta') or theta
     if name != 'gemma3_text':  # where both are there, transformers 5 takes the older, whole
         kinds = ('default',) if name == 'phi3' else KINDS  # transformers refuses Phi 3's others
@@ -99,7 +100,7 @@ def read_windows(
     """
     for field in ('sliding_window', 'max_window_layers', 'sliding_window_pattern'):
         if type(raw.get(field) or 0) is not int or (raw.get(field) or 0) < 0:
-            raise ValueError(f'{field} = {raw[field]!r}; wanted a whole number')
+            raise InputError(f'{field} = {raw[field]!r}; wanted a whole number')
     if name in ('qwen2', 'qwen3'):
         window = raw.get('sliding_window', 4096) if raw.get('use_sliding_window') else 0
         whole = raw.get('max_window_layers')
@@ -117,7 +118,7 @@ def read_windows(
     if types is not None and window:
         unknown = sorted({kind for kind in types if kind not in (LOCAL, WHOLE)})
         if unknown or len(types) != num_layers:
-            raise ValueError(
+            raise InputError(
                 f'layer_types = {unknown or len(types)} is not supported; supported: {LOCAL},'
                 f' {WHOLE}, one for each of {num_layers} layers'
             )
@@ -212,7 +213,7 @@ def _read_rope(
 ) -> Rope:
     kind = fields.get('rope_type', fields.get('type', 'default'))
     if kind not in kinds:
-        raise ValueError(f'rope type {kind!r} is not supported; supported: {", ".join(kinds)}')
+        raise InputError(f'rope type {kind!r} is not supported; supported: {", ".join(kinds)}')
     theta = _positive('rope_theta', fields.get('rope_theta', theta))
     if kind == 'default':
         return Rope(theta)
@@ -221,7 +222,7 @@ def _read_rope(
         wanted += ['low_freq_factor', 'high_freq_factor', 'original_max_position_embeddings']
     for name in wanted:
         if name not in fields:
-            raise ValueError(f'rope type {kind!r} has no {name!r} in the model config')
+            raise InputError(f'rope type {kind!r} has no {name!r} in the model config')
         _positive(name, fields[name])
     factor = float(fields['factor'])
     if kind == 'linear':
@@ -240,7 +241,7 @@ def _read_rope(
 
 def _positive(name: str, value: Any) -> float:
     if type(value) not in (int, float) or not 0 < value < math.inf:
-        raise ValueError(f'{name} = {value!r}; wanted a number above 0')
+        raise InputError(f'{name} = {value!r}; wanted a number above 0')
     return float(value)
 
 

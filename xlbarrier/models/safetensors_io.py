@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from xlbarrier.errors import InputError
+
 INDEX = 'model.safetensors.index.json'
 # Names of the format's dtypes that hold weights; others are codes of a quantised checkpoint.
 DTYPES = {'float64': 'F64', 'float32': 'F32', 'bfloat16': 'BF16', 'float16': 'F16'}
@@ -56,7 +58,7 @@ class SafetensorsFolder:
             while raw:
                 many = file.readinto(raw)
                 if not many:
-                    raise ValueError(f'{self.files[key]} was cut while it was read')
+                    raise InputError(f'{self.files[key]} was cut while it was read')
                 raw = raw[many:]
         return out
 
@@ -66,11 +68,11 @@ class SafetensorsFolder:
 
     def _add(self, path: pathlib.Path, key: str, fields: Mapping[str, Any]) -> None:
         if key in self.files:
-            raise ValueError(f'{path}: tensor {key!r} is also in {self.files[key].name}')
+            raise InputError(f'{path}: tensor {key!r} is also in {self.files[key].name}')
         if fields['dtype'] == 'BOOL' and key.endswith(MASKS):
             return
         if fields['dtype'] not in DTYPES.values():
-            raise ValueError(
+            raise InputError(
                 f'{path}: tensor {key!r} is of type {fields["dtype"]};'
                 f' wanted one of {", ".join(DTYPES.values())} (no quantised checkpoint)'
             )
@@ -97,7 +99,7 @@ def _header(path: pathlib.Path) -> dict[str, dict[str, Any]]:
             size = int.from_bytes(f.read(8), 'little')
             header = json.loads(f.read(size))
     except (SafetensorError, OSError, ValueError) as error:
-        raise ValueError(
+        raise InputError(
             f'{path} is not a whole safetensors file ({error}); fetch it again'
         ) from error
     header.pop('__metadata__', None)
@@ -123,7 +125,7 @@ def weight_files(folder: pathlib.Path) -> list[pathlib.Path]:
         names = sorted(set(json.loads(index.read_text())['weight_map'].values()))
         absent = [name for name in names if not (folder / name).exists()]
     except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise ValueError(f'{index} is no safetensors index: {error!r}') from error
+        raise InputError(f'{index} is no safetensors index: {error!r}') from error
     if absent:
         raise FileNotFoundError(f'{index} names {absent[0]}, which is not in {folder}')
     return [folder / name for name in names]

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from absl import logging
 from filelock import FileLock, Timeout
 
+from xlbarrier.errors import InputError
+
 # Weights, config and tokenizer at the top of a repository: no pickles, no code, and not the second
 # copy of the weights that some keep in a subfolder or as `consolidated`.
 HUB_FILES = ('*.safetensors', '*.json', '*.jinja', '*.model', 'merges.txt', 'vocab.txt')
@@ -25,7 +27,7 @@ PICKLED = 'pytorch_model*.bin'  # transformers' names of pickled weights
 PROGRESS_SECONDS = 10
 
 
-class SourceError(ValueError):
+class SourceError(InputError):
     """A model source that cannot be had; says what was tried and what to do."""
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xlbarrier.errors import InputError
+
 Box = tuple[tuple[int, int], ...]  # (start, stop) along each axis
 LAYER = '{layer}'
 
@@ -192,18 +194,18 @@ def match(
     missing = sorted(wanted.keys() - present.keys())
     surplus = sorted(key for key in present.keys() - wanted.keys() if not ignored(key))
     if missing:
-        raise ValueError(
+        raise InputError(
             f'{where(None)}: {len(missing)} tensor(s) missing, first {missing[0]!r} of shape'
             f' {wanted[missing[0]]}; the file is incomplete or its config.json is not its own'
         )
     if surplus:
-        raise ValueError(
+        raise InputError(
             f'{where(surplus[0])}: {len(surplus)} tensor(s) too many, first {surplus[0]!r} of shape'
             f' {present[surplus[0]]}; a {model} decoder of {num_layers} layers has no such'
         )
     for key in sorted(wanted):
         if tuple(present[key]) != wanted[key]:
-            raise ValueError(
+            raise InputError(
                 f'{where(key)}: tensor {key!r} has shape {tuple(present[key])},'
                 f' wanted {wanted[key]} by its config'
             )

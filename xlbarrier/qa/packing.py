@@ -8,7 +8,7 @@ from typing import Any
 from absl import logging
 from transformers import PreTrainedTokenizerFast
 
-from xlbarrier.config_data import DataConfig
+from xlbarrier.config.data import DataConfig
 from xlbarrier.corpus.documents import SourceError
 from xlbarrier.data import pack, tokenize
 from xlbarrier.data.examples import Encoded, ExamplePacker

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from xlbarrier import metrics
-from xlbarrier.config_tasks import kind_of
+from xlbarrier.config.tasks import kind_of
 from xlbarrier.metrics import CLIKA_CHANCE, CLIKA_REFERENCE, Estimate
 
 SOURCE = 'en'

@@ -8,6 +8,7 @@ from typing import Any
 
 import jinja2
 
+from xlbarrier.errors import InputError
 from xlbarrier.report import beside, examples, plots, words
 from xlbarrier.report.beside import language_words
 from xlbarrier.report.tables import ALL, MEAN, SOURCE
@@ -67,7 +68,7 @@ def _facts(folder: pathlib.Path) -> dict[str, Any]:
     numbers = Numbers(_json(folder / 'results.json')['rows'])
     config, run = _json(folder / 'config.json'), _json(folder / 'run.json')
     if not numbers.rows:
-        raise ValueError(f'{folder / "results.json"} holds no rows: nothing to report')
+        raise InputError(f'{folder / "results.json"} holds no rows: nothing to report')
     models = numbers.values('model')
     predictions = examples.read_predictions(folder / 'predictions')
     # The barrier is told where accuracies are tested against guessing; the rest is a plain table.
@@ -259,7 +260,7 @@ def _curves(path: pathlib.Path, colours: Mapping[str, str]) -> str:
                 row = json.loads(line)
                 lines.setdefault(row['arm'], []).append((row['tokens'], row['loss']))
             except (ValueError, KeyError) as error:
-                raise ValueError(f'{path}, line {number}: {error!r}') from error
+                raise InputError(f'{path}, line {number}: {error!r}') from error
     return plots.curves(
         lines,
         title='Training loss by arm',
@@ -320,4 +321,4 @@ def _json(path: pathlib.Path) -> Any:
     try:
         return json.loads(path.read_text(encoding='utf-8'))
     except ValueError as error:
-        raise ValueError(f'{path} is not JSON: {error}') from error
+        raise InputError(f'{path} is not JSON: {error}') from error

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from xlbarrier import metrics
+from xlbarrier.errors import InputError
 from xlbarrier.report import alignment
 from xlbarrier.report.alignment import ALL, MEAN, SOURCE
 from xlbarrier.tasks.base import Numbered
@@ -353,9 +354,9 @@ def _check_aligned(predictions: Mapping[Key, pa.Table]) -> None:
             continue
         names = f'{"/".join(key)} and {"/".join(first)}'
         if len(ids) != len(expected):
-            raise ValueError(f'answers of {names}: {len(ids)} and {len(expected)} rows')
+            raise InputError(f'answers of {names}: {len(ids)} and {len(expected)} rows')
         row = next(i for i, (a, b) in enumerate(zip(ids, expected, strict=True)) if a != b)
-        raise ValueError(f'answers of {names}: row {row} is {ids[row]!r}, and {expected[row]!r}')
+        raise InputError(f'answers of {names}: row {row} is {ids[row]!r}, and {expected[row]!r}')
 
 
 def _correct(sheets: Mapping[Key, pa.Table], column: str) -> Correct:

@@ -8,7 +8,7 @@ from absl import logging
 
 from xlbarrier import run as run_lib
 from xlbarrier.config import RunConfig
-from xlbarrier.config_rescore import RescoreConfig
+from xlbarrier.config.rescore import RescoreConfig
 from xlbarrier.progress import Progress
 from xlbarrier.rescore import (
     clika,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from xlbarrier.errors import InputError
 from xlbarrier.metrics.readers import LETTERS
 from xlbarrier.text import languages
 
@@ -17,7 +18,7 @@ _OPTION_LINE = re.compile(r'^([A-J])\. ?(.*)$', re.MULTILINE)
 _SHOWN = 10  # ids that an error names
 
 
-class RecordError(ValueError):
+class RecordError(InputError):
     """A recorded file that cannot be used; names the file, the line and what to do."""
 
 

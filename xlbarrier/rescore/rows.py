@@ -8,7 +8,7 @@ import numpy as np
 from absl import logging
 
 from xlbarrier import metrics
-from xlbarrier.config_rescore import RescoreConfig
+from xlbarrier.config.rescore import RescoreConfig
 from xlbarrier.metrics import CLIKA_CHANCE, CLIKA_REFERENCE, Estimate
 from xlbarrier.rescore import mmlu
 from xlbarrier.rescore.readings import FIRST_CHARACTER, READERS, Options, Reading

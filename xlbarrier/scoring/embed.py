@@ -10,6 +10,7 @@ import numpy as np
 from jax.sharding import PartitionSpec as P
 
 from xlbarrier import mesh as mesh_lib
+from xlbarrier.errors import InputError, NotFiniteError
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.models.reading import Reading
 from xlbarrier.progress import Progress
@@ -75,7 +76,7 @@ def embed(
         numbers, sums = waiting.popleft()
         values_LBD = np.asarray(sums.addressable_data(0))[:, : len(numbers)]
         if not np.isfinite(values_LBD).all():
-            raise FloatingPointError(
+            raise NotFiniteError(
                 f'{what}: a hidden state is not finite: look for broken weights, or compute in'
                 ' float32'
             )
@@ -101,15 +102,15 @@ def embed(
 def _check(passage: Passage, number: int, decoder: Decoder) -> None:
     length, config = len(passage.tokens), decoder.config
     if not 0 <= passage.skip < length:
-        raise ValueError(f'text {number} has {length} tokens, {passage.skip} of them skipped')
+        raise InputError(f'text {number} has {length} tokens, {passage.skip} of them skipped')
     if length > config.max_positions:
-        raise ValueError(
+        raise InputError(
             f'text {number} has {length} tokens; the model takes {config.max_positions} positions:'
             ' ask for fewer words of it'
         )
     low, high = min(passage.tokens), max(passage.tokens)
     if low < 0 or high >= config.vocab_size:
-        raise ValueError(
+        raise InputError(
             f'text {number} has token {high if low >= 0 else low};'
             f' wanted 0..{config.vocab_size - 1}'
         )

@@ -10,6 +10,7 @@ from absl import logging
 
 from xlbarrier import mesh as mesh_lib
 from xlbarrier import multihost
+from xlbarrier.errors import NotFiniteError
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.progress import Progress
 from xlbarrier.scoring import plan as plan_lib
@@ -103,7 +104,7 @@ def _read(batch: Batch, outputs: tuple[jax.Array, jax.Array]) -> list[tuple[int,
         # In float64, in the order of the tokens: the sum does not depend on the layout.
         total = float(values_BK[row, indices].astype(np.float64).sum())
         if not math.isfinite(total):
-            raise FloatingPointError(
+            raise NotFiniteError(
                 f'the log-likelihood of a continuation of {len(indices)} tokens is {total};'
                 ' wanted a finite number: look for broken weights, or compute in float32'
             )

@@ -20,6 +20,7 @@ from jax.sharding import PartitionSpec as P
 from xlbarrier import mesh as mesh_lib
 from xlbarrier import multihost
 from xlbarrier.data.tokenize import PreTrainedTokenizerFast
+from xlbarrier.errors import InputError
 from xlbarrier.mesh import BATCH
 from xlbarrier.models import cached
 from xlbarrier.models.config import DecoderConfig
@@ -93,7 +94,7 @@ def generate(
       StoreError: when an answer cannot be stored; those before it are kept.
     """
     if ends.tokens < 1 or not all(ends.strings):
-        raise ValueError(f'{ends}: wanted at least one token, and stop strings that are not empty')
+        raise InputError(f'{ends}: wanted at least one token, and stop strings that are not empty')
     for number, prompt in enumerate(prompts):
         _check(prompt, number, decoder.config)
     eos = end_ids(decoder.config, tokenizer)
@@ -308,15 +309,15 @@ def _likeliest(decoder: Decoder, hidden_BD: jax.Array) -> jax.Array:
 
 def _check(prompt: Sequence[int], number: int, c: DecoderConfig) -> None:
     if not len(prompt):
-        raise ValueError(f'prompt {number} has no token (and no BOS), so nothing can follow it')
+        raise InputError(f'prompt {number} has no token (and no BOS), so nothing can follow it')
     if len(prompt) >= c.max_positions:
-        raise ValueError(
+        raise InputError(
             f'prompt {number} has {len(prompt)} tokens, and the model {c.max_positions} positions,'
             ' so that nothing can follow it: shorten the prompt'
         )
     low, high = min(prompt), max(prompt)
     if low < 0 or high >= c.vocab_size:
-        raise ValueError(
+        raise InputError(
             f'prompt {number} has token {low if low < 0 else high}; the model has 0 to'
             f' {c.vocab_size - 1}: use the tokenizer of the same model'
         )

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xlbarrier.errors import InputError
+
 ROUND = 32  # needed positions and pairs are rounded up to a multiple of this
 
 
@@ -71,7 +73,7 @@ def plan(requests: Sequence[Request], *, row_tokens: int, batch_rows: int) -> li
     """
     for name, size in (('row_tokens', row_tokens), ('batch_rows', batch_rows)):
         if size < 1:
-            raise ValueError(f'{name} is {size}; wanted at least 1')
+            raise InputError(f'{name} is {size}; wanted at least 1')
     buckets: dict[int, list[int]] = {}
     for number, request in enumerate(requests):
         need, size = len(request.context) + len(request.continuation) - 1, row_tokens
@@ -93,20 +95,20 @@ def check(request: Request, number: int, max_positions: int, vocab_size: int) ->
     """
     length = len(request.context) + len(request.continuation)
     if not request.continuation:
-        raise ValueError(f'request {number}: the continuation has no token')
+        raise InputError(f'request {number}: the continuation has no token')
     if not request.context:
-        raise ValueError(
+        raise InputError(
             f'request {number}: the context has no token (and no BOS), so that the first token of'
             ' the continuation cannot be predicted'
         )
     if length - 1 > max_positions:
-        raise ValueError(
+        raise InputError(
             f'request {number} has {length} tokens; the model takes {max_positions} positions and'
             ' the token they predict: shorten its context'
         )
     low, high = (edge((*request.context, *request.continuation)) for edge in (min, max))
     if low < 0 or high >= vocab_size:
-        raise ValueError(
+        raise InputError(
             f'request {number} has token {low if low < 0 else high}; the model has 0 to'
             f' {vocab_size - 1}: use the tokenizer of the same model'
         )

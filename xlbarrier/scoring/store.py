@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from xlbarrier.errors import StateError
 from xlbarrier.scoring.plan import Request
 
 WAIT = 60.0  # seconds for another process that is writing
@@ -21,7 +22,7 @@ class Score(NamedTuple):
     is_greedy: bool
 
 
-class StoreError(RuntimeError):
+class StoreError(StateError):
     """The store's file cannot be read or written; names it."""
 
 

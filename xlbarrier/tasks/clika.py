@@ -9,7 +9,7 @@ import pathlib
 import re
 from collections.abc import Sequence
 
-from xlbarrier.config_tasks import CLIKA_SETS, ClikaConfig, kind_of
+from xlbarrier.config.tasks import CLIKA_SETS, ClikaConfig, kind_of
 from xlbarrier.tasks import files, items, prompts
 from xlbarrier.tasks.base import LETTERS, Prompt, Question
 from xlbarrier.tasks.files import DataError, Row

@@ -19,10 +19,11 @@ import pyarrow as pa
 from absl import logging
 
 from xlbarrier import metrics
-from xlbarrier.config_checks import nearest
-from xlbarrier.config_tasks import ConductivityConfig, FictionalConfig
+from xlbarrier.config.checks import nearest
+from xlbarrier.config.tasks import ConductivityConfig, FictionalConfig
 from xlbarrier.corpus import consistency, draw
 from xlbarrier.corpus.consistency import Fact, Stated
+from xlbarrier.errors import InputError
 from xlbarrier.qa import templates
 from xlbarrier.qa.forms import Example
 from xlbarrier.run import write_atomic
@@ -219,7 +220,7 @@ class Fictional(Taught):
         """
         for code in config.languages:
             if code not in LANGUAGES:
-                raise ValueError(
+                raise InputError(
                     f'config.tasks.{name}.languages: nothing is invented in {code!r}.'
                     f'{nearest(code, LANGUAGES)} There are: {", ".join(LANGUAGES)}'
                 )

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from xlbarrier import metrics, multihost
-from xlbarrier.config_tasks import EmbeddingConfig
+from xlbarrier.config.tasks import EmbeddingConfig
 from xlbarrier.corpus import draw, sources
 from xlbarrier.data.tokenize import PreTrainedTokenizerFast, encode_located
 from xlbarrier.scoring.embed import Passage, embed

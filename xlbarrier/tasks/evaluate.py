@@ -18,6 +18,7 @@ from xlbarrier.data.tokenize import (
     encode_prompt,
     encode_spans,
 )
+from xlbarrier.errors import InputError
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.progress import Progress
 from xlbarrier.run import write_atomic
@@ -97,7 +98,7 @@ def evaluate(
     """
     _check_methods(methods)
     if letter_tokens not in LETTER_TOKENS:
-        raise ValueError(f'letter_tokens is {letter_tokens!r}; wanted one of {LETTER_TOKENS}')
+        raise InputError(f'letter_tokens is {letter_tokens!r}; wanted one of {LETTER_TOKENS}')
     asked_of = {
         (variant, language): task.questions(variant, language)
         for variant, language in task.sheets()
@@ -220,9 +221,9 @@ def _check_methods(methods: Sequence[str]) -> None:
     known = tuple(COLUMNS_OF)
     unknown = [method for method in methods if method not in known]
     if unknown or not methods or len(set(methods)) < len(methods):
-        raise ValueError(f'methods are {tuple(methods)}; wanted some of {known}, once')
+        raise InputError(f'methods are {tuple(methods)}; wanted some of {known}, once')
     if methods[0] == 'greedy':
-        raise ValueError(f'methods are {tuple(methods)}; greedy stands behind another one')
+        raise InputError(f'methods are {tuple(methods)}; greedy stands behind another one')
 
 
 def _check_fits(
@@ -231,7 +232,7 @@ def _check_fits(
     lengths = (len(r.context) + len(r.continuation) for g in groups.values() for r in g)
     longest = max(lengths, default=0)
     if longest - 1 > max_positions:
-        raise ValueError(
+        raise InputError(
             f'question {question.id} in {question.language} has {longest} tokens with its prompt;'
             f' the model takes {max_positions} positions: ask with fewer shots, or leave it out'
         )
@@ -271,7 +272,7 @@ def _requests(
                     )
                 ]
         except ValueError as error:
-            raise ValueError(f'question {question.id} in {question.language}: {error}') from error
+            raise InputError(f'question {question.id} in {question.language}: {error}') from error
     return groups
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from babel.core import get_global
 
 from xlbarrier.corpus import draw
+from xlbarrier.errors import InputError
 from xlbarrier.tasks import fictional_spelling as spelling
 from xlbarrier.tasks.fictional_spelling import PLACE_FORMS, Stem, spell
 from xlbarrier.tasks.fictional_templates import LANGUAGES, TEMPLATES
@@ -89,7 +90,7 @@ def make_world(
     pools = {'place_continent': continents, 'person_place': places}
     for relation in relations:
         if pools[relation] < choices:
-            raise ValueError(
+            raise InputError(
                 f'{relation} has {pools[relation]} possible answers, and a question {choices}'
                 ' choices: invent more, or ask for fewer choices'
             )
@@ -154,7 +155,7 @@ def _name(kind: str, number: int, seed: int, taken: set[tuple[str, str]]) -> dic
             form = draw.below(seed, f'fictional {kind} {number} form', 0, forms)
             names = {code: PLACE_FORMS[code][form].format(name) for code, name in names.items()}
         return names
-    raise ValueError(
+    raise InputError(
         f'no name is left for {kind} {number} after {TRIES} draws: the world is too large'
     )
 

@@ -9,8 +9,8 @@ import pathlib
 from collections.abc import Mapping, Sequence
 
 from xlbarrier import metrics
-from xlbarrier.config_checks import nearest
-from xlbarrier.config_tasks import MmluConfig
+from xlbarrier.config.checks import nearest
+from xlbarrier.config.tasks import MmluConfig
 from xlbarrier.tasks import files, items, prompts
 from xlbarrier.tasks.base import LETTERS, Prompt, Question
 from xlbarrier.tasks.files import DataError, Row

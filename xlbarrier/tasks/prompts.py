@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from xlbarrier.errors import InputError
 from xlbarrier.tasks.base import LETTERS, Prompt, Question
 from xlbarrier.text.languages import language as language_of
 
@@ -65,7 +66,7 @@ def _asked(question: Question, method: str, cues: str) -> tuple[str, tuple[str, 
         lines.append(listed(question))
         continuations = LETTERS[: len(question.choices)]
     else:
-        raise ValueError(f'method {method!r}; wanted loglikelihood or letter')
+        raise InputError(f'method {method!r}; wanted loglikelihood or letter')
     return '\n'.join([*lines, answer]), tuple(gap + c for c in continuations), answer
 
 
@@ -76,7 +77,7 @@ def listed(question: Question) -> str:
       ValueError: when there are more options than letters.
     """
     if len(question.choices) > len(LETTERS):
-        raise ValueError(
+        raise InputError(
             f'question {question.id} has {len(question.choices)} options,'
             f' at most {len(LETTERS)} have letters'
         )
@@ -91,5 +92,5 @@ def cue(code: str) -> tuple[str, str]:
       ValueError: naming the language, when there are none.
     """
     if code not in CUES:
-        raise ValueError(f'no cue words in {code!r}; there are: {", ".join(sorted(CUES))}')
+        raise InputError(f'no cue words in {code!r}; there are: {", ".join(sorted(CUES))}')
     return CUES[code]

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from xlbarrier.config_tasks import BelebeleConfig, BmlamaConfig, HpQuizConfig, XcopaConfig
+from xlbarrier.config.tasks import BelebeleConfig, BmlamaConfig, HpQuizConfig, XcopaConfig
 from xlbarrier.tasks import clika, files, items, prompts
 from xlbarrier.tasks.base import LETTERS, Prompt, Question
 from xlbarrier.tasks.files import DataError

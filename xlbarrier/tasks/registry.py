@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from xlbarrier.config import RunConfig
-from xlbarrier.config_tasks import kind_of
+from xlbarrier.config.tasks import kind_of
 from xlbarrier.tasks import published
 from xlbarrier.tasks.base import Task
 from xlbarrier.tasks.clika import Clika

@@ -15,9 +15,10 @@ import numpy as np
 import pyarrow as pa
 
 from xlbarrier import metrics
-from xlbarrier.config_written import TofuConfig
+from xlbarrier.config.written import TofuConfig
 from xlbarrier.corpus.documents import SourceError
 from xlbarrier.data.tokenize import PreTrainedTokenizerFast, encode_prompt, encode_spans
+from xlbarrier.errors import InputError
 from xlbarrier.qa import records, templates
 from xlbarrier.qa.forms import Example
 from xlbarrier.scoring import engine
@@ -186,7 +187,7 @@ class Tofu:
     def _check_fits(self, item: TofuItem, tokens: int, asked: Asked) -> None:
         limit = asked.decoder.config.max_positions
         if tokens > limit:
-            raise ValueError(
+            raise InputError(
                 f'{item.where}: question and answer have {tokens} tokens; the model takes {limit}'
                 f' positions: leave the item out, or set config.tasks.{self.name}.new_tokens lower'
             )

@@ -14,7 +14,8 @@ import pyarrow as pa
 from absl import logging
 
 from xlbarrier import metrics
-from xlbarrier.config_written import TranslationConfig
+from xlbarrier.config.written import TranslationConfig
+from xlbarrier.errors import StateError
 from xlbarrier.tasks import files, written
 from xlbarrier.tasks.base import Row, Sheet
 from xlbarrier.tasks.files import DataError
@@ -127,12 +128,12 @@ def comet(
             (found,) = json.loads((place / 'out.json').read_text(encoding='utf-8')).values()
             scores = [float(each['COMET']) for each in found]
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise RuntimeError(
+            raise StateError(
                 f'{COMET_PROGRAM} (exit {done.returncode}) left no scores ({error!r}):'
                 f' {done.stderr[-500:]}'
             ) from error
     if len(scores) != len(texts):
-        raise RuntimeError(f'{COMET_PROGRAM} gave {len(scores)} scores for {len(texts)} sentences')
+        raise StateError(f'{COMET_PROGRAM} gave {len(scores)} scores for {len(texts)} sentences')
     return scores
 
 

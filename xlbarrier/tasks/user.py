@@ -8,7 +8,7 @@ import functools
 import json
 from collections.abc import Sequence
 
-from xlbarrier.config_tasks import UserConfig
+from xlbarrier.config.tasks import UserConfig
 from xlbarrier.corpus import draw
 from xlbarrier.tasks import files, items, prompts
 from xlbarrier.tasks.base import LETTERS, Prompt, Question

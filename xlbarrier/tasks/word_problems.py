@@ -10,7 +10,7 @@ from decimal import Decimal
 import pyarrow as pa
 
 from xlbarrier import metrics
-from xlbarrier.config_written import MgsmConfig, XquadConfig
+from xlbarrier.config.written import MgsmConfig, XquadConfig
 from xlbarrier.tasks import files, prompts, written
 from xlbarrier.tasks.base import Row, Sheet
 from xlbarrier.tasks.files import DataError

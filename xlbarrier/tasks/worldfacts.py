@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from babel.languages import get_official_languages
 
-from xlbarrier.config_checks import nearest
-from xlbarrier.config_tasks import WorldFactsConfig
+from xlbarrier.config.checks import nearest
+from xlbarrier.config.tasks import WorldFactsConfig
 from xlbarrier.corpus import draw
+from xlbarrier.errors import InputError
 from xlbarrier.tasks import base, prompts
 from xlbarrier.tasks.base import Question
 from xlbarrier.tasks.worldfacts_rights import ALSO_SPOKEN, ALSO_TENDER, ALSO_THERE
@@ -86,13 +87,13 @@ class WorldFacts:
         for code in config.languages:
             languages_lib.language(code)
             if code not in LANGUAGES:
-                raise ValueError(
+                raise InputError(
                     f'config.tasks.{name}.languages: no question templates in {code!r}.'
                     f'{nearest(code, LANGUAGES)} There are: {", ".join(LANGUAGES)}'
                 )
         needs = set(config.variants) - {'full', 'mixup'}
         if needs and 'en' not in config.languages:
-            raise ValueError(f'config.tasks.{name}.languages lacks en, which {sorted(needs)} need')
+            raise InputError(f'config.tasks.{name}.languages lacks en, which {sorted(needs)} need')
         self._items = make_items(config)
 
     def sheets(self) -> list[tuple[str, str]]:
@@ -142,7 +143,7 @@ def make_items(config: WorldFactsConfig) -> list[Item]:
         wanted = share + (number < rest)
         pool = candidates(relation)
         if wanted > len(pool):
-            raise ValueError(
+            raise InputError(
                 f'config.tasks.worldfacts.questions asks for {wanted} questions of {relation};'
                 f' CLDR has {len(pool)} without doubt or a second right answer'
             )
@@ -276,7 +277,7 @@ def _item(candidate: Candidate, place: int, seed: int, languages: Sequence[str])
             if len(drawn) < CHOICES - 1 and all(_distinct(name, code, d) for d in drawn):
                 drawn.append(code)
     if len(drawn) < CHOICES - 1:
-        raise ValueError(
+        raise InputError(
             f'{purpose} has {len(drawn)} distractors of distinct names, wanted {CHOICES - 1}'
         )
     choices = (*drawn[:place], candidate.answer, *drawn[place:])

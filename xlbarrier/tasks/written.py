@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from xlbarrier import metrics
 from xlbarrier.data.tokenize import encode_prompt
+from xlbarrier.errors import InputError
 from xlbarrier.scoring.generate import Ends, Generated, generate
 from xlbarrier.tasks.base import Row, Sheet
 from xlbarrier.tasks.files import SHOWN, DataError
@@ -94,7 +95,7 @@ class WrittenTask:
         limit = asked.decoder.config.max_positions
         for (sheet, item), tokens in zip(items, ids, strict=True):
             if len(tokens) + self.ends.tokens > limit:
-                raise ValueError(
+                raise InputError(
                     f'{self.name}, {"/".join(sheet)}, item {item.id}: the prompt has {len(tokens)}'
                     f' tokens, and {self.ends.tokens} are to be written; the model takes {limit}'
                     ' positions: ask with fewer shots, or set new_tokens lower'

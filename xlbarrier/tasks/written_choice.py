@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from xlbarrier import metrics
 from xlbarrier.data.tokenize import PreTrainedTokenizerFast, encode_prompt
+from xlbarrier.errors import InputError
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.scoring.generate import Ends, Generated, generate
 from xlbarrier.scoring.store import ScoreStore
@@ -45,7 +46,7 @@ def write(
     for number, (question, prompt) in enumerate(zip(questions, prompts, strict=True)):
         least = min(prompt.new_tokens, LEAST_TOKENS)
         if len(ids[number]) + least > decoder.config.max_positions:
-            raise ValueError(
+            raise InputError(
                 f'question {question.id} in {question.language} has {len(ids[number])} tokens, and'
                 f' {least} are to be written at least; the model takes'
                 f' {decoder.config.max_positions} positions: ask with fewer shots, or leave it out'

@@ -8,13 +8,15 @@ from babel import Locale, UnknownLocaleError
 from babel.core import get_global
 from babel.localedata import locale_identifiers
 
+from xlbarrier.errors import InputError
+
 # Scripts written without spaces between words.
 NO_SPACES = frozenset({'Hans', 'Hant', 'Jpan', 'Thai', 'Khmr', 'Laoo', 'Mymr', 'Tibt'})
 
 SEVERAL = 'mul'  # BCP-47's code of a text in several languages
 
 
-class UnknownLanguageError(ValueError):
+class UnknownLanguageError(InputError):
     """CLDR has no such language; names it and near ones."""
 
 
@@ -72,7 +74,7 @@ def locale(code: str) -> Locale:
         found = Locale.parse(code, sep='-')
         # Babel takes EN, iw and und too, and means en, he and American English by them.
         if code == 'root' or found.language != code.split('-')[0]:
-            raise ValueError(f'{code!r} is no code in use')
+            raise InputError(f'{code!r} is no code in use')
         return found
     except (UnknownLocaleError, ValueError) as error:
         known = sorted(name.replace('_', '-') for name in locale_identifiers())

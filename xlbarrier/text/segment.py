@@ -16,6 +16,8 @@ from collections.abc import Iterator
 import sentencex
 from icu4py.breakers import CharacterBreaker, SentenceBreaker, WordBreaker
 
+from xlbarrier.errors import InputError
+
 WORD_RULE = (
     'a word is what stands between two word boundaries of ICU and holds a letter or a digit;'
     ' parts joined by a hyphen are one word'
@@ -67,7 +69,7 @@ def parse_unit(unit: str) -> tuple[str, int]:
         return unit, 0
     if kind == 'words' and colon and number.isdecimal() and int(number) >= 1:
         return 'words', int(number)
-    raise ValueError(
+    raise InputError(
         f"unit is {unit!r}; wanted 'document', 'sentence' or 'words:K' with K >= 1, such as words:8"
     )
 

@@ -21,6 +21,7 @@ from xlbarrier.config import TrainConfig
 from xlbarrier.data.mixture import Mixture
 from xlbarrier.data.pack import PackedRows
 from xlbarrier.data.pipeline import batch_at
+from xlbarrier.errors import InputError, NotFiniteError
 from xlbarrier.models import lora
 from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.decoder import Decoder
@@ -164,7 +165,7 @@ class _Reporter:
         numbers = {name: float(x) for name, x in done.numbers.items()}
         loss = numbers['nats'] / numbers['weight'] if numbers['weight'] else 0.0
         if not (np.isfinite(loss) and np.isfinite(numbers['grad_norm'])):
-            raise FloatingPointError(
+            raise NotFiniteError(
                 f'step {done.step}: loss {loss}, gradient norm {numbers["grad_norm"]}; lower'
                 f' config.train.learning_rate ({self._config.learning_rate}) or look at the rows'
             )
@@ -206,16 +207,16 @@ def _check(
 ) -> None:
     rows, length = packed.shape
     if rows == 0 or length != config.row_tokens:
-        raise ValueError(
+        raise InputError(
             f'the packed rows are [{rows}, {length}]; wanted at least one row of'
             f' config.train.row_tokens = {config.row_tokens} tokens'
         )
     if length > model.max_positions:
-        raise ValueError(
+        raise InputError(
             f'config.train.row_tokens is {length}, the model has {model.max_positions} positions'
         )
     if packed.largest_token >= model.vocab_size:
-        raise ValueError(
+        raise InputError(
             f'the packed rows hold token {packed.largest_token}, the embedding has'
             f' {model.vocab_size} rows: take a special token out of the text, or another tokenizer'
         )

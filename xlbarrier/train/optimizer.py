@@ -6,6 +6,7 @@ import jax
 import optax
 
 from xlbarrier.config import TrainConfig
+from xlbarrier.errors import InputError
 
 DECAYED = ('kernel', 'embedding', 'lora_a', 'lora_b')  # matrices; scales of norms are left alone
 
@@ -20,7 +21,7 @@ def make_schedule(config: TrainConfig) -> optax.Schedule:
       ValueError: when the warm-up does not end before the last step.
     """
     if config.warmup_steps >= config.steps:
-        raise ValueError(
+        raise InputError(
             f'config.train.warmup_steps is {config.warmup_steps}, config.train.steps'
             f' {config.steps}: the warm-up must be shorter than the training'
         )

@@ -13,6 +13,7 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from xlbarrier.config import TrainConfig
+from xlbarrier.errors import InputError
 from xlbarrier.mesh import BATCH
 from xlbarrier.models import lora
 from xlbarrier.models.decoder import Decoder
@@ -64,7 +65,7 @@ def put_microbatches(
     laid = {}
     for name, array in batch.items():
         if array.shape[0] % (accumulate * shards):
-            raise ValueError(
+            raise InputError(
                 f'config.train.batch_rows = {array.shape[0]} must be a multiple of accumulate'
                 f' {accumulate} x devices along data and fsdp {shards} = {accumulate * shards}'
             )

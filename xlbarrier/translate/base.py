@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from xlbarrier.config_translate import TranslatorConfig
-from xlbarrier.config_translate import check as check_config
+from xlbarrier.config.translate import TranslatorConfig
+from xlbarrier.config.translate import check as check_config
+from xlbarrier.errors import InputError
 
 
-class TranslatorError(ValueError):
+class TranslatorError(InputError):
     """A translator that cannot be had or cannot go on; says what to do."""
 
 

@@ -17,6 +17,7 @@ import time
 import uuid
 from collections.abc import Sequence
 
+from xlbarrier.errors import StateError
 from xlbarrier.translate.base import Failed, Translator
 
 VERSION = 1
@@ -36,7 +37,7 @@ CREATE TABLE claims (route INTEGER NOT NULL, digest BLOB NOT NULL, owner TEXT NO
 """
 
 
-class CacheError(RuntimeError):
+class CacheError(StateError):
     """The cache's file cannot be read or written, or is another version's; names it."""
 
 

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from xlbarrier import config_translate
-from xlbarrier.config_checks import ConfigError, at_least, distinct, each_of, one_of
-from xlbarrier.config_corpus import TextConfig
-from xlbarrier.config_translate import TranslatorConfig
-from xlbarrier.config_written import MgsmConfig, TofuConfig, TranslationConfig, XquadConfig
+from xlbarrier.config import translate as config_translate
+from xlbarrier.config.checks import ConfigError, at_least, distinct, each_of, one_of
+from xlbarrier.config.corpus import TextConfig
+from xlbarrier.config.translate import TranslatorConfig
+from xlbarrier.config.written import MgsmConfig, TofuConfig, TranslationConfig, XquadConfig
 
 VARIANTS = (
     *('english', 'full', 'question', 'options', 'gt', 'gt_question', 'onewrong', 'threewrong'),

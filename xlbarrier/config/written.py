@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from xlbarrier.config_checks import ConfigError, at_least, distinct, each_of, one_of
-from xlbarrier.config_data import TEMPLATES
+from xlbarrier.config.checks import ConfigError, at_least, distinct, each_of, one_of
+from xlbarrier.config.data import TEMPLATES
 
 TOFU_SETS = ('retain', 'forget01', 'forget05', 'forget10', 'real_authors', 'world_facts')
 MGSM_LANGUAGES = ('en', 'de', 'fr', 'es', 'ru', 'zh', 'ja', 'th', 'sw', 'bn', 'te')

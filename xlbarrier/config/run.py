@@ -13,12 +13,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from xlbarrier import config_corpus, config_data, config_rescore
-from xlbarrier.config_checks import ConfigError, at_least, distinct, each_of, nearest, one_of
-from xlbarrier.config_corpus import CorpusConfig
-from xlbarrier.config_data import DATA_ARM, DataConfig
-from xlbarrier.config_rescore import RescoreConfig
-from xlbarrier.config_tasks import TASK_CONFIGS, kind_of
+from xlbarrier.config import corpus as config_corpus
+from xlbarrier.config import data as config_data
+from xlbarrier.config import rescore as config_rescore
+from xlbarrier.config.checks import ConfigError, at_least, distinct, each_of, nearest, one_of
+from xlbarrier.config.corpus import CorpusConfig
+from xlbarrier.config.data import DATA_ARM, DataConfig
+from xlbarrier.config.rescore import RescoreConfig
+from xlbarrier.config.tasks import TASK_CONFIGS, kind_of
 
 MODES = ('study', 'eval', 'train', 'corpus', 'rescore', 'prompts', 'report', 'convert', 'compile')
 ASKING = ('study', 'eval', 'prompts')  # modes that need tasks
@@ -153,7 +155,7 @@ def config_hash(config: Any) -> str:
 
 def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
     """Dotted names of the fields that differ, with both values (None where absent)."""
-    old_flat, new_flat = dict(_flatten(old)), dict(_flatten(new))
+    old_flat, new_flat = dict(flatten(old)), dict(flatten(new))
     names = sorted(old_flat.keys() | new_flat.keys())
     return [
         (name, old_flat.get(name), new_flat.get(name))
@@ -178,10 +180,11 @@ def _as_dict(value: Any) -> Any:
     return [_as_dict(v) for v in value] if isinstance(value, list | tuple) else value
 
 
-def _flatten(value: Mapping[str, Any], prefix: str = '') -> Iterator[tuple[str, Any]]:
+def flatten(value: Mapping[str, Any], prefix: str = '') -> Iterator[tuple[str, Any]]:
+    """(dotted name, value) of every field that is not a mapping itself."""
     for key, item in value.items():
         if isinstance(item, Mapping):
-            yield from _flatten(item, f'{prefix}{key}.')
+            yield from flatten(item, f'{prefix}{key}.')
         else:
             yield f'{prefix}{key}', item
 

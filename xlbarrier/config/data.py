@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from xlbarrier.config_checks import ConfigError, distinct, one_of
+from xlbarrier.config.checks import ConfigError, distinct, one_of
 
 DATA_ARM = 'data'  # the arm that has no text of its own, only the files
 TEMPLATES = ('auto', 'plain', 'raw', 'alpaca', 'clika', 'tofu', 'tofu-llama2', 'chat')

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from xlbarrier.config_checks import ConfigError, at_least, one_of
+from xlbarrier.config.checks import ConfigError, at_least, one_of
 
 TRANSLATORS = ('dictionary', 'parallel', 'seq2seq', 'service')
 DEVICES = ('auto', 'cpu', 'cuda')

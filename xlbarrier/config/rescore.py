@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from xlbarrier.config_checks import ConfigError, distinct, each_of
+from xlbarrier.config.checks import ConfigError, distinct, each_of
 
 LAYOUTS = ('clika', 'mmlu', 'tofu', 'translation', 'run')
 

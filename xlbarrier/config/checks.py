@@ -4,8 +4,10 @@ import difflib
 import typing
 from typing import Any
 
+from xlbarrier.errors import InputError
 
-class ConfigError(ValueError):
+
+class ConfigError(InputError):
     """A field that does not exist, or one whose value cannot be used; names the field."""
 
 

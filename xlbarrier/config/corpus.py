@@ -3,9 +3,9 @@
 import re
 from dataclasses import dataclass, field
 
-from xlbarrier import config_translate
-from xlbarrier.config_checks import ConfigError, at_least, distinct, one_of
-from xlbarrier.config_translate import TranslatorConfig
+from xlbarrier.config import translate as config_translate
+from xlbarrier.config.checks import ConfigError, at_least, distinct, one_of
+from xlbarrier.config.translate import TranslatorConfig
 
 
 @dataclass(frozen=True)

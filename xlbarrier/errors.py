@@ -1,0 +1,17 @@
+"""The errors that xlbarrier raises on purpose; `main` prints each in one line."""
+
+
+class XlbarrierError(Exception):
+    """Base of every error that xlbarrier raises on purpose."""
+
+
+class InputError(XlbarrierError, ValueError):
+    """A value, file, row or field that cannot be used; the message names it."""
+
+
+class StateError(XlbarrierError, RuntimeError):
+    """Something outside the input that stops the work: a run folder, a disk, another process."""
+
+
+class NotFiniteError(XlbarrierError, FloatingPointError):
+    """A number that must be finite is not."""
