@@ -14,6 +14,7 @@ LAYERS = (
     {
         'config',
         'errors',
+        'gguf_header',
         'run',
         'progress',
         'mesh',
