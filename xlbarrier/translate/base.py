@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from xlbarrier.config.translate import TranslatorConfig
-from xlbarrier.config.translate import check as check_config
 from xlbarrier.errors import InputError
 
 
@@ -53,7 +52,7 @@ def make(config: TranslatorConfig) -> Translator:
       ConfigError: for a value that cannot be used.
       TranslatorError: for files, models or services that cannot be used; they are named.
     """
-    check_config('config.corpus.translator', config)
+    config.check('config.corpus.translator')
     if not config.place:
         raise TranslatorError(
             f'config.corpus.translator.place is empty: a {config.kind} translator has to be told'
