@@ -33,8 +33,8 @@ def recipe(**corpus):
 
 def test_the_recipe_names_every_field():
     values = recipe().to_dict()
-    flat = dict(config_lib._flatten(config_lib.to_dict(config_lib.resolve(values))))
-    assert set(flat) == {name for name, _ in config_lib._flatten(values)}
+    flat = dict(config_lib.flatten(config_lib.to_dict(config_lib.resolve(values))))
+    assert set(flat) == {name for name, _ in config_lib.flatten(values)}
 
 
 def test_english_arm_of_wikitext_without_any_translator(tmp_path):
