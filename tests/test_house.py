@@ -65,7 +65,19 @@ def test_imports_run_one_way(path):
 
 
 @pytest.mark.parametrize(
-    'room', ['metrics', 'text', 'translate', 'corpus', 'config', 'run', 'rescore', 'report']
+    'room',
+    [
+        'metrics',
+        'text',
+        'translate',
+        'corpus',
+        'config',
+        'datafiles',
+        'draw',
+        'run',
+        'rescore',
+        'report',
+    ],
 )
 def test_rooms_without_jax(room):
     """`from xlbarrier import metrics` and a config error must not wait for jax."""
