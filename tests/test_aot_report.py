@@ -285,9 +285,8 @@ def start(workdir, source, *flags):
 def test_the_command_tells_an_error_in_a_line_and_leaves_no_folder(shape, tmp_path):
     done = start(tmp_path / 'run', shape, '--config.compile.topology=v5e:4')
     assert done.returncode == 1 and 'Traceback' not in done.stderr
-    assert (
-        done.stderr.strip().split('\n')[-1].startswith("ERROR: config.compile.topology is 'v5e:4'")
-    )
+    last = done.stderr.strip().split('\n')[-1]
+    assert last.startswith("ERROR: config.compile.topology is 'v5e:4'")
     assert not (tmp_path / 'run').exists()
 
 
