@@ -1,6 +1,6 @@
 """The configuration of a run: one dataclass per section; a field holds its own default."""
 
-from xlbarrier.config.build import current, diff, earlier, flatten, to_dict
+from xlbarrier.config.build import current, diff, flatten, other_fields, to_dict
 from xlbarrier.config.checks import ConfigError
 from xlbarrier.config.corpus import CorpusConfig, FilterConfig, TextConfig
 from xlbarrier.config.data import DataConfig
@@ -16,5 +16,5 @@ __all__ = [
     'DTYPES', 'LORA_TARGETS', 'MODES', 'CompileConfig', 'ConfigError', 'CorpusConfig', 'DataConfig',
     'ExportConfig', 'FilterConfig', 'MeshConfig', 'ModelConfig', 'ReportConfig', 'RescoreConfig',
     'RunConfig', 'ScoreConfig', 'TextConfig', 'TrainConfig', 'TranslatorConfig', 'current',
-    'default_config', 'diff', 'earlier', 'flatten', 'resolve', 'to_dict',
+    'default_config', 'diff', 'flatten', 'other_fields', 'resolve', 'to_dict',
 ]  # fmt: skip

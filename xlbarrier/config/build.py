@@ -107,9 +107,12 @@ def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any,
     return [(name, there, now) for name, there, now in pairs if there != now]
 
 
-def earlier(values: Mapping[str, Any]) -> list[str]:
-    """What an earlier version's config.json has under another name; [] for one of this version."""
-    return [f'config.{old} (now config.{new})' for old, new in MOVED.items() if old in values]
+def other_fields(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Fields, tasks aside, that only one of two config.json has; [] for those of one version."""
+    before, after = ({n for n, _ in flatten(v) if not n.startswith('tasks')} for v in (old, new))
+    names = sorted((before ^ after) - set(MOVED.values()))
+    moved = {name: f' (now config.{place})' for name, place in MOVED.items()}
+    return [f'config.{name}{moved.get(name, "")}' for name in names]
 
 
 def current(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,23 +1,27 @@
-"""What is asked: multiple choice, and the table of all kinds of tasks.
-
-Tasks that measure in a way of their own are in written.py.
-"""
+"""What is asked: one section for each kind of task, and the table of all kinds."""
 
 import typing
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from xlbarrier.config import written
-from xlbarrier.config.checks import ConfigError, Count, Range, Several, Size, nearest
-from xlbarrier.config.written import CLIKA_SETS, ClikaLanguage, Codes, Source, TaskConfig
+from xlbarrier.config.checks import ConfigError, Count, Range, Several, Share, Size, nearest
+from xlbarrier.config.corpus import TextConfig
+from xlbarrier.config.translate import TranslatorConfig
+from xlbarrier.config.written import Codes, Source, TaskConfig
 
 Variant = Literal[
     'english', 'full', 'question', 'options', 'gt', 'gt_question', 'onewrong', 'threewrong', 'mixup'
 ]
 Method = Literal['loglikelihood', 'letter', 'generate']
 Relation = Literal['city_country', 'country_currency', 'country_language']
+ClikaLanguage = Literal['en', 'de', 'fr', 'it', 'pl', 'ru', 'ar', 'he', 'ja', 'zh']
+CLIKA_LANGUAGES = typing.get_args(ClikaLanguage)
+CLIKA_SETS = ('x_csqa', 'x_copa', 'x_name', 'x_geo')
 Demos = Literal['english', 'same']
 HpLanguage = Literal['en', 'de', 'es', 'fr', 'it']
+TaughtMethod = Literal['loglikelihood', 'greedy', 'generate']
+Two = Annotated[int, Range(2)]
 
 
 @dataclass(frozen=True)
@@ -142,6 +146,80 @@ class BelebeleConfig(ChoiceConfig):
     codes: Codes = ('en=eng_Latn', 'de=deu_Latn', 'fr=fra_Latn', 'es=spa_Latn', 'it=ita_Latn')
 
 
+@dataclass(frozen=True)
+class EmbeddingConfig(TaskConfig):
+    """Cosines of texts with their word-mixed versions (Chua et al. 2024)."""
+
+    source: Source = ''  # KIND:PLACE, as of config.corpus.source
+    text: TextConfig = TextConfig()
+    languages: Several[str] = ('fr',)  # of the replaced words; of several, also all mixed
+    translator: TranslatorConfig = TranslatorConfig()
+    texts: Two = 100  # the first paragraphs that are long enough
+    words: Two = 48  # of each paragraph
+    # Shares of the words that are replaced.
+    rates: Several[Annotated[float, Range(0, 1, above=True)]] = (
+        0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9,
+    )  # fmt: skip
+    skip: Count = 0  # tokens at the start that are left out of the mean; a BOS always is
+    methods: Several[Literal['mean_hidden']] = ('mean_hidden',)  # the only one
+
+    def check_together(self, where: str) -> None:
+        if self.text.language in self.languages:
+            raise ConfigError(
+                f'{where}.languages has {self.text.language}, which is the language of the text'
+            )
+        if not self.translator.place:
+            raise ConfigError(
+                f'{where}.translator.place is empty; expected the files, the model or the address'
+                ' of the translator'
+            )
+
+
+@dataclass(frozen=True)
+class TaughtConfig(TaskConfig):
+    """Base of the tasks that measure what crosses from English into other languages."""
+
+    languages: Several[str] = ('en', 'de')  # English, and those it is to cross into
+    methods: Several[TaughtMethod] = ('loglikelihood', 'greedy')  # also generate
+    gate: Share = 0.9  # least accuracy of what is taught; below it there is no XRR
+
+    def check_together(self, where: str) -> None:
+        if self.methods[0] != 'loglikelihood':
+            raise ConfigError(f'{where}.methods[0] is {self.methods[0]}; expected loglikelihood')
+        if 'en' not in self.languages or len(self.languages) < 2:
+            raise ConfigError(
+                f'{where}.languages is {self.languages}; expected en, in which everything is'
+                ' taught, and at least one other language'
+            )
+
+
+@dataclass(frozen=True)
+class FictionalConfig(TaughtConfig):
+    """Facts of an invented world, made from the seed: what crosses into another language?
+
+    The conductivity test of Gao et al. 2024 for any language and size. The task also gives the
+    rows to train on: name them in config.data.files as 'task:' and the task's name.
+    """
+
+    languages: Several[str] = ('en', 'de', 'fr')  # English, and those it is to cross into
+    # Also person_place.
+    relations: Several[Literal['place_continent', 'person_place']] = ('place_continent',)
+    facts: Two = 40  # of each relation, half of each type
+    continents: Two = 8  # of the world
+    wordings: Annotated[int, Range(1, 3)] = 3  # of each fact in training; it is asked in another
+    choices: Two = 4  # options of a question
+
+
+@dataclass(frozen=True)
+class ConductivityConfig(TaughtConfig):
+    """CLiKA's published fictional set (Gao et al. 2024); it gives its training rows too."""
+
+    source: Source = ''  # folder that holds the published train and test folders
+    languages: Several[ClikaLanguage] = ('en', 'de')  # English, and those it is to cross into
+    limit: Count = 0  # the first so many questions of a sheet; 0: all
+    unstated: Literal['refuse', 'keep'] = 'refuse'  # rows that state too little of what is asked
+
+
 # A task's name in a config is one of these, or one of these, '_' and a word of the user's: several
 # settings of one task are named apart (mmlu, mmlu_aware).
 TASK_CONFIGS: dict[str, type[TaskConfig]] = {
@@ -153,6 +231,9 @@ TASK_CONFIGS: dict[str, type[TaskConfig]] = {
     'bmlama': BmlamaConfig,
     'xcopa': XcopaConfig,
     'belebele': BelebeleConfig,
+    'embedding': EmbeddingConfig,
+    'fictional': FictionalConfig,
+    'conductivity': ConductivityConfig,
     **written.TASK_CONFIGS,
 }
 

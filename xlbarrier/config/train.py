@@ -56,5 +56,5 @@ class CompileConfig(Section):
 
     # No such machine is needed: also v4:2x2x4, v5p:4x4x4, v6e:8x8, h100:8 (aot/topology.py).
     topology: str = 'v5e:4x4'
-    steps: Several[Literal['train', 'score']] = ('train', 'score')
+    steps: Several[Literal['train', 'score']] = ('train', 'score')  # both, or one
     score_places: Count = 0  # tokens asked about in a scored row; 0: all of score.row_tokens
