@@ -24,6 +24,7 @@ LAYERS = (
     {'corpus', 'data', 'models'},
     {'qa', 'train', 'scoring'},
     {'tasks'},
+    {'results'},
     {'report'},
     {'api', 'aot', 'corpora', 'rescore', 'training_data'},
     {'study'},
@@ -69,7 +70,8 @@ def test_imports_run_one_way(path):
 
 
 @pytest.mark.parametrize(
-    'room', ['metrics', 'text', 'translate', 'corpus', 'config', 'run', 'rescore', 'report']
+    'room',
+    ['metrics', 'text', 'translate', 'corpus', 'config', 'run', 'rescore', 'results', 'report'],
 )
 def test_rooms_without_jax(room):
     """`from xlbarrier import metrics` and a config error must not wait for jax."""

@@ -26,8 +26,9 @@ from xlbarrier.data.pack import PackedRows
 from xlbarrier.errors import InputError
 from xlbarrier.models import adapters, load, lora, source
 from xlbarrier.progress import Progress
-from xlbarrier.report import examples, page, tables
-from xlbarrier.rescore import tables as table_files
+from xlbarrier.report import page, table_files
+from xlbarrier.results.answers import read_predictions
+from xlbarrier.results.run import result_rows
 from xlbarrier.scoring.store import ScoreStore
 from xlbarrier.tasks import evaluate, registry
 from xlbarrier.tasks.base import Numbered, Task
@@ -296,8 +297,8 @@ def _finish(run: run_lib.Run, config: RunConfig, tasks: dict[str, Task | Measure
 
 
 def _report(run: run_lib.Run, config: RunConfig, tasks: dict[str, Task | MeasuredTask]) -> None:
-    predictions = examples.read_predictions(run.folder / 'predictions')
-    rows = tables.result_rows(
+    predictions = read_predictions(run.folder / 'predictions')
+    rows = result_rows(
         predictions,
         reference=BASE,
         control='english',
