@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from babel.languages import get_official_languages
 
-from xlbarrier.corpus import draw
+from xlbarrier import draw
 from xlbarrier.corpus.country_templates import LANGUAGES, WORDINGS, check_languages
 from xlbarrier.corpus.local_usage import (
     MIXED_UNITS,

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from xlbarrier import metrics, multihost
+from xlbarrier import draw, metrics, multihost
 from xlbarrier.config.tasks import EmbeddingConfig
-from xlbarrier.corpus import draw, sources
+from xlbarrier.corpus import sources
 from xlbarrier.data.tokenize import PreTrainedTokenizerFast, encode_located
 from xlbarrier.scoring.embed import Passage, embed
 from xlbarrier.scoring.store import ScoreStore
