@@ -77,14 +77,17 @@ def test_questions_of_tasks_are_kept_out(tmp_path):
 @pytest.mark.parametrize(
     ('fields', 'message'),
     [
-        ({'unit': 'word:8'}, r"config\.corpus\.unit is 'word:8'; wanted 'document'"),
+        ({'unit': 'word:8'}, r"config\.corpus\.unit is 'word:8'; expected 'document'"),
         ({'source': 'wikitext:nowhere/*'}, r'nowhere/\*: no such file'),
         ({'source': 'wiki:a'}, 'wanted countries, or KIND:PLACE'),
         ({'shares': (1.0,)}, r'config\.corpus\.shares has 1 numbers'),
-        ({'filters__similarity': 2.0}, r'filters\.similarity is 2\.0; wanted 0 to 1'),
+        (
+            {'filters__similarity': 2.0},
+            r'filters\.similarity is 2\.0; expected 0 <= similarity <= 1',
+        ),
         ({'translator__kind': 'dictionery'}, r'Did you mean .dictionary.'),
         ({'text__unknown': 'x'}, r"config\.corpus\.text\.unknown is 'x'"),
-        ({'source': 'countries'}, r"config\.corpus\.unit is 'words:8'; wanted one of sentence"),
+        ({'source': 'countries'}, r"config\.corpus\.unit is 'words:8'; expected sentence"),
     ],
 )
 def test_bad_fields_are_told_before_there_is_a_folder(tmp_path, fields, message):
