@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import platform
+import resource
 import shlex
 import subprocess
 import sys
@@ -159,6 +160,12 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds')
 
 
+def peak_memory() -> int:
+    """Largest resident size of this process so far, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == 'darwin' else peak * 1024
+
+
 def write_atomic(path: pathlib.Path, content: bytes | Callable[[pathlib.Path], None]) -> None:
     """Writes a file under a temporary name, syncs it, and renames it into place.
 
@@ -221,8 +228,14 @@ def _read_json(path: pathlib.Path) -> Any:
 
 
 def _refuse_other_config(run: Run, wanted: dict[str, Any]) -> None:
-    differing = config_lib.diff(run.read_json('config.json'), wanted)
-    if differing:
+    there = run.read_json('config.json')
+    if others := config_lib.other_fields(there, wanted):
+        raise RunError(
+            f'{run.folder} was begun by another version of xlbarrier, whose config.json has other'
+            f' fields: {", ".join(others)}. Take another --workdir, or continue this run with the'
+            ' version that its run.json names'
+        )
+    if differing := config_lib.diff(there, wanted):
         lines = [f'  config.{name}: there {old!r}, now {new!r}' for name, old, new in differing]
         raise RunError(
             f'{run.folder} was begun with another config; take another --workdir or the same'

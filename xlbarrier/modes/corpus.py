@@ -1,0 +1,157 @@
+"""The corpora of a run: checked together, built one arm after another, or previewed."""
+
+import collections
+import contextlib
+import os
+import pathlib
+import sys
+from collections.abc import Mapping
+
+from absl import logging
+
+from xlbarrier import multihost
+from xlbarrier import run as run_lib
+from xlbarrier.config import RunConfig
+from xlbarrier.config.data import DATA_ARM
+from xlbarrier.corpus import build as corpus_lib
+from xlbarrier.corpus import preview, sources, store
+from xlbarrier.data import tokenize
+from xlbarrier.errors import InputError
+from xlbarrier.models import source
+from xlbarrier.progress import Progress
+from xlbarrier.tasks import registry
+from xlbarrier.tasks.base import Task
+from xlbarrier.tasks.measured import MeasuredTask
+
+
+def build_all(
+    run: run_lib.Run, config: RunConfig, tasks: Mapping[str, Task | MeasuredTask]
+) -> dict[str, pathlib.Path]:
+    """The folder of each arm's corpus; what is wrong with any arm is told before the first.
+
+    Args:
+      run: the open run folder; its lead process builds.
+      config: `corpus` and `arms`.
+      tasks: whose questions the text is kept free of, where the config asks for it.
+
+    Raises:
+      ValueError: for a source, language or arm that cannot be had; see `corpus.build`.
+    """
+    folders = _folders(run, config)
+    if run.lead:
+        _build(run, config, tasks)
+    multihost.barrier('corpora')
+    return folders
+
+
+def corpus(folder: pathlib.Path, config: RunConfig) -> None:
+    """Mode `corpus`: builds the arms' text into corpus/<arm>, or shows units of it."""
+    tasks = registry.make_tasks(config)
+    if config.corpus.preview:
+        _show(folder, config, tasks)
+        return
+    if config.corpus.source != 'countries':  # told before there is a folder
+        sources.open_source(config.corpus.source, config.corpus.text)
+    with contextlib.closing(run_lib.open_run(folder, config)) as run:
+        _build(run, config, tasks)
+        for arm, place in _folders(run, config).items():
+            if config.corpus.count_tokens:
+                _count_tokens(place, config.model.source)
+            logging.info('%s: %s', arm, _told(place))
+        run.update_provenance(finished=run_lib.now())
+
+
+def _count_tokens(folder: pathlib.Path, model_source: str) -> None:
+    """Puts the tokens of the units, each tokenised by itself, into a finished manifest."""
+    path = source.resolve(model_source)
+    tokenizer = tokenize.load_tokenizer(path)
+    digest = tokenize.digest(tokenizer)
+    manifest = corpus_lib.read_manifest(folder)
+    if manifest.get('tokens', {}).get('tokenizer') == digest:
+        return
+    counts: collections.Counter[str] = collections.Counter()
+    with Progress(f'counting tokens in {folder.name}', unit='documents') as progress:
+        progress.begin(manifest['documents'])
+        for row in corpus_lib.read_rows(folder):
+            lengths = tokenize.lengths(tokenizer, row['units'])
+            for language, length in zip(row['languages'], lengths, strict=True):
+                counts[language] += length
+            progress.update(1)
+    tokens = {'total': counts.total(), 'by_language': dict(sorted(counts.items()))}
+    manifest['tokens'] = {**tokens, 'tokenizer': digest, 'model': model_source}
+    store.write_json(folder / 'manifest.json', manifest)
+
+
+def _told(folder: pathlib.Path) -> str:
+    """A line on a finished corpus."""
+    manifest = corpus_lib.read_manifest(folder)
+    words = manifest['words']
+    shares = ', '.join(
+        f'{code} {number / words["total"]:.1%}' for code, number in words['by_language'].items()
+    )
+    return (
+        f'{folder}: {manifest["documents"]:,} documents, {words["total"]:,} words ({shares}),'
+        f' {manifest["switches_per_100_words"]:.2f} switches per 100 words'
+    )
+
+
+def _arms(config: RunConfig) -> tuple[str, ...]:
+    """The arms that have text of their own."""
+    return tuple(arm for arm in config.arms if arm != DATA_ARM)
+
+
+def _folders(run: run_lib.Run, config: RunConfig) -> dict[str, pathlib.Path]:
+    return {arm: run.path('corpus', arm) for arm in _arms(config)}
+
+
+def _build(run: run_lib.Run, config: RunConfig, tasks: Mapping[str, Task | MeasuredTask]) -> None:
+    of_text = {} if config.corpus.source == 'countries' else {'questions': _asked(config, tasks)}
+    folders = _folders(run, config)
+    if not all((folder / 'manifest.json').exists() for folder in folders.values()):
+        with Progress('checking the corpora'):
+            corpus_lib.check(config.corpus, _arms(config), run.path('corpus'))
+    for arm, folder in folders.items():
+        with Progress(f'corpus of the {arm} arm'):
+            corpus_lib.build(config.corpus, arm, folder, **of_text)
+
+
+def _show(
+    folder: pathlib.Path, config: RunConfig, tasks: Mapping[str, Task | MeasuredTask]
+) -> None:
+    """Prints units of the first arm whose languages are drawn, or else of the first arm."""
+    if config.corpus.source == 'countries':
+        raise InputError(
+            "config.corpus.preview is for text sources; config.corpus.source is 'countries': look"
+            ' into the corpus itself, its rows hold the units'
+        )
+    arms = _arms(config)
+    arm = next((arm for arm in arms if arm in ('mixed', 'monolingual-mix')), arms[0])
+    colour = sys.stdout.isatty() and not os.environ.get('NO_COLOR')
+    colour = colour or bool(os.environ.get('FORCE_COLOR'))
+    folder = folder.expanduser().resolve() / 'corpus'
+    lines = preview.preview(
+        config.corpus,
+        arm,
+        corpus_lib.share_of(config.corpus, arm),
+        config.corpus.preview,
+        folder,
+        colour=colour,
+        questions=_asked(config, tasks),
+    )
+    for line in lines:
+        print(line, flush=True)
+
+
+def _asked(config: RunConfig, tasks: Mapping[str, Task | MeasuredTask]) -> dict[str, list[str]]:
+    """The questions of each task in the language of the source."""
+    if not config.corpus.filters.decontaminate:
+        return {}
+    source = config.corpus.text.language
+    asked: dict[str, list[str]] = {}
+    for name, task in tasks.items():
+        if isinstance(task, MeasuredTask):
+            asked[name] = list(task.texts(source))
+            continue
+        questions = (q for sheet in task.sheets() for q in task.questions(*sheet))
+        asked[name] = list(dict.fromkeys(q.question for q in questions if q.language == source))
+    return asked

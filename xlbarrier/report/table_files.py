@@ -1,0 +1,296 @@
+"""Tables of results.json for people: CSV, Markdown and LaTeX."""
+
+import csv
+import io
+import pathlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from xlbarrier.results.rows import PAIR, ResultRow
+from xlbarrier.run import write_atomic
+
+# What a metric is called above its table, in the order of reading; others follow by their names.
+TITLES = {
+    'accuracy': 'Accuracy, %',
+    'relative_accuracy': 'RA, %: accuracy above guessing, as a share of that of the reference',
+    'barrier_gap': 'Barrier gap, points: accuracy in the source language minus accuracy there',
+    'en_co': 'en-CO, %: items right in both languages, of those right in either',
+    'transfer': 'Transfer, %: items right there, of those right in the source language',
+    'kappa': 'Kappa of being right: agreement with the source language beyond chance',
+    'answer_kappa': 'Kappa of the answers: where it is near 0, the overlap (en-CO) is empty',
+    'commonest_answer_share': 'Commonest answer, %: how many of the readable answers are alike',
+    'unreadable_share': 'Unreadable answers, %; they count as wrong',
+    'above_chance_p': 'p that the accuracy is not above guessing (exact binomial test)',
+    'bleu': 'BLEU, 0 to 100; sacrebleu, whose signature results.csv has',
+    'chrf': 'chrF, 0 to 100; sacrebleu, whose signature results.csv has',
+    'comet': 'COMET, mean of the segments as recorded',
+    'rankc': 'RankC, %: how alike two languages rank the candidates',
+}
+# Shown as percentages; what is not a share is shown as it is.
+_PLAIN = re.compile(
+    r'^((truth_ratio|comet)(_difference_to_base)?|kappa|answer_kappa|bleu|chrf|cosine_\w+|auc|.*_p'
+    r'|.*_off_recorded)$'
+)
+_LONG = (
+    *('model', 'arm', 'task', 'variant', 'language', 'subject', 'method', 'metric', 'value'),
+    *('ci_low', 'ci_high', 'n', 'chance', 'p', 'p_holm', 'signature', 'reason'),
+)
+_TEX = {'&': r'\&', '%': r'\%', '$': r'\$', '#': r'\#', '_': r'\_', '{': r'\{', '}': r'\}'} | {
+    '~': r'\textasciitilde{}',
+    '^': r'\textasciicircum{}',
+    '\\': r'\textbackslash{}',
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: rows of results.json by a row's and a column's name.
+
+    Attributes:
+      name: of its file.
+      caption: what it shows.
+      heads: names of the leading columns.
+      columns: names of the others.
+      lines: each with its leading cells, and a row of results.json or None for each column.
+    """
+
+    name: str
+    caption: str
+    heads: tuple[str, ...]
+    columns: tuple[str, ...]
+    lines: tuple[tuple[tuple[str, ...], tuple[ResultRow | None, ...]], ...]
+
+
+def write(rows: Sequence[ResultRow], folder: pathlib.Path) -> list[pathlib.Path]:
+    """Writes results.csv, every number in full, and a CSV, Markdown and LaTeX file for each table.
+
+    Languages are columns where there are several; else metrics are.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {folder / 'results.csv': _csv(_LONG, ([row.get(n) for n in _LONG] for row in rows))}
+    for table in tables(rows):
+        values = ([*heads, *_full(cells)] for heads, cells in table.lines)
+        bounds = [f'{c}{end}' for c in table.columns for end in ('', ' low', ' high')]
+        files[folder / f'{table.name}.csv'] = _csv([*table.heads, *bounds], values)
+        files[folder / f'{table.name}.md'] = markdown(table)
+        files[folder / f'{table.name}.tex'] = latex(table)
+    for path, text in files.items():
+        write_atomic(path, text.encode())
+    return list(files)
+
+
+def tables(rows: Sequence[ResultRow]) -> list[Table]:
+    """One table a task, variant and way of reading; subjects and pairs have tables of their own.
+
+    Where recorded answers were read in several ways, `readers` sets these side by side.
+    """
+    made = []
+    groups: dict[tuple[str, str, str, str], list[ResultRow]] = {}
+    for row in rows:
+        kind = 'subjects' if 'subject' in row else 'pairs' if PAIR in row['language'] else ''
+        groups.setdefault((row['task'], row['variant'], row['method'], kind), []).append(row)
+    for (task, variant, method, kind), group in groups.items():
+        languages = _values(group, 'language')
+        name = '.'.join(_slug(part) for part in (task, variant, method, kind) if part)
+        caption = f'{task}, variant {variant}, answers read as {method}'
+        if kind == 'subjects':
+            lead, across = ('language', 'metric', 'subject'), 'model'
+            caption += ', by subject'
+        elif kind == 'pairs':
+            lead, across = ('metric', 'model', 'language'), 'with'
+            caption += ', between languages'
+            parts = (row['language'].split(PAIR) for row in group)
+            group = [
+                {**row, 'language': one, 'with': other}
+                for row, (one, other) in zip(group, parts, strict=True)
+            ]
+        elif len([x for x in languages if not x.startswith('mean:')]) > 1:
+            lead, across = ('metric', 'model'), 'language'
+        else:
+            lead, across = ('model', 'language'), 'metric'
+        made.append(_pivot(group, name, caption, lead, across))
+    return [*_readers(rows), *made]
+
+
+def sections(table: Table) -> list[Table]:
+    """A table of several metrics as one a metric, each without the columns that it leaves empty."""
+    if table.heads[0] != 'metric':
+        return [table]
+    metrics = dict.fromkeys(heads[0] for heads, _ in table.lines)
+    made = []
+    for metric in sorted(metrics, key=lambda m: list(TITLES).index(m) if m in TITLES else 99):
+        lines = [(heads[1:], cells) for heads, cells in table.lines if heads[0] == metric]
+        filled = [i for i in range(len(table.columns)) if any(cells[i] for _, cells in lines)]
+        made.append(
+            Table(
+                f'{table.name}.{metric}',
+                TITLES.get(metric, metric),
+                table.heads[1:],
+                tuple(table.columns[i] for i in filled),
+                tuple((heads, tuple(cells[i] for i in filled)) for heads, cells in lines),
+            )
+        )
+    return made
+
+
+def markdown(table: Table) -> str:
+    """The table with its intervals; a number that cannot be had is a dash, explained below."""
+    parts = sections(table)
+    lines = [f'# {table.caption}', '', 'Shares in percent, with 95 % intervals.', '']
+    for part in parts:
+        if part is not table:
+            lines += [f'## {part.caption}', '']
+        head = [*part.heads, *map(_head, part.columns)]
+        lines += [_pipes(head), _pipes(['---'] * len(part.heads) + ['---:'] * len(part.columns))]
+        lines += [_pipes([*heads, *(_cell(row) for row in cells)]) for heads, cells in part.lines]
+        lines += ['', *(f'– {note}' for note in _reasons(part)), *([''] if _reasons(part) else [])]
+    return '\n'.join(lines).rstrip() + '\n'
+
+
+def latex(table: Table) -> str:
+    """Tables for booktabs, values over intervals; \\input it, with \\usepackage{booktabs}."""
+    return '\n'.join(_latex(part, table) for part in sections(table))
+
+
+def _latex(part: Table, whole: Table) -> str:
+    columns = 'l' * len(part.heads) + 'r' * len(part.columns)
+    body = []
+    for heads, cells in part.lines:
+        body.append(
+            ' & '.join([*map(_tex, heads), *(_tex(_number(row)) for row in cells)]) + r' \\'
+        )
+        spans = [rf'{{\tiny {_tex(_span(row))}}}' if _span(row) else '' for row in cells]
+        if any(spans):
+            body.append(' & '.join([*[''] * len(heads), *spans]) + r' \\')
+    caption = part.caption if part is whole else f'{part.caption}. {whole.caption}'
+    notes = ''.join(f' {_tex(note)}.' for note in _reasons(part))
+    return '\n'.join(
+        [
+            r'\begin{table}',
+            r'\centering\scriptsize\setlength{\tabcolsep}{3pt}',
+            rf'\caption{{{_tex(caption)}. Shares in percent, 95\,\% intervals below.{notes}}}',
+            rf'\label{{tab:{part.name}}}',
+            rf'\begin{{tabular}}{{{columns}}}',
+            r'\toprule',
+            ' & '.join(map(_tex, [*part.heads, *map(_head, part.columns)])) + r' \\',
+            r'\midrule',
+            *body,
+            r'\bottomrule',
+            r'\end{tabular}',
+            r'\end{table}',
+            '',
+        ]
+    )
+
+
+def _readers(rows: Sequence[ResultRow]) -> list[Table]:
+    """Recorded answers read in several ways, side by side, with what each reader could not read."""
+    methods = [m for m in _values(rows, 'method') if m.startswith('recorded:')]
+    if len(methods) < 2:
+        return []
+    shown = {'accuracy': 'accuracy', 'unreadable_share': 'unreadable'}
+    found = {}
+    for row in rows:
+        if row['metric'] in shown and row['method'] in methods:
+            key = (row['task'], row['variant'], row['model'], row['language'])
+            column = f'{row["method"].removeprefix("recorded:")}: {shown[row["metric"]]}'
+            found.setdefault(key, {})[column.replace('_', ' ')] = row
+    columns = [
+        f'{m.removeprefix("recorded:").replace("_", " ")}: {name}'
+        for name in shown.values()
+        for m in methods
+    ]
+    lines = [(key, tuple(cells.get(c) for c in columns)) for key, cells in found.items()]
+    heads = ('task', 'variant', 'model', 'language')
+    caption = 'What each reader makes of the recorded answers; an unreadable one counts as wrong'
+    return [Table('readers', caption, heads, tuple(columns), tuple(lines))]
+
+
+def _head(column: str) -> str:
+    return column.replace('mean:', 'mean ')
+
+
+def _pivot(
+    rows: Sequence[ResultRow], name: str, caption: str, lead: tuple[str, ...], across: str
+) -> Table:
+    columns = tuple(_values(rows, across))
+    cells: dict[tuple[str, ...], dict[str, ResultRow]] = {}
+    for row in rows:
+        cells.setdefault(tuple(str(row[field]) for field in lead), {})[row[across]] = row
+    # Metric by metric, models below each other.
+    orders = [{str(value): i for i, value in enumerate(_values(rows, field))} for field in lead]
+    keys = (
+        list(cells)
+        if 'subject' in lead
+        else sorted(cells, key=lambda key: [order[x] for order, x in zip(orders, key, strict=True)])
+    )
+    lines = tuple((key, tuple(cells[key].get(column) for column in columns)) for key in keys)
+    return Table(name, caption, lead, columns, lines)
+
+
+def _values(rows: Iterable[ResultRow], field: str) -> list[Any]:
+    """Distinct values in order; means after what they are of."""
+    found = list(dict.fromkeys(row[field] for row in rows))
+    return sorted(found, key=lambda value: str(value).startswith('mean:'))
+
+
+def _full(cells: Sequence[ResultRow | None]) -> list[Any]:
+    names = ('value', 'ci_low', 'ci_high')
+    return [None if row is None else row[name] for row in cells for name in names]
+
+
+def _csv(head: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator='\n')
+    writer.writerow(head)
+    writer.writerows(lines)
+    return out.getvalue()
+
+
+def _number(row: ResultRow | None) -> str:
+    if row is None:
+        return ''
+    if row['value'] is None:
+        return '–'
+    plain = _PLAIN.match(row['metric'])
+    return f'{row["value"]:.3g}' if plain else f'{100 * row["value"]:.1f}'
+
+
+def _span(row: ResultRow | None) -> str:
+    if row is None or row['ci_low'] is None:
+        return ''
+    ends = (row['ci_low'], row['ci_high'])
+    if _PLAIN.match(row['metric']):
+        return '[{:.3g}, {:.3g}]'.format(*ends)
+    return '[{:.1f}, {:.1f}]'.format(*(100 * end for end in ends))
+
+
+def _cell(row: ResultRow | None) -> str:
+    return f'{_number(row)} {_span(row)}'.strip()
+
+
+def _reasons(table: Table) -> list[str]:
+    found: dict[str, list[str]] = {}
+    for heads, cells in table.lines:
+        for column, row in zip(table.columns, cells, strict=True):
+            if row is not None and row['value'] is None:
+                found.setdefault(row['reason'], []).append(' '.join((*heads, column)))
+    notes = []
+    for reason, where in found.items():
+        more = f' and {len(where) - 3} more' if len(where) > 3 else ''
+        notes.append(f'{reason[0].upper()}{reason[1:]}: {", ".join(where[:3])}{more}')
+    return notes
+
+
+def _pipes(cells: Iterable[str]) -> str:
+    return f'| {" | ".join(str(cell).replace("|", chr(92) + "|") for cell in cells)} |'
+
+
+def _tex(text: str) -> str:
+    return ''.join(_TEX.get(c, c) for c in text).replace('–', '--')
+
+
+def _slug(text: str) -> str:
+    return re.sub(r'[^\w-]+', '_', text)
