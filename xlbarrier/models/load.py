@@ -17,12 +17,13 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from xlbarrier import multihost
+from xlbarrier import datafiles, multihost
 from xlbarrier.errors import InputError
 from xlbarrier.gguf_header import part_files
 from xlbarrier.mesh import check_divides
 from xlbarrier.models import (
     adapters,
+    generation_config,
     gguf_families,
     hf_config,
     lora,
@@ -42,6 +43,9 @@ STRIPE = 64  # values
 # Of Gemma 3 with images: what its text part does not have.
 VISION = ('vision_tower.', 'multi_modal_projector.')
 HEADS = ('lm_head.weight', 'language_model.lm_head.weight')
+LAYERS = ('num_hidden_layers', 'n_layer', 'n_layers', 'num_layers')  # fields of config.json
+NESTED = ('text_config', 'language_config', 'llm_config')
+MOST_LAYERS = 10_000
 COMPARED_ROWS = 4096  # of two tables at once
 BUFFERS = ('rotary_emb.inv_freq', '.attn.bias', '.attn.masked_bias', 'embed_positions.weights')
 
@@ -58,11 +62,9 @@ def read_config(path: pathlib.Path) -> DecoderConfig:
     config = path / 'config.json'
     if not config.exists():
         raise FileNotFoundError(f'{config} does not exist: {path} is no Hugging Face model folder')
-    try:
-        raw = json.loads(config.read_text(encoding='utf-8'))
-    except ValueError as error:
-        raise InputError(f'{config} is not JSON: {error}') from error
-    return _named(config, hf_config.from_hf, raw)
+    raw = datafiles.read_object(config)
+    _check_layers(config, raw)
+    return generation_config.attach(_named(config, hf_config.from_hf, raw), path)
 
 
 def init_decoder(
@@ -171,7 +173,10 @@ def export_hf(
             if tokenizer is not None:
                 tokenizer.save_pretrained(partial)
             safetensors_io.write_folder(partial, shapes, dtype, read, shard_bytes)
-            text = json.dumps(hf_config.to_hf(config, str(dtype)), indent=1, sort_keys=True)
+            raw = hf_config.to_hf(config, str(dtype))
+            raw.pop(generation_config.KEY, None)
+            text = json.dumps(raw, indent=1, sort_keys=True)
+            generation_config.write(config, partial)
             (partial / 'config.json').write_text(text, encoding='utf-8')
     else:
         for key in shapes:  # the lead's gathers need every process
@@ -387,6 +392,16 @@ def _as_spelled(
         return found + key.removeprefix(base) if key.startswith(base) else outer + key
 
     return table if found == base else weights.renamed(table, respell)
+
+
+def _check_layers(path: pathlib.Path, raw: Mapping[str, Any]) -> None:
+    """Refuses a number of layers that no model has, before anything of that size is made."""
+    parts = [raw, *(raw[name] for name in NESTED if isinstance(raw.get(name), Mapping))]
+    for name in LAYERS:
+        for part in parts:
+            value = part.get(name)
+            if isinstance(value, int) and value > MOST_LAYERS:
+                raise InputError(f'{path}: {name} = {value}; expected at most {MOST_LAYERS}')
 
 
 def _named(path: pathlib.Path, make: Any, *args: Any, **kwargs: Any) -> DecoderConfig:
