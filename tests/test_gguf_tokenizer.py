@@ -18,39 +18,19 @@ from xlbarrier.models.gguf import GgufFile
 
 # Twenty scripts and more, digits of several, spaces, ends of lines, what NFC and NFKC change.
 TEXTS = (
-    *(
-        ' ',
-        '  ',
-        '\n',
-        ' \n \n',
-        '\t\tx',
-        'a  b   c\n\n\n  d\t\te\r\n f ',
-        '   three 007',
-        '\x00\x7f',
-    ),
+    *(' ', '  ', '\n', ' \n \n', '\t\tx', '   three 007', '\x00\x7f', '\u00a0nbsp\u3000x'),
+    'a  b   c\n\n\n  d\t\te\r\n f ',
     "It's 1,234.5 km; we'll see 007 x86_64. DON'T I'LL 12345\r\n",
     *('In which country is Paris?\nAnswer: France', '2023', '650841823', 'In 1941.\n\nAnswer: 12'),
     *('Η Αθήνα είναι η πρωτεύουσα 1821', 'Երևանը Հայաստանի մայրաքաղաքն է', 'თბილისი დედაქალაქია'),
     *('ঢাকা বাংলাদেশের রাজধানী ১৯৭১', 'சென்னை ஒரு நகரம்', 'អ្នក ភ្នំពេញ', 'አዲስ አበባ ፲፪', 'ལྷ་ས་'),
-    *('प्रश्न: दिल्ली किस देश में है?\nउत्तर: भारत', 'മലയാളം', 'ಬೆಂಗಳೂರು', 'తెలుగు', 'ລາວ', 'မြန်မာ'),
-    *(
-        'සිංහල',
-        '柏林位于哪个国家？\n答案：德国',
-        '東京は日本の首都です。１２３',
-        '서울은 대한민국의 수도이다',
-    ),
-    *('กรุงเทพ ๑๒๓', 'Где находится Ломе? 12', 'أين تقع لومي؟ ٢٠٢٣', 'Ḻomé 🇹🇬 😀👩‍👩‍👧‍👦'),
-    *(
-        'e\u0301 \u00e9 \ufb01 \u200f\u05e9\u05dc\u05d5\u05dd\u200e \u200b\ufeff',
-        'Ｐａｒｉｓ １２ ①② ½ Ⅷ ²³ ㌔',
-    ),
-    *('Ünïcödé ǅ ʰ camelCaseWord HTTPServer iPhone ÉCOLE', '\u00a0nbsp\u3000x', "l'été O'Neill's"),
-    *(
-        'x=1;\n\n\tif (a != b) { return "c"; } // ok\n',
-        ' .. ... !!! /// \\\\',
-        'a' * 40,
-        '<x> </x>',
-    ),
+    *('प्रश्न: दिल्ली किस देश में है?\nउत्तर: भारत', 'മലയാളം', 'ಬೆಂಗಳೂರು', 'తెలుగు', 'ລາວ'),
+    *('မြန်မာ', 'සිංහල', 'กรุงเทพ ๑๒๓', 'Где находится Ломе? 12', 'أين تقع لومي؟ ٢٠٢٣'),
+    *('柏林位于哪个国家？\n答案：德国', '東京は日本の首都です。１２３'),
+    *('서울은 대한민국의 수도이다', 'Ḻomé 🇹🇬 😀👩‍👩‍👧‍👦', "l'été O'Neill's", '<x> </x>', 'a' * 40),
+    'e\u0301 \u00e9 \ufb01 \u200f\u05e9\u05dc\u05d5\u05dd\u200e \u200b\ufeff',
+    *('Ｐａｒｉｓ １２ ①② ½ Ⅷ ²³ ㌔', 'Ünïcödé ǅ ʰ camelCaseWord HTTPServer iPhone ÉCOLE'),
+    *('x=1;\n\n\tif (a != b) { return "c"; } // ok\n', ' .. ... !!! /// \\\\'),
 )
 
 
@@ -325,7 +305,5 @@ def test_parts_that_disagree_are_refused(tmp_path, change):
 def test_a_part_that_is_missing_is_named(tmp_path):
     files = parts(tmp_path, 3)
     files[1].unlink()
-    with pytest.raises(
-        InputError, match=r'one of 3 parts of a model; m-00002-of-00003\.gguf is mis'
-    ):
+    with pytest.raises(InputError, match=r'one of 3 parts of a model; m-00002-of-00003\.gguf'):
         GgufFile(files[0])

@@ -27,7 +27,9 @@ from xlbarrier.models import (
     gguf_families,
     hf_config,
     lora,
+    quantised,
     safetensors_io,
+    source,
     tables,
     weights,
 )
@@ -64,6 +66,8 @@ def read_config(path: pathlib.Path) -> DecoderConfig:
         raise FileNotFoundError(f'{config} does not exist: {path} is no Hugging Face model folder')
     raw = datafiles.read_object(config)
     _check_layers(config, raw)
+    if quantised.method_of(raw, config):
+        raw = {name: value for name, value in raw.items() if name not in quantised.FIELDS}
     return generation_config.attach(_named(config, hf_config.from_hf, raw), path)
 
 
@@ -116,7 +120,7 @@ def load_decoder(
         ignored = functools.partial(gguf_families.carries_no_parameter, config)
     else:
         config = read_config(path)
-        file = safetensors_io.SafetensorsFolder(path)
+        file = open_folder(path)
         table = tables.hf_table(config)
         table = _as_spelled(table, config, file.shapes)
         ignored = _ignored_in_hf(config)
@@ -198,6 +202,29 @@ def fingerprint(path: str | pathlib.Path, adapter: str | pathlib.Path = '') -> s
         with file.open('rb') as f:
             digest.update(hashlib.file_digest(f, 'sha256').digest())
     return digest.hexdigest()
+
+
+def open_folder(path: pathlib.Path) -> safetensors_io.SafetensorsFolder:
+    """The weights of a Hugging Face folder, which are dequantised where its config says so."""
+    config = path / 'config.json'
+    method = quantised.method_of(datafiles.read_object(config), config)
+    if method is None:
+        return safetensors_io.SafetensorsFolder(path)
+    try:
+        return quantised.QuantisedFolder(path, method)
+    except InputError as error:
+        raise InputError(f'{path}: {error}') from error
+
+
+def describe(model_source: str, path: str | pathlib.Path, digest: str) -> dict[str, Any]:
+    """A model for the run's provenance: source, digest, files, and terms where known."""
+    found = {
+        'source': model_source,
+        'fingerprint': digest,
+        'files': [file.name for file in weight_files(path)],
+    }
+    terms = source.terms(model_source)
+    return found | ({'terms': terms} if terms else {})
 
 
 def weight_files(path: str | pathlib.Path) -> list[pathlib.Path]:

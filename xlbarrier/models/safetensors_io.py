@@ -17,6 +17,14 @@ from xlbarrier.errors import InputError
 
 WHOLE, INDEX = 'model.safetensors', 'model.safetensors.index.json'
 # Names of the format's dtypes that hold weights; others are codes of a quantised checkpoint.
+CODES = {
+    'int8': 'I8',
+    'uint8': 'U8',
+    'int32': 'I32',
+    'int64': 'I64',
+    'float8_e4m3fn': 'F8_E4M3',
+    'float8_e5m2': 'F8_E5M2',
+}
 DTYPES = {'float64': 'F64', 'float32': 'F32', 'bfloat16': 'BF16', 'float16': 'F16'}
 
 MASKS = ('.attn.bias', '.attn.masked_bias')  # the causal masks that older GPT-2 files hold
@@ -29,10 +37,16 @@ class SafetensorsFolder:
       ValueError, FileNotFoundError: naming the file that is missing, truncated or broken.
     """
 
-    def __init__(self, folder: pathlib.Path, files: Sequence[pathlib.Path] = ()):
+    def __init__(
+        self, folder: pathlib.Path, files: Sequence[pathlib.Path] = (), *, codes: bool = False
+    ):
         self.folder = folder
+        self._dtypes = DTYPES | CODES if codes else DTYPES
         self.files: dict[str, pathlib.Path] = {}  # key -> file
         self.shapes: dict[str, tuple[int, ...]] = {}
+        self.stored: dict[
+            str, tuple[int, ...]
+        ] = {}  # shapes of the arrays as they are in the files
         self._places: dict[str, tuple[np.dtype, int]] = {}  # key -> dtype, first byte in the file
         named = {} if files else _weight_map(folder)
         seen = set()
@@ -56,7 +70,7 @@ class SafetensorsFolder:
         Raises:
           ValueError: naming the file, when it has become shorter.
         """
-        (dtype, first), shape = self._places[key], self.shapes[key]
+        (dtype, first), shape = self._places[key], self.stored[key]
         rows, *rest = (range(size)[part] for part, size in zip(index, shape, strict=True))
         if [len(part) for part in rest] != list(shape[1:]):
             # Mapped anew each time: pages of a map that were read would count as ours until it
@@ -78,19 +92,28 @@ class SafetensorsFolder:
         """The file that holds the tensor, or the folder."""
         return self.files.get(key, self.folder)
 
+    def dtype_of(self, key: str) -> str:
+        """Name of the type that a tensor is stored in, as numpy and ml_dtypes have it."""
+        return self._places[key][0].name
+
+    def is_code(self, key: str) -> bool:
+        """Whether a tensor is stored in a type of codes, not of weights."""
+        return self.dtype_of(key) in CODES
+
     def _add(self, path: pathlib.Path, key: str, fields: Mapping[str, Any]) -> None:
         if key in self.files:
             raise InputError(f'{path}: tensor {key!r} is also in {self.files[key].name}')
         if fields['dtype'] == 'BOOL' and key.endswith(MASKS):
             return
-        if fields['dtype'] not in DTYPES.values():
+        if fields['dtype'] not in self._dtypes.values():
             raise InputError(
                 f'{path}: tensor {key!r} is of type {fields["dtype"]};'
-                f' wanted one of {", ".join(DTYPES.values())} (no quantised checkpoint)'
+                f' expected one of {", ".join(DTYPES.values())}, as config.json names no'
+                ' quantisation that is read'
             )
-        name = next(name for name, code in DTYPES.items() if code == fields['dtype'])
+        name = next(name for name, code in self._dtypes.items() if code == fields['dtype'])
         self.files[key] = path
-        self.shapes[key] = tuple(fields['shape'])
+        self.shapes[key] = self.stored[key] = tuple(fields['shape'])
         self._places[key] = jnp.dtype(name), fields['first']
 
 
