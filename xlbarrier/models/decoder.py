@@ -16,7 +16,7 @@ from flax import nnx
 from jax.sharding import PartitionSpec as P
 
 from xlbarrier.mesh import RULES
-from xlbarrier.models import attention, layers, positions
+from xlbarrier.models import attention, experts, layers, positions
 from xlbarrier.models.config import DecoderConfig
 
 REMAT = {
@@ -24,6 +24,9 @@ REMAT = {
     'dots': jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
     'full': jax.checkpoint_policies.nothing_saveable,
 }
+
+
+Feed = Callable[[layers.Weights, jax.Array, DecoderConfig], jax.Array]
 
 
 class Kernel(nnx.Module):
@@ -48,7 +51,7 @@ class Norm(nnx.Module):
     """The weights of a norm (see `layers.norm`)."""
 
     def __init__(self, c: DecoderConfig, shape: tuple[int, ...], spec: P, dtype: jnp.dtype):
-        fill = jnp.zeros if c.norm == 'rms_one' else jnp.ones
+        fill = jnp.zeros if c.norm.endswith('_one') else jnp.ones
         self.scale = nnx.Param(fill(shape, dtype, out_sharding=spec), out_sharding=spec)
         if c.norm_bias:
             self.bias = nnx.Param(jnp.zeros(shape, dtype, out_sharding=spec), out_sharding=spec)
@@ -69,9 +72,12 @@ class Attention(nnx.Module):
         if c.qk_norm == 'head':
             self.q_norm = Norm(c, (L, H), RULES.norm_LH, dtype)
             self.k_norm = Norm(c, (L, H), RULES.norm_LH, dtype)
-        elif c.qk_norm == 'heads':
+        elif c.qk_norm:
             self.q_norm = Norm(c, (L, N, H), RULES.norm_LNH, dtype)
             self.k_norm = Norm(c, (L, K, H), RULES.norm_LNH, dtype)
+        if c.sinks:
+            zeros = jnp.zeros((L, N), dtype, out_sharding=RULES.sinks_LN)
+            self.sinks = nnx.Param(zeros, out_sharding=RULES.sinks_LN)
 
 
 class Mlp(nnx.Module):
@@ -84,6 +90,31 @@ class Mlp(nnx.Module):
             self.gate = Kernel((L, D, F), RULES.up_LDF, dtype, rngs, up_bias, RULES.bias_LF)
         self.up = Kernel((L, D, F), RULES.up_LDF, dtype, rngs, up_bias, RULES.bias_LF)
         self.down = Kernel((L, F, D), RULES.down_LFD, dtype, rngs, down_bias, RULES.bias_LD)
+        if c.activation == 'xielu':
+            self.act = Slopes(L, dtype)
+
+
+class Slopes(nnx.Module):
+    """The two trained slopes of xIELU, of all layers, before their softplus."""
+
+    def __init__(self, num_layers: int, dtype: jnp.dtype):
+        for name in ('alpha_p', 'alpha_n'):
+            zeros = jnp.zeros((num_layers, 1), dtype, out_sharding=P(None, None))
+            setattr(self, name, nnx.Param(zeros, out_sharding=P(None, None)))
+
+
+class Experts(nnx.Module):
+    """Kernels of a mixture of experts, of all layers: a router and the experts' maps."""
+
+    def __init__(self, c: DecoderConfig, dtype: jnp.dtype, rngs: nnx.Rngs):
+        L, E, D, F = c.num_layers, c.experts, c.d_model, c.d_ff
+        router_bias = (L, E) if c.router_bias else ()
+        up_bias, down_bias = ((L, E, F), (L, E, D)) if c.expert_bias else ((), ())
+        bias = RULES.expert_bias_LED
+        self.router = Kernel((L, D, E), RULES.router_LDE, dtype, rngs, router_bias, RULES.bias_LD)
+        self.gate = Kernel((L, E, D, F), RULES.expert_LEDF, dtype, rngs, up_bias, bias)
+        self.up = Kernel((L, E, D, F), RULES.expert_LEDF, dtype, rngs, up_bias, bias)
+        self.down = Kernel((L, E, F, D), RULES.expert_LEFD, dtype, rngs, down_bias, bias)
 
 
 class Layers(nnx.Module):
@@ -93,13 +124,14 @@ class Layers(nnx.Module):
         def norm() -> Norm:
             return Norm(c, (c.num_layers, c.d_model), RULES.norm_LD, dtype)
 
-        self.attn_norm = norm()
+        if c.pre_norms:
+            self.attn_norm = norm()
         self.attn = Attention(c, dtype, rngs)
         if c.post_norms:
             self.attn_post_norm = norm()
-        if not c.parallel:
+        if c.mlp_norm:
             self.mlp_norm = norm()
-        self.mlp = Mlp(c, dtype, rngs)
+        self.mlp = Experts(c, dtype, rngs) if c.experts else Mlp(c, dtype, rngs)
         if c.post_norms:
             self.mlp_post_norm = norm()
 
@@ -135,7 +167,8 @@ class Decoder(nnx.Module):
         D = config.d_model
         self.embed = Embedding((config.vocab_size, D), RULES.embed_VD, dtype, rngs)
         if config.positions == 'learned':
-            self.positions = Embedding((config.max_positions, D), RULES.positions_PD, dtype, rngs)
+            rows = config.max_positions + config.position_offset
+            self.positions = Embedding((rows, D), RULES.positions_PD, dtype, rngs)
         if config.embed_norm:
             self.embed_norm = Norm(config, (D,), RULES.norm_D, dtype)
         self.layers = Layers(config, dtype, rngs)
@@ -261,7 +294,8 @@ class Decoder(nnx.Module):
             x_BTD *= jnp.asarray(c.embed_scale, dtype)
         if c.positions == 'learned':
             table_PD = jax.reshard(self.positions.embedding[...], P(None, None))
-            x_BTD += table_PD.at[positions_BT].get(out_sharding=RULES.hidden_BTD).astype(dtype)
+            rows_BT = positions_BT + c.position_offset
+            x_BTD += table_PD.at[rows_BT].get(out_sharding=RULES.hidden_BTD).astype(dtype)
         elif c.positions == 'sinusoidal':
             x_BTD += positions.sinusoids(positions_BT, c.d_model).astype(dtype)
         return layers.norm(x_BTD, _weights(self.embed_norm), c) if c.embed_norm else x_BTD
@@ -299,20 +333,34 @@ def block(
     x_BTD: jax.Array,
     weights: layers.Weights,
     attend: Callable[[jax.Array], jax.Array],
+    feed: Feed | None = None,
 ) -> jax.Array:
-    """One layer; `attend` is its attention, of normed hidden states."""
-    y_BTD = layers.norm(x_BTD, weights['attn_norm'], c)
+    """One layer; `attend` is its attention, `feed` its feed-forward part, of normed states."""
+    feed = feed or feed_forward
+    y_BTD = layers.norm(x_BTD, weights['attn_norm'], c) if c.pre_norms else x_BTD
     attended_BTD = attend(y_BTD)
     if c.parallel:
-        return x_BTD + attended_BTD + layers.feed_forward(weights['mlp'], y_BTD, c)
+        y_BTD = layers.norm(x_BTD, weights['mlp_norm'], c) if c.two_norms else y_BTD
+        return x_BTD + attended_BTD + feed(weights['mlp'], y_BTD, c)
     if c.post_norms:
         attended_BTD = layers.norm(attended_BTD, weights['attn_post_norm'], c)
-    x_BTD += attended_BTD
-    y_BTD = layers.norm(x_BTD, weights['mlp_norm'], c)
-    y_BTD = layers.feed_forward(weights['mlp'], y_BTD, c)
+    x_BTD += _scaled(attended_BTD, c)
+    y_BTD = layers.norm(x_BTD, weights['mlp_norm'], c) if c.pre_norms else x_BTD
+    y_BTD = feed(weights['mlp'], y_BTD, c)
     if c.post_norms:
         y_BTD = layers.norm(y_BTD, weights['mlp_post_norm'], c)
-    return x_BTD + y_BTD
+    return x_BTD + _scaled(y_BTD, c)
+
+
+def feed_forward(weights: layers.Weights, x_BTD: jax.Array, c: DecoderConfig) -> jax.Array:
+    """The feed-forward part of a layer, [B, T, D]: one for all tokens, or a mixture."""
+    if not c.experts:
+        return layers.feed_forward(weights, x_BTD, c)
+    return experts.mixture(weights, x_BTD, experts.route(weights, x_BTD, c), c)
+
+
+def _scaled(x_BTD: jax.Array, c: DecoderConfig) -> jax.Array:
+    return x_BTD if c.residual_scale == 1 else x_BTD * jnp.asarray(c.residual_scale, x_BTD.dtype)
 
 
 def _weights(norm: Norm) -> layers.Weights:

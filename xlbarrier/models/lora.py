@@ -65,10 +65,12 @@ def check_targets(config: DecoderConfig, targets: Sequence[str]) -> None:
     Raises:
       ValueError: naming the target, and those that there are.
     """
-    found = [name for name in ADAPTERS if config.gated or name != 'gate']
     for name in targets:
-        if name not in found:
-            raise InputError(f'LoRA target {name!r}: wanted some of {", ".join(found)}')
+        if name not in config.adaptable:
+            why = ' (adapters of experts are not supported)' if config.experts else ''
+            raise InputError(
+                f'LoRA target {name!r}: expected some of {", ".join(config.adaptable)}{why}'
+            )
 
 
 def merge_lora(decoder: Decoder) -> Decoder:
@@ -124,8 +126,9 @@ def attach(linear: Kernel, name: str, a: np.ndarray, b: np.ndarray, scale_L: np.
 
 def _maps(decoder: Decoder) -> dict[str, Kernel]:
     blocks = (decoder.layers.attn, decoder.layers.mlp)
+    names = [name for name in ADAPTERS if name in decoder.config.adaptable]
     return {
-        name: getattr(block, name) for name in ADAPTERS for block in blocks if hasattr(block, name)
+        name: getattr(block, name) for name in names for block in blocks if hasattr(block, name)
     }
 
 
