@@ -125,7 +125,9 @@ def gradients(model) -> dict[str, np.ndarray]:
         if last == 'gate_up_proj':
             for i, both in enumerate(found.pop(name)):
                 pair = np.split(both, 2)
-                found |= {f'{stem}.{i}.{k}.weight': v for k, v in zip((gate, up), pair, strict=True)}
+                found |= {
+                    f'{stem}.{i}.{k}.weight': v for k, v in zip((gate, up), pair, strict=True)
+                }
         elif last == 'down_proj':
             found |= {f'{stem}.{i}.{down}.weight': v for i, v in enumerate(found.pop(name))}
         elif '.mlp.gate.' in name:

@@ -5,16 +5,18 @@ from tests.torch_cases import EVEN, LLAMA3, OLD, WINDOWS, case
 TYPES = ['sliding_attention', 'full_attention']
 NO_HEAD = ('head_dim',)
 HEADS_7 = dict(num_attention_heads=3, num_key_value_heads=1, hidden_size=42)
-ODD = EVEN | HEADS_7 | dict(
-    vocab_size=131,
-    intermediate_size=50,
-    num_hidden_layers=2,
-    head_dim=14,
+ODD = (
+    EVEN
+    | HEADS_7
+    | dict(
+        vocab_size=131,
+        intermediate_size=50,
+        num_hidden_layers=2,
+        head_dim=14,
+    )
 )
 SMALL = EVEN | dict(num_hidden_layers=2)
-YARN = dict(
-    rope_type='yarn', rope_theta=1e4, factor=4.0, original_max_position_embeddings=16
-)
+YARN = dict(rope_type='yarn', rope_theta=1e4, factor=4.0, original_max_position_embeddings=16)
 LONG = dict(rope_type='longrope', rope_theta=1e4, original_max_position_embeddings=16)
 EXPERTS = dict(num_experts_per_tok=2, num_hidden_layers=2)
 
@@ -45,14 +47,13 @@ NEWER = {
         ),
         original_max_position_embeddings=16,
     ),
-    'ministral': case('Ministral', SMALL, layer_types=TYPES, **WINDOWS),
-    'ministral_odd': case('Ministral', ODD, sliding_window=None),
+    'ministral': case('Ministral', SMALL, head_dim=8, layer_types=TYPES, **WINDOWS),
+    'ministral_odd': case('Ministral', ODD, sliding_window=5),
     'ministral3': case(
         'Ministral3',
         SMALL,
         head_dim=8,
-        rope_parameters=YARN
-        | dict(mscale=1.0, mscale_all_dim=1.0, llama_4_scaling_beta=0.3),
+        rope_parameters=YARN | dict(mscale=1.0, mscale_all_dim=1.0, llama_4_scaling_beta=0.3),
     ),
     'ministral3_odd': case(
         'Ministral3', ODD, rope_parameters=YARN | dict(llama_4_scaling_beta=0.1)
@@ -98,9 +99,7 @@ NEWER = {
     'glm4': case('Glm4', SMALL, head_dim=8, rope_parameters=dict(rope_theta=1e4)),
     'glm4_odd': case('Glm4', ODD, head_dim=12, attention_bias=False),
     'exaone4': case('Exaone4', SMALL, layer_types=TYPES, tie_word_embeddings=True, **WINDOWS),
-    'exaone4_odd': case(
-        'Exaone4', ODD, sliding_window=None, layer_types=['full_attention'] * 2
-    ),
+    'exaone4_odd': case('Exaone4', ODD, sliding_window=None, layer_types=['full_attention'] * 2),
     'seed_oss': case('SeedOss', SMALL, head_dim=8),
     'seed_oss_odd': case(
         'SeedOss', ODD, attention_bias=False, attention_out_bias=True, mlp_bias=True

@@ -113,7 +113,8 @@ def mix(
     """The values as each query weighs them, [B, T, N, H]; softmax in float32.
 
     A sink (Xiao et al. 2023; gpt-oss) is a logit of the head's own, `weights['sinks']`, that takes
-    part in the softmax and has no value. The keys are the queries' own row, or longer (a cache): S need not be T.
+    part in the softmax and has no value. The keys are the queries' own row, or longer (a cache): S
+    need not be T.
     """
     B, T, N, H = q_BTNH.shape
     S, K = k_BSKH.shape[1:3]

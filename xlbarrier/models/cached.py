@@ -101,7 +101,9 @@ def read(
                 pairs = zip(before, seen, strict=True)
                 seen = [jnp.concatenate([_on_rows(b, rows), x], axis=1) for b, x in pairs]
             kept.extend(seen)
-            return project('o', weights['attn'], attention.mix(q_BTNH, *seen, view, c, weights['attn']))
+            return project(
+                'o', weights['attn'], attention.mix(q_BTNH, *seen, view, c, weights['attn'])
+            )
 
         x_BTD = block(c, x_BTD, weights, attend)
         return x_BTD, tuple(kept)

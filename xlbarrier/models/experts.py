@@ -35,7 +35,7 @@ class Routing(NamedTuple):
 
 
 def route(weights: Weights, x_BTD: jax.Array, c: DecoderConfig) -> Routing:
-    """The experts of the largest logits, weighed by their softmax over all experts or over these."""
+    """The experts of the largest logits, weighed by a softmax over all experts or over these."""
     kernel_DE = jax.reshard(weights['router']['kernel'], P(None, None)).astype(x_BTD.dtype)
     logits_BTE = product('BTD,DE->BTE', x_BTD, kernel_DE, jnp.float32, RULES.hidden_BTD)
     if 'bias' in weights['router']:

@@ -21,9 +21,7 @@ STRETCHED = ('llama3', 'yarn', 'longrope')  # they know the length of the first 
 ORIGINAL = 'original_max_position_embeddings'
 
 
-def read_positions(
-    raw: Mapping[str, Any], family: Family, c: Mapping[str, Any]
-) -> dict[str, Any]:
+def read_positions(raw: Mapping[str, Any], family: Family, c: Mapping[str, Any]) -> dict[str, Any]:
     """The fields `rope`, `local_rope` and `rotary_dim`, of transformers 4 or 5.
 
     Args:

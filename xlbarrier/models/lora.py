@@ -16,8 +16,9 @@ from jax.sharding import PartitionSpec as P
 
 from xlbarrier.errors import InputError
 from xlbarrier.models.config import DecoderConfig
-from xlbarrier.models.decoder import Decoder, Kernel
+from xlbarrier.models.decoder import Decoder
 from xlbarrier.models.layers import ADAPTERS
+from xlbarrier.models.parts import Kernel
 
 PARTS = ('lora_a', 'lora_b', 'lora_scale', 'lora_noise', 'lora_keep')
 

@@ -54,7 +54,7 @@ def inverse_frequencies(rope: Rope, rotary_dim: int) -> np.ndarray:
 
 
 def _yarn_kept(rope: Rope, rotary_dim: int) -> np.ndarray:
-    """float64 [rotary_dim / 2]: how much of each frequency stays (Peng et al. 2023, section 3.2)."""
+    """float64 [rotary_dim / 2]: how much of each frequency stays (Peng et al. 2023, 3.2)."""
 
     def channel(rotations: float) -> float:
         """The channel that rotates so often over the positions of the first training."""

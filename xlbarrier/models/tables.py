@@ -150,9 +150,7 @@ def _in_fused(entry: Entry, fused: Fused, stem: str, style: Style) -> Entry:
         split = tuple(
             ('K', 'p', *names[1:]) if names == outputs else names for names in entry.split
         )
-        return entry.replace(
-            split=split, sizes={**sizes, 'p': group + 2}, part=first, parts=count
-        )
+        return entry.replace(split=split, sizes={**sizes, 'p': group + 2}, part=first, parts=count)
 
     def width(name: str) -> int:
         return math.prod(sizes[letter] for letter in MAPS[name][1])

@@ -269,9 +269,7 @@ def match(
     """
     check_tiles(table)
     wanted = {
-        key: entry.file_shape
-        for entry in table.values()
-        for key in all_keys_of(entry, num_layers)
+        key: entry.file_shape for entry in table.values() for key in all_keys_of(entry, num_layers)
     }
     missing = sorted(wanted.keys() - present.keys())
     surplus = sorted(key for key in present.keys() - wanted.keys() if not ignored(key))

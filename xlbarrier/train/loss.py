@@ -16,6 +16,9 @@ def next_token_loss(
 ) -> tuple[jax.Array, jax.Array]:
     """Weighted sum of -log p(token | the tokens it sees), and the sum of the weights.
 
+    A mixture of experts is also moved to an even load of its experts, by its config's `balance`
+    (transformers' `router_aux_loss_coef`) times the loss of each microbatch.
+
     Both are sums, so that microbatches, rows and devices add up; divide once, at the end.
 
     Args:
@@ -27,7 +30,7 @@ def next_token_loss(
     Returns:
       (nats, weight), float32 scalars.
     """
-    hidden_BTD = decoder.hidden(batch['tokens'], batch['positions'], batch['until'])
+    hidden_BTD, balance = _hidden(decoder, batch)
     B, T, _ = hidden_BTD.shape
     mesh = jax.sharding.get_abstract_mesh().shape
     rows = max(1, B // (mesh[BATCH[0]] * mesh[BATCH[1]]))
@@ -49,7 +52,24 @@ def next_token_loss(
 
     chunked = (split(hidden_BTD), split(target_BT), split(weight_BT))
     nats, _ = jax.lax.scan(jax.checkpoint(add, prevent_cse=False), jnp.float32(0), chunked)
-    return nats, jnp.sum(weight_BT)
+    weight = jnp.sum(weight_BT)
+    # The balance moves the gradient and not the number, which stays a cross-entropy.
+    aim = weight * balance
+    return nats + (aim - jax.lax.stop_gradient(aim)), weight
+
+
+def _hidden(
+    decoder: Decoder, batch: Mapping[str, jax.Array]
+) -> tuple[jax.Array, jax.Array | float]:
+    """The hidden states, and the weighted load-balancing loss of a mixture of experts."""
+    arrays = (batch['tokens'], batch['positions'], batch['until'])
+    if not decoder.config.balance:
+        return decoder.hidden(*arrays), 0.0
+    # Padding is a text of one token, which no other sees.
+    seen_BT = batch['until'] > jnp.arange(batch['until'].shape[1])
+    counts_BT = (seen_BT | (batch['positions'] > 0)).astype(jnp.float32)
+    hidden_BTD, balance = decoder.balanced(*arrays, counts_BT)
+    return hidden_BTD, decoder.config.balance * balance
 
 
 def cross_entropy(logits_BTV: jax.Array, target_BT: jax.Array) -> jax.Array:

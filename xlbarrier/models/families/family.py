@@ -155,9 +155,7 @@ LLAMA = {
 }
 LAYERS = 'layers.{layer}.'
 QKV = ('attn.q', 'attn.k', 'attn.v')
-GATE_UP = dict.fromkeys(
-    ('mlp.gate', 'mlp.up'), Fused('mlp.gate_up_proj', ('mlp.gate', 'mlp.up'))
-)
+GATE_UP = dict.fromkeys(('mlp.gate', 'mlp.up'), Fused('mlp.gate_up_proj', ('mlp.gate', 'mlp.up')))
 LLAMA_STYLE = Style('model.', LAYERS, LLAMA)
 
 

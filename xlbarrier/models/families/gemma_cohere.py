@@ -1,4 +1,4 @@
-"""Gemma's and Cohere's families: scaled norms and embeddings, soft caps, windows, parallel parts."""
+"""Gemma's and Cohere's families: scaled norms and embeddings, soft caps, parallel parts."""
 
 from typing import Any
 

@@ -223,7 +223,9 @@ LLAMA_LIKE = {
     ),
     'phi3': Family(
         'Phi3ForCausalLM',
-        Style('model.', LAYERS, LLAMA | GATE_UP | dict.fromkeys(QKV, Fused('self_attn.qkv_proj', QKV))),
+        Style(
+            'model.', LAYERS, LLAMA | GATE_UP | dict.fromkeys(QKV, Fused('self_attn.qkv_proj', QKV))
+        ),
         defaults={'norm_eps': 1e-5, 'max_positions': 4096},
         rope_kinds=('default', 'longrope'),  # transformers refuses Phi 3's others
         rotated=1.0,
