@@ -171,7 +171,7 @@ def work_ours(args: argparse.Namespace) -> None:
     from xlbarrier.mesh import make_mesh
     from xlbarrier.models import load
     from xlbarrier.scoring import engine
-    from xlbarrier.scoring.plan import Request
+    from xlbarrier.scoring.request import Request
 
     requests = [Request(tuple(a), tuple(b)) for a, b in read_requests(args)]
     mesh = make_mesh(1, 1, 1, devices=jax.devices()[:1])

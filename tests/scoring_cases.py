@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from xlbarrier.scoring.plan import Request
+from xlbarrier.scoring.request import Request
 
 
 def ragged(vocab_size: int, count: int = 40, seed: int = 0) -> list[Request]:

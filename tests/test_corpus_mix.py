@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from xlbarrier.corpus import countries, draw, mix
+from xlbarrier import draw
+from xlbarrier.corpus import countries, mix
 
 FIVE = ('en', 'de', 'fr', 'es', 'it')
 

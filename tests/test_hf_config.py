@@ -243,7 +243,10 @@ def test_phi3_has_one_window_whatever_its_layer_types():
         ({'rope_parameters': [1]}, r'rope_parameters = \[1\]; expected an object'),
         ({'rope_scaling': {'type': 'linear', 'factor': None}}, 'factor = None; expected a number'),
         ({'rope_scaling': {'type': 'dynamic', 'factor': 0}}, 'factor = 0; expected a number above'),
-        ({'model_type': 'mistral', 'sliding_window': 2.5}, 'sliding_window = 2.5; expected a whole'),
+        (
+            {'model_type': 'mistral', 'sliding_window': 2.5},
+            'sliding_window = 2.5; expected a whole',
+        ),
     ],
 )
 def test_a_value_of_another_kind_is_named(changes, words):

@@ -19,7 +19,7 @@ from tests.scoring_cases import ragged, torch_scores, with_greedy
 from xlbarrier import mesh as mesh_lib
 from xlbarrier.models import load
 from xlbarrier.scoring import engine
-from xlbarrier.scoring.plan import Request
+from xlbarrier.scoring.request import Request
 from xlbarrier.scoring.store import ScoreStore, StoreError
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent

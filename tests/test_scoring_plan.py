@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xlbarrier.scoring import plan as plan_lib
-from xlbarrier.scoring.plan import Request
+from xlbarrier.scoring import request as request_lib
+from xlbarrier.scoring.request import Request
 
 # Four tokens only, so that prefixes are shared often; ragged lengths.
 TOKENS = st.integers(0, 3)
@@ -23,7 +24,7 @@ REQUESTS = st.lists(
 
 
 def nodes_of(request):
-    return request.context + request.continuation[:-1]
+    return tuple(request.context + request.continuation[:-1])
 
 
 def visible(until_T, query):
@@ -44,7 +45,7 @@ def test_every_answer_is_read_where_its_own_tokens_lead(requests, row_tokens, ba
         for number, row, indices in batch.answers:
             request = requests[number]
             answered.append(number)
-            assert tuple(a['pair_tokens'][row, indices]) == request.continuation
+            assert list(a['pair_tokens'][row, indices]) == list(request.continuation)
             for i, index in enumerate(indices):
                 place = a['slots'][row, a['pair_slots'][row, index]]
                 seen = visible(a['until'][row], place)
@@ -149,11 +150,11 @@ def test_rows_fill_up_before_a_new_one_begins():
 )
 def test_a_request_that_cannot_be_scored_is_named(request_, words):
     with pytest.raises(ValueError, match=words):
-        plan_lib.check(request_, 7, max_positions=8, vocab_size=50)
+        request_lib.check(request_, 7, max_positions=8, vocab_size=50)
 
 
 def test_the_last_token_needs_no_position():
-    plan_lib.check(Request((1,) * 6, (1,) * 3), 0, max_positions=8, vocab_size=50)
+    request_lib.check(Request((1,) * 6, (1,) * 3), 0, max_positions=8, vocab_size=50)
 
 
 def test_a_row_of_no_tokens_is_refused():

@@ -4,7 +4,7 @@ import sqlite3
 
 import pytest
 
-from xlbarrier.scoring.plan import Request
+from xlbarrier.scoring.request import Request
 from xlbarrier.scoring.store import Score, ScoreStore, StoreError
 
 F32 = 'float32'

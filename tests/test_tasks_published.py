@@ -14,7 +14,7 @@ from xlbarrier.config.tasks import (
     kind_of,
 )
 from xlbarrier.data.tokenize import encode_pair
-from xlbarrier.scoring.plan import Request
+from xlbarrier.scoring.request import Request
 from xlbarrier.scoring.store import Score
 from xlbarrier.tasks import registry
 from xlbarrier.tasks.evaluate import _answer

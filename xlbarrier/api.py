@@ -16,7 +16,7 @@ from xlbarrier.models import load, source
 from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.models.reading import Reading
-from xlbarrier.scoring import engine, plan
+from xlbarrier.scoring import engine, request
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,7 +136,7 @@ def score(
             ids = tokenize.encode_pair(model.tokenizer, context, continuation)
         except ValueError as error:
             raise InputError(f'pair {number}: {error}') from error
-        requests.append(plan.Request(tuple(ids[0]), tuple(ids[1])))
+        requests.append(request.Request(tuple(ids[0]), tuple(ids[1])))
     scores = engine.score(
         model.decoder,
         requests,

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from xlbarrier.corpus import draw
+from xlbarrier import draw
 from xlbarrier.errors import InputError
 
 DRAWN = ('mixed', 'monolingual-mix')  # arms whose languages are drawn

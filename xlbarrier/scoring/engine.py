@@ -2,7 +2,7 @@
 
 import collections
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import jax
 import numpy as np
@@ -14,11 +14,70 @@ from xlbarrier.errors import NotFiniteError
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.progress import Progress
 from xlbarrier.scoring import plan as plan_lib
-from xlbarrier.scoring.plan import Batch, Request
+from xlbarrier.scoring import request as request_lib
+from xlbarrier.scoring.plan import Batch
+from xlbarrier.scoring.request import Request
 from xlbarrier.scoring.step import score_rows
 from xlbarrier.scoring.store import Score, ScoreStore
 
 IN_FLIGHT = 3  # batches dispatched before the first is read
+WINDOW = 1 << 25  # tokens of requests that are planned together
+
+
+def score_sheets(
+    decoder: Decoder,
+    sheets: Iterable[Sequence[Request]],
+    *,
+    mesh: jax.sharding.Mesh,
+    row_tokens: int = 256,
+    rows_per_device: int = 1,
+    store: ScoreStore | None = None,
+    what: str = 'scoring',
+) -> Iterator[list[Score]]:
+    """Scores one sheet of requests after the other, in bounded memory.
+
+    Sheets are taken from the iterator until they have WINDOW tokens, planned together, so that
+    what they share is computed once, and given up. The windows depend on the requests alone, so a
+    continued run computes the same batches as an undisturbed one. The caller keeps what belongs to
+    the sheets that were taken and not yet answered, in a queue.
+
+    Args:
+      sheets: requests; those of one context should share it (`request.with_shared_contexts`).
+      decoder, mesh, row_tokens, rows_per_device, store, what: as of `score`.
+
+    Yields:
+      The scores of each sheet, in order.
+
+    Raises:
+      As `score`; a request is named by its number in its window.
+    """
+    window: list[Sequence[Request]] = []
+    tokens = 0
+
+    def scored() -> Iterator[list[Score]]:
+        flat = [request for sheet in window for request in sheet]
+        scores = iter(
+            score(
+                decoder,
+                flat,
+                mesh=mesh,
+                row_tokens=row_tokens,
+                rows_per_device=rows_per_device,
+                store=store,
+                what=what,
+            )
+        )
+        for sheet in window:
+            yield [next(scores) for _ in sheet]
+
+    for sheet in sheets:
+        window.append(sheet)
+        tokens += sum(len(r.context) + len(r.continuation) for r in sheet)
+        if tokens >= WINDOW:
+            yield from scored()
+            window, tokens = [], 0
+    if window:
+        yield from scored()
 
 
 def score(
@@ -56,7 +115,9 @@ def score(
     with Progress(what, unit='requests') as progress:
         progress.update(0, 'planning')
         for number, request in enumerate(requests):
-            plan_lib.check(request, number, decoder.config.max_positions, decoder.config.vocab_size)
+            request_lib.check(
+                request, number, decoder.config.max_positions, decoder.config.vocab_size
+            )
         unique = list(dict.fromkeys(requests))
         shards = mesh.shape['data'] * mesh.shape['fsdp']
         batches = plan_lib.plan(unique, row_tokens=row_tokens, batch_rows=rows_per_device * shards)

@@ -13,16 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from xlbarrier.errors import InputError
+from xlbarrier.scoring.request import Request
 
 ROUND = 32  # needed positions and pairs are rounded up to a multiple of this
-
-
-@dataclass(frozen=True)
-class Request:
-    """Token ids of a context and of the continuation whose log-likelihood is asked for."""
-
-    context: tuple[int, ...]
-    continuation: tuple[int, ...]
 
 
 @dataclass
@@ -84,34 +77,6 @@ def plan(requests: Sequence[Request], *, row_tokens: int, batch_rows: int) -> li
     for size in sorted(buckets):
         batches += _batches(_rows(requests, buckets[size], size), size, batch_rows)
     return batches
-
-
-def check(request: Request, number: int, max_positions: int, vocab_size: int) -> None:
-    """Refuses what cannot be scored.
-
-    Raises:
-      ValueError: naming the request, when it has no context, no continuation, more tokens than the
-        model has positions, or a token that the model does not have.
-    """
-    length = len(request.context) + len(request.continuation)
-    if not request.continuation:
-        raise InputError(f'request {number}: the continuation has no token')
-    if not request.context:
-        raise InputError(
-            f'request {number}: the context has no token (and no BOS), so that the first token of'
-            ' the continuation cannot be predicted'
-        )
-    if length - 1 > max_positions:
-        raise InputError(
-            f'request {number} has {length} tokens; the model takes {max_positions} positions and'
-            ' the token they predict: shorten its context'
-        )
-    low, high = (edge((*request.context, *request.continuation)) for edge in (min, max))
-    if low < 0 or high >= vocab_size:
-        raise InputError(
-            f'request {number} has token {low if low < 0 else high}; the model has 0 to'
-            f' {vocab_size - 1}: use the tokenizer of the same model'
-        )
 
 
 def shapes(batches: Sequence[Batch]) -> list[tuple[int, ...]]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from xlbarrier.errors import StateError
-from xlbarrier.scoring.plan import Request
+from xlbarrier.scoring.request import Request
 
 WAIT = 60.0  # seconds for another process that is writing
 

@@ -10,7 +10,7 @@ import pathlib
 import re
 from collections.abc import Sequence
 
-from xlbarrier.corpus import draw
+from xlbarrier import draw
 from xlbarrier.tasks import files
 from xlbarrier.tasks.base import Question
 from xlbarrier.tasks.files import DataError, Row

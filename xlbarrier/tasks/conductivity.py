@@ -18,10 +18,10 @@ import numpy as np
 import pyarrow as pa
 from absl import logging
 
-from xlbarrier import metrics
+from xlbarrier import draw, metrics
 from xlbarrier.config.checks import nearest
 from xlbarrier.config.tasks import ConductivityConfig, FictionalConfig
-from xlbarrier.corpus import consistency, draw
+from xlbarrier.corpus import consistency
 from xlbarrier.corpus.consistency import Fact, Stated
 from xlbarrier.errors import InputError
 from xlbarrier.qa import templates

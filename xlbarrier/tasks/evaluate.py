@@ -23,7 +23,7 @@ from xlbarrier.models.decoder import Decoder
 from xlbarrier.progress import Progress
 from xlbarrier.run import write_atomic
 from xlbarrier.scoring import engine
-from xlbarrier.scoring.plan import Request
+from xlbarrier.scoring.request import Request
 from xlbarrier.scoring.store import Score, ScoreStore
 from xlbarrier.tasks import written_choice
 from xlbarrier.tasks.base import LETTERS, Prompt, Question, Sheet, Task

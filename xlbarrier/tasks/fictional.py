@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from babel.core import get_global
 
-from xlbarrier.corpus import draw
+from xlbarrier import draw
 from xlbarrier.errors import InputError
 from xlbarrier.tasks import fictional_spelling as spelling
 from xlbarrier.tasks.fictional_spelling import PLACE_FORMS, Stem, spell

@@ -11,14 +11,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from xlbarrier.errors import InputError
+from xlbarrier.datafiles import DataError
 
 SUFFIXES = ('.jsonl', '.json', '.csv', '.tsv', '.parquet')
 SHOWN = 8  # ids or names listed in an error
-
-
-class DataError(InputError):
-    """Data that cannot be used: names the file, the row and the field."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from absl import logging
 
-from xlbarrier.corpus import draw
+from xlbarrier import draw
 from xlbarrier.tasks import base, prompts
 from xlbarrier.tasks.base import LETTERS, Prompt, Question
 from xlbarrier.tasks.files import SHOWN, DataError

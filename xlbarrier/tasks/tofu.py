@@ -23,7 +23,7 @@ from xlbarrier.qa import records, templates
 from xlbarrier.qa.forms import Example
 from xlbarrier.scoring import engine
 from xlbarrier.scoring.generate import Ends, generate
-from xlbarrier.scoring.plan import Request
+from xlbarrier.scoring.request import Request
 from xlbarrier.tasks import files, written
 from xlbarrier.tasks.base import Row, Sheet
 from xlbarrier.tasks.files import DataError

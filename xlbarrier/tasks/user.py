@@ -8,8 +8,8 @@ import functools
 import json
 from collections.abc import Sequence
 
+from xlbarrier import draw
 from xlbarrier.config.tasks import UserConfig
-from xlbarrier.corpus import draw
 from xlbarrier.tasks import files, items, prompts
 from xlbarrier.tasks.base import LETTERS, Prompt, Question
 from xlbarrier.tasks.files import SHOWN, DataError, Row

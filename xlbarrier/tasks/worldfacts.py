@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from babel.languages import get_official_languages
 
+from xlbarrier import draw
 from xlbarrier.config.checks import nearest
 from xlbarrier.config.tasks import WorldFactsConfig
-from xlbarrier.corpus import draw
 from xlbarrier.errors import InputError
 from xlbarrier.tasks import base, prompts
 from xlbarrier.tasks.base import Question
