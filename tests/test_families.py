@@ -170,29 +170,67 @@ def test_masks_of_older_gpt2_files_are_passed_over(folders, tmp_path):
 
 
 @pytest.mark.parametrize('saved', ['language_model.model.', 'model.language_model.'])
-def test_the_text_part_of_gemma_3_with_images_is_read_alone(folders, tmp_path, saved):
-    """Keys as in Google's files (transformers 4) and as transformers 5 saves them."""
-    folder = folders('gemma3')
+@pytest.mark.parametrize(
+    'outer, name',
+    [
+        ('gemma3', 'gemma3'),
+        ('mistral3', 'mistral'),
+        ('mistral3', 'ministral3'),
+        ('llava', 'llama'),
+        ('qwen2_5_vl', 'qwen2'),
+        ('aya_vision', 'cohere2'),
+        ('cohere2_vision', 'cohere2'),
+    ],
+)
+def test_the_text_part_of_a_model_with_images_is_read_alone(folders, tmp_path, saved, outer, name):
+    """Keys as in the published files (transformers 4) and as transformers 5 saves them."""
+    folder = folders(name)
     tensors = {
         saved + key.removeprefix('model.'): value
         for key, value in load_file(folder / 'model.safetensors').items()
     }
     tower = saved.partition('language_model.')[0] + 'vision_tower.patch.weight'
     text = json.loads((folder / 'config.json').read_text())
+    if outer == 'qwen2_5_vl':
+        text |= {
+            'model_type': 'qwen2_5_vl_text',
+            'rope_parameters': None,
+            'rope_scaling': {'type': 'mrope', 'mrope_section': [1, 1, 2]},
+            'rope_theta': 1e4,
+        }
     raw = {
-        'model_type': 'gemma3',
+        'model_type': outer,
         'text_config': text,
         'vision_config': {},
         'eos_token_id': [1, 106],
     }
     (tmp_path / 'config.json').write_text(json.dumps(raw))
     save_file({**tensors, tower: np.ones(3, np.float32)}, tmp_path / 'model.safetensors')
+    assert load.read_config(tmp_path) == load.read_config(folder)
     seen, alone = (params(load.load_decoder(f, one())) for f in (tmp_path, folder))
     for path in alone:
         np.testing.assert_array_equal(seen[path], alone[path], err_msg=path)
     save_file({**tensors, 'tower': np.ones(3, np.float32)}, tmp_path / 'model.safetensors')
     with pytest.raises(ValueError, match="too many, first 'tower'"):
         load.load_decoder(tmp_path, one())
+
+
+@pytest.mark.parametrize(
+    'name, words',
+    [
+        ('falcon_h1', "'falcon_h1' is not supported: its layers have a state or linear attention"),
+        ('qwen3_next', 'state or linear attention'),
+        ('lfm2', 'state or linear attention'),
+        ('jamba', 'state or linear attention'),
+        ('deepseek_v3', 'attention is latent'),
+        ('gemma4', 'layers differ in shape'),
+        ('chatglm', 'own code'),
+        ('nosuch', "'nosuch' is not supported; supported: llama, mistral"),
+    ],
+)
+def test_a_family_that_is_not_supported_is_refused_by_name(name, words):
+    with pytest.raises(ValueError, match=words):
+        hf_config.from_hf({'model_type': name, 'hidden_size': 32})
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,10 @@ UNSUPPORTED = {
         ('gemma3n', 'gemma3n_text', 'gemma4', 'gemma4_text'),
         'its layers differ in shape and have inputs of their own, which this decoder does not have',
     ),
+    **dict.fromkeys(
+        ('llama4', 'llama4_text'),
+        'its attention is in chunks and a part is shared by all experts, which this decoder lacks',
+    ),
     'chatglm': 'its published files load only with their own code (auto_map), which is never run;'
     ' GLM-4 loads from the files whose names end in -hf',
 }
