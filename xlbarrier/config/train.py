@@ -1,7 +1,6 @@
 """How a model is fine-tuned, and which steps are compiled ahead of time."""
 
 import typing
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from xlbarrier.config.checks import ConfigError, Count, Positive, Range, Section, Several, Size
@@ -12,7 +11,6 @@ LORA_TARGETS = typing.get_args(LoraTarget)
 Decay = Annotated[float, Range(0, 1, below=True)]
 
 
-@dataclass(frozen=True)
 class TrainConfig(Section):
     """Fine-tuning: one update is `batch_rows` packed rows of `row_tokens` tokens."""
 
@@ -50,7 +48,6 @@ class TrainConfig(Section):
             )
 
 
-@dataclass(frozen=True)
 class CompileConfig(Section):
     """Mode compile: which steps, for which machine; batch and mesh are those of the run."""
 
