@@ -81,6 +81,24 @@ def test_padding_counts_for_no_expert(folders):
     assert padded == pytest.approx(whole, rel=1e-5)
 
 
+def test_a_mesh_balances_as_one_device(folders):
+    """Rows are split over data and fsdp, experts over tensor."""
+    balanced = Reading(lambda d, *arrays: d.balanced(*arrays))
+    found = []
+    for mesh in (one(), mesh_lib.make_mesh(2, 2, 2)):
+        decoder = load.load_decoder(folders['mixtral'], mesh)
+        host = {'counts': np.ones((4, 12), np.float32), 'tokens': ids(4, 12)}
+        host['positions'] = np.broadcast_to(np.arange(12, dtype=np.int32), (4, 12))
+        host['until'] = np.full((4, 12), 11, np.int32)
+        batch = mesh_lib.put_batch(host, mesh)
+        with jax.set_mesh(mesh):
+            arrays = (batch['tokens'], batch['positions'], batch['until'], batch['counts'])
+            found.append(jax.tree.map(np.asarray, balanced(decoder, *arrays)))
+    (hidden, loss), (split_hidden, split_loss) = found
+    assert np.abs(hidden - split_hidden).max() <= 1e-5 * np.abs(hidden).max()
+    assert split_loss == pytest.approx(float(loss), rel=1e-5)
+
+
 def test_an_even_load_has_the_least_loss():
     even = jnp.full((3, 2, 4), 5.0).at[:, 0].set(10.0)
     assert float(experts.balance(even, jnp.float32(20))) == pytest.approx(2.0)
