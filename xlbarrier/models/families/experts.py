@@ -21,7 +21,7 @@ QWEN = {
     'mlp.up': 'mlp.experts.{expert}.up_proj',
     'mlp.down': 'mlp.experts.{expert}.down_proj',
 }
-GPT_OSS = {
+GPT_OSS: dict[str, str | Fused] = {
     'attn': 'self_attn',  # its sinks
     'mlp.router': 'mlp.router',
     **dict.fromkeys(

@@ -127,7 +127,7 @@ COMMON = {
     'activation': 'hidden_act',
     'tied': 'tie_word_embeddings',
 }
-DEFAULTS = {
+DEFAULTS: dict[str, Any] = {
     'num_kv_heads': lambda c: c['num_heads'],
     'head_dim': lambda c: c['d_model'] // c['num_heads'],
     'norm_eps': 1e-6,

@@ -18,14 +18,14 @@ from xlbarrier.models.families.family import (
     same_as,
 )
 
-BIASES = {'qkv_bias': True, 'o_bias': True, 'mlp_bias': True, 'norm_bias': True}
-PLAIN = {  # of all that are neither grouped nor gated
+BIASES: dict[str, Any] = {'qkv_bias': True, 'o_bias': True, 'mlp_bias': True, 'norm_bias': True}
+PLAIN: dict[str, Any] = {  # of all that are neither grouped nor gated
     'num_kv_heads': same_as('num_heads'),
     'head_dim': head_size,
     'norm': 'layer',
     'gated': False,
 }
-BLOOM = {
+BLOOM: dict[str, str | Fused] = {
     'embed': 'word_embeddings',
     'embed_norm': 'word_embeddings_layernorm',
     'attn_norm': 'input_layernorm',
@@ -45,7 +45,7 @@ NEOX = BLOOM | {
     'final_norm': 'final_layer_norm',
     'head': 'embed_out',
 }
-GPT2 = {
+GPT2: dict[str, str | Fused] = {
     'embed': 'wte',
     'positions': 'wpe',
     'attn_norm': 'ln_1',

@@ -24,7 +24,7 @@ POST = {  # norms after the two parts, none before them
     'attn_post_norm': 'post_attention_layernorm',
     'mlp_post_norm': 'post_feedforward_layernorm',
 }
-GLM4 = {
+GLM4_NORMS = {
     'attn_post_norm': 'post_self_attn_layernorm',
     'mlp_post_norm': 'post_mlp_layernorm',
 }
@@ -34,18 +34,26 @@ APERTUS = {
     'mlp.act': 'mlp.act_fn',
 }
 ATTENTION_BIAS = {'qkv_bias': 'attention_bias'}
-O_BIAS = {'o_bias': same_as('qkv_bias')}
-GLM = dict(
-    names=ATTENTION_BIAS,
-    defaults={
-        'num_kv_heads': 2,
-        'head_dim': 128,
-        'norm_eps': 1.5625e-07,
-        'max_positions': 131_072,
-        'qkv_bias': True,
-    },
-    rotated=0.5,
-)
+O_BIAS: dict[str, Any] = {'o_bias': same_as('qkv_bias')}
+
+
+def glm(architecture: str, style: Style, supported: str, **fixed: Any) -> Family:
+    """What the two GLM families have in common."""
+    return Family(
+        architecture,
+        style,
+        names=ATTENTION_BIAS,
+        defaults={
+            'num_kv_heads': 2,
+            'head_dim': 128,
+            'norm_eps': 1.5625e-07,
+            'max_positions': 131_072,
+            'qkv_bias': True,
+        },
+        fixed=fixed,
+        rotated=0.5,
+        supported=supported,
+    )
 
 
 def read_nope(raw: Raw, c: Fields) -> dict[str, Any]:
@@ -318,18 +326,16 @@ LLAMA_LIKE = {
         scaling=APERTUS_ROPE,
         supported='Apertus; xIELU with trained slopes, norms of queries and keys',
     ),
-    'glm': Family(
+    'glm': glm(
         'GlmForCausalLM',
         Style('model.', LAYERS, LLAMA | GATE_UP, interleaved=True),
-        supported='GLM-4 and GLM Edge (`-hf` files); partial rotation of neighbouring channels',
-        **GLM,
+        'GLM-4 and GLM Edge (`-hf` files); partial rotation of neighbouring channels',
     ),
-    'glm4': Family(
+    'glm4': glm(
         'Glm4ForCausalLM',
-        Style('model.', LAYERS, LLAMA | GATE_UP | GLM4, interleaved=True),
-        fixed={'post_norms': True},
-        supported='GLM-4-0414, GLM-Z1; norms before and after each part',
-        **GLM,
+        Style('model.', LAYERS, LLAMA | GATE_UP | GLM4_NORMS, interleaved=True),
+        'GLM-4-0414, GLM-Z1; norms before and after each part',
+        post_norms=True,
     ),
     'exaone4': Family(
         'Exaone4ForCausalLM',
