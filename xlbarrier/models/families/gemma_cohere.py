@@ -9,6 +9,7 @@ from xlbarrier.models.families.family import (
     LLAMA_STYLE,
     Family,
     Fields,
+    Names,
     Raw,
     Style,
     same_as,
@@ -21,7 +22,7 @@ GEMMA: dict[str, Any] = {
     'embed_scale': lambda c: c['d_model'] ** 0.5,
     **O_BIAS,
 }
-POST = {
+POST: Names = {
     'attn_post_norm': 'post_attention_layernorm',
     'mlp_norm': 'pre_feedforward_layernorm',
     'mlp_post_norm': 'post_feedforward_layernorm',
