@@ -160,7 +160,7 @@ class Decoder(nnx.Module):
         positions_BT: jax.Array,
         until_BT: jax.Array,
         *,
-        packed: bool = False,
+        documents: int = 0,
     ) -> jax.Array:
         """The last hidden states, after the final norm.
 
@@ -169,13 +169,14 @@ class Decoder(nnx.Module):
           positions_BT: int32 [B, T], a token's distance from the start of its text.
           until_BT: int32 [B, T], the last position in the row that may see each token (see the
             module).
-          packed: whether rows are texts laid end to end, as in training: `until` never falls along
-            a row. Kernels then take each query's first key; otherwise they take a mask.
+          documents: where positive, each row is at most so many texts laid end to end (counted by
+            `kernels.count_segments`), so that kernels can take each query's first key; where 0,
+            `until` may be any, and they take a mask.
 
         Returns:
           [B, T, D] in the compute dtype.
         """
-        return self._run(tokens_BT, positions_BT, until_BT, packed)[0]
+        return self._run(tokens_BT, positions_BT, until_BT, documents)[0]
 
     def depth_sums(
         self,
@@ -207,13 +208,13 @@ class Decoder(nnx.Module):
         tokens_BT: jax.Array,
         positions_BT: jax.Array,
         until_BT: jax.Array,
-        packed: bool = False,
+        documents: int = 0,
         collect: Callable[[jax.Array], jax.Array] | None = None,
     ) -> tuple[jax.Array, jax.Array | None]:
         """The last hidden states, and of what goes into each layer what `collect` makes of it."""
         c = self.config
         dtype = self.compute_dtype
-        views = attention.views(c, positions_BT, until_BT, packed=packed, dtype=dtype)
+        views = attention.views(c, positions_BT, until_BT, documents=documents, dtype=dtype)
 
         def layer(
             x_BTD: jax.Array, scanned: tuple[layers.Weights, jax.Array]

@@ -16,7 +16,10 @@ CHUNK_TOKENS = {'cpu': 128, 'gpu': 2048, 'tpu': 2048}
 
 
 def next_token_loss(
-    decoder: Decoder, batch: Mapping[str, jax.Array], chunk_tokens: int | None = None
+    decoder: Decoder,
+    batch: Mapping[str, jax.Array],
+    chunk_tokens: int | None = None,
+    documents: int = 0,
 ) -> tuple[jax.Array, jax.Array]:
     """Weighted sum of -log p(token | the tokens it sees), and the sum of the weights.
 
@@ -28,11 +31,14 @@ def next_token_loss(
         predicting the token AT a position from the one before it (so the first one's is unused).
       chunk_tokens: tokens of a device whose logits exist at a time, at least one per row; the
         platform's of CHUNK_TOKENS where None.
+      documents: as of `Decoder.hidden`.
 
     Returns:
       (nats, weight), float32 scalars.
     """
-    hidden_BTD = decoder.hidden(batch['tokens'], batch['positions'], batch['until'], packed=True)
+    hidden_BTD = decoder.hidden(
+        batch['tokens'], batch['positions'], batch['until'], documents=documents
+    )
     B, T, _ = hidden_BTD.shape
     mesh = jax.sharding.get_abstract_mesh().shape
     rows = max(1, B // (mesh[BATCH[0]] * mesh[BATCH[1]]))
