@@ -233,7 +233,7 @@ class Ours:
             method=method, steps=1000, batch_rows=rows, row_tokens=tokens, warmup_steps=0,
             compute_dtype='bfloat16',
         )  # fmt: skip
-        decoder.remat = step.remat_of(config)
+        decoder.remat = config.remat
         if method == 'lora':
             lora.add_lora(decoder, config.lora_rank, config.lora_alpha, config.lora_targets, 0)
         graph, params, frozen = step.split_decoder(decoder, config)

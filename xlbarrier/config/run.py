@@ -27,6 +27,7 @@ ASKING = ('study', 'eval', 'prompts')  # modes that need tasks
 ARMS = ('english', 'mixed')  # of a study, where none are named
 DTYPES = ('float32', 'bfloat16')
 SEEDS = 2**32  # numpy takes none below 0, jax looks at no bits above these
+REMAT = ('auto', 'none', 'attention', 'dots', 'full')
 LORA_TARGETS = ('q', 'k', 'v', 'o', 'gate', 'up', 'down')
 
 
@@ -77,7 +78,9 @@ class TrainConfig:
     checkpoint_every: int = 20
     log_every: int = 1
     compute_dtype: str = 'float32'
-    remat: str = 'dots'  # 'none', 'dots' (keep matrix products) or 'full'
+    # What the backward pass computes again: 'none'; 'attention' (all but attention's inputs and
+    # outputs), 'dots' (all but matrix products), 'full' (a layer), or 'auto', by the platform.
+    remat: str = 'auto'
     lora_rank: int = 16
     lora_alpha: float = 32.0
     lora_dropout: float = 0.0
@@ -300,7 +303,7 @@ def _check_arms(arms: tuple[str, ...]) -> None:
 def _check_train(train: TrainConfig) -> None:
     one_of('config.train.method', train.method, ('full', 'lora'))
     one_of('config.train.compute_dtype', train.compute_dtype, DTYPES)
-    one_of('config.train.remat', train.remat, ('none', 'dots', 'full'))
+    one_of('config.train.remat', train.remat, REMAT)
     each_of('config.train.lora_targets', train.lora_targets, LORA_TARGETS)
     at_least(
         'config.train',

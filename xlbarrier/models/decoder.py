@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.sharding import PartitionSpec as P
 
-from xlbarrier.mesh import RULES
+from xlbarrier.mesh import RULES, platform
 from xlbarrier.models import attention, layers, positions
 from xlbarrier.models.config import DecoderConfig
 
@@ -34,6 +34,9 @@ REMAT = {
     'dots': jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
     'full': jax.checkpoint_policies.nothing_saveable,
 }
+
+
+AUTO = {'cpu': 'dots', 'gpu': 'attention', 'tpu': 'attention'}  # by benchmarks/accelerator.py
 
 
 class Kernel(nnx.Module):
@@ -127,7 +130,7 @@ class Decoder(nnx.Module):
     Attributes:
       config: shapes and constants.
       compute_dtype: of the activations.
-      remat: what the backward pass computes again, a key of REMAT.
+      remat: what the backward pass computes again: a key of REMAT, or 'auto', by AUTO.
     """
 
     def __init__(
@@ -297,7 +300,7 @@ class Decoder(nnx.Module):
         return kernel_DV.astype(jnp.dtype(self.compute_dtype))
 
     def _rematerialised(self, block: Callable) -> Callable:
-        policy = REMAT[self.remat]
+        policy = REMAT[AUTO[platform()] if self.remat == 'auto' else self.remat]
         return block if policy is None else jax.checkpoint(block, policy=policy, prevent_cse=False)
 
 

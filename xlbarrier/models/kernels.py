@@ -9,12 +9,13 @@ shared prefix, a cache).
 """
 
 import functools
-import importlib.util
+import importlib
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl import logging
 
 from xlbarrier.errors import InputError
 from xlbarrier.mesh import RULES, platform
@@ -94,8 +95,12 @@ def _of_tpu(c: DecoderConfig, length: int, documents: int) -> Choice:
 
 @functools.cache
 def has_tokamax() -> bool:
-    """Whether the package tokamax can be imported."""
-    return importlib.util.find_spec('tokamax') is not None
+    """Whether the package tokamax is there, with all that it needs."""
+    try:
+        return importlib.import_module('tokamax._src.ops.attention.api') is not None
+    except ImportError as error:
+        logging.info('tokamax is not used: %s', error)
+        return False
 
 
 def attend(
