@@ -44,7 +44,7 @@ def prepare(config: RunConfig, devices: Sequence[jax.Device] | None = None) -> P
       InputError: if the model's config is not available, or mesh, batch and model do not fit
         together.
     """
-    named = topology.parse(config.topology)
+    named = topology.parse(config.compile.topology)
     model = read_model(config.model.source)
     mesh = mesh_lib.make_mesh(
         config.mesh.data,
