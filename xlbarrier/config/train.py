@@ -28,8 +28,9 @@ class TrainConfig(Section):
     checkpoint_every: Size = 20  # updates
     log_every: Size = 1  # updates
     compute_dtype: Dtype = 'float32'  # or bfloat16, with float32 weights and optimizer
-    # What the backward pass computes again: nothing, all except matrix products, or everything.
-    remat: Literal['none', 'dots', 'full'] = 'dots'
+    # What the backward pass computes again: nothing, all except attention's inputs and outputs, all
+    # except matrix products, or everything; 'auto' is dots on CPUs, attention on accelerators.
+    remat: Literal['auto', 'none', 'attention', 'dots', 'full'] = 'auto'
     lora_rank: Size = 16  # this and the next three: where method is lora
     lora_alpha: Positive = 32.0  # the update is scaled by lora_alpha / lora_rank
     lora_dropout: Decay = 0.0  # of the adapters' input
