@@ -15,37 +15,18 @@ from typing import Any
 
 import jax
 import numpy as np
-import regex
 from absl import logging
 
-from xlbarrier import datafiles, multihost
+from xlbarrier import multihost
 from xlbarrier.errors import InputError
-from xlbarrier.models import lora, safetensors_io, tables
+from xlbarrier.models import adapter_config, lora, safetensors_io, tables
+from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.models.weights import LAYER, Entry
 from xlbarrier.run import writing
 
-CONFIG, WEIGHTS = 'adapter_config.json', 'adapter_model.safetensors'
+CONFIG, WEIGHTS = adapter_config.FILE, 'adapter_model.safetensors'
 PREFIX = 'base_model.model.'
-MATCH_SECONDS = 1.0  # that a pattern of the config may take on a name
-# Fields of adapter_config.json -> values under which the adapter is plain LoRA.
-PLAIN = {
-    'peft_type': ('LORA',),
-    'bias': ('none', None),
-    'use_dora': (False, None),
-    'modules_to_save': (None, []),
-    'layer_replication': (None,),
-    'lora_bias': (False, None),
-    'trainable_token_indices': (None,),
-    'target_parameters': (None, []),
-    'alora_invocation_tokens': (None,),
-    'use_bdlora': (None,),
-    'arrow_config': (None,),
-    'kasa_config': (None,),
-    'monteclora_config': (None,),
-}
-# Of init_lora_weights: PEFT takes a part of the base's weights away when it makes such an adapter.
-CHANGE_THE_BASE = ('pissa', 'corda', 'olora', 'loftq', 'lora_ga')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +70,7 @@ def save_adapter(decoder: Decoder, folder: str | pathlib.Path, *, base: str) -> 
         }
         if not arrays:
             continue
-        stem = module.key.removeprefix(tables.STYLES[decoder.config.family].base)
+        stem = module.key.removeprefix(tables.style_of(decoder.config).base)
         stem = stem.partition(f'{LAYER}.')[2]
         for layer in range(decoder.config.num_layers):
             a, b = _joined(module, {n: (x[layer], y[layer]) for n, (x, y) in arrays.items()})
@@ -122,7 +103,7 @@ def load_adapter(decoder: Decoder, folder: str | pathlib.Path) -> Decoder:
         no plain LoRA, or that is for another base model (what its modules or shapes tell).
     """
     folder = pathlib.Path(folder)
-    raw = _read_config(folder)
+    raw = adapter_config.read_config(folder)
     if not (folder / WEIGHTS).exists():
         raise FileNotFoundError(
             f'{folder} has no {WEIGHTS} (a pickled adapter_model.bin is not read: save it again'
@@ -130,7 +111,7 @@ def load_adapter(decoder: Decoder, folder: str | pathlib.Path) -> Decoder:
         )
     logging.info('adapter %s was made for %s', folder, raw.get('base_model_name_or_path'))
     file = safetensors_io.SafetensorsFile(folder / WEIGHTS)
-    modules = _as_spelled(modules_of(decoder), decoder.config.family, file)
+    modules = _as_spelled(modules_of(decoder), decoder.config, file)
     adapted = _modules_in(file, modules, decoder.config.num_layers, raw)
     ranks = {name: _check_tensors(file, modules[name], raw, adapted[name]) for name in adapted}
     linears = _linears(decoder)
@@ -141,7 +122,7 @@ def load_adapter(decoder: Decoder, folder: str | pathlib.Path) -> Decoder:
         pairs: list[tuple[np.ndarray, np.ndarray] | None] = [None] * decoder.config.num_layers
         for layer, own in rank_of.items():
             key = PREFIX + name.format(layer=layer)
-            scale_L[layer] = _scale(raw, key.removeprefix(PREFIX), own)
+            scale_L[layer] = adapter_config.scale(raw, key.removeprefix(PREFIX), own)
             a, b = (file.read(f'{key}.lora_{part}.weight', whole) for part in 'AB')
             # The ranks of layers may differ: zeros change nothing.
             more = rank - own
@@ -163,7 +144,7 @@ def modules_of(decoder: Decoder) -> dict[str, Module]:
     found: dict[str, Module] = {}
     for name, (inputs, outputs) in tables.MAPS.items():
         entry = table.get(f'layers.{name}.kernel')
-        if entry is None:
+        if entry is None or name.rpartition('.')[2] not in decoder.config.adaptable:
             continue
         key = entry.key.removesuffix('.weight')
         axis = next(i for i, letters in enumerate(entry.split) if set(outputs) <= set(letters))
@@ -238,7 +219,7 @@ def _config(
         'target_modules': sorted(ranks),
         'rank_pattern': {k: r for k, r in sorted(ranks.items()) if r != common_rank},
         'alpha_pattern': {k: a for k, a in sorted(alphas.items()) if a != common_alpha},
-        'fan_in_fan_out': tables.STYLES[decoder.config.family].transposed,
+        'fan_in_fan_out': tables.style_of(decoder.config).transposed,
         'init_lora_weights': True,
         'use_rslora': False,
         'use_dora': False,
@@ -246,46 +227,12 @@ def _config(
     }
 
 
-def _read_config(folder: pathlib.Path) -> dict[str, Any]:
-    path = folder / CONFIG
-    if not path.exists():
-        raise FileNotFoundError(f'{path} does not exist: {folder} is no PEFT adapter')
-    raw = datafiles.read_object(path)
-    for name, allowed in PLAIN.items():
-        if raw.get(name) not in allowed:
-            raise InputError(
-                f'{path}: {name} = {raw.get(name)!r} is not supported; supported: {allowed[0]!r}'
-            )
-    made = raw.get('init_lora_weights')
-    if isinstance(made, str) and made.lower().startswith(CHANGE_THE_BASE):
-        raise InputError(
-            f'{path}: init_lora_weights = {made!r} is not supported: the adapter is for a base'
-            ' whose weights PEFT has changed; save it as plain LoRA'
-            ' (save_pretrained(..., path_initial_model_for_weight_conversion=...))'
-        )
-    if type(raw.get('r')) is not int or raw['r'] < 1:
-        raise InputError(f'{path}: r is {raw.get("r")!r}; expected a whole number, at least 1')
-    if not _is_number(raw.get('lora_alpha')):
-        raise InputError(f'{path}: lora_alpha is {raw.get("lora_alpha")!r}; expected a number')
-    for name in ('rank_pattern', 'alpha_pattern'):
-        found = raw.get(name) or {}
-        if not isinstance(found, dict) or not all(map(_is_number, found.values())):
-            raise InputError(f'{path}: {name} is {found!r}; expected numbers by module')
-    return raw
-
-
-def _is_number(value: object) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value)
-
-
 def _as_spelled(
-    modules: Mapping[str, Module], family: str, file: safetensors_io.SafetensorsFile
+    modules: Mapping[str, Module], config: DecoderConfig, file: safetensors_io.SafetensorsFile
 ) -> dict[str, Module]:
-    """The modules by the names that the file has: Gemma 3 with images calls its text part so."""
-    base, keys = tables.STYLES[family].base, file.shapes
-    outer = (f'{base}language_model.', f'language_model.{base}') if family == 'gemma3_text' else ()
-    for spelled in outer:
+    """The modules by the names that the file has, where the model has images too."""
+    base, keys = tables.style_of(config).base, file.shapes
+    for spelled in (f'{base}language_model.', f'language_model.{base}') if config.within else ():
         if any(key.startswith(PREFIX + spelled) for key in keys):
             names = {key: spelled + key.removeprefix(base) for key in modules}
             return {names[k]: dataclasses.replace(m, key=names[k]) for k, m in modules.items()}
@@ -316,7 +263,7 @@ def _modules_in(
                 raise InputError(f'{file.path}: no tensor {min(keys - left)!r}')
         for layer in sorted(set(range(layers)) - set(found.get(name, range(layers)))):
             stem = module.key.format(layer=layer)
-            if _is_targeted(raw, stem, layer):
+            if adapter_config.is_targeted(raw, stem, layer):
                 raise InputError(
                     f'{file.path}: no tensor {f"{PREFIX}{stem}.lora_A.weight"!r}, though its'
                     f' {CONFIG} does not leave that layer out (layers_to_transform,'
@@ -330,28 +277,6 @@ def _modules_in(
             ' the adapter is for another one'
         )
     return found
-
-
-def _is_targeted(raw: Mapping[str, Any], module: str, layer: int) -> bool:
-    """Whether PEFT puts an adapter on this module, of those that it adapts in some layer."""
-    layers = raw.get('layers_to_transform')
-    if layers not in (None, []):
-        return layer in (layers if isinstance(layers, list) else [layers])
-    target = raw.get('target_modules')
-    if isinstance(target, str):
-        return target == 'all-linear' or _matches(target, module)
-    names = target if isinstance(target, list) else []
-    return not names or any(module == each or module.endswith(f'.{each}') for each in names)
-
-
-def _matches(pattern: str, module: str) -> bool:
-    """Whether the pattern of a config is the whole name, within a second."""
-    try:
-        return regex.fullmatch(pattern, module, timeout=MATCH_SECONDS) is not None
-    except (regex.error, TimeoutError) as error:
-        raise InputError(
-            f'{CONFIG}: the pattern {pattern!r} cannot be compared with {module!r}: {error!r}'
-        ) from error
 
 
 def _check_tensors(
@@ -368,7 +293,7 @@ def _check_tensors(
         stem = module.key.format(layer=layer)
         first = file.shapes[f'{PREFIX}{stem}.lora_A.weight']
         rank = first[0] if first else 0
-        expected = _of_pattern(raw, 'rank_pattern', stem, raw['r'])
+        expected = adapter_config.of_pattern(raw, 'rank_pattern', stem, raw['r'])
         if rank != expected:
             raise InputError(
                 f'{file.path}: tensor {f"{PREFIX}{stem}.lora_A.weight"!r} has rank {rank}, but'
@@ -387,27 +312,13 @@ def _check_tensors(
     return ranks
 
 
-def _of_pattern(raw: Mapping[str, Any], field: str, module: str, default: float) -> float:
-    """A module's own rank or alpha, by the first pattern that matches (PEFT's get_pattern_key)."""
-    for pattern, value in (raw.get(field) or {}).items():
-        if _matches(rf'(.*\.)?({pattern})', module):
-            return float(value)
-    return default
-
-
-def _scale(raw: Mapping[str, Any], module: str, rank: int) -> float:
-    """alpha / r, or alpha / sqrt(r) (rsLoRA, Kalajdzievski 2023), of one layer's module."""
-    alpha = _of_pattern(raw, 'alpha_pattern', module, raw['lora_alpha'])
-    return alpha / (math.sqrt(rank) if raw.get('use_rslora') else rank)
-
-
 def _linears(decoder: Decoder) -> dict[str, Any]:
     blocks = {'attn': decoder.layers.attn, 'mlp': decoder.layers.mlp}
     return {
         name: getattr(blocks[block], last)
         for name in tables.MAPS
         for block, last in [name.split('.')]
-        if hasattr(blocks[block], last)
+        if last in decoder.config.adaptable
     }
 
 
