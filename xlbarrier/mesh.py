@@ -1,6 +1,7 @@
 """The device mesh and the one table of shardings."""
 
 import math
+import pathlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -95,6 +96,16 @@ def make_mesh(
     except NotImplementedError:  # 16 x 16 of a pod of 4 x 8 x 8 chips: its axes must be cut
         laid = mesh_utils.create_device_mesh(sizes, devices, allow_split_physical_axes=True)
         return jax.sharding.Mesh(laid, AXES, axis_types=(AxisType.Explicit,) * len(AXES))
+
+
+def keep_compiled(folder: pathlib.Path) -> None:
+    """Keeps compiled programs for later starts, on accelerators, in `folder`.
+
+    A folder that the user chose by JAX_COMPILATION_CACHE_DIR stays. On a CPU nothing is kept: a
+    folder shared by machines of several kinds would hold programs that some cannot run.
+    """
+    if jax.default_backend() != 'cpu' and not jax.config.jax_compilation_cache_dir:
+        jax.config.update('jax_compilation_cache_dir', str(folder))
 
 
 def check_divides(config: Any, mesh: jax.sharding.Mesh, batch: int | None = None) -> None:

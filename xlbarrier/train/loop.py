@@ -132,7 +132,7 @@ def train(
                     previous = None
                     progress.update(0, 'writing a checkpoint')
                     meta = {'step': step + 1, 'tokens': tokens, 'training': identity}
-                    checkpoints.save(state, meta, final=last)
+                    checkpoints.save(state, meta, final=last, wait=stop)
                     progress.update(0, report.note)
                 if stop:
                     logging.info('told to stop: checkpoint of step %d written', step + 1)
