@@ -172,9 +172,10 @@ class Decoder(nnx.Module):
             weights, is_local = scanned
             collected = collect(x_BTD) if collect else None
             view = view_of(c, views, is_local)
-            loads = []
+            loads: list[jax.Array] = []
 
             def feed(weights: layers.Weights, y_BTD: jax.Array, c: DecoderConfig) -> jax.Array:
+                assert counts_BT is not None
                 routing = experts.route(weights, y_BTD, c)
                 loads.append(experts.loads(routing, counts_BT))
                 return experts.mixture(weights, y_BTD, routing, c)
