@@ -14,7 +14,7 @@ from tests.corpus_translators import content
 from xlbarrier import run as run_lib
 from xlbarrier.config.corpus import CorpusConfig, TextConfig, TranslatorConfig
 from xlbarrier.corpus import build, from_text, translation
-from xlbarrier.corpus.documents import SourceError
+from xlbarrier.datafiles import DataError
 from xlbarrier.translate.cache import CacheError
 from xlbarrier.translate.protocol import TranslatorError
 
@@ -44,9 +44,7 @@ def test_one_line_of_50_mb(tmp_path, place, kind, before):
         for _ in range(50):
             file.write(b'word ' * 200_000)
     made = config(f'{kind}:{path}', place, unit='words:8', text=TextConfig(documents='line'))
-    with pytest.raises(
-        SourceError, match=rf'long: the line at byte {len(before)} is longer than 16'
-    ):
+    with pytest.raises(DataError, match=rf'long: the line at byte {len(before)} is longer than 16'):
         build.build(made, 'mixed', tmp_path / 'corpus' / 'mixed')
 
 
@@ -59,10 +57,10 @@ def test_a_long_line_that_is_allowed_is_cut_into_units(tmp_path, place):
 
 def test_encoding_and_emptiness(tmp_path, place):
     (tmp_path / 'b.txt').write_bytes(b'good\n' * 10 + b'caf\xe9\n')
-    with pytest.raises(SourceError, match=r'b\.txt: byte 53 is 0xe9, which is not UTF-8'):
+    with pytest.raises(DataError, match=r'b\.txt: byte 53 is 0xe9, which is not UTF-8'):
         build.build(config(f'text:{tmp_path}/b.txt', place), 'mixed', tmp_path / 'x' / 'mixed')
     (tmp_path / 'c.txt').write_bytes(b'')
-    with pytest.raises(SourceError, match=r'c\.txt is empty \(0 bytes\)'):
+    with pytest.raises(DataError, match=r'c\.txt is empty \(0 bytes\)'):
         build.build(config(f'text:{tmp_path}/c.txt', place), 'mixed', tmp_path / 'y' / 'mixed')
 
 

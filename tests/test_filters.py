@@ -8,8 +8,9 @@ import pytest
 
 from xlbarrier.config.corpus import FilterConfig, TextConfig
 from xlbarrier.corpus import contamination, duplicates, filters
-from xlbarrier.corpus.documents import Document, Part, SourceError, single
+from xlbarrier.corpus.documents import Document, Part, single
 from xlbarrier.corpus.sources import open_source
+from xlbarrier.datafiles import DataError
 
 TEXTS = [
     'Harry Potter is a series of seven fantasy novels.',
@@ -100,9 +101,9 @@ def test_reading_stops_behind_the_last_row(tmp_path):
 def test_bad_rows(tmp_path, content, message):
     path = tmp_path / 'rows'
     path.write_text(content)
-    with pytest.raises(SourceError, match=message):
+    with pytest.raises(DataError, match=message):
         taken(FilterConfig(rows=str(path)), tmp_path)
-    with pytest.raises(SourceError, match='cannot read'):
+    with pytest.raises(DataError, match='cannot read'):
         filters.read_rows(tmp_path / 'none')
 
 
@@ -215,13 +216,13 @@ def test_language_identification(tmp_path):
     ]
     assert taken(config, tmp_path, documents(texts))[0] == ['0']
     assert taken(config, tmp_path, documents(texts), language='fr')[0] == ['2']
-    with pytest.raises(SourceError, match="lingua knows no language 'haw'"):
+    with pytest.raises(DataError, match="lingua knows no language 'haw'"):
         taken(config, tmp_path, documents(texts), language='haw')
 
 
 def test_language_identification_where_its_library_is_not_installed(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, 'lingua', None)
-    with pytest.raises(SourceError, match=r'pip install .xlbarrier\[langid\]'):
+    with pytest.raises(DataError, match=r'pip install .xlbarrier\[langid\]'):
         taken(FilterConfig(language=0.5), tmp_path)
 
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xlbarrier.corpus.documents import SourceError
+from xlbarrier import datafiles
+from xlbarrier.datafiles import DataError
 from xlbarrier.qa import forms, records
 
 ROWS = [
@@ -63,18 +64,18 @@ def test_characters_that_are_cut_between_two_reads(tmp_path, monkeypatch):
     path = tmp_path / 'x.json'
     path.write_text(json.dumps(rows, ensure_ascii=False), encoding='utf-8')
     for size in (1, 2, 3, 5, 7, 11):
-        monkeypatch.setattr(records, 'CHUNK_BYTES', size)
+        monkeypatch.setattr(datafiles.files, 'CHUNK_BYTES', size)
         assert [record for _, record in records.read(path)] == rows
         cut = tmp_path / 'cut.json'
         cut.write_bytes(path.read_bytes()[:5] + b'\xe2\x82"]')
-        with pytest.raises(SourceError, match='byte 5 is 0xe2, which is not UTF-8'):
+        with pytest.raises(DataError, match='byte 5 is 0xe2, which is not UTF-8'):
             list(records.read(cut))
 
 
 def test_a_list_in_one_line_of_any_length(tmp_path):
     path = tmp_path / 'x.json'
     path.write_text(json.dumps([ROWS[0], {'question': 'x', 'answer': 'y' * (17 << 20)}, ROWS[1]]))
-    with pytest.raises(SourceError, match=r'record 1: answer: a text of 17825792 bytes'):
+    with pytest.raises(DataError, match=r'record 1: answer: a text of 17825792 bytes'):
         pairs(path)
     path.write_text(json.dumps([{'question': str(i), 'answer': 'y' * 999} for i in range(18_000)]))
     assert path.stat().st_size > 16 << 20 and len(pairs(path)) == 18_000
@@ -164,7 +165,7 @@ def test_conversations_in_both_shapes():
     ],
 )
 def test_a_record_that_cannot_be_used_is_told_with_its_fields(record, words):
-    with pytest.raises(SourceError) as error:
+    with pytest.raises(DataError) as error:
         forms.example(record, 'qa.jsonl: line 7')
     for word in ('qa.jsonl: line 7', *words):
         assert word in str(error.value)
@@ -207,19 +208,19 @@ def test_a_record_that_cannot_be_used_is_told_with_its_fields(record, words):
 def test_a_file_that_cannot_be_read_is_named(tmp_path, name, content, words):
     path = tmp_path / name
     path.write_bytes(content)
-    with pytest.raises(SourceError) as error:
+    with pytest.raises(DataError) as error:
         pairs(path)
     for word in (str(path), *words):
         assert word in str(error.value), str(error.value)
 
 
 def test_a_file_that_is_not_there_and_a_check_that_reads_one_example(tmp_path):
-    with pytest.raises(SourceError, match=r'none\*\.jsonl: no such file'):
+    with pytest.raises(DataError, match=r'none\*\.jsonl: no such file'):
         forms.check(str(tmp_path / 'none*.jsonl'))
     good, bad = tmp_path / 'a.jsonl', tmp_path / 'b.jsonl'
     good.write_text(jsonl(ROWS))
     bad.write_text('{"q": 1}\n')
-    with pytest.raises(SourceError, match=r"b\.jsonl: line 1 has the fields 'q'"):
+    with pytest.raises(DataError, match=r"b\.jsonl: line 1 has the fields 'q'"):
         forms.check(str(tmp_path / '*.jsonl'))
     bad.unlink()
     assert forms.check(str(tmp_path / '*.jsonl')) == [good]

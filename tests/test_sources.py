@@ -10,8 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from xlbarrier import datafiles
 from xlbarrier.config.corpus import TextConfig
-from xlbarrier.corpus import documents, files, sources
+from xlbarrier.corpus import sources
+from xlbarrier.datafiles import DataError
 
 TEXTS = ['First text.\nTwo lines.', '  ', 'Zweiter „Text“, ein längerer.', '第三。', 'é' * 10]
 KEPT = [text.strip() for text in TEXTS if text.strip()]
@@ -51,13 +53,13 @@ def test_parquet(tmp_path):
     pq.write_table(table, tmp_path / 'a.parquet', row_group_size=2)
     spec = f'parquet:{tmp_path}/*.parquet'
     assert read(spec, field='body') == [[text] for text in KEPT]
-    with pytest.raises(documents.SourceError, match="no 'text'; it has 'id', 'body'"):
+    with pytest.raises(DataError, match="no 'text'; it has 'id', 'body'"):
         sources.open_source(spec, TextConfig())
-    with pytest.raises(documents.SourceError, match="column 'id' is int64; wanted string"):
+    with pytest.raises(DataError, match="column 'id' is int64; wanted string"):
         sources.open_source(spec, TextConfig(field='id'))
     whole = (tmp_path / 'a.parquet').read_bytes()
     (tmp_path / 'b.parquet').write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(documents.SourceError, match=r'b\.parquet is not Parquet'):
+    with pytest.raises(DataError, match=r'b\.parquet is not Parquet'):
         sources.open_source(spec, TextConfig(field='body'))
 
 
@@ -91,7 +93,7 @@ def test_plain_text_as_lines_paragraphs_and_files(tmp_path):
 
 
 def refused(spec, message, **fields):
-    with pytest.raises(documents.SourceError, match=message):
+    with pytest.raises(DataError, match=message):
         read(spec, **fields)
 
 
@@ -113,7 +115,7 @@ def test_empty_files(tmp_path):
     (tmp_path / 'a.txt').write_text('text')
     (tmp_path / 'b.txt').touch()
     for kind in ('text', 'wikitext', 'jsonl', 'csv', 'parquet'):
-        with pytest.raises(documents.SourceError, match=r'b\.txt is empty \(0 bytes\)'):
+        with pytest.raises(DataError, match=r'b\.txt is empty \(0 bytes\)'):
             sources.open_source(f'{kind}:{tmp_path}/*.txt', TextConfig())
     (tmp_path / 'b.txt').write_text('\n \n')
     for kind in ('text', 'wikitext'):
@@ -134,7 +136,7 @@ def test_a_line_of_50_mb_is_refused_before_it_is_read_whole(tmp_path):
         tracemalloc.stop()
     (tmp_path / 'b.txt').write_bytes(b'many lines\n' * 2_000_000)
     refused(f'text:{tmp_path}/b.txt', r'the paragraph that holds byte 1677.* is longer than')
-    assert files.lines(tmp_path / 'b.txt').__next__() == (0, 'many lines\n')
+    assert datafiles.lines(tmp_path / 'b.txt').__next__() == (0, 'many lines\n')
     packed = tmp_path / 'c.parquet'
     pq.write_table(pa.table({'text': ['x' * 17_000_000]}), packed)
     refused(f'parquet:{packed}', r'row 0: a text of 17000000 bytes')
@@ -179,10 +181,10 @@ def test_bad_places_are_told_when_the_source_is_opened(tmp_path):
         (f'text:{tmp_path}/*.txt', 'no such file'),
         (f'text:{tmp_path}', 'no such file'),
     ]:
-        with pytest.raises(documents.SourceError, match=message):
+        with pytest.raises(DataError, match=message):
             sources.open_source(spec, TextConfig())
     (tmp_path / 'a.jsonl').write_text('{"body": "a"}\n')
-    with pytest.raises(documents.SourceError, match="no 'text'; it has 'body'"):
+    with pytest.raises(DataError, match="no 'text'; it has 'body'"):
         sources.open_source(f'jsonl:{tmp_path}/a.jsonl', TextConfig())
 
 

@@ -1,5 +1,7 @@
 """The part of a config that says what puts text into other languages."""
 
+import re
+import urllib.parse
 from dataclasses import dataclass
 
 from xlbarrier.config.checks import ConfigError, at_least, one_of
@@ -65,6 +67,15 @@ def check(where: str, translator: TranslatorConfig) -> None:
     one_of(f'{where}.kind', translator.kind, TRANSLATORS)
     one_of(f'{where}.device', translator.device, DEVICES)
     one_of(f'{where}.compute_type', translator.compute_type, COMPUTE_TYPES)
+    if translator.kind == 'service' and translator.place:
+        check_address(f'{where}.place', translator.place)
+    if not re.fullmatch(r'(?:[A-Z_][A-Z0-9_]*)?', translator.key_variable):
+        # Perhaps the key itself, which belongs in no file and no log.
+        raise ConfigError(
+            f'{where}.key_variable is not the name of an environment variable (its value is not'
+            ' shown: it may be a key); expected capital letters, digits and _, such as'
+            ' LIBRETRANSLATE_KEY'
+        )
     at_least(where, translator, workers=1, beam=1, batch_tokens=1, max_tokens=1)
     at_least(where, translator, rate=0, attempts=1, batch_texts=1)
     if not 0 <= translator.max_failed <= 1:
@@ -73,3 +84,27 @@ def check(where: str, translator: TranslatorConfig) -> None:
         raise ConfigError(f'{where}.timeout is {translator.timeout}; wanted more than 0 seconds')
     if '{language}' not in translator.column:
         raise ConfigError(f"{where}.column is {translator.column!r}; wanted '{{language}}' in it")
+
+
+def check_address(where: str, place: str) -> urllib.parse.SplitResult:
+    """The parts of a server's address; `where` is the config's dotted name.
+
+    Raises:
+      ConfigError: for what is not an address, or has a password or key in it, which would be
+        written into the run folder; such an address is not shown.
+    """
+    try:
+        parts = urllib.parse.urlsplit(place)
+        _ = parts.port  # raises for what is not a number
+    except ValueError as error:
+        raise ConfigError(f'{where} is not the address of a server: {error}') from error
+    if '@' in place or parts.query or parts.fragment:
+        raise ConfigError(
+            f'{where} contains a user name, a query or a fragment (it is not shown: it may have a'
+            ' password): a key is named with key_variable'
+        )
+    if parts.scheme not in ('http', 'https') or not parts.hostname:
+        raise ConfigError(
+            f'{where} is {place!r}; expected the address of a server, such as http://localhost:5000'
+        )
+    return parts

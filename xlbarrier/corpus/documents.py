@@ -2,14 +2,6 @@
 
 from dataclasses import dataclass
 
-from xlbarrier.errors import InputError
-
-MAX_DOCUMENT_BYTES = 16 << 20  # of one line, record or document: it is held in memory whole
-
-
-class SourceError(InputError):
-    """A source cannot be read; names the file and the place in it, and says what to do."""
-
 
 @dataclass(frozen=True)
 class Part:

@@ -1,6 +1,5 @@
 """Which parts and documents of a source are taken, in the order of the checks, with counts."""
 
-import json
 import os
 import pathlib
 import re
@@ -8,10 +7,12 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from xlbarrier import datafiles
 from xlbarrier.config.corpus import FilterConfig
 from xlbarrier.corpus.contamination import Decontaminator
-from xlbarrier.corpus.documents import Document, SourceError
+from xlbarrier.corpus.documents import Document
 from xlbarrier.corpus.duplicates import Duplicates
+from xlbarrier.datafiles import DataError
 from xlbarrier.text import languages, segment
 
 
@@ -36,7 +37,7 @@ class Filters:
           questions: of each task, for decontamination.
 
         Raises:
-          SourceError: for a file of rows that is none, or a library that is not installed.
+          DataError: for a file of rows that is none, or a library that is not installed.
         """
         self._config, self._language = config, language
         self._rows = read_rows(config.rows) if config.rows else None
@@ -59,7 +60,7 @@ class Filters:
         """The documents that are taken.
 
         Raises:
-          SourceError: when the source ends before a row that is listed.
+          DataError: when the source ends before a row that is listed.
         """
         last, end = max(self._rows) if self._rows else None, 0
         for document in documents:
@@ -75,7 +76,7 @@ class Filters:
                 else:
                     self._left_out[reason] = self._left_out.get(reason, 0) + 1
         if last is not None and end <= last:
-            raise SourceError(
+            raise DataError(
                 f'{self._config.rows} lists {len(self._rows)} rows, the last is {last}; the source'
                 f' has {end} rows: are the rows those of this text?'
             )
@@ -130,15 +131,12 @@ def read_rows(path: str | os.PathLike) -> frozenset[int]:
     of WikiText-103's lines about Harry Potter (Chua et al. 2024) do; or a number a line.
 
     Raises:
-      SourceError: for another form, a number below 0, or no number at all.
+      DataError: for another form, a number below 0, or no number at all.
     """
     path = pathlib.Path(path).expanduser()
+    text = datafiles.read_text(path)
     try:
-        text = path.read_text(encoding='utf-8')
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f'config.corpus.filters.rows: cannot read {path}: {error}') from error
-    try:
-        value = json.loads(text)
+        value = datafiles.decode_json(text)
     except ValueError:
         value = text.split()
     if isinstance(value, int) and not isinstance(value, bool):
@@ -146,14 +144,14 @@ def read_rows(path: str | os.PathLike) -> frozenset[int]:
     if isinstance(value, dict) and len(value) == 1:
         value = next(iter(value.values()))
     if not isinstance(value, list) or not value:
-        raise SourceError(
-            f'{path} holds no row numbers; wanted a JSON list, an object with one list, or a'
+        raise DataError(
+            f'{path} contains no row numbers; expected a JSON list, an object with one list, or a'
             ' number a line'
         )
     rows = set()
     for i, item in enumerate(value):
         if isinstance(item, bool) or not re.fullmatch(r'\d+', str(item)):
-            raise SourceError(f'{path}: entry {i} is {item!r}; wanted a number of at least 0')
+            raise DataError(f'{path}: entry {i} is {item!r:.40}; expected a number of at least 0')
         rows.add(int(item))
     return frozenset(rows)
 
@@ -187,13 +185,13 @@ def _identifier(language: str) -> Callable[[str], float]:
     try:
         from lingua import IsoCode639_1, Language, LanguageDetectorBuilder
     except ImportError as error:
-        raise SourceError(
+        raise DataError(
             'config.corpus.filters.language needs a library that is not installed: pip install'
             " 'xlbarrier[langid]' (lingua-language-detector), or set it to 0"
         ) from error
     code = getattr(IsoCode639_1, language.split('-')[0].upper(), None)
     if code is None:
-        raise SourceError(f'lingua knows no language {language!r}: set filters.language to 0')
+        raise DataError(f'lingua knows no language {language!r}: set filters.language to 0')
     wanted = Language.from_iso_code_639_1(code)
     # The accurate mode takes a gigabyte, and is for texts of a few words.
     detector = LanguageDetectorBuilder.from_all_languages().with_low_accuracy_mode().build()

@@ -67,7 +67,7 @@ def build(
     Raises:
       CorpusError: see `store.finished`; or too many translations failed (failures.jsonl lists
         them), nothing is left of the source, or it has changed since the build began.
-      SourceError: for a source that cannot be read.
+      DataError: for a source that cannot be read.
       TranslatorError: for a translator that cannot be had, or not for every language.
     """
     wanted = _wanted(config, arm, share)
@@ -129,7 +129,7 @@ def check(
       make: makes a cached translator; None: the configured one.
 
     Raises:
-      SourceError, TranslatorError: as `build`.
+      DataError, TranslatorError: as `build`.
     """
     sources.open_source(config.source, config.text)
     if config.filters.rows:

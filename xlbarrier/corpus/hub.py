@@ -4,9 +4,10 @@ import pathlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from xlbarrier import datafiles
 from xlbarrier.config.corpus import TextConfig
-from xlbarrier.corpus import files
-from xlbarrier.corpus.documents import Document, Part, SourceError, single
+from xlbarrier.corpus.documents import Document, Part, single
+from xlbarrier.datafiles import DataError
 
 Opened = tuple[dict[str, Any], Callable[[], Iterator[Document]]]
 
@@ -19,7 +20,7 @@ def huggingface(name: str, text: TextConfig) -> Opened:
     """A dataset by name (streamed), or a folder: one that `save_to_disk` made, or data files.
 
     Raises:
-      SourceError: when it, its split or its text column cannot be had; what there is, is named.
+      DataError: when it, its split or its text column cannot be had; what there is, is named.
     """
     import datasets
 
@@ -35,17 +36,17 @@ def huggingface(name: str, text: TextConfig) -> Opened:
                 str(folder) if folder.is_dir() else name, text.subset or None, streaming=True
             )
     except Exception as error:  # the library raises of every kind; its message says what
-        raise SourceError(f'hf:{name} cannot be opened: {error}') from error
+        raise DataError(f'hf:{name} cannot be opened: {error}') from error
     if isinstance(found, dict):
         if text.split not in found:
-            raise SourceError(
+            raise DataError(
                 f'hf:{name} has no split {text.split!r}; it has {", ".join(map(str, found))}: set'
                 ' config.corpus.text.split'
             )
         found = found[text.split]
     columns = found.column_names or list(next(iter(found), {}))
     if text.field not in columns:
-        raise SourceError(
+        raise DataError(
             f'hf:{name} has no column {text.field!r}; it has {", ".join(columns)}: set'
             ' config.corpus.text.field'
         )
@@ -60,7 +61,7 @@ def tfds(name: str, text: TextConfig) -> Opened:
     """A dataset by `tfds.data_source`: random access, no TensorFlow; prepared if it is not yet.
 
     Raises:
-      SourceError: when it, its split or its text feature cannot be had.
+      DataError: when it, its split or its text feature cannot be had.
     """
     import tensorflow_datasets as library
 
@@ -69,10 +70,10 @@ def tfds(name: str, text: TextConfig) -> Opened:
         builder.download_and_prepare(file_format='array_record')
         source = builder.as_data_source(split=text.split)
     except Exception as error:  # the library raises of every kind; its message says what
-        raise SourceError(f'tfds:{name} cannot be opened: {error}') from error
+        raise DataError(f'tfds:{name} cannot be opened: {error}') from error
     if text.field not in builder.info.features:
         there = ', '.join(map(str, builder.info.features))
-        raise SourceError(
+        raise DataError(
             f'tfds:{name} has no feature {text.field!r}; it has {there}: set'
             ' config.corpus.text.field'
         )
@@ -94,13 +95,13 @@ def _documents(where: str, texts: Iterator[Any]) -> Iterator[Document]:
     row = 0
     for i, text in enumerate(texts):
         if not isinstance(text, str):
-            raise SourceError(f'{where}: row {i} is {type(text).__name__}; wanted a string')
+            raise DataError(f'{where}: row {i} is {type(text).__name__}; wanted a string')
         if text.strip():
-            text = files.check_unicode(text, f'{where}: row {i}')
+            text = datafiles.check_unicode(text, f'{where}: row {i}')
             yield wiki40b(text, row) if _ARTICLE in text else single(text, row)
             row += 1
     if not row:
-        raise SourceError(f'{where} has no text')
+        raise DataError(f'{where} has no text')
 
 
 def wiki40b(text: str, row: int) -> Document:

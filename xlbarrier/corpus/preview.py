@@ -43,7 +43,7 @@ def preview(
       questions: see `from_text.build`.
 
     Raises:
-      SourceError, TranslatorError: as `from_text.build`.
+      DataError, TranslatorError: as `from_text.build`.
     """
     language, unit = config.text.language, units.unit_of(config.unit, arm)
     targets = [code for code, part in share.items() if part > 0 and code != language]

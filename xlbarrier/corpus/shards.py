@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import json
 import pathlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -10,10 +9,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from xlbarrier import datafiles
 from xlbarrier import run as run_lib
 from xlbarrier.corpus import store
 from xlbarrier.corpus.counts import Counts
 from xlbarrier.corpus.store import CorpusError
+from xlbarrier.datafiles import DataError
 
 SHARD_CHARACTERS = 4 << 20  # of source text, after which a shard is closed
 PROGRESS = 'progress'  # folder of the records of finished shards, until the manifest is written
@@ -159,8 +160,8 @@ class Shards:
 
     def _record(self, number: int) -> dict[str, Any] | None:
         name = f'shard-{number:05d}.jsonl.zst'
-        with contextlib.suppress(FileNotFoundError, ValueError):
-            record = json.loads((self._folder / PROGRESS / f'{name}.json').read_text('utf-8'))
+        with contextlib.suppress(FileNotFoundError, DataError, KeyError):
+            record = datafiles.read_object(self._folder / PROGRESS / f'{name}.json')
             packed = (self._folder / name).read_bytes()
             if hashlib.sha256(packed).hexdigest() == record['sha256']:
                 return record

@@ -6,7 +6,6 @@ manifest.json    counts, source, digests; written last: its presence means done
 """
 
 import hashlib
-import io
 import json
 import os
 import pathlib
@@ -14,8 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from xlbarrier import config as config_lib
+from xlbarrier import datafiles
 from xlbarrier import run as run_lib
-from xlbarrier.corpus import files
+from xlbarrier.datafiles import DataError
 from xlbarrier.errors import InputError
 
 
@@ -73,17 +73,31 @@ def read_rows(folder: str | os.PathLike) -> Iterator[dict[str, Any]]:
     """Each document of a finished corpus: id, text, and languages and units, one a unit."""
     folder = pathlib.Path(folder)
     for shard in read_manifest(folder)['shards']:
-        with files.open_stream(folder / shard['name']) as stream:
-            yield from map(json.loads, io.TextIOWrapper(stream, encoding='utf-8'))
+        for offset, line in datafiles.lines(folder / shard['name']):
+            yield datafiles.parse_object(line, f'{folder / shard["name"]}, byte {offset}')
 
 
 def read_manifest(folder: str | os.PathLike) -> dict[str, Any]:
     """The manifest of a finished corpus.
 
     Raises:
-      CorpusError: when there is none, or it is not JSON.
+      CorpusError: when there is none, or it is not a manifest.
     """
-    return read_json(pathlib.Path(folder) / 'manifest.json')
+    path = pathlib.Path(folder) / 'manifest.json'
+    manifest = read_json(path)
+    shards = manifest.get('shards')
+    whole = isinstance(shards, list) and all(
+        isinstance(shard, dict)
+        and all(isinstance(shard.get(name), str) for name in ('name', 'sha256'))
+        and pathlib.PurePath(shard['name']).name == shard['name']
+        for shard in shards
+    )
+    if not whole or not isinstance(manifest.get('sha256'), str):
+        raise CorpusError(
+            f'{path} does not list the shards of a corpus: remove {path.parent} to have it built'
+            ' again'
+        )
+    return manifest
 
 
 def lines(rows: Sequence[Mapping[str, Any]]) -> bytes:
@@ -102,17 +116,15 @@ def write_json(path: pathlib.Path, value: Any) -> None:
     run_lib.write_atomic(path, (text + '\n').encode())
 
 
-def read_json(path: pathlib.Path) -> Any:
-    """A JSON file of the folder.
+def read_json(path: pathlib.Path) -> dict[str, Any]:
+    """The object in a JSON file of the folder.
 
     Raises:
-      CorpusError: when it is absent or is not JSON.
+      CorpusError: when it is absent or is not a JSON object.
     """
+    if not path.exists():
+        raise CorpusError(f'{path} does not exist: the corpus is not finished, build it')
     try:
-        return json.loads(path.read_text(encoding='utf-8'))
-    except FileNotFoundError as error:
-        raise CorpusError(f'{path} does not exist: the corpus is not finished, build it') from error
-    except ValueError as error:
-        raise CorpusError(
-            f'{path} is not JSON ({error}): remove {path.parent} to have it built again'
-        ) from error
+        return datafiles.read_object(path)
+    except DataError as error:
+        raise CorpusError(f'{error}: remove {path.parent} to have it built again') from error

@@ -17,7 +17,7 @@ from xlbarrier.text import segment
 from xlbarrier.text.languages import FULL_WIDTH
 
 _LINE_START = re.compile(r'(?<=\n)')
-_BREAK = re.compile(r'\s*[\n\r]\s*')
+_SPACE = re.compile(r'\s+')
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,9 @@ def has_word(text: str) -> bool:
 
 def to_translate(piece: str) -> str:
     """A piece on one line, as translators want it."""
-    return _BREAK.sub(' ', piece) if '\n' in piece or '\r' in piece else piece
+    if '\n' not in piece and '\r' not in piece:
+        return piece
+    return _SPACE.sub(lambda run: ' ' if '\n' in run[0] or '\r' in run[0] else run[0], piece)
 
 
 def grouped(

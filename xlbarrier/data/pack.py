@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from xlbarrier import datafiles
 from xlbarrier.errors import InputError
 from xlbarrier.run import write_atomic, writing
 
@@ -115,7 +116,7 @@ def read_record(folder: pathlib.Path) -> dict[str, Any]:
       ValueError: when it is absent or damaged: the rows were not saved whole.
     """
     try:
-        record = json.loads((folder / RECORD).read_text(encoding='utf-8'))
+        record = datafiles.read_object(folder / RECORD)
         return {**record, 'rows': int(record['rows']), 'row_tokens': int(record['row_tokens'])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(

@@ -3,13 +3,13 @@
 Baichuan's is: its repository has tokenizer.model and a Python class, which is never run.
 """
 
-import json
 import pathlib
 from collections.abc import Iterator
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
 from transformers import PreTrainedTokenizerFast
 
+from xlbarrier import datafiles
 from xlbarrier.errors import InputError
 
 CLASSES = ('BaichuanTokenizer',)  # of tokenizer_config.json: plain SentencePiece, by their code
@@ -114,7 +114,4 @@ def _normal(pieces) -> list[int]:
 
 def _fields(folder: pathlib.Path) -> dict:
     path = folder / CONFIG
-    try:
-        return json.loads(path.read_text(encoding='utf-8')) if path.exists() else {}
-    except ValueError as error:
-        raise InputError(f'{path} is not JSON: {error}') from error
+    return datafiles.read_object(path) if path.exists() else {}

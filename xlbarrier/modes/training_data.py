@@ -17,14 +17,13 @@ from typing import Any, NamedTuple
 
 from absl import logging
 
-from xlbarrier import multihost
+from xlbarrier import datafiles, multihost
 from xlbarrier import run as run_lib
 from xlbarrier.config import RunConfig, diff
 from xlbarrier.config import data as config_data
 from xlbarrier.config.checks import ConfigError, nearest
 from xlbarrier.config.data import DATA_ARM, DataConfig
 from xlbarrier.corpus import build as corpus_lib
-from xlbarrier.corpus import files
 from xlbarrier.data import pack, tokenize
 from xlbarrier.data.mixture import Mixture, row_counts
 from xlbarrier.data.pack import PackedRows
@@ -60,7 +59,7 @@ def check(folder: pathlib.Path, config: RunConfig, tasks: Mapping[str, Any] | No
       tasks: by name; 'task:NAME' among the files is what one of them gives to train on.
 
     Raises:
-      SourceError: for a glob without files, or a file whose first example cannot be read.
+      DataError: for a glob without files, or a file whose first example cannot be read.
       ConfigError: for a task that is not there, or gives no rows.
       DataError: when a task's rows do not teach what it asks.
     """
@@ -89,7 +88,7 @@ def prepare(
       tasks: by name; one whose rows are trained on writes them to lessons/<task>.jsonl too.
 
     Raises:
-      SourceError: naming file and row, for an example that cannot be trained on.
+      DataError: naming file and row, for an example that cannot be trained on.
       RunError: when a file cannot be written, or what an arm's training was begun with has changed.
       ValueError: when there is nothing to train on.
     """
@@ -252,7 +251,7 @@ def _lessons(name: str, lessons: Iterable[Mapping[str, str]]) -> Iterator[forms.
 
 
 def _digests(pattern: str) -> dict[str, str]:
-    return {str(path): _digest(path) for path in files.find(pattern)}
+    return {str(path): _digest(path) for path in datafiles.find(pattern)}
 
 
 def _digest(path: pathlib.Path) -> str:

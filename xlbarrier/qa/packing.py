@@ -9,10 +9,10 @@ from absl import logging
 from transformers import PreTrainedTokenizerFast
 
 from xlbarrier.config.data import DataConfig
-from xlbarrier.corpus.documents import SourceError
 from xlbarrier.data import pack, tokenize
 from xlbarrier.data.examples import Encoded, ExamplePacker
 from xlbarrier.data.pack import RowWriter
+from xlbarrier.datafiles import DataError
 from xlbarrier.progress import Progress
 from xlbarrier.qa import forms, templates
 
@@ -79,7 +79,7 @@ def pack_examples(
       progress: told of examples and tokens.
 
     Raises:
-      SourceError: naming file and row, for an example that cannot be learned from or is too long;
+      DataError: naming file and row, for an example that cannot be learned from or is too long;
         or when none is left.
       RunError: naming the file that cannot be written.
     """
@@ -103,7 +103,7 @@ def pack_examples(
             counted['tokens'] += sum(len(e.ids) for e in whole)
             progress.update(0, '{examples:,} examples, {tokens:,} tokens'.format(**counted))
         if not counted['examples']:
-            raise SourceError(
+            raise DataError(
                 f'all {counted["dropped"]} examples of {first.where} and on'
                 f' are longer than'
                 f' config.train.row_tokens = {row_tokens}: nothing to train on'
@@ -120,7 +120,7 @@ def _alike(first: forms.Example, examples: Iterable[forms.Example]) -> Iterator[
     """The examples, as long as all of them are texts, or none."""
     for example in examples:
         if (example.form == 'text') != (first.form == 'text'):
-            raise SourceError(
+            raise DataError(
                 f'{example.where} is of the form {example.form}, {first.where} of {first.form}:'
                 ' texts are laid out otherwise than answers; give them apart in config.data.files'
             )
@@ -142,7 +142,7 @@ def encode_examples(
       row_tokens: an example longer than this is an error, unless `too_long` is 'drop'; 0: no limit.
 
     Raises:
-      SourceError: naming file and row of an example that is too long, or whose answer gives no
+      DataError: naming file and row of an example that is too long, or whose answer gives no
         token to be learned.
     """
     written = (
@@ -154,12 +154,12 @@ def encode_examples(
         encoded = [Encoded(*e) for e in tokenize.encode_spans(tokenizer, texts, spans, ends)]
         for (example, _), (ids, weights) in zip(some, encoded, strict=True):
             if not any(weights[1:]):
-                raise SourceError(
+                raise DataError(
                     f'{example.where}: the answer gives no token behind the question: there is'
                     ' nothing to learn'
                 )
             if 0 < row_tokens < len(ids) and data.too_long == 'error':
-                raise SourceError(
+                raise DataError(
                     f'{example.where}: the example has {len(ids)} tokens; config.train.row_tokens'
                     f" is {row_tokens}: raise it, or set config.data.too_long to 'drop'"
                 )

@@ -16,18 +16,18 @@
                that ends them
 
 `auto` takes chat for conversations, alpaca for instruction/input/output, clika for
-prompt/input/answer, plain for question/answer, raw for prompt/completion. Where a form has an input
-apart and a template no place for it, the input stands in the line after the question. EOS follows
-each but chat, whose template ends a turn itself.
+prompt/input/answer, plain for question/answer and inputs/targets, raw for prompt/completion. Where
+a form has an input of its own and a template no place for it, the input is in the line after the
+question. EOS follows each but chat, whose template ends a turn itself.
 """
 
-import itertools
+import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from transformers import PreTrainedTokenizerFast
 
-from xlbarrier.corpus.documents import SourceError
+from xlbarrier.datafiles import DataError
 from xlbarrier.qa.forms import Example
 
 AUTO = {
@@ -35,6 +35,7 @@ AUTO = {
     'instruction': 'alpaca',
     'prompt_input': 'clika',
     'question': 'plain',
+    'inputs': 'plain',
     'completion': 'raw',
 }
 # Alpaca's with an input and without.
@@ -83,7 +84,7 @@ def write(
       loss: 'answer', or 'all': the spans then are the whole text.
 
     Raises:
-      SourceError: naming the file and row: for a conversation that the template has no place for,
+      DataError: naming the file and row: for a conversation that the template has no place for,
         or a chat template that cannot be followed.
     """
     if template == 'auto':
@@ -102,7 +103,7 @@ def _parts(example: Example, template: str) -> tuple[str, str, str]:
     if example.form == 'messages':
         roles = [role for role, _ in example.messages]
         if roles != ['user', 'assistant']:
-            raise SourceError(
+            raise DataError(
                 f'{example.where}: a conversation of {", ".join(roles)}; the template'
                 f" '{template}' has a place for one question and one answer: set"
                 " config.data.template to 'chat'"
@@ -120,7 +121,7 @@ def _parts(example: Example, template: str) -> tuple[str, str, str]:
 
 def _chat(example: Example, tokenizer: PreTrainedTokenizerFast) -> Written:
     if not tokenizer.chat_template:
-        raise SourceError(
+        raise DataError(
             f'{example.where}: the tokenizer has no chat template: set config.data.template to one'
             f' of {", ".join((*PROMPTS, "alpaca"))}'
         )
@@ -132,22 +133,31 @@ def _chat(example: Example, tokenizer: PreTrainedTokenizerFast) -> Written:
     whole = _render(tokenizer, messages, example.where)
     spans = []
     for i, (role, content) in enumerate(turns):
-        if role != 'assistant':
+        if role != 'assistant' or i < example.learned:
             continue
         before = _render(tokenizer, messages[:i], example.where, add_generation_prompt=True)
         through = _render(tokenizer, messages[: i + 1], example.where)
-        if before == _render(tokenizer, messages[:i], example.where):
-            # No generation prompt: the header ends where another answer makes another text.
+        bare = _render(tokenizer, messages[:i], example.where)
+        if before == bare or not through.startswith(before):
+            # No generation prompt, or one that begins a thought, which a turn that is past has not
+            # (DeepSeek-R1): the header ends where another answer makes another text.
             other = {'role': role, 'content': 'b' if content.lstrip()[0] == 'a' else 'a'}
             changed = _render(tokenizer, [*messages[:i], other], example.where)
-            pairs = zip(through, changed, strict=False)
-            same = itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)
-            before = through[: len(list(same))]
+            header = os.path.commonprefix([through, changed])
+            if before == bare or (before.startswith(header) and len(header) > len(bare)):
+                before = header
         span = _turn(whole, before, through, content.strip(), tokenizer.eos_token or '')
         if span is None:
-            raise SourceError(
-                f"{example.where}: the tokenizer's chat template writes message {i} otherwise once"
-                ' others follow it, so that its place cannot be told: cut the conversation there'
+            last = i == len(turns) - 1
+            raise DataError(
+                f"{example.where}: the tokenizer's chat template writes message {i} otherwise"
+                + (
+                    ' than behind its own generation prompt, so that its place is not clear: set'
+                    ' config.data.template to another'
+                    if last
+                    else ' once others follow it, so that its place is not clear: cut the'
+                    ' conversation there'
+                )
             )
         spans.append(span)
     return Written(whole, tuple(spans), False)
@@ -182,4 +192,4 @@ def _render(
     try:
         return tokenizer.apply_chat_template(list(messages), tokenize=False, **options)
     except Exception as error:  # jinja's own, and what a template raises on roles it does not know
-        raise SourceError(f"{where}: the tokenizer's chat template refuses it: {error}") from error
+        raise DataError(f"{where}: the tokenizer's chat template refuses it: {error}") from error

@@ -30,12 +30,11 @@ _MAY_JOIN = re.compile('[^\x00-\u02ff]|\r')
 _HYPHENS = frozenset('-‐‑־')
 # ICU ends a sentence at each of these.
 _LINE_BREAKS = dict.fromkeys((0x0A, 0x0B, 0x0C, 0x0D, 0x85, 0x2028, 0x2029), ' ')
-# White space, then marks that open what follows.
-_OPENING = re.compile(r'(\s*)[“‘«「『（《〈【〔([{„‚¿¡]+\s*$')
+_OPENING = '“‘«「『（《〈【〔([{„‚¿¡'  # marks that open what follows
 # A closing mark that French sets apart from what it closes: '« Non ! » dit-il.'
 _CLOSING = re.compile(r'[»”’›]+(?!\w)[,.;:]*\s*')
-_WORD_START = re.compile(r'\w\S*')
-_LONGEST = 256  # characters of a sentence's last word that are looked at
+_LONGEST = 256  # characters of a sentence's last word, and of the next, that are looked at
+_WORD_START = re.compile(rf'\w\S{{0,{_LONGEST - 1}}}')
 # Written without a full stop: a space stands where a clause ends.
 _BY_SPACE = frozenset(('th', 'lo'))
 # '3.' is 'third' in these.
@@ -130,7 +129,8 @@ def graphemes(text: str, language: str) -> list[str]:
 
 def _sentences(text: str, language: str) -> list[str]:
     base = language.split('-')[0]
-    units: list[str] = []
+    units: list[list[str]] = []  # of parts, so that a long one is put together once
+    wordy: list[bool] = []  # whether a unit has a letter or digit
     opening = ''
     end = 0
     for length in map(len, SentenceBreaker(text.translate(_LINE_BREAKS), base)):
@@ -138,23 +138,32 @@ def _sentences(text: str, language: str) -> list[str]:
         end += length
         closing = _CLOSING.match(piece) if units else None
         if closing:
-            units[-1] += closing[0]
+            units[-1].append(closing[0])
             piece = piece[closing.end() :]
         # A closing quotation mark or a row of dots alone is no sentence: it ends the one before.
-        whole = units and _has_word(units[-1]) and _has_word(piece)
-        if units and not (whole and _ends(units[-1], piece, base)):
-            units[-1] += piece
+        has_word = any(map(str.isalnum, piece))
+        whole = units and wordy[-1] and has_word
+        if units and not (whole and _ends(_last(units[-1]), piece, base)):
+            units[-1].append(piece)
+            wordy[-1] |= has_word
         elif piece:
-            units.append(piece)
+            units.append([piece])
+            wordy.append(has_word)
     if opening:
-        units.append(opening)
+        units.append([opening])
+    whole_units = [''.join(parts) for parts in units]
     if base in _BY_SPACE:
-        return [clause for unit in units for clause in _clauses(unit)]
-    return units
+        return [clause for unit in whole_units for clause in _clauses(unit)]
+    return whole_units
 
 
-def _has_word(text: str) -> bool:
-    return any(map(str.isalnum, text))
+def _last(parts: list[str]) -> str:
+    """The last `_LONGEST` characters of a unit, at least."""
+    size = taken = 0
+    while taken < len(parts) and size < _LONGEST:
+        taken += 1
+        size += len(parts[-taken])
+    return ''.join(parts[-taken:])
 
 
 def _without_opening(piece: str, base: str) -> tuple[str, str]:
@@ -162,11 +171,12 @@ def _without_opening(piece: str, base: str) -> tuple[str, str]:
 
     ICU takes every quotation mark behind a full stop for a closing one.
     """
-    match = _OPENING.search(piece)
-    if not match or (match[0][0] in '“‘«' and base not in ('zh', 'ja') and not match[1]):
+    core = piece.rstrip()
+    before = core.rstrip(_OPENING)
+    spaced = before != before.rstrip()
+    if before == core or (core[len(before)] in '“‘«' and base not in ('zh', 'ja') and not spaced):
         return piece, ''  # the German closing mark “, without white space before it
-    start = match.end(1)
-    return piece[:start], piece[start:]
+    return before, piece[len(before) :]
 
 
 def _ends(sentence: str, following: str, base: str) -> bool:

@@ -86,11 +86,16 @@ class DictionaryTranslator:
         """
         self._stem = stem
         self._words: dict[str, dict[str, dict[str, str]]] = {}
-        parts = [_RULES, f'stem={stem}', f'snowball={version("snowballstemmer")}' if stem else '']
-        for (source, target), path in places.find(place).items():
+        parts: list[str | bytes] = [
+            _RULES,
+            f'stem={stem}',
+            f'snowball={version("snowballstemmer")}' if stem else '',
+        ]
+        for (source, target), path in places.find(place, ('source', 'target')).items():
             words, files = wordlists.read(path)
             self._words.setdefault(source, {})[target] = words
-            parts += [source, target, *(file.read_bytes() for file in files)]
+            parts += [codes.canonical(source), codes.canonical(target)]
+            parts += [file.read_bytes() for file in files]
         self.fingerprint = digest(*parts)
         self._ready: dict[tuple[str, str], _Pair] = {}
 

@@ -7,7 +7,6 @@ can be found line by line where both languages have as many.
 
 import functools
 import itertools
-import json
 import os
 import pathlib
 import re
@@ -15,8 +14,11 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from xlbarrier import datafiles
 from xlbarrier.translate import codes, places
 from xlbarrier.translate.protocol import Failed, TranslatorError, digest, unsupported
+
+PAIR = ('source', 'target')
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class _Table:
 
     Attributes:
       name: of the file, files or dataset.
-      columns: name of each language's column, by canonical code.
+      columns: name of each language's column, by plain code.
       read: the texts of a column.
       fingerprint: of all that can be read.
     """
@@ -57,7 +59,10 @@ class ParallelTranslator:
         self._place = place
         self._tables = _open(place, column, subset, split)
         self._found: dict[tuple[str, str], dict[str, str]] = {}
-        parts = ((table.fingerprint, *sorted(table.columns)) for table in self._tables)
+        parts = (
+            (table.fingerprint, *sorted(map(codes.canonical, table.columns)))
+            for table in self._tables
+        )
         self.fingerprint = digest('parallel 1', *itertools.chain.from_iterable(parts))
 
     def supports(self, source: str, target: str) -> bool:
@@ -115,14 +120,14 @@ def _pairs(text: str, translation: str) -> Iterator[tuple[str, str]]:
 
 
 def _open(place: str, column: str, subset: str, split: str) -> list[_Table]:
-    fields = {name for name in ('source', 'target', 'language') if f'{{{name}}}' in place}
+    fields = tuple(n for n in ('source', 'target', 'language') if f'{{{n}}}' in place)
     if place.startswith('hf:') or os.path.isdir(place):
         return [_dataset(place.removeprefix('hf:'), column, subset, split)]
-    if fields == {'source', 'target'}:
-        return [_pair(path, pair) for pair, path in places.find(place).items()]
-    if fields == {'language'}:
+    if fields == PAIR:
+        return [_pair(path, pair) for pair, path in places.find(place, PAIR).items()]
+    if fields == ('language',):
         return [_files(place)]
-    if not fields and _suffix(place) in _READERS:
+    if not fields and datafiles.suffix(pathlib.Path(place)) in _READERS:
         return [_columns(pathlib.Path(place), column)]
     raise TranslatorError(
         f'config.corpus.translator.place is {place!r}; a parallel translator wants aligned files'
@@ -131,24 +136,14 @@ def _open(place: str, column: str, subset: str, split: str) -> list[_Table]:
     )
 
 
-def _suffix(place: str) -> str:
-    return pathlib.Path(place.removesuffix('.gz')).suffix
-
-
-def _lines(path: pathlib.Path) -> list[str]:
-    """Lines end at line feeds only: texts hold other characters that Python ends lines at."""
-    lines = places.decode(places.read(path), path).replace('\r\n', '\n').split('\n')
-    return lines[:-1] if not lines[-1] else lines
-
-
 def _files(place: str) -> _Table:
-    paths = {key[0]: path for key, path in places.find(place).items()}
+    paths = {key[0]: path for key, path in places.find(place, ('language',)).items()}
     if len(paths) < 2:
         raise TranslatorError(
             f'{place} is one file only ({next(iter(paths.values()))}): aligned files are two or'
             ' more, one a language'
         )
-    counts = {path: len(_lines(path)) for path in paths.values()}
+    counts = {path: len(datafiles.text_lines(path)) for path in paths.values()}
     first, *others = counts.items()
     for path, count in others:
         if count != first[1]:
@@ -156,19 +151,23 @@ def _files(place: str) -> _Table:
                 f'{first[0]} has {first[1]} lines and {path} has {count}: aligned files have as'
                 ' many lines; a line without a counterpart stands against a blank one'
             )
-    if not first[1]:
-        raise TranslatorError(f'{first[0]} is empty (0 lines)')
     return _Table(
         place,
         {code: str(path) for code, path in paths.items()},
-        lambda name: _lines(pathlib.Path(name)),
-        digest(*(part for code, path in paths.items() for part in (code, places.read(path)))),
+        lambda name: datafiles.text_lines(pathlib.Path(name)),
+        digest(
+            *(
+                part
+                for code, path in paths.items()
+                for part in (codes.canonical(code), datafiles.read_bytes(path))
+            )
+        ),
     )
 
 
 def _pair(path: pathlib.Path, pair: Sequence[str]) -> _Table:
     """A file of two columns; its name says their languages, the source's first."""
-    if _suffix(str(path)) == '.jsonl':
+    if datafiles.suffix(path) == '.jsonl':
         raise TranslatorError(
             f'{path}: one a pair of languages is a .tsv or .txt file, a text and its translation'
             ' with a tab between them; .jsonl files are one for all languages'
@@ -179,30 +178,32 @@ def _pair(path: pathlib.Path, pair: Sequence[str]) -> _Table:
         str(path),
         columns,
         lambda name: [row[int(name)] for row in rows()],
-        digest(places.read(path)),
+        digest(datafiles.read_bytes(path)),
     )
 
 
 def _columns(path: pathlib.Path, column: str) -> _Table:
     """A file with a column a language."""
-    names, read = _READERS[_suffix(str(path))](path)
-    return _Table(str(path), _languages(names, column, path), read, digest(places.read(path)))
+    names, read = _READERS[datafiles.suffix(path)](path)
+    return _Table(
+        str(path), _languages(names, column, path), read, digest(datafiles.read_bytes(path))
+    )
 
 
 def _tab_separated(path: pathlib.Path, wanted: int) -> Callable[[], list[list[str]]]:
     def rows() -> list[list[str]]:
         found = []
-        for number, line in enumerate(_lines(path), 1):
+        for number, line in enumerate(datafiles.text_lines(path), 1):
             fields = line.split('\t')
             if len(fields) != wanted and line.strip():
                 raise TranslatorError(
                     f'{path} line {number} has {len(fields)} fields with tabs between them;'
-                    f' wanted {wanted}'
+                    f' expected {wanted}'
                 )
             if line.strip():
                 found.append(fields)
         if not found:
-            raise TranslatorError(f'{path} holds no text')
+            raise TranslatorError(f'{path} has no text')
         return found
 
     rows()  # what is wrong with the file is told at the start
@@ -210,32 +211,21 @@ def _tab_separated(path: pathlib.Path, wanted: int) -> Callable[[], list[list[st
 
 
 def _tsv(path: pathlib.Path) -> tuple[list[str], Callable[[str], list[str]]]:
-    header = (_lines(path) or [''])[0].split('\t')
+    header = datafiles.text_lines(path)[0].split('\t')
     rows = _tab_separated(path, len(header))
     return header, lambda name: [row[header.index(name)] for row in rows()[1:]]
 
 
 def _jsonl(path: pathlib.Path) -> tuple[list[str], Callable[[str], list[str]]]:
-    def records() -> Iterator[tuple[int, dict]]:
-        for number, line in enumerate(_lines(path), 1):
-            if not line.strip():
-                continue
-            try:
-                record = json.loads(line)
-            except ValueError as error:
-                raise TranslatorError(f'{path} line {number} is not JSON: {error}') from error
-            if not isinstance(record, dict):
-                raise TranslatorError(
-                    f'{path} line {number} is a {type(record).__name__}; wanted an object'
-                )
-            yield number, _flat(record)
+    def records() -> Iterator[tuple[str, dict[str, object]]]:
+        for row in datafiles.stream_rows(path, '.jsonl'):
+            yield row.where, _flat(row.values)
 
     names = dict.fromkeys(name for _, record in records() for name in record)
     if not names:
-        raise TranslatorError(f'{path} holds no text')
+        raise TranslatorError(f'{path} has no text')
     return list(names), lambda name: [
-        _text(record.get(name), f'{path} line {number}: field {name!r}')
-        for number, record in records()
+        _text(record.get(name), f'{where}: field {name!r}') for where, record in records()
     ]
 
 
@@ -253,10 +243,10 @@ _READERS = {'.tsv': _tsv, '.jsonl': _jsonl}
 
 def _text(value: object, where: str) -> str:
     """A text of a row; '' where the row has none in this language."""
-    if value is None:
+    if datafiles.is_empty(value):
         return ''
     if not isinstance(value, str):
-        raise TranslatorError(f'{where} is {value!r}; wanted a text')
+        raise TranslatorError(f'{where} is {value!r:.60}; expected a text')
     return value
 
 
@@ -293,14 +283,14 @@ def _dataset(name: str, column: str, subset: str, split: str) -> _Table:
 
 
 def _languages(names: Sequence[str], column: str, where: str | os.PathLike) -> dict[str, str]:
-    """The columns that are languages, by canonical code."""
+    """The columns that are languages, by plain code."""
     before, _, behind = column.partition('{language}')
     pattern = re.compile(re.escape(before) + f'({places.CODE})' + re.escape(behind))
     found: dict[str, str] = {}
     for name in names:
         match = pattern.fullmatch(name)
         if match:
-            found.setdefault(codes.canonical(match[1]), name)
+            found.setdefault(codes.plain(match[1]), name)
     if len(found) < 2:
         raise TranslatorError(
             f'{where} has the columns {", ".join(map(repr, names))}: fewer than two are'

@@ -13,19 +13,22 @@ import random
 import re
 import time
 import urllib.error
-import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from absl import logging
 
+from xlbarrier import datafiles
+from xlbarrier.config.translate import check_address
 from xlbarrier.translate import codes
+from xlbarrier.translate.deadline import Deadline
 from xlbarrier.translate.protocol import Failed, TranslatorError, digest, unsupported
 
 FIRST_WAIT = 0.5  # seconds before the second attempt; doubled before each further one
 LONGEST_WAIT = 120.0  # also of a Retry-After; a longer one is not waited out
 _REFUSED = (401, 403)
+_OWN_MACHINE = ('localhost', '127.0.0.1', '::1')
 _LARGEST = 64 << 20  # bytes of an answer
 
 
@@ -69,16 +72,12 @@ class ServiceTranslator:
           TranslatorError: when the address is none, the key is not set, or the server does not
             tell its languages.
         """
-        parts = urllib.parse.urlsplit(place)
-        if parts.scheme not in ('http', 'https') or not parts.netloc:
-            raise TranslatorError(
-                f'config.corpus.translator.place is {place!r}; wanted the address of a server, such'
-                ' as http://localhost:5000'
-            )
-        if '@' in parts.netloc or parts.query or parts.fragment:
-            raise TranslatorError(
-                'config.corpus.translator.place holds a user name, a query or a fragment: a key is'
-                ' named with config.corpus.translator.key_variable'
+        parts = check_address('config.corpus.translator.place', place)
+        if key_variable and parts.scheme == 'http' and parts.hostname not in _OWN_MACHINE:
+            logging.warning(
+                'the key in %s goes to %s unencrypted: anyone on the way can read it; use https',
+                key_variable,
+                parts.hostname,
             )
         self._place = place.rstrip('/')
         self._key = _key_of(key_variable)
@@ -133,7 +132,7 @@ class ServiceTranslator:
             return [Failed(str(error))] * len(texts)
 
     def _languages(self) -> dict[str, tuple[str, dict[str, str]]]:
-        """The server's code of each source language and those of its targets, by canonical code."""
+        """The server's code of each source language and those of its targets, by plain code."""
         try:
             listed = self._ask('/languages', None, _listed)
         except (_Again, _Rejected) as error:
@@ -143,8 +142,8 @@ class ServiceTranslator:
             ) from error
         names = [code for code, _ in listed]
         return {
-            codes.canonical(code): (code, codes.table(names if targets is None else targets))
-            for code, targets in listed
+            codes.plain(code): (code, codes.table(names if targets is None else targets))
+            for code, targets in reversed(listed)  # of two spellings of one code the first stays
         }
 
     def _ask(self, path: str, fields: Mapping[str, Any] | None, read: Callable[[Any], Any]) -> Any:
@@ -180,31 +179,33 @@ class ServiceTranslator:
         self._next = max(now, self._next) + self._pause
 
     def _answer(self, path: str, fields: Mapping[str, Any] | None) -> Any:
-        """The JSON of one answer."""
+        """The JSON of one answer, all of which comes within `timeout`."""
         data = None if fields is None else json.dumps(fields).encode()
         headers = {'Content-Type': 'application/json', 'User-Agent': 'xlbarrier'}
         request = urllib.request.Request(self._place + path, data, headers)
         where = f'{self._place}{path}'
-        ends = time.monotonic() + self._timeout
+        with Deadline(self._timeout) as deadline:
+            try:
+                with deadline.open(request) as response:
+                    body = _read(response)
+            except urllib.error.HTTPError as error:
+                with error:
+                    raise self._of_status(error, where) from error
+            except (OSError, http.client.HTTPException) as error:
+                reason = getattr(error, 'reason', error)
+                if deadline.expired or isinstance(reason, TimeoutError):
+                    raise _Again(f'{where} gave no answer within {self._timeout:g} s') from error
+                raise _Again(f'{where} cannot be reached: {reason!r}') from error
+            if deadline.expired:  # a body without a length ends where the connection does
+                raise _Again(f'{where} gave no answer within {self._timeout:g} s')
         try:
-            with urllib.request.urlopen(request, timeout=self._timeout) as response:
-                body = _read(response, ends)
-        except urllib.error.HTTPError as error:
-            with error:
-                raise self._of_status(error, where) from error
-        except (TimeoutError, OSError, http.client.HTTPException) as error:
-            reason = getattr(error, 'reason', error)
-            if isinstance(reason, TimeoutError):
-                raise _Again(f'{where} gave no answer within {self._timeout:g} s') from error
-            raise _Again(f'{where} cannot be reached: {reason!r}') from error
-        try:
-            return json.loads(body)
-        except (ValueError, RecursionError) as error:
+            return datafiles.decode_json(body.decode())
+        except ValueError as error:
             raise _Again(f'{where} answered {body[:60]!r}, which is not JSON') from error
 
     def _of_status(self, error: urllib.error.HTTPError, where: str) -> Exception:
         try:
-            said = json.loads(error.read(10_000))['error']
+            said = datafiles.decode_json(error.read(10_000).decode())['error']
         except (ValueError, KeyError, TypeError, OSError, http.client.HTTPException):
             said = error.reason
         told = f'{where} answered {error.code} ({str(said)[:200]})'
@@ -227,18 +228,16 @@ def _key_of(variable: str) -> str:
     if not key:
         raise TranslatorError(
             f'the environment variable {variable} is not set; config.corpus.translator.key_variable'
-            ' says that it holds the key of the service'
+            ' says that it has the key of the service'
         )
     return key
 
 
-def _read(response: http.client.HTTPResponse, ends: float) -> bytes:
-    """The whole body; a server that sends it byte by byte does not stretch the time."""
+def _read(response: http.client.HTTPResponse) -> bytes:
+    """The whole body, if it is not too large."""
     body = bytearray()
     while part := response.read1(1 << 16):
         body += part
-        if time.monotonic() > ends:
-            raise TimeoutError
         if len(body) > _LARGEST:
             raise http.client.HTTPException(f'an answer of more than {_LARGEST} bytes')
     return bytes(body)
@@ -264,12 +263,18 @@ def _listed(answer: Any) -> list[tuple[str, list[str] | None]]:
     """(code, targets) of each language; servers before version 1.3 list no targets: all are."""
     try:
         found = [(entry['code'], entry.get('targets')) for entry in answer]
-        if found and all(isinstance(code, str) for code, _ in found):
+        if found and all(isinstance(code, str) and _are_codes(targets) for code, targets in found):
             return found
     except (TypeError, KeyError, AttributeError):
         pass
     shown = json.dumps(answer, ensure_ascii=False)[:80]
     raise _Again(f'/languages answered {shown}; wanted a list of objects with a code')
+
+
+def _are_codes(targets: Any) -> bool:
+    return targets is None or (
+        isinstance(targets, list) and all(isinstance(code, str) for code in targets)
+    )
 
 
 def _retry_after(value: str | None) -> float | None:
