@@ -326,6 +326,9 @@ def test_a_corpus_through_a_server_that_fails_now_and_then(server, tmp_path):
     folder = build.build(config, 'mixed', tmp_path / 'corpus' / 'mixed')
     manifest = build.read_manifest(folder)
     assert manifest['translations'] == {'wanted': 40, 'failed': 8}
+    for name in ('config.json', 'manifest.json'):  # they name the server
+        assert server.place in (folder / name).read_text()
+        assert (folder / name).stat().st_mode & 0o777 == 0o600
     rows = list(build.read_rows(folder))
     assert sum('failed' in row for row in rows) == 8
     assert all(row['text'].startswith('de:') == ('failed' not in row) for row in rows)

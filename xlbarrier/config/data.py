@@ -6,6 +6,11 @@ from dataclasses import dataclass
 from xlbarrier.config.checks import ConfigError, distinct, one_of
 
 DATA_ARM = 'data'  # the arm that has no text of its own, only the files
+# The fields that make the forms of qa/forms.py.
+COLUMNS = (
+    *('messages', 'conversations', 'instruction', 'input', 'output', 'prompt', 'answer'),
+    *('question', 'inputs', 'targets', 'completion', 'text'),
+)
 TEMPLATES = ('auto', 'plain', 'raw', 'alpaca', 'clika', 'tofu', 'tofu-llama2', 'chat')
 
 
@@ -22,6 +27,9 @@ class DataConfig:
       loss: 'answer', or 'all' tokens.
       too_long: what becomes of an example longer than train.row_tokens: 'error', or 'drop', which
         counts it.
+      fields: 'name=column' where the files have columns with names of their own, such as
+        ('question=Frage', 'answer=Antwort'); the names are those of COLUMNS, and a row then has
+        these fields and no other. (): the names as they are.
     """
 
     files: tuple[str, ...] = ()
@@ -29,6 +37,7 @@ class DataConfig:
     template: str = 'auto'
     loss: str = 'answer'
     too_long: str = 'error'
+    fields: tuple[str, ...] = ()
 
 
 def check(data: DataConfig, arms: tuple[str, ...], mode: str) -> None:
@@ -46,6 +55,14 @@ def check(data: DataConfig, arms: tuple[str, ...], mode: str) -> None:
     one_of(f'{where}.template', data.template, TEMPLATES)
     one_of(f'{where}.loss', data.loss, ('answer', 'all'))
     one_of(f'{where}.too_long', data.too_long, ('error', 'drop'))
+    for i, field in enumerate(data.fields):
+        name, equals, column = field.partition('=')
+        if name not in COLUMNS or not equals or not column:
+            raise ConfigError(
+                f"{where}.fields[{i}] is {field!r}; expected 'name=column' with one of"
+                f' {", ".join(COLUMNS)} as the name'
+            )
+    distinct(f'{where}.fields', tuple(field.partition('=')[0] for field in data.fields))
     if data.files:
         distinct(f'{where}.files', data.files)
     if trains and DATA_ARM in arms and not data.files:

@@ -1,6 +1,7 @@
 """Datasets of the two libraries: Hugging Face `datasets` and TensorFlow Datasets."""
 
 import pathlib
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +15,8 @@ Opened = tuple[dict[str, Any], Callable[[], Iterator[Document]]]
 # Wiki40B's own marks (Guo et al. 2020): each stands on a line before what it names.
 _ARTICLE, _SECTION, _PARAGRAPH = '_START_ARTICLE_', '_START_SECTION_', '_START_PARAGRAPH_'
 _NEWLINE = '_NEWLINE_'
+# NAME[/CONFIG][:VERSION]; 'NAMESPACE:NAME' loads the code of a community.
+_TFDS_NAME = re.compile(r'\w+(?:/[\w.+-]+)?(?::[\d.*]+)?')
 
 
 def huggingface(name: str, text: TextConfig) -> Opened:
@@ -65,6 +68,11 @@ def tfds(name: str, text: TextConfig) -> Opened:
     """
     import tensorflow_datasets as library
 
+    if not _TFDS_NAME.fullmatch(name):
+        raise DataError(
+            f'tfds:{name} is refused: expected the name of a dataset that the library itself has,'
+            ' such as wiki40b/en:1.3.0; one with a namespace runs code that is downloaded'
+        )
     try:
         builder = library.builder(name, file_format='array_record', **_data_dir(text))
         builder.download_and_prepare(file_format='array_record')

@@ -2,6 +2,7 @@
 
 import itertools
 import pathlib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from xlbarrier.config.corpus import CorpusConfig
@@ -14,6 +15,8 @@ COLOURS = (33, 166, 34, 162, 136, 99, 37, 160, 64, 129, 30, 172, 69, 125, 70, 61
 BOLD, RESET = '\x1b[1m', '\x1b[0m'
 # A right-to-left text between these does not disturb its line's label.
 ISOLATE, END_ISOLATE = '\u2068', '\u2069'
+# What a terminal obeys, and marks that turn the direction of what follows: not printed.
+_CONTROLS = re.compile('[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]')
 
 
 def preview(
@@ -59,7 +62,8 @@ def preview(
             for document in filters.apply(source.documents()):
                 plan = units.plan(document, unit, arm, language, config.seed, share, lines=lines)
                 part = _first(plan, count - shown)
-                yield f'{BOLD if colour else ""}document {document.id}{RESET if colour else ""}'
+                name = printable(document.id)
+                yield f'{BOLD if colour else ""}document {name}{RESET if colour else ""}'
                 yield from _document(part, language, targets, works, paint)
                 shown += len(part.units)
                 if shown >= count:
@@ -112,10 +116,16 @@ def _first(plan: units.Plan, count: int) -> units.Plan:
     return units.Plan(plan.id, plan.pieces[:pieces], behind, plan.languages[:pieces], kept)
 
 
+def printable(text: str) -> str:
+    """A text without characters that a terminal obeys, such as escape sequences; U+FFFD instead."""
+    return _CONTROLS.sub('\ufffd', text)
+
+
 def _painter(codes: Sequence[str], colour: bool) -> Callable[[str, str], str]:
     number = dict(zip(codes, itertools.cycle(COLOURS), strict=False))
 
     def paint(code: str, text: str) -> str:
+        text = printable(text)
         if languages_lib.language(code).direction == 'rtl':
             text = f'{ISOLATE}{text}{END_ISOLATE}'
         return f'\x1b[38;5;{number[code]}m{text}{RESET}' if colour else text

@@ -113,7 +113,8 @@ def total_digest(shards: Sequence[Mapping[str, Any]], field: str = 'sha256') -> 
 def write_json(path: pathlib.Path, value: Any) -> None:
     """Writes a JSON file, whole or not at all."""
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
-    run_lib.write_atomic(path, (text + '\n').encode())
+    private = run_lib.has_address(text)
+    run_lib.write_atomic(path, (text + '\n').encode(), private=private)
 
 
 def read_json(path: pathlib.Path) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def check(folder: pathlib.Path, config: RunConfig, tasks: Mapping[str, Any] | No
             if task is not None:
                 task.check_lessons()
             else:
-                forms.check(pattern)
+                forms.check(pattern, config.data.fields)
 
 
 def prepare(
@@ -120,7 +120,10 @@ def prepare(
             else:
                 task = _teacher(config.data, config.data.files.index(part.name), tasks)
                 if task is None:
-                    listed, examples = _digests(part.name), forms.read(part.name)
+                    listed, examples = (
+                        _digests(part.name),
+                        forms.read(part.name, config.data.fields),
+                    )
                 else:
                     path = run.path('lessons', f'{task.name}.jsonl')
                     task.write_lessons(path)
@@ -262,7 +265,8 @@ def _digest(path: pathlib.Path) -> str:
 def _file_key(data: DataConfig, listed: Mapping[str, str]) -> dict[str, Any]:
     """What packed examples depend on: the digests of their files, and how they are written."""
     fields = {name: getattr(data, name) for name in ('template', 'loss', 'too_long')}
-    return {**fields, 'files': listed}
+    own = {'fields': list(data.fields)} if data.fields else {}
+    return {**fields, **own, 'files': listed}
 
 
 def _make(

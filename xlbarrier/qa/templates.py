@@ -21,7 +21,7 @@ a form has an input of its own and a template no place for it, the input is in t
 question. EOS follows each but chat, whose template ends a turn itself.
 """
 
-import os
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -143,7 +143,8 @@ def _chat(example: Example, tokenizer: PreTrainedTokenizerFast) -> Written:
             # (DeepSeek-R1): the header ends where another answer makes another text.
             other = {'role': role, 'content': 'b' if content.lstrip()[0] == 'a' else 'a'}
             changed = _render(tokenizer, [*messages[:i], other], example.where)
-            header = os.path.commonprefix([through, changed])
+            pairs = zip(through, changed, strict=False)
+            header = through[: sum(1 for _ in itertools.takewhile(lambda p: p[0] == p[1], pairs))]
             if before == bare or (before.startswith(header) and len(header) > len(bare)):
                 before = header
         span = _turn(whole, before, through, content.strip(), tokenizer.eos_token or '')
