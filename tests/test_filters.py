@@ -89,12 +89,12 @@ def test_reading_stops_behind_the_last_row(tmp_path):
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        ('[1, -2]', 'entry 1 is -2; wanted a number of at least 0'),
+        ('[1, -2]', 'entry 1 is -2; expected a number of at least 0'),
         ('[1, "x"]', "entry 1 is 'x'"),
         ('[true]', 'entry 0 is True'),
-        ('[]', 'holds no row numbers'),
-        ('', 'holds no row numbers'),
-        ('{"a": [1], "b": [2]}', 'holds no row numbers'),
+        ('[]', 'contains no row numbers'),
+        ('', 'contains no row numbers'),
+        ('{"a": [1], "b": [2]}', 'contains no row numbers'),
         ('[1, 99]', 'lists 2 rows, the last is 99; the source has 5 rows'),
     ],
 )
@@ -103,7 +103,7 @@ def test_bad_rows(tmp_path, content, message):
     path.write_text(content)
     with pytest.raises(DataError, match=message):
         taken(FilterConfig(rows=str(path)), tmp_path)
-    with pytest.raises(DataError, match='cannot read'):
+    with pytest.raises(DataError, match='cannot be read'):
         filters.read_rows(tmp_path / 'none')
 
 

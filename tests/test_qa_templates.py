@@ -126,6 +126,13 @@ _PROMPT = '{% if add_generation_prompt %}<|assistant|>\n'
             'assist<|end|>',
             '<think></think>b<|end|>',
         ),
+        # DeepSeek-R1's: the generation prompt opens a thought, which turns that are past have not.
+        (
+            '{% for m in messages %}' + _TURN + '{% endfor %}'
+            '{% if add_generation_prompt %}<assistant><think>\n{% endif %}',
+            'assist<|end|>',
+            'b<|end|>',
+        ),
     ],
 )  # fmt: skip
 def test_what_is_learned_of_templates_of_many_kinds(tokenizer, template, first, last):
@@ -136,6 +143,32 @@ def test_what_is_learned_of_templates_of_many_kinds(tokenizer, template, first, 
     chat = example({'messages': [dict(role=r, content=c) for r, c in turns]}, 'x')
     written = write(chat, 'chat', made)
     assert [written.text[a:b] for a, b in written.spans] == [first, last]
+
+
+def test_of_a_prompt_of_messages_the_completion_alone_is_learned(tokenizer):
+    turns = [('user', 'Hi'), ('assistant', 'Lo'), ('user', 'Who?'), ('assistant', 'Me.')]
+    messages = [{'role': role, 'content': text} for role, text in turns]
+    made = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer.backend_tokenizer,
+        eos_token='<|im_end|>',
+        chat_template='{% for m in messages %}' + _TURN + '{% endfor %}' + _PROMPT + '{% endif %}',
+    )
+    for cut, learned in ((3, ['Me.<|end|>']), (1, ['Lo<|end|>', 'Me.<|end|>'])):
+        chat = example({'prompt': messages[:cut], 'completion': messages[cut:]}, 'x')
+        written = write(chat, 'chat', made)
+        assert [written.text[a:b] for a, b in written.spans] == learned
+
+
+def test_a_template_that_does_not_follow_its_own_generation_prompt(tokenizer):
+    made = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer.backend_tokenizer,
+        chat_template='{% for m in messages %}{{ loop.length }}{{ m.role }}{{ m.content }}'
+        '{% endfor %}{% if add_generation_prompt %}<other>{% endif %}',
+    )
+    turns = [{'role': 'user', 'content': 'x'}, {'role': 'assistant', 'content': 'y'}]
+    chat = example({'messages': turns}, 'x')
+    with pytest.raises(DataError, match=r'x: .*message 1 otherwise than behind its own generation'):
+        write(chat, 'chat', made)
 
 
 def test_conversations_that_a_template_has_no_place_for(tokenizer):

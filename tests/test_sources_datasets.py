@@ -100,3 +100,10 @@ def test_wiki40b_marks_are_read_into_headings_and_paragraphs():
         *(('Er frisst.', False), ('Ende.', False)),
     ]
     assert {p.row for p in parts} == {7}
+
+
+@pytest.mark.parametrize('name', ['ns:set', 'kaggle:a/b', 'huggingface:x', 'a/../b', '/tmp/x'])
+def test_a_namespace_of_tfds_is_refused(name):
+    """It would load code that is downloaded."""
+    with pytest.raises(DataError, match='is refused: expected the name of a dataset'):
+        sources.open_source(f'tfds:{name}', TextConfig())

@@ -11,6 +11,7 @@ from xlbarrier.config.checks import ConfigError
 from xlbarrier.config.corpus import CorpusConfig, TextConfig, TranslatorConfig
 from xlbarrier.config.corpus import check as check_config
 from xlbarrier.corpus import build
+from xlbarrier.datafiles import DataError
 from xlbarrier.translate import codes, protocol
 from xlbarrier.translate.make import make_translator
 from xlbarrier.translate.parallel import ParallelTranslator
@@ -117,20 +118,20 @@ BAD = {
     'lengths': ({'a.en.txt': 'x\ny\n', 'a.de.txt': 'x\ny\nz'}, 'a.{language}.txt',
                 r'a\.de\.txt has 3 lines and .*a\.en\.txt has 2: aligned files have as many'),
     'alone': ({'a.en.txt': 'x\n'}, 'a.{language}.txt', r'one file only \(.*a\.en\.txt\)'),
-    'empty': ({'a.en.txt': '', 'a.de.txt': ''}, 'a.{language}.txt', r'a\.de\.txt is empty'),
+    'empty': ({'a.en.txt': '', 'a.de.txt': ''}, 'a.{language}.txt', r'a\.\w+\.txt has no line'),
     'none': ({}, 'a.{language}.txt', r'no file matches .*a\.\{language\}\.txt'),
     'latin1': ({'a.en.txt': b'x\n', 'a.de.txt': b'sch\xf6n\n'}, 'a.{language}.txt',
-               r'a\.de\.txt is not UTF-8: byte 0xf6 at offset 3'),
+               r'a\.de\.txt: byte 3 is 0xf6, which is not UTF-8'),
     'utf16': ({'a.en.txt': b'x\n', 'a.de.txt': b'\xff\xfex\0\n\0'}, 'a.{language}.txt',
-              r'a\.de\.txt is not UTF-8: byte 0xff at offset 0'),
-    'fields': ({'a.tsv': 'en\tde\na\tb\nc\n'}, 'a.tsv', r'a\.tsv line 3 has 1 fields .*wanted 2'),
+              r'a\.de\.txt: byte 0 is 0xff, .* UTF-16'),
+    'fields': ({'a.tsv': 'en\tde\na\tb\nc\n'}, 'a.tsv', r'a\.tsv line 3 has 1 fields .*expected 2'),
     'pair': ({'en-de.tsv': 'a\tb\tc\n'}, '{source}-{target}.tsv', r'line 1 has 3 fields'),
     'columns': ({'a.tsv': 'en\tnumber\nx\t1\n'}, 'a.tsv', r"'en', 'number': fewer than two"),
-    'blank': ({'a.tsv': '\n\n'}, 'a.tsv', r'a\.tsv holds no text'),
+    'blank': ({'a.tsv': '\n\n'}, 'a.tsv', r'a\.tsv has no text'),
     'json': ({'a.jsonl': '{"en": "a", "de": "b"}\n{"en"\n'}, 'a.jsonl', r'line 2 is not JSON'),
-    'list': ({'a.jsonl': '["en"]\n'}, 'a.jsonl', r'line 1 is a list; wanted an object'),
+    'list': ({'a.jsonl': '["en"]\n'}, 'a.jsonl', r'line 1 is a list .*; expected an object'),
     'form': ({'a.csv': 'en,de\n'}, 'a.csv', r"place is '.*a\.csv'; a parallel translator wants"),
-    'damaged': ({'a.tsv.gz': gzip.compress(b'en\tde\na\tb\n')[:-9]}, 'a.tsv.gz', 'cannot be read'),
+    'damaged': ({'a.tsv.gz': gzip.compress(b'en\tde\na\tb\n')[:-9]}, 'a.tsv.gz', 'ends early'),
 }  # fmt: skip
 
 
@@ -139,14 +140,14 @@ def test_bad_input_is_named_at_the_start(tmp_path, name):
     files, place, message = BAD[name]
     for file, text in files.items():
         (tmp_path / file).write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(TranslatorError, match=message):
+    with pytest.raises((TranslatorError, DataError), match=message):
         ParallelTranslator(f'{tmp_path}/{place}')
 
 
 def test_a_field_that_is_no_text_is_named_with_its_line(tmp_path):
     (tmp_path / 'a.jsonl').write_text('{"en": "a", "de": "b"}\n{"en": "c", "de": 4}\n')
     translator = ParallelTranslator(f'{tmp_path}/a.jsonl')
-    with pytest.raises(TranslatorError, match=r"a\.jsonl line 2: field 'de' is 4; wanted a text"):
+    with pytest.raises(TranslatorError, match=r"a\.jsonl, line 2: field 'de' is 4; expected a"):
         translator.translate(['a'], 'en', 'de')
 
 

@@ -101,15 +101,15 @@ def example(record: Mapping[str, Any], where: str) -> Example:
     Raises:
       DataError: as `read` does.
     """
-    chat = [name for name in CHAT if record.get(name) is not None]
+    chat = [name for name in CHAT if not files.is_empty(record.get(name))]
     if chat:
         return Example(where, 'messages', messages=_messages(record[chat[0]], chat[0], where))
     forms = [
         form
         for form, fields in FIELDS.items()
-        if form != 'messages' and all(record.get(name) is not None for name in fields)
+        if form != 'messages' and not any(files.is_empty(record.get(name)) for name in fields)
     ]
-    if not forms and record.get('text') is not None:
+    if not forms and not files.is_empty(record.get('text')):
         return Example(where, 'text', answer=_text(record, 'text', where))
     if len(forms) != 1:
         said = ' and '.join(forms) if forms else 'none'
