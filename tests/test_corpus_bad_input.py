@@ -70,7 +70,7 @@ def test_a_cache_of_another_version(tmp_path, place):
     with sqlite3.connect(tmp_path / 'c.sqlite') as base:
         base.execute('PRAGMA user_version = 2')
     with pytest.raises(
-        CacheError, match=r'c\.sqlite is a cache of translations of version 2, wanted 1'
+        CacheError, match=r'c\.sqlite is a cache of translations of version 2, expected 1'
     ):
         build.build(made, 'mixed', tmp_path / 'two' / 'mixed')
     assert not (tmp_path / 'two').exists()

@@ -110,11 +110,11 @@ def test_two_arms_have_the_same_tokens_in_the_same_rows():
 
 
 def test_what_cannot_be_packed_or_taken_is_refused():
-    with pytest.raises(ValueError, match='2 documents hold no token'):
+    with pytest.raises(ValueError, match='2 documents have no token'):
         pack([[], []], 8)
-    with pytest.raises(ValueError, match='0 documents hold no token'):
+    with pytest.raises(ValueError, match='0 documents have no token'):
         pack([], 8)
-    with pytest.raises(ValueError, match='row_tokens is 1; wanted at least 2'):
+    with pytest.raises(ValueError, match='row_tokens is 1; expected at least 2'):
         pack([[1, 2]], 1)
     with pytest.raises(ValueError, match='3 rows asked for, 2 packed'):
         pack([[1, 2, 3, 4]], 2).take(3)
@@ -155,8 +155,8 @@ def test_rows_saved_again_replace_the_old_under_an_open_reader(packed, tmp_path)
     [
         ('tokens.npy', 'truncate', r'tokens\.npy cannot be read'),
         ('until.npy', 'remove', r'until\.npy cannot be read: .*No such file'),
-        ('weights.npy', 'type', r"weights\.npy holds \('float64', .*wanted \('float32'"),
-        ('positions.npy', 'shape', r'positions\.npy holds \(.int32., \(2, 8\)\), wanted'),
+        ('weights.npy', 'type', r"weights\.npy has \('float64', .*expected \('float32'"),
+        ('positions.npy', 'shape', r'positions\.npy has \(.int32., \(2, 8\)\), expected'),
         ('rows.json', 'remove', r'rows\.json cannot be read .* not saved whole'),
         ('rows.json', 'truncate', r'rows\.json cannot be read'),
     ],
@@ -307,7 +307,7 @@ def test_examples_of_like_lengths_fill_rows_that_they_do_not_divide(row_tokens, 
 
 
 def test_examples_that_fit_no_row_are_refused():
-    with pytest.raises(ValueError, match='1 to 9; wanted 1 to row_tokens = 8'):
+    with pytest.raises(ValueError, match='1 to 9; expected 1 to row_tokens = 8'):
         assign(np.array([1, 9]), 8)
     with pytest.raises(ValueError, match='0 to 3'):
         assign(np.array([0, 3]), 8)

@@ -243,7 +243,7 @@ def test_a_text_that_is_rejected_does_not_take_others_with_it(server):
 def test_no_server_is_told_at_the_start(server):
     server.languages = {'error': 'no'}
     with pytest.raises(
-        TranslatorError, match=r'does not tell its languages: .*wanted a list of obj'
+        TranslatorError, match=r'does not list its languages: .*expected a list of obj'
     ):
         make(server, attempts=2)
     with pytest.raises(TranslatorError, match=r'cannot be reached.*\(2 attempts\)\. Is a server'):
@@ -292,7 +292,7 @@ def test_a_key_over_plain_http_is_warned_of(server, monkeypatch, caplog):
 @pytest.mark.parametrize('targets', [5, 'de', [1, 2], {'de': 1}, [['de']]])
 def test_targets_that_are_no_list_of_codes(server, targets):
     server.languages = [{'code': 'en', 'targets': targets}]
-    with pytest.raises(TranslatorError, match='does not tell its languages'):
+    with pytest.raises(TranslatorError, match='does not list its languages'):
         make(server, attempts=1)
 
 

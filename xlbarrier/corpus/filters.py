@@ -20,7 +20,7 @@ class Filters:
     """Takes documents one by one, in the source's order, and counts what it leaves out.
 
     Parts are left out by row number and by overlap with questions; documents by keyword, length,
-    language and likeness to an earlier one. A document without a part left is gone.
+    language and likeness to an earlier one. A document is dropped when no part of it is left.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Filters:
           questions: of each task, for decontamination.
 
         Raises:
-          DataError: for a file of rows that is none, or a library that is not installed.
+          DataError: for a file without row numbers, or a library that is not installed.
         """
         self._config, self._language = config, language
         self._rows = read_rows(config.rows) if config.rows else None
@@ -85,7 +85,7 @@ class Filters:
         """What was left out so far, by filter; JSON-ready."""
         found: dict[str, Any] = {}
         if self._rows is not None:
-            # Fewer are taken where a row holds nothing that is kept, as headings that are dropped.
+            # Fewer are taken where nothing of a row is kept, as of headings that are dropped.
             found |= {'rows_listed': len(self._rows), 'rows_taken': self._taken_rows}
         found['documents_left_out'] = dict(sorted(self._left_out.items()))
         if self._contamination:
@@ -127,7 +127,7 @@ class Filters:
 def read_rows(path: str | os.PathLike) -> frozenset[int]:
     """Row numbers, from 0, over the rows of a source that are not blank.
 
-    The file is a JSON list of numbers; or an object that holds one list, as the published indices
+    The file is a JSON list of numbers; or an object with one list in it, as the published indices
     of WikiText-103's lines about Harry Potter (Chua et al. 2024) do; or a number a line.
 
     Raises:
@@ -159,7 +159,7 @@ def read_rows(path: str | os.PathLike) -> frozenset[int]:
 def _any_of(keywords: Sequence[str], language: str) -> Callable[[str], bool] | None:
     """Whether a text has any of the words or phrases, whole, in any case.
 
-    Where words stand without spaces between them (zh, ja, th) nothing tells a whole one, and a
+    Where there are no spaces between words (zh, ja, th) whole words cannot be recognised, and a
     keyword is looked for anywhere.
     """
     if not keywords:
@@ -168,7 +168,7 @@ def _any_of(keywords: Sequence[str], language: str) -> Callable[[str], bool] | N
     if not languages.language(language).spaces:
         return lambda text: bool(re.search(either, text, re.IGNORECASE))
     whole = re.compile(rf'(?<!\w)(?:{either})(?!\w)', re.IGNORECASE)
-    # A vowel sign, as of Hindi, goes on with a word, and is none of \w.
+    # A vowel sign, as of Hindi, continues a word but is not in \w.
     return lambda text: any(
         not _is_mark(text[match.end() : match.end() + 1])
         and not _is_mark(text[max(match.start() - 1, 0) : match.start()])
@@ -192,7 +192,7 @@ def _identifier(language: str) -> Callable[[str], float]:
     code = getattr(IsoCode639_1, language.split('-')[0].upper(), None)
     if code is None:
         raise DataError(f'lingua knows no language {language!r}: set filters.language to 0')
-    wanted = Language.from_iso_code_639_1(code)
+    asked = Language.from_iso_code_639_1(code)
     # The accurate mode takes a gigabyte, and is for texts of a few words.
     detector = LanguageDetectorBuilder.from_all_languages().with_low_accuracy_mode().build()
-    return lambda text: detector.compute_language_confidence(text[:2000], wanted)
+    return lambda text: detector.compute_language_confidence(text[:2000], asked)

@@ -12,7 +12,7 @@ from xlbarrier.datafiles import DataError
 
 Opened = tuple[dict[str, Any], Callable[[], Iterator[Document]]]
 
-# Wiki40B's own marks (Guo et al. 2020): each stands on a line before what it names.
+# Wiki40B's own marks (Guo et al. 2020): each is on a line before what it names.
 _ARTICLE, _SECTION, _PARAGRAPH = '_START_ARTICLE_', '_START_SECTION_', '_START_PARAGRAPH_'
 _NEWLINE = '_NEWLINE_'
 # NAME[/CONFIG][:VERSION]; 'NAMESPACE:NAME' loads the code of a community.
@@ -23,7 +23,7 @@ def huggingface(name: str, text: TextConfig) -> Opened:
     """A dataset by name (streamed), or a folder: one that `save_to_disk` made, or data files.
 
     Raises:
-      DataError: when it, its split or its text column cannot be had; what there is, is named.
+      DataError: when it, its split or its text column cannot be read; names those there are.
     """
     import datasets
 
@@ -38,7 +38,7 @@ def huggingface(name: str, text: TextConfig) -> Opened:
             found = datasets.load_dataset(
                 str(folder) if folder.is_dir() else name, text.subset or None, streaming=True
             )
-    except Exception as error:  # the library raises of every kind; its message says what
+    except Exception as error:  # the library raises errors of every kind; its message says what
         raise DataError(f'hf:{name} cannot be opened: {error}') from error
     if isinstance(found, dict):
         if text.split not in found:
@@ -64,7 +64,7 @@ def tfds(name: str, text: TextConfig) -> Opened:
     """A dataset by `tfds.data_source`: random access, no TensorFlow; prepared if it is not yet.
 
     Raises:
-      DataError: when it, its split or its text feature cannot be had.
+      DataError: when it, its split or its text feature cannot be read.
     """
     import tensorflow_datasets as library
 
@@ -77,7 +77,7 @@ def tfds(name: str, text: TextConfig) -> Opened:
         builder = library.builder(name, file_format='array_record', **_data_dir(text))
         builder.download_and_prepare(file_format='array_record')
         source = builder.as_data_source(split=text.split)
-    except Exception as error:  # the library raises of every kind; its message says what
+    except Exception as error:  # the library raises errors of every kind; its message says what
         raise DataError(f'tfds:{name} cannot be opened: {error}') from error
     if text.field not in builder.info.features:
         there = ', '.join(map(str, builder.info.features))
@@ -103,7 +103,7 @@ def _documents(where: str, texts: Iterator[Any]) -> Iterator[Document]:
     row = 0
     for i, text in enumerate(texts):
         if not isinstance(text, str):
-            raise DataError(f'{where}: row {i} is {type(text).__name__}; wanted a string')
+            raise DataError(f'{where}: row {i} is a {datafiles.kind_of(text)}; expected a text')
         if text.strip():
             text = datafiles.check_unicode(text, f'{where}: row {i}')
             yield wiki40b(text, row) if _ARTICLE in text else single(text, row)

@@ -1,4 +1,4 @@
-"""Units side by side in colour: what a corpus will hold, before it is built."""
+"""Units side by side in colour: what a corpus will contain, before it is built."""
 
 import itertools
 import pathlib
@@ -10,7 +10,7 @@ from xlbarrier.corpus import from_text, sources, translation, units
 from xlbarrier.corpus.filters import Filters
 from xlbarrier.text import languages as languages_lib
 
-# Foregrounds of the 256-colour table that can be told apart on black and on white.
+# Foregrounds of the 256-colour table that can be distinguished on black and on white.
 COLOURS = (33, 166, 34, 162, 136, 99, 37, 160, 64, 129, 30, 172, 69, 125, 70, 61)
 BOLD, RESET = '\x1b[1m', '\x1b[0m'
 # A right-to-left text between these does not disturb its line's label.
@@ -30,7 +30,7 @@ def preview(
     make: translation.Make | None = None,
     questions: from_text.Questions | None = None,
 ) -> Iterator[str]:
-    """The lines to print: `count` units in every language, and the text they make in the arm.
+    """The lines to print: `count` units in every language, and the text that they make in the arm.
 
     The language that was drawn for a unit is marked with '>'. What is translated goes through the
     cache, and the build finds it there.
@@ -40,7 +40,7 @@ def preview(
       arm: whose draw is shown.
       share: of each language of the arm.
       count: units to show; those of one document after the other, from the first.
-      folder: where the cache and what the filters have seen lie.
+      folder: of the cache and of what the filters have seen.
       colour: whether to write ANSI colours.
       make: makes a cached translator; None: the configured one.
       questions: see `from_text.build`.

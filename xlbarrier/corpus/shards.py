@@ -1,4 +1,4 @@
-"""Shards written one after another, each whole or not at all, and taken up again after a kill."""
+"""Shards written one after another, each atomically, and continued after a kill."""
 
 import contextlib
 import hashlib
@@ -24,10 +24,10 @@ FEW = 500  # translations before which the share of failures says nothing
 
 @dataclass
 class Tally:
-    """What a shard, or all of them, holds."""
+    """What a shard, or all of them, contains."""
 
     counts: Counts = field(default_factory=Counts)
-    asked: int = 0  # pieces that a translation was wanted for
+    asked: int = 0  # pieces to be translated
     failures: list[dict[str, Any]] = field(default_factory=list)
 
     def merge(self, other: 'Tally') -> None:
@@ -58,11 +58,11 @@ class Shards:
     """The shards of one folder: the finished ones, and the one that is being filled."""
 
     def __init__(self, folder: pathlib.Path, max_failed: float):
-        """Takes up what lies in the folder.
+        """Continues with what is in the folder.
 
         Args:
-          folder: of the corpus; it holds config.json.
-          max_failed: share of the wanted translations above which `add` stops the build.
+          folder: of the corpus; it has a config.json.
+          max_failed: share of the translations that may fail; above it `add` stops the build.
 
         Raises:
           RunError: when what is left of an unfinished shard cannot be removed.
@@ -87,7 +87,7 @@ class Shards:
         self._begin_shard()
 
     def unwritten(self, documents: Iterator[tuple[Any, str]]) -> Iterator[tuple[Any, str]]:
-        """(document, source digest) behind those that the finished shards hold.
+        """(document, source digest) after those that the finished shards have.
 
         Raises:
           CorpusError: when the source is another than at the start that wrote them.

@@ -3,12 +3,12 @@
 `corpus.source` is KIND:PLACE. Files may be globs, and compressed (gzip, xz, zstd, bzip2):
   text:PATH      plain text; `text.documents` says what a document is
   wikitext:PATH  WikiText files, read into articles (see wikitext.py for the rules)
-  jsonl:PATH     an object a line, its text in `text.field`
+  jsonl:PATH     an object per line, its text in `text.field`
   csv:PATH       with a header; tab-separated where the name ends in .tsv
   parquet:PATH   the text in the column `text.field`
   hf:NAME        a Hugging Face dataset by name or folder, or a folder made by `save_to_disk`
   tfds:NAME      a TensorFlow dataset, through `tfds.data_source`, without TensorFlow
-Errors are raised when the source is opened where they can be, else when the bad row is met.
+Errors are raised when the source is opened if possible, otherwise when the bad row is met.
 """
 
 import pathlib
@@ -134,7 +134,7 @@ def _stretches(path: pathlib.Path, kind: str) -> Iterator[str]:
         size += len(line)
         if size > MAX_RECORD_BYTES:
             raise DataError(
-                f'{path}: the {kind} that holds byte {offset} is longer than {MAX_RECORD_BYTES}'
+                f'{path}: the {kind} at byte {offset} is longer than {MAX_RECORD_BYTES}'
                 " bytes (16 MiB): set config.corpus.text.documents to 'line' or 'paragraph'"
             )
     if held and ''.join(held).strip():

@@ -1,8 +1,8 @@
-"""A corpus folder: whether what lies there is whole and is what was asked for; reading it.
+"""A corpus folder: reading it, and whether it is complete and is what was asked for.
 
 config.json      what was asked for; written first
-shard-*.jsonl    a line a document: id, text, languages[], units[]; or .jsonl.zst
-manifest.json    counts, source, digests; written last: its presence means done
+shard-*.jsonl    one line per document: id, text, languages[], units[]; or .jsonl.zst
+manifest.json    counts, source, digests; written last: its presence means that the corpus is done
 """
 
 import hashlib
@@ -23,11 +23,11 @@ class CorpusError(InputError):
     """The folder cannot be used for this corpus; names it and says what to do."""
 
 
-def finished(folder: pathlib.Path, wanted: Mapping[str, Any]) -> bool:
-    """Whether the corpus lies there whole.
+def finished(folder: pathlib.Path, asked: Mapping[str, Any]) -> bool:
+    """Whether the corpus is there, complete.
 
     Raises:
-      CorpusError: when the folder holds a corpus of another config (the fields are named), other
+      CorpusError: when the folder has a corpus of another config (the fields are named), other
         files, or a finished corpus that was damaged.
     """
     if not folder.exists():
@@ -36,15 +36,15 @@ def finished(folder: pathlib.Path, wanted: Mapping[str, Any]) -> bool:
         foreign = sorted(p.name for p in folder.iterdir() if not p.name.startswith('.'))
         if foreign:
             raise CorpusError(
-                f'{folder} holds files that are no corpus ({", ".join(foreign[:5])}):'
+                f'{folder} contains files that are not a corpus ({", ".join(foreign[:5])}):'
                 ' take another folder'
             )
         return False
-    differing = config_lib.diff(read_json(folder / 'config.json'), wanted)
+    differing = config_lib.diff(read_json(folder / 'config.json'), asked)
     if differing:
         fields = '; '.join(f'{name}: there {old!r}, now {new!r}' for name, old, new in differing)
         raise CorpusError(
-            f'{folder} holds a corpus of another config ({fields}): take another folder, or'
+            f'{folder} has a corpus of another config ({fields}): take another folder, or'
             ' remove this one'
         )
     if not (folder / 'manifest.json').exists():
@@ -70,7 +70,7 @@ def read(folder: str | os.PathLike) -> Iterator[str]:
 
 
 def read_rows(folder: str | os.PathLike) -> Iterator[dict[str, Any]]:
-    """Each document of a finished corpus: id, text, and languages and units, one a unit."""
+    """Each document of a finished corpus: id, text, and a list of languages and one of units."""
     folder = pathlib.Path(folder)
     for shard in read_manifest(folder)['shards']:
         for offset, line in datafiles.lines(folder / shard['name']):
@@ -106,12 +106,12 @@ def lines(rows: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def total_digest(shards: Sequence[Mapping[str, Any]], field: str = 'sha256') -> str:
-    """SHA-256 over the digests of the shards, which stands for the corpus."""
+    """SHA-256 over the digests of the shards, which identifies the corpus."""
     return hashlib.sha256(''.join(shard[field] for shard in shards).encode()).hexdigest()
 
 
 def write_json(path: pathlib.Path, value: Any) -> None:
-    """Writes a JSON file, whole or not at all."""
+    """Writes a JSON file, atomically."""
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
     private = run_lib.has_address(text)
     run_lib.write_atomic(path, (text + '\n').encode(), private=private)

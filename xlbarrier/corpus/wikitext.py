@@ -1,15 +1,15 @@
 """WikiText files as articles: headings apart from paragraphs, tokens made text again.
 
 Rules, each applied to every line that is not blank:
-1. ` = Title = ` behind a blank line or a heading begins an article; with more signs it is a
-   heading inside one. The signs go. (Formulas that look so stand behind running text.)
+1. ` = Title = ` after a blank line or a heading begins an article; with more signs it is a
+   heading inside one. The signs are removed. (Formulas that look like it follow running text.)
 2. ` @-@ `, ` @,@ `, ` @.@ ` become `-`, `,`, `.` without white space around.
-3. `<unk>`: 'remove' takes it out with the space before it, a hyphen or 's that hangs on it, and
-   marks that enclosed nothing else; 'keep' leaves it; 'drop' leaves out the line. What is left
-   without a letter or digit is left out.
-4. Where `detokenize` is set, the white space that tokenisation put around marks goes: before
-   closing marks that stand alone, behind opening ones, inside a pair of quotation marks (found
-   first), before 's and 't and the like, around the colon of a time and the dash of a range.
+3. `<unk>`: 'remove' removes it with the space before it, a hyphen or 's attached to it, and marks
+   that enclosed nothing else; 'keep' keeps it; 'drop' leaves out the line. A line without a letter
+   or digit left is left out.
+4. With `detokenize`, the white space that tokenisation put around marks is removed: before closing
+   marks that are alone, after opening ones, inside a pair of quotation marks (found first), before
+   's and 't and the like, around the colon of a time and the dash of a range.
 """
 
 import pathlib
@@ -26,7 +26,7 @@ UNKNOWN = ('remove', 'keep', 'drop')
 _LONG_SPACE = re.compile(r'(?<!\s)\s{8,}')
 _AT = re.compile(r'\s*@([-,.])@\s*')
 _UNKNOWN = re.compile(r"(?<=[\"(\[])<unk> |(?:\s*@[-,.]@)?\s*<unk>(?: @[-,.]@|(?: 's)(?!\w))?")
-# Marks left with nothing between them where <unk> stood.
+# Marks with nothing left between them once <unk> is removed.
 _EMPTIED = (
     (re.compile(r'"\s*"|\([\s,;:/–-]*\)'), ''),
     (re.compile(r'([,;])(?:\s*[,;])+'), r'\1'),

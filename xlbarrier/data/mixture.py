@@ -26,10 +26,10 @@ class Mixture:
     def __post_init__(self) -> None:
         lengths = sorted({part.shape[1] for part in self.parts})
         if len(lengths) != 1:
-            raise InputError(f'the parts have rows of {lengths} tokens; wanted one length')
+            raise InputError(f'the parts have rows of {lengths} tokens; expected one length')
         if self.counts and (len(self.counts) != len(self.parts) or sum(self.counts) < 1):
             raise InputError(
-                f'counts are {self.counts}; wanted a number of rows for each of'
+                f'counts are {self.counts}; expected a number of rows for each of'
                 f' {len(self.parts)} parts, one of them at least 1'
             )
 
@@ -96,8 +96,8 @@ def row_counts(
     Raises:
       ValueError: for a part that has weight, but too little for one row.
     """
-    wanted = np.array(weights, np.float64) / np.array(tokens_a_row, np.float64)
-    exact = places * wanted / wanted.sum()
+    rows_wanted = np.array(weights, np.float64) / np.array(tokens_a_row, np.float64)
+    exact = places * rows_wanted / rows_wanted.sum()
     counts = np.floor(exact).astype(np.int64)
     order = np.argsort(-(exact - counts), kind='stable')
     counts[order[: places - int(counts.sum())]] += 1

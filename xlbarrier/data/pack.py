@@ -95,7 +95,7 @@ class PackedRows:
           ValueError: naming the file that is absent, truncated, or of another shape or type.
         """
         shape = read_record(folder)
-        wanted = (shape['rows'], shape['row_tokens'])
+        expected = (shape['rows'], shape['row_tokens'])
         arrays = {}
         for f in fields(cls):
             path = folder / f'{f.name}.npy'
@@ -104,8 +104,8 @@ class PackedRows:
             except (OSError, ValueError) as error:
                 raise InputError(f'{path} cannot be read: {error}') from error
             met = (str(arrays[f.name].dtype), arrays[f.name].shape)
-            if met != (DTYPES[f.name], wanted):
-                raise InputError(f'{path} holds {met}, wanted {(DTYPES[f.name], wanted)}')
+            if met != (DTYPES[f.name], expected):
+                raise InputError(f'{path} has {met}, expected {(DTYPES[f.name], expected)}')
         return cls(**arrays)
 
 
@@ -220,7 +220,7 @@ def pack(documents: Sequence[Sequence[int]], row_tokens: int) -> PackedRows:
       row_tokens: T.
 
     Raises:
-      ValueError: when there is nothing to pack or a row could not hold two tokens.
+      ValueError: when there is nothing to pack or a row has no room for two tokens.
     """
     blocks = list(flow([documents], row_tokens))
     return PackedRows(*(np.concatenate([getattr(b, f) for b in blocks]) for f in DTYPES))
@@ -237,10 +237,10 @@ def flow(
       block_tokens: about so many tokens are held.
 
     Raises:
-      ValueError: when there is nothing to pack or a row could not hold two tokens.
+      ValueError: when there is nothing to pack or a row has no room for two tokens.
     """
     if row_tokens < 2:
-        raise InputError(f'row_tokens is {row_tokens}; wanted at least 2')
+        raise InputError(f'row_tokens is {row_tokens}; expected at least 2')
     block = max(1, block_tokens // row_tokens) * row_tokens
     held: list[np.ndarray] = []  # tokens, and beside each whether a document starts there
     begun: list[np.ndarray] = []
@@ -269,7 +269,7 @@ def flow(
                 yield lay(flat[first:last], starts[first:last], row_tokens)
             held, begun, count = [flat[whole:].copy()], [starts[whole:].copy()], count - whole
     if total == 0:
-        raise InputError(f'{met} documents hold no token: nothing to pack')
+        raise InputError(f'{met} documents have no token: nothing to pack')
     if count:
         yield lay(np.concatenate(held), np.concatenate(begun), row_tokens)
 

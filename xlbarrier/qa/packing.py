@@ -24,17 +24,17 @@ def pack_texts(
     folder: pathlib.Path,
     progress: Progress,
 ) -> None:
-    """Lays texts end to end, until so many rows are full.
+    """Lays texts end to end, until `limit` rows are full.
 
     Args:
       texts: a stream; no more of it is read than is needed.
       tokenizer: the model's.
       key: what the rows are made of, for rows.json; `row_tokens`, and `limit`, most rows (0: all).
       folder: of the rows.
-      progress: told of documents and tokens.
+      progress: shows documents and tokens.
 
     Raises:
-      ValueError: when the texts hold no token.
+      ValueError: when the texts have no token.
       RunError: naming the file that cannot be written.
     """
     counted = {'documents': 0, 'tokens': 0}
@@ -76,7 +76,7 @@ def pack_examples(
       tokenizer: the model's.
       key: what the rows are made of, for rows.json; `row_tokens`.
       folder: of the rows.
-      progress: told of examples and tokens.
+      progress: shows examples and tokens.
 
     Raises:
       DataError: naming file and row, for an example that cannot be learned from or is too long;
@@ -122,7 +122,7 @@ def _alike(first: forms.Example, examples: Iterable[forms.Example]) -> Iterator[
         if (example.form == 'text') != (first.form == 'text'):
             raise DataError(
                 f'{example.where} is of the form {example.form}, {first.where} of {first.form}:'
-                ' texts are laid out otherwise than answers; give them apart in config.data.files'
+                ' texts are laid out differently from answers; name them apart in config.data.files'
             )
         yield example
 
@@ -155,7 +155,7 @@ def encode_examples(
         for (example, _), (ids, weights) in zip(some, encoded, strict=True):
             if not any(weights[1:]):
                 raise DataError(
-                    f'{example.where}: the answer gives no token behind the question: there is'
+                    f'{example.where}: the answer has no token after the question: there is'
                     ' nothing to learn'
                 )
             if 0 < row_tokens < len(ids) and data.too_long == 'error':

@@ -2,13 +2,13 @@
 
   plain        Question: {question}\\nAnswer: {answer}, as the tasks here ask; the space before the
                answer belongs to it
-  raw          {question}{answer}, as they stand
+  raw          {question}{answer}, as they are
   alpaca       Taori et al. 2023, train.py of tatsu-lab/stanford_alpaca, byte for byte: nothing
-               stands between '### Response:' and the answer
+               is between '### Response:' and the answer
   clika        Gao et al. 2024, fictional/trainFull.sh: the template `alpaca` of LLaMA-Factory as it
                was then (src/llmtuner/extras/template.py), which is not Alpaca's own: the input
-               stands in the line after the prompt. It tokenised the parts one by one; here the text
-               is one string
+               is in the line after the prompt. It tokenised the parts one by one; here the text is
+               one string
   tofu         Maini et al. 2024, config/model_config.yaml of locuslab/tofu for Phi and others: the
                tag 'Answer: ' is learned too, as data_module.py masks the question alone
   tofu-llama2  the same for Llama 2: [INST] {question} [/INST]{answer}
@@ -48,7 +48,7 @@ ALPACA = (
     'Below is an instruction that describes a task. Write a response that appropriately completes'
     ' the request.\n\n### Instruction:\n{question}\n\n### Response:'
 )
-# Of each template the context, and what stands right before the answer and is learned with it.
+# Of each template the context, and what is right before the answer and is learned with it.
 PROMPTS = {
     'plain': ('Question: {question}\nAnswer:', ' '),
     'raw': ('{question}', ''),
@@ -85,7 +85,7 @@ def write(
 
     Raises:
       DataError: naming the file and row: for a conversation that the template has no place for,
-        or a chat template that cannot be followed.
+        or a chat template that cannot be used.
     """
     if template == 'auto':
         template = AUTO[example.form]
@@ -111,7 +111,7 @@ def _parts(example: Example, template: str) -> tuple[str, str, str]:
         (_, question), (_, answer) = example.messages
     if template == 'alpaca':
         prompt = ALPACA_INPUT if about else ALPACA
-        # Not str.format twice: a question may hold braces.
+        # Not str.format twice: a question may have braces.
         return prompt.format(question=question, input=about), '', answer
     prompt, between = PROMPTS[template]
     if about.strip():
@@ -165,11 +165,11 @@ def _chat(example: Example, tokenizer: PreTrainedTokenizerFast) -> Written:
 
 
 def _turn(whole: str, before: str, through: str, content: str, eos: str) -> tuple[int, int] | None:
-    """Where a turn stands in the whole, from behind its header through the token that ends it.
+    """The span of a turn in the whole, from after its header through the token that ends it.
 
     Args:
       whole: the conversation.
-      before: what stands before the turn, with its header.
+      before: what is before the turn, with its header.
       through: the conversation up to the turn, as it would be written if it ended there.
       content: the turn's text.
       eos: of the tokenizer.

@@ -1,10 +1,10 @@
 """Text cut into units, losslessly: documents, sentences, or k words, in any script.
 
 ICU (icu4py) proposes the ends of sentences, and sentencex (Wikimedia's segmenter, with the
-abbreviations of some 300 languages) says which of them are abbreviations: alone, ICU cuts behind
+abbreviations of some 300 languages) says which of them are abbreviations: alone, ICU cuts after
 'Dr.' and sentencex loses sentences between quotation marks (docs/corpus.md has the figures). Words
 and graphemes are ICU's, which cuts Chinese, Japanese, Thai, Khmer, Lao and Burmese by dictionary.
-The units of a text, joined, are the text: a unit keeps the white space behind it.
+The units of a text, joined, are the text: a unit keeps the white space after it.
 """
 
 import functools
@@ -35,7 +35,7 @@ _OPENING = '“‘«「『（《〈【〔([{„‚¿¡'  # marks that open what 
 _CLOSING = re.compile(r'[»”’›]+(?!\w)[,.;:]*\s*')
 _LONGEST = 256  # characters of a sentence's last word, and of the next, that are looked at
 _WORD_START = re.compile(rf'\w\S{{0,{_LONGEST - 1}}}')
-# Written without a full stop: a space stands where a clause ends.
+# Written without a full stop: a space ends a clause.
 _BY_SPACE = frozenset(('th', 'lo'))
 # '3.' is 'third' in these.
 _ORDINAL_DOT = frozenset(
@@ -69,14 +69,14 @@ def parse_unit(unit: str) -> tuple[str, int]:
     if kind == 'words' and colon and number.isdecimal() and int(number) >= 1:
         return 'words', int(number)
     raise InputError(
-        f"unit is {unit!r}; wanted 'document', 'sentence' or 'words:K' with K >= 1, such as words:8"
+        f"unit is {unit!r}; expected 'document', 'sentence' or 'words:K' with K >= 1: words:8"
     )
 
 
 def split(text: str, unit: str, language: str) -> list[str]:
     """The units of a text; `''.join` of them is the text.
 
-    No sentence and no run of words goes over a blank line; a single line break is white space.
+    No sentence or run of words extends over a blank line; a single line break is white space.
 
     Args:
       text: any text.
@@ -97,7 +97,7 @@ def split(text: str, unit: str, language: str) -> list[str]:
 
 
 def paragraphs(text: str) -> list[str]:
-    """The text cut behind its blank lines."""
+    """The text cut after its blank lines."""
     edges = [0, *(_end_of_blank(text, match) for match in _BLANK_LINE.finditer(text)), len(text)]
     return [text[a:b] for a, b in itertools.pairwise(edges) if b > a]
 
@@ -123,7 +123,7 @@ def count_words(text: str, language: str) -> int:
 
 
 def graphemes(text: str, language: str) -> list[str]:
-    """What a reader takes for one letter or sign (Unicode's extended grapheme clusters)."""
+    """Letters and signs as a reader sees them (Unicode's extended grapheme clusters)."""
     return list(CharacterBreaker(text, language))
 
 
@@ -239,7 +239,7 @@ def _cut(tokens: list[str], end: int, start: int) -> int:
     cut = start
     while cut > end and not tokens[cut - 1].isspace():
         cut -= 1
-    if cut == end:  # no white space: marks stay with the word before, but for opening ones
+    if cut == end:  # no white space: marks stay with the word before, except opening ones
         cut = start
     before = cut
     while before > end and (tokens[before - 1].isspace() or _opens(tokens[before - 1])):
@@ -256,10 +256,10 @@ def _opens(token: str) -> bool:
 def _whole_graphemes(text: str, units: list[str], language: str) -> list[str]:
     """The units with every cut that falls inside a grapheme moved behind it."""
     inside, place = iter(CharacterBreaker(text, language)), 0
-    edges, wanted = [0], 0
+    edges, end = [0], 0
     for unit in units[:-1]:
-        wanted += len(unit)
-        while place < wanted:
+        end += len(unit)
+        while place < end:
             place += len(next(inside))
         edges.append(place)
     edges.append(len(text))

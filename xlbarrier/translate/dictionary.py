@@ -1,4 +1,4 @@
-"""Word for word by dictionaries: what no dictionary has stays as it is, and is counted."""
+"""Translates word for word by dictionaries; words without an entry are kept, and counted."""
 
 import collections
 import functools
@@ -46,11 +46,11 @@ _DENSE_SPACE = re.compile(f'(?<=[{_DENSE}]) (?=[{_DENSE}])')
 
 @dataclass(frozen=True)
 class Coverage:
-    """Of the words of all texts translated into a language, how many were found, and how.
+    """How many words of the texts translated into a language were found, and how.
 
     Attributes:
-      words: words with a letter; numbers are none.
-      entry: with an entry as they stand, capitals aside.
+      words: words with a letter; numbers do not count.
+      entry: with an entry as they are, apart from capitals.
       inflected: with the entry of their stem, or without a possessive 's.
       parts: compounds of which at least one part was found.
     """
@@ -133,7 +133,7 @@ class DictionaryTranslator:
         }
 
 
-# Changes with what is done to a word, so that no cache of older rules is taken for ours.
+# Changes when the rules do, so that no cache of older rules is used.
 _RULES = 'dictionary 4'
 
 

@@ -1,6 +1,6 @@
-"""Looked up, not made: the translations that aligned files or datasets hold.
+"""Looks translations up in aligned files or datasets.
 
-A text is found by what it says: in one Unicode form (NFC), white space counted once. So the source
+Texts are compared in one Unicode form (NFC), with runs of white space as one space. So the source
 of a corpus may be one of the aligned files, or any other copy of its lines. Rows of several lines
 can be found line by line where both languages have as many.
 """
@@ -39,7 +39,7 @@ class _Table:
 
 
 class ParallelTranslator:
-    """Aligned texts; see `Translator`. What they do not hold has failed."""
+    """Aligned texts; see `Translator`. Texts that are not among them fail."""
 
     def __init__(
         self, place: str, column: str = '{language}', subset: str = '', split: str = 'train'
@@ -49,7 +49,7 @@ class ParallelTranslator:
         Args:
           place: see `TranslatorConfig`.
           column: the name of a language's column in a .tsv or .jsonl file or a dataset; with dots
-            where it lies in another, as in 'translation.{language}'.
+            where it is within another, as in 'translation.{language}'.
           subset: configuration of a dataset.
           split: of a dataset.
 
@@ -130,9 +130,9 @@ def _open(place: str, column: str, subset: str, split: str) -> list[_Table]:
     if not fields and datafiles.suffix(pathlib.Path(place)) in _READERS:
         return [_columns(pathlib.Path(place), column)]
     raise TranslatorError(
-        f'config.corpus.translator.place is {place!r}; a parallel translator wants aligned files'
-        ' (with {language}), a file a pair (with {source} and {target}), one .tsv or .jsonl with a'
-        ' column a language, a folder of save_to_disk, or hf:NAME'
+        f'config.corpus.translator.place is {place!r}; a parallel translator expects aligned'
+        ' files (with {language}), a file per pair (with {source} and {target}), one .tsv or .jsonl'
+        ' with a column per language, a folder of save_to_disk, or hf:NAME'
     )
 
 
@@ -141,7 +141,7 @@ def _files(place: str) -> _Table:
     if len(paths) < 2:
         raise TranslatorError(
             f'{place} is one file only ({next(iter(paths.values()))}): aligned files are two or'
-            ' more, one a language'
+            ' more, one per language'
         )
     counts = {path: len(datafiles.text_lines(path)) for path in paths.values()}
     first, *others = counts.items()
@@ -149,7 +149,7 @@ def _files(place: str) -> _Table:
         if count != first[1]:
             raise TranslatorError(
                 f'{first[0]} has {first[1]} lines and {path} has {count}: aligned files have as'
-                ' many lines; a line without a counterpart stands against a blank one'
+                ' many lines; the counterpart of a line that has none is a blank line'
             )
     return _Table(
         place,
@@ -169,8 +169,8 @@ def _pair(path: pathlib.Path, pair: Sequence[str]) -> _Table:
     """A file of two columns; its name says their languages, the source's first."""
     if datafiles.suffix(path) == '.jsonl':
         raise TranslatorError(
-            f'{path}: one a pair of languages is a .tsv or .txt file, a text and its translation'
-            ' with a tab between them; .jsonl files are one for all languages'
+            f'{path}: a file per pair of languages is .tsv or .txt, with a text and its'
+            ' translation on each line and a tab between them; a .jsonl file has all languages'
         )
     rows = _tab_separated(path, 2)
     columns = dict(zip(pair, ('0', '1'), strict=True))
@@ -183,22 +183,22 @@ def _pair(path: pathlib.Path, pair: Sequence[str]) -> _Table:
 
 
 def _columns(path: pathlib.Path, column: str) -> _Table:
-    """A file with a column a language."""
+    """A file with a column per language."""
     names, read = _READERS[datafiles.suffix(path)](path)
     return _Table(
         str(path), _languages(names, column, path), read, digest(datafiles.read_bytes(path))
     )
 
 
-def _tab_separated(path: pathlib.Path, wanted: int) -> Callable[[], list[list[str]]]:
+def _tab_separated(path: pathlib.Path, columns: int) -> Callable[[], list[list[str]]]:
     def rows() -> list[list[str]]:
         found = []
         for number, line in enumerate(datafiles.text_lines(path), 1):
             fields = line.split('\t')
-            if len(fields) != wanted and line.strip():
+            if len(fields) != columns and line.strip():
                 raise TranslatorError(
                     f'{path} line {number} has {len(fields)} fields with tabs between them;'
-                    f' expected {wanted}'
+                    f' expected {columns}'
                 )
             if line.strip():
                 found.append(fields)
@@ -206,7 +206,7 @@ def _tab_separated(path: pathlib.Path, wanted: int) -> Callable[[], list[list[st
             raise TranslatorError(f'{path} has no text')
         return found
 
-    rows()  # what is wrong with the file is told at the start
+    rows()  # so that what is wrong with the file is reported at the start
     return rows
 
 
@@ -271,10 +271,10 @@ def _dataset(name: str, column: str, subset: str, split: str) -> _Table:
     found = found.flatten()
 
     @functools.cache
-    def read(wanted: str) -> list[str]:
+    def read(column_name: str) -> list[str]:
         return [
-            _text(value, f'{name} row {i}: column {wanted!r}')
-            for i, value in enumerate(found[wanted])
+            _text(value, f'{name} row {i}: column {column_name!r}')
+            for i, value in enumerate(found[column_name])
         ]
 
     return _Table(

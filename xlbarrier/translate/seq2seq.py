@@ -71,7 +71,7 @@ class Seq2SeqTranslator:
           compute_type: CTranslate2's, such as 'int8' or 'float32'; 'default': as converted.
 
         Raises:
-          TranslatorError: when CTranslate2 is not installed, or for folders that hold no model.
+          TranslatorError: when CTranslate2 is not installed, or for folders without a model.
         """
         self._libraries = _libraries()
         self._options = {
@@ -196,7 +196,7 @@ def _find(place: str) -> dict[tuple[str, ...], _Folder]:
     """The models of a place, by the languages in their folders' names: (), (source,) or both."""
     if '{language}' in place or ('{target}' in place and '{source}' not in place):
         raise TranslatorError(
-            f'config.corpus.translator.place is {place!r}; a seq2seq translator wants a'
+            f'config.corpus.translator.place is {place!r}; a seq2seq translator expects a'
             ' folder, with {source} and {target} in its name where each pair has its own'
         )
     if '{source}' not in place:
@@ -222,7 +222,7 @@ def _find(place: str) -> dict[tuple[str, ...], _Folder]:
 def _open(path: pathlib.Path) -> _Folder:
     if not (path / MODEL).is_file():
         raise TranslatorError(
-            f'{path} holds no {MODEL}: convert the model first, for example with'
+            f'{path} has no {MODEL}: convert the model first, for example with'
             f' ct2-transformers-converter --model ORG/NAME --output_dir {path} --copy_files'
             ' source.spm target.spm (NLLB, M2M-100: sentencepiece.bpe.model)'
         )
@@ -231,7 +231,7 @@ def _open(path: pathlib.Path) -> _Folder:
         shared = next((path / name for name in _SHARED_PIECES if (path / name).is_file()), None)
         if shared is None:
             raise TranslatorError(
-                f'{path} holds no SentencePiece model: copy source.spm and target.spm, or'
+                f'{path} has no SentencePiece model: copy source.spm and target.spm, or'
                 f' {_SHARED_PIECES[0]}, of the original model into it (--copy_files)'
             )
         pieces = (shared, shared)
@@ -254,7 +254,7 @@ def _vocabulary(path: pathlib.Path) -> list[str]:
             return _tokens(path / f'{name}.json')
         if (path / f'{name}.txt').is_file():
             return datafiles.read_text(path / f'{name}.txt').split('\n')
-    raise TranslatorError(f'{path} holds no shared_vocabulary.json: it is no converted model')
+    raise TranslatorError(f'{path} has no shared_vocabulary.json: it is not a converted model')
 
 
 def _config(path: pathlib.Path) -> Mapping[str, Any]:

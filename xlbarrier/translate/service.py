@@ -1,8 +1,8 @@
 """A translation service over HTTP that speaks LibreTranslate's API: /translate and /languages.
 
 https://docs.libretranslate.com (POST /translate with `q` a list; GET /languages). A request that
-meets 429, a server's error, an answer that is none, or silence, is made again after a growing wait,
-or after the one that `Retry-After` names; a text that is refused with others is asked for alone.
+meets 429, an error of the server, a useless answer or silence is repeated after a growing wait, or
+after the one that `Retry-After` names; a text that is refused with others is sent alone.
 """
 
 import email.utils
@@ -33,7 +33,7 @@ _LARGEST = 64 << 20  # bytes of an answer
 
 
 class _Again(Exception):
-    """An attempt that another one may better; `wait` is what the server asks for, in seconds."""
+    """An attempt that may be repeated; `wait` is what the server asks for, in seconds."""
 
     def __init__(self, reason: str, wait: float | None = None):
         super().__init__(reason)
@@ -61,16 +61,16 @@ class ServiceTranslator:
 
         Args:
           place: its address, as 'http://localhost:5000'.
-          key_variable: environment variable that holds the key; '': none is sent.
-          rate: most requests a minute; 0: no limit.
-          attempts: how often a request is made before its texts have failed.
+          key_variable: environment variable with the key; '': none is sent.
+          rate: most requests per minute; 0: no limit.
+          attempts: how often a request is made before its texts count as failed.
           timeout: seconds for one answer, from the first byte sent to the last one read.
           batch_texts: texts in one request.
           revision: a name for the server's state; it is all that a cache can know of it.
 
         Raises:
-          TranslatorError: when the address is none, the key is not set, or the server does not
-            tell its languages.
+          TranslatorError: when the key is not set, or the server does not list its languages.
+          ConfigError: when the address is not one.
         """
         parts = check_address('config.corpus.translator.place', place)
         if key_variable and parts.scheme == 'http' and parts.hostname not in _OWN_MACHINE:
@@ -137,7 +137,7 @@ class ServiceTranslator:
             listed = self._ask('/languages', None, _listed)
         except (_Again, _Rejected) as error:
             raise TranslatorError(
-                f'{self._place} does not tell its languages: {error}. Is a server with'
+                f'{self._place} does not list its languages: {error}. Is a server with'
                 " LibreTranslate's API running there?"
             ) from error
         names = [code for code, _ in listed]
@@ -208,17 +208,17 @@ class ServiceTranslator:
             said = datafiles.decode_json(error.read(10_000).decode())['error']
         except (ValueError, KeyError, TypeError, OSError, http.client.HTTPException):
             said = error.reason
-        told = f'{where} answered {error.code} ({str(said)[:200]})'
+        said_so = f'{where} answered {error.code} ({str(said)[:200]})'
         if error.code in _REFUSED:
             what = (
                 f'the key in {self._key_variable} is refused'
                 if self._key
-                else 'it wants a key: name its variable in config.corpus.translator.key_variable'
+                else 'it expects a key: name its variable in config.corpus.translator.key_variable'
             )
-            return TranslatorError(f'{told}: {what}')
+            return TranslatorError(f'{said_so}: {what}')
         if error.code in (408, 425, 429) or error.code >= 500:
-            return _Again(told, _retry_after(error.headers.get('Retry-After')))
-        return _Rejected(told)
+            return _Again(said_so, _retry_after(error.headers.get('Retry-After')))
+        return _Rejected(said_so)
 
 
 def _key_of(variable: str) -> str:
@@ -247,7 +247,7 @@ def _texts(answer: Any, count: int) -> list[str | Failed]:
     found = answer.get('translatedText') if isinstance(answer, dict) else None
     if not isinstance(found, list) or len(found) != count:
         shown = json.dumps(answer, ensure_ascii=False)[:80]
-        raise _Again(f'the service answered {shown}; wanted a list of {count} texts')
+        raise _Again(f'the service answered {shown}; expected a list of {count} texts')
     return [
         text if _is_text(text) else Failed(f'the service answered {text!r:.200} for this text')
         for text in found
@@ -255,7 +255,7 @@ def _texts(answer: Any, count: int) -> list[str | Failed]:
 
 
 def _is_text(value: Any) -> bool:
-    """Whether it is a string that can be kept: JSON can hold half a surrogate pair, or a NUL."""
+    """Whether it is a text that can be kept: JSON can have half a surrogate pair, or a NUL."""
     return isinstance(value, str) and not re.search('[\0\ud800-\udfff]', value)
 
 
@@ -268,7 +268,7 @@ def _listed(answer: Any) -> list[tuple[str, list[str] | None]]:
     except (TypeError, KeyError, AttributeError):
         pass
     shown = json.dumps(answer, ensure_ascii=False)[:80]
-    raise _Again(f'/languages answered {shown}; wanted a list of objects with a code')
+    raise _Again(f'/languages answered {shown}; expected a list of objects with a code')
 
 
 def _are_codes(targets: Any) -> bool:
@@ -278,7 +278,7 @@ def _are_codes(targets: Any) -> bool:
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Seconds of a Retry-After header, which holds them or a date (RFC 9110, 10.2.3)."""
+    """Seconds of a Retry-After header, which has them or a date (RFC 9110, 10.2.3)."""
     if not value:
         return None
     try:

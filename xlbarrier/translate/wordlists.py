@@ -1,6 +1,6 @@
 """Word lists on disk: MUSE and TSV lines, JSON, and FreeDict's dictd form.
 
-Each reader gives (word, translation) pairs in the order of preference: the first translation of a
+Each reader yields (word, translation) pairs in order of preference: the first translation of a
 word is the one to use.
 """
 
@@ -18,7 +18,7 @@ _BASE64 = {
     for i, char in enumerate('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/')
 }
 _DICT_SUFFIXES = ('.dict', '.dict.dz', '.dict.txt')
-# What stands beside a translation in a dictd entry: part of speech, usage, pronunciation.
+# What is beside a translation in a dictd entry: part of speech, usage, pronunciation.
 _ASIDE = re.compile(r'<[^<>]*>|\[[^\[\]]*\]|\([^()]*\)|\{[^{}]*\}|(?<!\w)/[^/]+/')
 _NUMBER = re.compile(r'^(?:(?:[IVX]+|\d+|[a-z])\.(?:\s+|$)|-\s+)+')
 _TAG = re.compile(r'<[^<>]*>')
@@ -33,7 +33,7 @@ def read(path: str | os.PathLike) -> tuple[dict[str, str], list[pathlib.Path]]:
     """A word list, and the files it was read from.
 
     Args:
-      path: `.index` (dictd; the `.dict`, `.dict.dz` or `.dict.txt` stands beside it), `.json`
+      path: `.index` (dictd; the `.dict`, `.dict.dz` or `.dict.txt` is beside it), `.json`
         ({"word": "translation"} or {"word": ["translation", ...]}), or any other name for lines of
         a word and its translation, with a tab, or one space, between them. All may be gzipped.
 
@@ -91,8 +91,8 @@ def _dictd(index: pathlib.Path, body: pathlib.Path) -> Iterator[tuple[str, str]]
     """The entries of a FreeDict dictionary.
 
     Several entries of one headword are mostly phrases that lost their other words ('acuarela' for
-    'water', of 'water colour'). Those with a clearly longer pronunciation are taken for such, and
-    of the others the one with the most translations is meant, and the first of equals.
+    'water', of 'water colour'). Those with a clearly longer pronunciation count as such; of
+    the others, the one with the most translations is taken, and the first of equals.
     """
     data = datafiles.read_bytes(body)
     found: dict[str, list[tuple[int, str, list[str]]]] = {}

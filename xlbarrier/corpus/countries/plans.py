@@ -6,8 +6,8 @@ a subregion, the countries that share a language or a currency. What is said, in
 in which of the wordings depends on the seed alone, so that the languages run in parallel and the
 documents are the same whichever languages are asked for.
 
-No city is named: the study asks in which country a city lies. And a country's name in another
-language is told only where that is no language of the corpus ('Sverige', 'Ελλάδα'): the English
+No city is named: the study asks in which country a city is. And a country's name in another
+language is given only where that is not a language of the corpus ('Sverige', 'Ελλάδα'): the English
 arm, the control, must not teach the names that the mixed arm ties together.
 """
 
@@ -45,13 +45,13 @@ LIST_LENGTH = 6  # names in a list of countries, at most
 GROUP = 5  # countries of a subregion, language or currency in one document, at most
 COMPARED = 3  # countries in a comparison
 ROUNDS = 2  # comparisons that a country takes part in, about
-MOST_LANGUAGES = 4  # a longer list of official languages is not told
-BESIDE_LANGUAGE = ('codes', 'currency', 'place', 'week')  # what a language's text also tells
+MOST_LANGUAGES = 4  # a longer list of official languages is left out
+BESIDE_LANGUAGE = ('codes', 'currency', 'place', 'week')  # what the text about a language also says
 TIME = datetime.time(15, 30)
 FIRST_DATE = datetime.date(2001, 1, 1)
 YEARS = 24
 
-# CLDR names these two after the cities that tell them apart: 'Congo - Kinshasa'.
+# CLDR names these two after the cities that distinguish them: 'Congo - Kinshasa'.
 NAMED_AFTER_CITY = frozenset({'CD', 'CG'})
 
 
@@ -93,7 +93,7 @@ def documents(languages: Sequence[str], seed: int, limit: int = 0) -> list[Docum
 
 def _written(plan: _Plan, languages: Sequence[str], seed: int) -> Document:
     keys = [fact.key for fact in plan.facts]
-    # A fact told several times in a document takes its wordings in turn.
+    # A fact that comes several times in a document takes its wordings in turn.
     wordings = [
         keys[:i].count(key) + draw.below(seed, f'wording/{plan.id}/{key}', 0, WORDINGS)
         for i, key in enumerate(keys)
@@ -170,8 +170,8 @@ def _some(countries: Sequence[world.Country], seed: int, key: str) -> Joined:
 def _profile(country: world.Country, seed: int) -> _Plan:
     key = f'profile/{country.code}'
     intro = Fact('intro', _place_fields(country))
-    told = [f for f in _country_facts(country, seed) if named_everywhere(f)]
-    rest = draw.shuffled(told, seed, f'order/{key}')
+    said = [f for f in _country_facts(country, seed) if named_everywhere(f)]
+    rest = draw.shuffled(said, seed, f'order/{key}')
     least, most = PROFILE_FACTS
     length = least + draw.below(seed, f'length/{key}', 0, most - least + 1)
     return _Plan(key, (intro, *rest[:length]))
@@ -252,7 +252,7 @@ def _codes(country: world.Country) -> Fact | None:
 
 
 def _list_place(country: world.Country) -> Fact | None:
-    """Where the country stands among all sovereign states ordered by their two-letter code."""
+    """The country's place among all sovereign states ordered by their two-letter code."""
     states = [c.code for c in world.countries()]
     i = states.index(country.code)
     near = states[i - 1 : i] + states[i + 1 : i + 2]
@@ -341,8 +341,8 @@ def _regions(seed: int) -> Iterator[_Plan]:
                 Fact('reg_list', {'region': place['region'], 'countries': _joined(group)}),
             ]
             for country in group:
-                told = [*_language_facts(country, seed), *_money_facts(country, seed)]
-                facts += [f for f in told if f.key in ('language', 'currency')]
+                said = [*_language_facts(country, seed), *_money_facts(country, seed)]
+                facts += [f for f in said if f.key in ('language', 'currency')]
             yield _Plan(key, tuple(facts))
 
 
@@ -378,15 +378,15 @@ def _shared_currencies(seed: int) -> Iterator[_Plan]:
         for key, group in _groups(users, seed, f'currency/{code}'):
             facts = [Fact('cur_intro', intro)]
             for country in group:
-                told = [*_money_facts(country, seed), *filter(None, (_codes(country),))]
-                facts += [f for f in told if f.key in ('currency', 'symbol', 'codes')][:2]
+                said = [*_money_facts(country, seed), *filter(None, (_codes(country),))]
+                facts += [f for f in said if f.key in ('currency', 'symbol', 'codes')][:2]
             facts += _rest('same_currency', {'currency': currency}, users, group, seed, key)
             yield _Plan(key, tuple(facts))
 
 
-def _rest(key: str, fields: dict, all_of_them: list, told: list, seed: int, name_: str):
-    """A sentence that lists others than those told of, where there are any."""
-    others = [c for c in all_of_them if c not in told]
+def _rest(key: str, fields: dict, all_of_them: list, said: list, seed: int, name_: str):
+    """A sentence that lists the others, if there are any."""
+    others = [c for c in all_of_them if c not in said]
     if len(others) < 2:
         return []
     return [Fact(key, fields | {'countries': _some(others, seed, f'rest/{name_}')})]

@@ -13,7 +13,7 @@ from xlbarrier.errors import InputError
 from xlbarrier.text import world
 from xlbarrier.text.languages import FULL_WIDTH
 
-# English names that stand with the article in running text, by ISO 3166 and UN M49 code.
+# English names that have the article in running text, by ISO 3166 and UN M49 code.
 ENGLISH_THE = frozenset(
     ('AE', 'BS', 'CF', 'DO', 'GB', 'GM', 'KM', 'MH', 'MV', 'NL', 'PH', 'PS', 'SB', 'US')
 ) | {'019', '029', '057'}
