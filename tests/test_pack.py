@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xlbarrier.data.examples import Encoded, ExamplePacker, assign
+from xlbarrier.data.examples import Encoded, ExamplePacker, assign, chunks
 from xlbarrier.data.pack import PackedRows, RowWriter, flow, pack, read_record
 from xlbarrier.run import RunError
 
@@ -315,3 +315,36 @@ def test_examples_that_fit_no_row_are_refused():
         list(packer.rows())
     with pytest.raises(ValueError, match='row_tokens is 1'):
         ExamplePacker(1)
+
+
+# --- padded rows
+
+
+@settings(deadline=None, max_examples=100)
+@given(DOCUMENTS, ROW_TOKENS)
+def test_padded_rows_have_one_chunk_of_a_document_each(documents, row_tokens):
+    pieces = [ids[i : i + row_tokens] for ids in documents for i in range(0, len(ids), row_tokens)]
+    pieces = [piece for piece in pieces if len(piece) > 1]  # nothing predicts a token alone
+    with ExamplePacker(row_tokens, pad=True) as packer:
+        packer.add(piece for ids in documents for piece in chunks(ids, row_tokens))
+        if not pieces:
+            return
+        (packed,) = packer.rows()
+    expected = []
+    for piece in pieces:
+        row = [(t, i, len(piece) - 1, float(i > 0)) for i, t in enumerate(piece)]
+        expected.append(row + [(0, 0, j, 0.0) for j in range(len(piece), row_tokens)])
+    assert cells(packed) == expected
+
+
+def test_padded_examples_keep_their_order_and_weights():
+    examples = [Encoded([5, 6, 7], [0, 0, 1]), Encoded([8, 9], [0, 0.5]), Encoded([1] * 4, [1] * 4)]
+    with ExamplePacker(4, pad=True) as packer:
+        packer.add(examples)
+        (packed,) = packer.rows()
+    assert packed.tokens.tolist() == [[5, 6, 7, 0], [8, 9, 0, 0], [1, 1, 1, 1]]
+    assert packed.weights.tolist() == [[0, 0, 1, 0], [0, 0.5, 0, 0], [0, 1, 1, 1]]
+    with ExamplePacker(4, pad=True) as packer:
+        packer.add([Encoded([1] * 5, [1] * 5)])
+        with pytest.raises(ValueError, match='expected 1 to'):
+            list(packer.rows())

@@ -67,6 +67,7 @@ class TrainConfig:
     steps: int = 39
     batch_rows: int = 4
     row_tokens: int = 128
+    pad: bool = False  # one example, or chunk of a document, per padded row; False: packed
     accumulate: int = 1  # microbatches a step; divides batch_rows
     learning_rate: float = 1e-4
     warmup_steps: int = 4

@@ -1,4 +1,4 @@
-"""Examples that stay whole, packed side by side in few rows."""
+"""Examples that stay whole: packed side by side in few rows, or each padded in a row of its own."""
 
 import pathlib
 import tempfile
@@ -102,19 +102,21 @@ class ExamplePacker:
     Only the lengths, and one block of rows at a time, are in memory.
     """
 
-    def __init__(self, row_tokens: int, folder: pathlib.Path | None = None):
+    def __init__(self, row_tokens: int, folder: pathlib.Path | None = None, *, pad: bool = False):
         """Begins without examples.
 
         Args:
           row_tokens: T.
           folder: of the temporary files; they have no name, so that a killed process leaves
             none.
+          pad: whether each example gets a row of its own, which is padded.
 
         Raises:
           ValueError: when a row has no room for two tokens.
         """
         if row_tokens < 2:
             raise InputError(f'row_tokens is {row_tokens}; expected at least 2')
+        self._pad = pad
         self._row_tokens, self._folder = row_tokens, folder or pathlib.Path(tempfile.gettempdir())
         with writing(self._folder):
             self._tokens = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 closed by __exit__
@@ -152,7 +154,10 @@ class ExamplePacker:
         if not self._lengths:
             raise InputError('there is no example: nothing to pack')
         lengths = np.array(self._lengths, np.int64)
-        row_of = assign(lengths, self._row_tokens)
+        if self._pad and lengths.min() >= 1 and lengths.max() <= self._row_tokens:
+            row_of = np.arange(len(lengths))
+        else:
+            row_of = assign(lengths, self._row_tokens)
         offsets = np.cumsum(lengths) - lengths
         with writing(self._folder):
             self._tokens.flush()
@@ -178,3 +183,14 @@ class ExamplePacker:
                     starts[place + 1 : place + length] = False
                     place += length
             yield lay(flat, starts, self._row_tokens, weight)
+
+
+def chunks(ids: Sequence[int], row_tokens: int) -> Iterator[Encoded]:
+    """A document cut into pieces of at most `row_tokens` tokens, all of them to be predicted.
+
+    A last piece of one token, which nothing predicts, is left out.
+    """
+    for start in range(0, len(ids), row_tokens):
+        piece = ids[start : start + row_tokens]
+        if len(piece) > 1:
+            yield Encoded(piece, [1.0] * len(piece))

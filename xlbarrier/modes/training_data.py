@@ -105,6 +105,7 @@ def prepare(
             'format': FORMAT,
             'tokenizer': tokenize.digest(tokenizer),
             'row_tokens': config.train.row_tokens,
+            **({'pad': True} if config.train.pad else {}),
         }
         # Files are shared: of each folder, its part and the arms that it is for.
         folders: dict[str, tuple[_Wanted, list[str]]] = {}
@@ -169,7 +170,7 @@ def _arm(run: run_lib.Run, config: RunConfig, arm: str) -> PackedRows | Mixture:
     counts: tuple[int, ...] = ()
     if weights and len(parts) > 1:
         # Text counts as full, so that arms whose last row is padded differently share out alike.
-        text = [row_tokens] if wanted[0].folder == arm else []
+        text = [row_tokens] if wanted[0].folder == arm and not config.train.pad else []
         full = text + [p.record['tokens'] / len(p.rows) for p in parts[len(text) :]]
         counts = row_counts(weights, full, places)
     rows = parts[0].rows if len(parts) == 1 else Mixture(tuple(p.rows for p in parts), counts)

@@ -2,7 +2,7 @@
 
 import itertools
 import pathlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from absl import logging
@@ -10,8 +10,8 @@ from transformers import PreTrainedTokenizerFast
 
 from xlbarrier.config.data import DataConfig
 from xlbarrier.data import pack, tokenize
-from xlbarrier.data.examples import Encoded, ExamplePacker
-from xlbarrier.data.pack import RowWriter
+from xlbarrier.data.examples import Encoded, ExamplePacker, chunks
+from xlbarrier.data.pack import PackedRows, RowWriter
 from xlbarrier.datafiles import DataError
 from xlbarrier.progress import Progress
 from xlbarrier.qa import forms, templates
@@ -24,12 +24,13 @@ def pack_texts(
     folder: pathlib.Path,
     progress: Progress,
 ) -> None:
-    """Lays texts end to end, until `limit` rows are full.
+    """Lays texts end to end, until `limit` rows are full; or one chunk of a text per padded row.
 
     Args:
       texts: a stream; no more of it is read than is needed.
       tokenizer: the model's.
-      key: what the rows are made of, for rows.json; `row_tokens`, and `limit`, most rows (0: all).
+      key: what the rows are made of, for rows.json; `row_tokens`, `limit`, most rows (0: all), and
+        `pad`, whether each chunk of at most `row_tokens` tokens of a text gets a row of its own.
       folder: of the rows.
       progress: shows documents and tokens.
 
@@ -46,18 +47,36 @@ def pack_texts(
             progress.update(0, '{documents:,} documents, {tokens:,} tokens'.format(**counted))
             yield documents
 
-    row_tokens, limit, made, loss = key['row_tokens'], key.get('limit', 0), 0, 0
+    row_tokens, limit = key['row_tokens'], key.get('limit', 0)
+    made = loss = tokens = 0
     with RowWriter(folder, row_tokens) as writer:
-        for block in pack.flow(encoded(), row_tokens):
+        if key.get('pad'):
+            blocks = _padded(encoded(), row_tokens, limit, folder)
+        else:
+            blocks = pack.flow(encoded(), row_tokens)
+        for block in blocks:
             if limit and made + len(block) > limit:
                 block = block.take(limit - made)
             writer.add(block)
             made += len(block)
             loss += block.loss_tokens
+            tokens += block.loss_tokens + len(block)  # of a chunk, all but the first are predicted
             if made == limit:
                 break
-        counted['tokens'] = min(counted['tokens'], made * row_tokens)
+        counted['tokens'] = tokens if key.get('pad') else min(counted['tokens'], made * row_tokens)
         writer.finish({**counted, 'loss_tokens': loss, 'key': key})
+
+
+def _padded(
+    batches: Iterable[Sequence[Sequence[int]]], row_tokens: int, limit: int, folder: pathlib.Path
+) -> Iterator[PackedRows]:
+    """Rows of one chunk of a document each, at most `limit` of them (0: all)."""
+    with ExamplePacker(row_tokens, folder, pad=True) as packer:
+        for documents in batches:
+            packer.add(piece for ids in documents for piece in chunks(ids, row_tokens))
+            if 0 < limit <= len(packer):
+                break
+        yield from packer.rows()
 
 
 def pack_examples(
@@ -68,13 +87,14 @@ def pack_examples(
     folder: pathlib.Path,
     progress: Progress,
 ) -> None:
-    """Lays examples side by side in rows; plain texts end to end, as `pack_texts` does.
+    """Lays examples side by side in rows, or each in a padded one; texts as `pack_texts` does.
 
     Args:
       data: `template`, `loss`, `too_long`.
       examples: a stream; all of them texts, or none.
       tokenizer: the model's.
-      key: what the rows are made of, for rows.json; `row_tokens`.
+      key: what the rows are made of, for rows.json; `row_tokens`, and `pad`, whether each example
+        gets a row of its own.
       folder: of the rows.
       progress: shows examples and tokens.
 
@@ -92,7 +112,7 @@ def pack_examples(
     row_tokens, loss = key['row_tokens'], 0
     with (
         RowWriter(folder, row_tokens) as writer,
-        ExamplePacker(row_tokens, folder) as packer,
+        ExamplePacker(row_tokens, folder, pad=bool(key.get('pad'))) as packer,
     ):
         counted = {'examples': 0, 'dropped': 0, 'tokens': 0}
         for encoded in encode_examples(data, examples, tokenizer, row_tokens):
