@@ -73,7 +73,7 @@ def test_examples_padded_and_packed_have_the_same_tokens_and_weights(tokenizer, 
 
 
 def test_texts_without_two_tokens_on_end(tokenizer, tmp_path):
-    with pytest.raises(ValueError, match='there is no example|no token'):
+    with pytest.raises(ValueError, match=r'there is no example|no token'):
         padded(tokenizer, tmp_path, [''])
 
 
