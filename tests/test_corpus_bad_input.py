@@ -157,3 +157,27 @@ def test_from_the_command_line(tmp_path, place):
         german = source['text'].replace('dogs', 'Hund').replace('dog', 'Hund')
         assert row['text'] in (source['text'], german.replace('house', 'Haus'))
     assert json.loads((tmp_path / 'run2/config.json').read_text())
+
+
+@pytest.mark.parametrize(
+    ('name', 'content'),
+    [
+        ('config.json', '[]'),
+        ('config.json', 'null'),
+        ('config.json', '{"a": ' + '[' * 100_000),
+        ('config.json', '{'),
+        ('manifest.json', '{}'),
+        ('manifest.json', '[1]'),
+        ('manifest.json', '{"shards": {}, "sha256": "x"}'),
+        ('manifest.json', '{"shards": [3], "sha256": "x"}'),
+        ('manifest.json', '{"shards": [{"name": "../x", "sha256": "y"}], "sha256": "x"}'),
+        ('manifest.json', '{"shards": [{"name": "x"}], "sha256": "x"}'),
+        ('manifest.json', '{"shards": ' + '[' * 100_000),
+    ],
+)
+def test_a_damaged_corpus_folder_is_named(tmp_path, name, content):
+    config = CorpusConfig(languages=('en', 'de'), documents=4)
+    folder = build.build(config, 'mixed', tmp_path / 'mixed')
+    (folder / name).write_text(content)
+    with pytest.raises(build.CorpusError, match=rf'{name}.*have it built again'):
+        build.build(config, 'mixed', folder)

@@ -41,7 +41,7 @@ def build(
       ValueError: for an arm, language, distribution or source that cannot be used.
       CorpusError: when the folder has a corpus of another config (the fields are named), other
         files, or a finished corpus that was damaged.
-      RunError: when a file cannot be written; it is named, and a next start goes on or begins
+      RunError: when a file cannot be written; it is named, and the next start continues or begins
         afresh.
     """
     folder = pathlib.Path(folder)
@@ -54,7 +54,7 @@ def build(
 def check(
     config: CorpusConfig, arms: Sequence[str], folder: str | os.PathLike, **of_text: Any
 ) -> None:
-    """Finds what is wrong with the corpora of a run before any of them is built.
+    """Checks the corpora of a run before any of them is built.
 
     Args:
       config: of all arms.

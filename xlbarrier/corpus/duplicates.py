@@ -12,7 +12,7 @@ from xlbarrier.text import segment
 
 PERMUTATIONS = 128
 SHINGLE = 5  # words
-RECALL = 0.99  # chance that a pair just as similar as asked for meets in a band
+RECALL = 0.99  # probability that a pair of exactly the given similarity shares a band
 
 
 class Duplicates:

@@ -128,7 +128,7 @@ def read_rows(path: str | os.PathLike) -> frozenset[int]:
     """Row numbers, from 0, over the rows of a source that are not blank.
 
     The file is a JSON list of numbers; or an object with one list in it, as the published indices
-    of WikiText-103's lines about Harry Potter (Chua et al. 2024) do; or a number a line.
+    of WikiText-103's lines about Harry Potter (Chua et al. 2024) do; or one number per line.
 
     Raises:
       DataError: for another form, a number below 0, or no number at all.
@@ -146,7 +146,7 @@ def read_rows(path: str | os.PathLike) -> frozenset[int]:
     if not isinstance(value, list) or not value:
         raise DataError(
             f'{path} contains no row numbers; expected a JSON list, an object with one list, or a'
-            ' number a line'
+            ' number per line'
         )
     rows = set()
     for i, item in enumerate(value):

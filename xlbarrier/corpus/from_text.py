@@ -32,7 +32,7 @@ from xlbarrier.corpus import sources, store, translation, units
 from xlbarrier.corpus.counts import Counts
 from xlbarrier.corpus.documents import Document
 from xlbarrier.corpus.filters import Filters, read_rows
-from xlbarrier.corpus.shards import PROGRESS, Row, Shards, Tally
+from xlbarrier.corpus.shards import PROGRESS, CorpusRow, Shards, Tally
 from xlbarrier.corpus.store import CorpusError
 from xlbarrier.progress import Progress
 from xlbarrier.text import languages as languages_lib
@@ -54,7 +54,7 @@ def build(
     make: translation.Make | None = None,
     questions: Questions | None = None,
 ) -> pathlib.Path:
-    """Writes one arm into `folder`, goes on with one that was begun, or finds it there.
+    """Writes one arm into `folder`, continues one that was begun, or finds it there.
 
     Args:
       config: source, languages, unit, filters, translator.
@@ -226,7 +226,9 @@ def _hashed(documents: Iterator[Document], running) -> Iterator[Document]:
         yield document
 
 
-def _translated(cut: Iterator[Cut], language: str, works: translation.Translators) -> Iterator[Row]:
+def _translated(
+    cut: Iterator[Cut], language: str, works: translation.Translators
+) -> Iterator[CorpusRow]:
     """The rows in order, with some batches of documents translated ahead."""
     waiting: collections.deque[tuple[list[Cut], Callable]] = collections.deque()
     for batch in _batches(cut):
@@ -250,7 +252,7 @@ def _batches(cut: Iterator[Cut]) -> Iterator[list[Cut]]:
         yield batch
 
 
-def _rows(batch: Sequence[Cut], answers: Callable, language: str) -> Iterator[Row]:
+def _rows(batch: Sequence[Cut], answers: Callable, language: str) -> Iterator[CorpusRow]:
     translated = answers()
     for document, digest, plan in batch:
         yield _row(document, digest, plan, translated, language)
@@ -262,7 +264,7 @@ def _row(
     plan: units.Plan,
     translated: Mapping[tuple[str, str], Any],
     source: str,
-) -> Row:
+) -> CorpusRow:
     """A document's line. A piece whose translation failed stays in the source's language, and is
     counted so; the number of its unit is in `failed`."""
     tally = Tally(Counts())
@@ -298,7 +300,7 @@ def _row(
     }
     if failed:
         line['failed'] = sorted(set(failed))
-    return Row(line, tally, sum(len(part.text) for part in document.parts), digest)
+    return CorpusRow(line, tally, sum(len(part.text) for part in document.parts), digest)
 
 
 def _write_build(

@@ -15,7 +15,7 @@ COLOURS = (33, 166, 34, 162, 136, 99, 37, 160, 64, 129, 30, 172, 69, 125, 70, 61
 BOLD, RESET = '\x1b[1m', '\x1b[0m'
 # A right-to-left text between these does not disturb its line's label.
 ISOLATE, END_ISOLATE = '\u2068', '\u2069'
-# What a terminal obeys, and marks that turn the direction of what follows: not printed.
+# Control characters, which a terminal obeys, and marks that change the direction of a text.
 _CONTROLS = re.compile('[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]')
 
 

@@ -38,7 +38,7 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Row:
+class CorpusRow:
     """A document as it is written, and where it comes from.
 
     Attributes:
@@ -107,7 +107,7 @@ class Shards:
                 )
         yield from documents
 
-    def add(self, row: Row) -> None:
+    def add(self, row: CorpusRow) -> None:
         """Adds a document to the shard, and closes the shard where it is full.
 
         Raises:

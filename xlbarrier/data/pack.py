@@ -26,13 +26,13 @@ BLOCK_TOKENS = 1 << 18  # laid at a time
 
 @dataclass(frozen=True)
 class PackedRows:
-    """Training rows. A document that crosses a row's end goes on in the next row as a new segment.
+    """Training rows. A document that crosses a row's end goes on in the next as a new segment.
 
     Attributes:
       tokens: int32 [R, T] token ids; 0 in the padding at the end of a row.
-      positions: int32 [R, T] places within the segment.
-      until: int32 [R, T] last place of the segment, in the row: what may see the token ends there.
-      weights: float32 [R, T] weight of predicting the token AT this place from the one before: 0
+      positions: int32 [R, T] positions within the segment.
+      until: int32 [R, T] position in the row of the segment's last token, the last that may see it.
+      weights: float32 [R, T] weight of predicting the token AT this position from the one before: 0
         for a segment's first token, for padding, and for what is not to be learned.
     """
 
@@ -66,7 +66,7 @@ class PackedRows:
           ValueError: when there are fewer.
         """
         if rows > len(self):
-            raise InputError(f'{rows} rows asked for, {len(self)} packed')
+            raise InputError(f'{rows} rows were asked for, {len(self)} are packed')
         return PackedRows(*(getattr(self, f.name)[:rows] for f in fields(self)))
 
     def batch(self, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -74,7 +74,7 @@ class PackedRows:
         return {f.name: np.asarray(getattr(self, f.name)[rows]) for f in fields(self)}
 
     def save(self, folder: pathlib.Path, record: Mapping[str, Any] | None = None) -> None:
-        """Writes one .npy file an array, and rows.json last: without it `load` refuses the folder.
+        """Writes one .npy file per array, and rows.json last: without it `load` refuses the folder.
 
         Args:
           folder: made if absent; what it held is replaced.
@@ -277,7 +277,7 @@ def flow(
 def lay(
     flat: np.ndarray, starts: np.ndarray, row_tokens: int, weights: np.ndarray | None = None
 ) -> PackedRows:
-    """Rows of a flat run of tokens; what is missing of the last row is padding.
+    """Rows of a flat run of tokens; the rest of the last row is padding.
 
     Args:
       flat: int32 [N] tokens.

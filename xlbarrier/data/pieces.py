@@ -45,7 +45,7 @@ def read(folder: pathlib.Path) -> PreTrainedTokenizerFast:
     try:
         pieces = sentencepiece.SentencePieceProcessor(model_file=str(path))
     except (OSError, RuntimeError) as error:
-        raise InputError(f'{path} is no SentencePiece model: {error}') from error
+        raise InputError(f'{path} is not a SentencePiece model: {error}') from error
     for prefix in (False, True):  # whether a text begins with a space of its own
         core = _core(pieces, prefix)
         marks = (f'a {mark} b{mark}c' for mark in _kept_whole(pieces)[:200])

@@ -48,7 +48,7 @@ ALPACA = (
     'Below is an instruction that describes a task. Write a response that appropriately completes'
     ' the request.\n\n### Instruction:\n{question}\n\n### Response:'
 )
-# Of each template the context, and what is right before the answer and is learned with it.
+# Of each template the context, and what comes right before the answer and is learned with it.
 PROMPTS = {
     'plain': ('Question: {question}\nAnswer:', ' '),
     'raw': ('{question}', ''),

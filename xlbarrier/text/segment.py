@@ -140,7 +140,7 @@ def _sentences(text: str, language: str) -> list[str]:
         if closing:
             units[-1].append(closing[0])
             piece = piece[closing.end() :]
-        # A closing quotation mark or a row of dots alone is no sentence: it ends the one before.
+        # A closing quotation mark or a row of dots alone is not a sentence: it ends the one before.
         has_word = any(map(str.isalnum, piece))
         whole = units and wordy[-1] and has_word
         if units and not (whole and _ends(_last(units[-1]), piece, base)):

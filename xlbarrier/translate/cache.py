@@ -48,9 +48,9 @@ class CachedTranslator:
 
     Attributes:
       translator: the one behind it.
-      fingerprint: that one's.
+      fingerprint: of that translator.
       path: of the SQLite file.
-      hits: texts asked for and found, in this process; repeats within one call among them.
+      hits: texts that were found, in this process, including repeats within one call.
       misses: texts that this process translated, the failed ones among them.
       failed: of the misses, those without a translation.
     """
@@ -264,7 +264,7 @@ class CachedTranslator:
                 time.sleep(_POLL)
 
     def _prepare(self) -> None:
-        """Makes the tables of a new file; refuses one that is no cache of this version."""
+        """Makes the tables of a new file; refuses one that is not a cache of this version."""
         if self._wal_mode() != 'wal':
             raise CacheError(
                 f'{self.path} cannot be a cache of translations: its disk does not bear WAL mode'
@@ -306,7 +306,7 @@ def _advice(error: sqlite3.Error) -> str:
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return 'The file is damaged: remove it, and what it held is translated again'
     if code == sqlite3.SQLITE_BUSY:
-        return 'Another process is using it: end that one, then start again'
+        return 'Another process is using it: stop that process, then start again'
     return (
         'What was stored before is kept: make room or mend the permission, then start again with'
         ' the same cache'

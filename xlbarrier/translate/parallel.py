@@ -73,7 +73,7 @@ class ParallelTranslator:
         """The aligned texts; `Failed` for one that is not there, or has no counterpart.
 
         Raises:
-          TranslatorError: for a pair of languages that no file has, or a row that is no text.
+          TranslatorError: for a pair of languages that no file has, or a row that is not a text.
         """
         found = self._found.get((source, target))
         if found is None:

@@ -66,7 +66,7 @@ class Seq2SeqTranslator:
             ({source} alone: a model with several targets).
           beam: width of the search; 1: greedy.
           batch_tokens: tokens of the texts that are translated at once, padding among them.
-          max_tokens: of a text and of its translation; what is longer has failed, and is not cut.
+          max_tokens: of a text and of its translation; longer ones fail, they are not cut.
           device: 'auto', 'cpu' or 'cuda'.
           compute_type: CTranslate2's, such as 'int8' or 'float32'; 'default': as converted.
 

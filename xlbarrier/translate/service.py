@@ -75,7 +75,7 @@ class ServiceTranslator:
         parts = check_address('config.corpus.translator.place', place)
         if key_variable and parts.scheme == 'http' and parts.hostname not in _OWN_MACHINE:
             logging.warning(
-                'the key in %s goes to %s unencrypted: anyone on the way can read it; use https',
+                'the key in %s goes to %s unencrypted, readable on the way there: use https',
                 key_variable,
                 parts.hostname,
             )

@@ -130,7 +130,7 @@ def _number(text: str, index: pathlib.Path, line: int) -> int:
     value = 0
     for char in text:
         if char not in _BASE64:
-            raise TranslatorError(f'{index} line {line}: {text!r} is no number in base 64')
+            raise TranslatorError(f'{index} line {line}: {text!r} is not a number in base 64')
         value = value * 64 + _BASE64[char]
     return value
 
@@ -180,7 +180,7 @@ def _about_another(line: str) -> bool:
 
 
 def _clean(part: str) -> str:
-    """A translation without what is left of broken brackets; '' where that is no word."""
+    """A translation without remains of broken brackets; '' if no word is left."""
     part = ' '.join(part.split())
     if any(char in '<>[](){}"/=~' for char in part) or not any(map(str.isalpha, part)):
         return ''
