@@ -129,7 +129,7 @@ _PROMPT = '{% if add_generation_prompt %}<|assistant|>\n'
         # DeepSeek-R1's: the generation prompt opens a thought, which turns that are past have not.
         (
             '{% for m in messages %}' + _TURN + '{% endfor %}'
-            '{% if add_generation_prompt %}<assistant><think>\n{% endif %}',
+            '{% if add_generation_prompt %}<|assistant|>\n<think>\n{% endif %}',
             'assist<|end|>',
             'b<|end|>',
         ),
@@ -292,7 +292,7 @@ def test_examples_that_cannot_be_learned_are_named(tokenizer):
     blank = PreTrainedTokenizerFast(tokenizer_object=pre_tokenized())
     blank.backend_tokenizer.normalizer = normalizers.Replace('\u200b', '')
     empty = example({'prompt': 'a', 'completion': '\u200b'}, 'qa.jsonl: line 4')
-    with pytest.raises(DataError, match=r'qa\.jsonl: line 4: the answer gives no token'):
+    with pytest.raises(DataError, match=r'qa\.jsonl: line 4: the answer has no token'):
         list(encode_examples(data, [empty], blank))
 
 

@@ -129,8 +129,8 @@ BAD = {
     'columns': ({'a.tsv': 'en\tnumber\nx\t1\n'}, 'a.tsv', r"'en', 'number': fewer than two"),
     'blank': ({'a.tsv': '\n\n'}, 'a.tsv', r'a\.tsv has no text'),
     'json': ({'a.jsonl': '{"en": "a", "de": "b"}\n{"en"\n'}, 'a.jsonl', r'line 2 is not JSON'),
-    'list': ({'a.jsonl': '["en"]\n'}, 'a.jsonl', r'line 1 is a list .*; expected an object'),
-    'form': ({'a.csv': 'en,de\n'}, 'a.csv', r"place is '.*a\.csv'; a parallel translator wants"),
+    'list': ({'a.jsonl': '["en"]\n'}, 'a.jsonl', r'a\.jsonl, record 0 is a text .*; expected an object'),
+    'form': ({'a.csv': 'en,de\n'}, 'a.csv', r"place is '.*a\.csv'; a parallel translator expects"),
     'damaged': ({'a.tsv.gz': gzip.compress(b'en\tde\na\tb\n')[:-9]}, 'a.tsv.gz', 'ends early'),
 }  # fmt: skip
 

@@ -6,6 +6,7 @@ speaks that API's /translate and /languages, written from its documentation, and
 
 import http.server
 import json
+import pathlib
 import subprocess
 import sys
 import threading
@@ -21,6 +22,8 @@ from xlbarrier.corpus import build
 from xlbarrier.translate import protocol, service
 from xlbarrier.translate.make import make_translator
 from xlbarrier.translate.protocol import Failed, TranslatorError
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 LANGUAGES = [
     {'code': 'en', 'name': 'English', 'targets': ['de', 'en', 'pb', 'zt']},
@@ -218,7 +221,7 @@ def test_the_key(server, monkeypatch):
         TranslatorError, match=r'variable LIBRE_KEY is not set; .*key_variable says'
     ):
         make(server, key_variable='LIBRE_KEY')
-    with pytest.raises(TranslatorError, match=r'403 \(Invalid API key\): it wants a key'):
+    with pytest.raises(TranslatorError, match=r'403 \(Invalid API key\): it expects a key'):
         make(server).translate(['a'], 'en', 'de')
     monkeypatch.setenv('LIBRE_KEY', 'wrong')
     with pytest.raises(TranslatorError, match='the key in LIBRE_KEY is refused') as caught:
@@ -270,9 +273,9 @@ def test_a_secret_in_the_config_is_refused_before_anything_is_written(tmp_path, 
     """By the command itself: no run folder, and the secret is in no message."""
     options = [f'--config.corpus.translator.{name}={value}' for name, value in fields.items()]
     done = subprocess.run(
-        [sys.executable, '-m', 'xlbarrier.main', '--config=corpus_wikitext',
+        [sys.executable, '-m', 'xlbarrier.main', '--config=configs/corpus_wikitext.py',
          f'--workdir={tmp_path}/run', '--config.corpus.translator.kind=service', *options],
-        capture_output=True, text=True, timeout=120,
+        capture_output=True, text=True, timeout=120, cwd=ROOT,
     )  # fmt: skip
     assert done.returncode != 0 and 'config.corpus.translator' in done.stderr
     assert '5EcRet' not in done.stderr + done.stdout

@@ -93,7 +93,7 @@ PAIR = ('source', 'target')
 BAD = {
     'a.txt': ('dog chien\none two three\n', r"a\.txt line 2 is 'one two three'; expected a word"),
     'b.tsv': ('dog\n', r"b\.tsv line 1 is 'dog'"),
-    'c.txt': (b'dog chien\nfoo \xe9t\xe9\n', r'c\.txt: byte 15 is 0xe9, which is not UTF-8'),
+    'c.txt': (b'dog chien\nfoo \xe9t\xe9\n', r'c\.txt: byte 14 is 0xe9, which is not UTF-8'),
     'd.json': ('{"a": 3}', r"d\.json has 3 for 'a'; expected a text"),
     'e.json': ('["a"]', r'e\.json is a list .*; expected an object'),
     'f.json': ('{\n"a"}', r'f\.json is not JSON'),

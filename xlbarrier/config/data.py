@@ -62,7 +62,8 @@ def check(data: DataConfig, arms: tuple[str, ...], mode: str) -> None:
                 f"{where}.fields[{i}] is {field!r}; expected 'name=column' with one of"
                 f' {", ".join(COLUMNS)} as the name'
             )
-    distinct(f'{where}.fields', tuple(field.partition('=')[0] for field in data.fields))
+    if data.fields:
+        distinct(f'{where}.fields', tuple(field.partition('=')[0] for field in data.fields))
     if data.files:
         distinct(f'{where}.files', data.files)
     if trains and DATA_ARM in arms and not data.files:
