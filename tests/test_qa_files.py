@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from xlbarrier import datafiles
 from xlbarrier.config.checks import ConfigError
 from xlbarrier.config.data import DataConfig
-from xlbarrier.config.data import check as check_data
 from xlbarrier.datafiles import DataError
 from xlbarrier.qa import forms, records
 
@@ -179,7 +178,7 @@ def test_columns_of_any_name(tmp_path):
         with pytest.raises(
             ConfigError, match=r"config\.data\.fields\[0\] is .*expected 'name=column'"
         ):
-            check_data(DataConfig(fields=(bad,)), ('data',), 'eval')
+            DataConfig(fields=(bad,)).check('config.data')
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ import pytest
 
 from xlbarrier.config.checks import ConfigError
 from xlbarrier.config.corpus import CorpusConfig, TextConfig, TranslatorConfig
-from xlbarrier.config.corpus import check as check_config
 from xlbarrier.corpus import build
 from xlbarrier.datafiles import DataError
 from xlbarrier.translate import codes, protocol
@@ -129,7 +128,7 @@ BAD = {
     'columns': ({'a.tsv': 'en\tnumber\nx\t1\n'}, 'a.tsv', r"'en', 'number': fewer than two"),
     'blank': ({'a.tsv': '\n\n'}, 'a.tsv', r'a\.tsv has no text'),
     'json': ({'a.jsonl': '{"en": "a", "de": "b"}\n{"en"\n'}, 'a.jsonl', r'line 2 is not JSON'),
-    'list': ({'a.jsonl': '["en"]\n'}, 'a.jsonl', r'a\.jsonl, record 0 is a text .*; expected an object'),
+    'list': ({'a.jsonl': '["en"]\n'}, 'a.jsonl', r'record 0 is a text .*; expected an object'),
     'form': ({'a.csv': 'en,de\n'}, 'a.csv', r"place is '.*a\.csv'; a parallel translator expects"),
     'damaged': ({'a.tsv.gz': gzip.compress(b'en\tde\na\tb\n')[:-9]}, 'a.tsv.gz', 'ends early'),
 }  # fmt: skip
@@ -177,7 +176,7 @@ def test_a_corpus_of_aligned_lines(tmp_path):
             text=TextConfig(documents=documents),
             translator=TranslatorConfig(kind='parallel', place=place),
         )
-        check_config(config)
+        config.check('config.corpus')
         folder = build.build(config, 'mixed', tmp_path / f'{unit}-{documents}' / 'mixed')
         rows = list(build.read_rows(folder))
         for row in rows:
@@ -194,7 +193,7 @@ def test_runs_of_words_cannot_be_looked_up():
         source='text:a.txt', unit='words:8', translator=TranslatorConfig(kind='parallel', place='a')
     )
     with pytest.raises(ConfigError, match=r"unit is 'words:8'; a parallel translator looks up"):
-        check_config(config)
+        config.check('config.corpus')
 
 
 def test_made_by_config(tmp_path):

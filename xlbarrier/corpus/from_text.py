@@ -161,7 +161,8 @@ _MEANS = ('workers', 'cache', 'max_failed', 'key_variable', 'rate', 'attempts', 
 def _asked(config: CorpusConfig, arm: str, share: Mapping[str, float]) -> dict[str, Any]:
     """What decides the bytes."""
     asked = config_lib.to_dict(config) | {'arm': arm, 'distribution': dict(share)}
-    del asked['shares']
+    for name in ('shares', 'preview', 'count_tokens'):
+        del asked[name]
     asked['translator'] = {
         name: value for name, value in asked['translator'].items() if name not in _MEANS
     }
