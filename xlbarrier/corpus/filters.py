@@ -62,7 +62,8 @@ class Filters:
         Raises:
           DataError: when the source ends before a row that is listed.
         """
-        last, end = max(self._rows) if self._rows else None, 0
+        rows = self._rows or frozenset()
+        last, end = max(rows, default=None), 0
         for document in documents:
             if last is not None and document.parts[0].row > last:
                 end = document.parts[0].row
@@ -77,7 +78,7 @@ class Filters:
                     self._left_out[reason] = self._left_out.get(reason, 0) + 1
         if last is not None and end <= last:
             raise DataError(
-                f'{self._config.rows} lists {len(self._rows)} rows, the last is {last}; the source'
+                f'{self._config.rows} lists {len(rows)} rows, the last is {last}; the source'
                 f' has {end} rows: are the rows those of this text?'
             )
 

@@ -293,7 +293,7 @@ def _row(
         )
     texts, codes = units.grouped(plan, pieces, languages, source)
     tally.counts.add(texts, codes, segment.count_words)
-    line = {
+    line: dict[str, Any] = {
         'id': plan.id,
         'text': units.join(pieces, plan.behind, languages, source),
         'languages': codes,

@@ -93,9 +93,9 @@ class Shards:
           CorpusError: when the source is another than at the start that wrote them.
         """
         ends, place = {}, 0
-        for record in self._records:
-            place += record['documents']
-            ends[place] = record
+        for written in self._records:
+            place += written['documents']
+            ends[place] = written
         for number in range(1, place + 1):
             _, source = next(documents, (None, None))
             record = ends.get(number)

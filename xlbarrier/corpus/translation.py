@@ -154,8 +154,9 @@ _HERE: Any = None  # the translator of a translating process
 def _begin(make: Make) -> None:
     global _HERE
     parent = multiprocessing.parent_process()
-    # A parent that is killed cannot stop its children, so each watches it.
-    threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+    if parent is not None:
+        # A parent that is killed cannot stop its children, so each watches it.
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
     _HERE = make()
 
 

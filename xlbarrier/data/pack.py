@@ -166,7 +166,7 @@ class RowWriter:
         for name, dtype in DTYPES.items():
             with writing(self._folder / f'{name}.npy'):
                 array = np.ascontiguousarray(getattr(rows, name), dtype)
-                self._files[name].write(memoryview(array).cast('B'))
+                self._files[name].write(array.data.cast('B'))
         self._rows += len(rows)
 
     def finish(self, record: Mapping[str, Any]) -> PackedRows:

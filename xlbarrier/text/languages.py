@@ -55,8 +55,8 @@ def language(code: str) -> Language:
     script = found.script or likely_script(code)
     return Language(
         code=code,
-        english_name=found.get_display_name('en'),
-        native_name=found.get_display_name(code.replace('-', '_')),
+        english_name=found.get_display_name('en') or code,
+        native_name=found.get_display_name(code.replace('-', '_')) or code,
         script=script,
         direction=found.character_order.replace('right-to-left', 'rtl').replace(
             'left-to-right', 'ltr'

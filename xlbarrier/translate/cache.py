@@ -16,6 +16,7 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Sequence
+from typing import BinaryIO
 
 from xlbarrier.errors import StateError
 from xlbarrier.translate.protocol import Failed, Translator
@@ -73,7 +74,7 @@ class CachedTranslator:
         self._batch = batch
         self._pid = os.getpid()
         self._owner = uuid.uuid4().hex
-        self._lock = None
+        self._lock: BinaryIO | None = None
         self._routes: dict[tuple[str, str], int] = {}
         try:
             self._db = sqlite3.connect(self.path, timeout=BUSY, isolation_level=None)
@@ -209,8 +210,9 @@ class CachedTranslator:
         """
         self._db.execute('BEGIN IMMEDIATE')
         try:
-            self._lock = self._lock_file(self._owner).open('xb')
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            lock = self._lock_file(self._owner).open('xb')
+            self._lock = lock
+            fcntl.flock(lock, fcntl.LOCK_EX)
             pattern = f'{glob.escape(self.path.name)}.{"[0-9a-f]" * len(self._owner)}.owner'
             for path in self.path.parent.glob(pattern):
                 if self._is_gone(path.name.split('.')[-2]):

@@ -12,7 +12,7 @@ import snowballstemmer
 
 from xlbarrier.text import languages, segment
 from xlbarrier.translate import codes, places, wordlists
-from xlbarrier.translate.protocol import digest, unsupported
+from xlbarrier.translate.protocol import Failed, digest, unsupported
 
 # How a word was found.
 ENTRY, INFLECTED, PARTS, KEPT, NUMBER = 'entry', 'inflected', 'parts', 'kept', 'number'
@@ -103,7 +103,7 @@ class DictionaryTranslator:
         """Whether there is a word list of the two languages."""
         return codes.choose(target, codes.choose(source, self._words) or {}) is not None
 
-    def translate(self, texts: Sequence[str], source: str, target: str) -> list[str]:
+    def translate(self, texts: Sequence[str], source: str, target: str) -> list[str | Failed]:
         """The texts word for word; white space and punctuation stay where they are.
 
         Between words of a script without spaces there is none; between words of a script with
@@ -168,7 +168,7 @@ class _Pair:
 
     def translate(self, text: str) -> str:
         pieces = _gaps_and_words(text, self._source) if self._dense_source else _WORD.split(text)
-        count = collections.Counter()
+        count: collections.Counter[str] = collections.Counter()
         out = [pieces[0]]
         i = 1
         while i < len(pieces):

@@ -109,7 +109,9 @@ class ServiceTranslator:
 
     def _codes(self, source: str, target: str) -> tuple[str, str] | None:
         found = codes.choose(source, self._pairs)
-        code = codes.choose(target, found[1]) if found else None
+        if found is None:
+            return None
+        code = codes.choose(target, found[1])
         return (found[0], code) if code is not None and code != found[0] else None
 
     def _translated(self, texts: Sequence[str], source: str, target: str) -> list[str | Failed]:

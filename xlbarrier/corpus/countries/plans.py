@@ -30,6 +30,7 @@ from xlbarrier.corpus.countries.local_usage import (
 from xlbarrier.corpus.countries.templates import LANGUAGES, WORDINGS, check_languages
 from xlbarrier.corpus.countries.wording import (
     Fact,
+    Field,
     Joined,
     Paired,
     Value,
@@ -229,13 +230,19 @@ def _language_facts(country: world.Country, seed: int) -> Iterator[Fact]:
         yield Fact('same_language', {'language': Value('language', main), 'countries': some})
     own = usage(country.code, main, None).own_name
     if own and main.split('_')[0] not in LANGUAGES and own != name(_value(country), 'en'):
-        fields = {'country': _value(country), 'language': Value('language', main), 'name': own}
+        fields: dict[str, Field] = {
+            'country': _value(country),
+            'language': Value('language', main),
+            'name': own,
+        }
         yield Fact('own_name', fields)
 
 
 def _script(country: world.Country, language: str) -> Fact | None:
     script = usage(country.code, language, None).script
-    return script and Fact(
+    if not script:
+        return None
+    return Fact(
         'script',
         {
             'country': _value(country),
@@ -247,8 +254,10 @@ def _script(country: world.Country, language: str) -> Fact | None:
 
 def _codes(country: world.Country) -> Fact | None:
     codes = iso_codes(country.code)
-    fields = {'country': _value(country), 'iso2': country.code}
-    return codes and Fact('codes', fields | {'iso3': codes[0], 'number': codes[1]})
+    if codes is None:
+        return None
+    fields: dict[str, Field] = {'country': _value(country), 'iso2': country.code}
+    return Fact('codes', fields | {'iso3': codes[0], 'number': codes[1]})
 
 
 def _list_place(country: world.Country) -> Fact | None:
@@ -305,20 +314,24 @@ def _comparison(region: str, trio: list[world.Country], turn: int, seed: int) ->
         _paired('cmp_language', [(c, _languages(c)) for c in trio]),
         _paired('cmp_codes', [(c, c.code) for c in trio]),
     ]
-    week = [(c, _usage(c).first_day) for c in trio]
-    if all(day is not None for _, day in week):
-        facts.append(_paired('cmp_week', [(c, Value('day', day)) for c, day in week]))
+    used = [_usage(c) for c in trio]
+    week = [u.first_day for u in used if u is not None and u.first_day is not None]
+    if len(week) == len(trio):
+        days = [(c, Value('day', day)) for c, day in zip(trio, week, strict=True)]
+        facts.append(_paired('cmp_week', days))
     for country in trio:
         more = [f for f in (_list_place(country), _codes(country)) if f]
         facts += draw.shuffled(more, seed, f'more/{key}/{country.code}')[:1]
     return _Plan(key, tuple(facts))
 
 
-def _paired(key: str, pairs: list[tuple[world.Country, Value | Joined | str]]) -> Fact:
+def _paired(key: str, pairs: Sequence[tuple[world.Country, Value | Joined | str]]) -> Fact:
     return Fact(key, {'items': Paired(tuple((_value(c), v) for c, v in pairs))})
 
 
-def _groups(countries: Sequence[world.Country], seed: int, key: str) -> Iterator[tuple[str, list]]:
+def _groups(
+    countries: Sequence[world.Country], seed: int, key: str
+) -> Iterator[tuple[str, list[world.Country]]]:
     """The countries in a drawn order, cut into nearly equal groups, each with its document's id."""
     order = draw.shuffled(countries, seed, key)
     count = -(-len(order) // GROUP)
@@ -329,7 +342,7 @@ def _groups(countries: Sequence[world.Country], seed: int, key: str) -> Iterator
 def _regions(seed: int) -> Iterator[_Plan]:
     for region in sorted({c.region for c in _countries()}):
         members = [c for c in _countries() if c.region == region]
-        place = {
+        place: dict[str, Field] = {
             'region': Value('region', region),
             'continent': Value('region', world.continent(region)),
             # of the whole list, the two Congos with it
@@ -353,7 +366,7 @@ def _shared_languages(seed: int) -> Iterator[_Plan]:
         script = usage(speakers[0].code, code, None).script
         if len(speakers) < COMPARED or not script:
             continue
-        intro = {'language': language, 'script': Value('script', script)}
+        intro: dict[str, Field] = {'language': language, 'script': Value('script', script)}
         intro['count'] = str(sum(code in _official(c) for c in world.countries()))
         if not named_everywhere(Fact('lang_intro', intro)):
             continue
@@ -373,7 +386,7 @@ def _shared_currencies(seed: int) -> Iterator[_Plan]:
         if len(users) < COMPARED:
             continue
         currency = Value('currency', code)
-        intro = {'currency': currency, 'code': code}
+        intro: dict[str, Field] = {'currency': currency, 'code': code}
         intro['count'] = str(sum(code in c.currencies for c in world.countries()))
         for key, group in _groups(users, seed, f'currency/{code}'):
             facts = [Fact('cur_intro', intro)]
@@ -384,7 +397,14 @@ def _shared_currencies(seed: int) -> Iterator[_Plan]:
             yield _Plan(key, tuple(facts))
 
 
-def _rest(key: str, fields: dict, all_of_them: list, said: list, seed: int, name_: str):
+def _rest(
+    key: str,
+    fields: dict[str, Field],
+    all_of_them: list[world.Country],
+    said: list[world.Country],
+    seed: int,
+    name_: str,
+) -> list[Fact]:
     """A sentence that lists the others, if there are any."""
     others = [c for c in all_of_them if c not in said]
     if len(others) < 2:

@@ -5,7 +5,7 @@ the same thing. The tables are beside this file, one per group of languages.
 """
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from xlbarrier.corpus.countries import (
     templates_asian,
@@ -54,7 +54,7 @@ FIELDS: dict[str, frozenset[str]] = {
 }
 OPTIONAL: dict[str, frozenset[str]] = {'region': frozenset({'region'})}
 
-TEMPLATES: dict[str, dict[str, tuple[str, ...]]] = {
+TEMPLATES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     'en': templates_germanic.EN,
     'de': templates_germanic.DE,
     'fr': templates_french_italian.FR,
