@@ -92,6 +92,8 @@ def test_reading_stops_behind_the_last_row(tmp_path):
         ('[1, -2]', 'entry 1 is -2; expected a number of at least 0'),
         ('[1, "x"]', "entry 1 is 'x'"),
         ('[true]', 'entry 0 is True'),
+        ('[' * 200_000, r"rows: entry 0 is '\[+; expected a number"),
+        ('[1, NaN]', 'entry 1 is None'),
         ('[]', 'contains no row numbers'),
         ('', 'contains no row numbers'),
         ('{"a": [1], "b": [2]}', 'contains no row numbers'),

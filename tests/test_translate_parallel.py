@@ -106,6 +106,27 @@ def test_rows_of_several_lines_are_found_line_by_line_too(tmp_path):
     assert found[:3] == ['Eins.\nZwei.', 'Zwei.', 'Drei, vier.'] and isinstance(found[3], Failed)
 
 
+@pytest.mark.parametrize('form', ['columns', 'files', 'pairs'])
+def test_a_region_that_was_asked_for_comes_before_the_bare_language(tmp_path, form):
+    words = {'en': 'bus', 'pt': 'autocarro', 'pt-BR': 'ônibus'}
+    if form == 'columns':
+        place = tmp_path / 'all.tsv'
+        place.write_text('\n'.join('\t'.join(row) for row in (words, words.values())) + '\n')
+    elif form == 'files':
+        place = tmp_path / 'text.{language}.txt'
+        for code, word in words.items():
+            (tmp_path / f'text.{code}.txt').write_text(word + '\n')
+    else:
+        place = tmp_path / '{source}-{target}.tsv'
+        for code in ('pt', 'pt-BR'):
+            (tmp_path / f'en-{code}.tsv').write_text(f'bus\t{words[code]}\n')
+    translator = ParallelTranslator(str(place))
+    for asked, word in (('pt-BR', 'ônibus'), ('pt', 'autocarro'), ('pt-PT', 'autocarro')):
+        assert translator.translate(['bus'], 'en', asked) == [word]
+    if form != 'pairs':
+        assert translator.translate(['autocarro'], 'pt', 'pt-BR') == ['ônibus']
+
+
 def test_the_first_counterpart_of_a_text_that_comes_again_is_taken(tmp_path):
     (tmp_path / 'en-de.tsv').write_text('hi\t\nhi\thallo\nhi\tservus\n')
     (tmp_path / 'de-en.tsv').write_text('grüß Gott\thi\nmoin\tmorning\n')
