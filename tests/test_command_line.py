@@ -179,9 +179,13 @@ def test_a_fault_in_a_recipe_is_named_with_its_line(body, words, tmp_path):
 def test_show_prints_every_field_with_its_comment_and_can_be_run_again():
     config = read('--config.tasks.mmlu.source=data', '--config.train.steps=9')
     lines = cli.show(config).splitlines()
-    fields = dict(
-        re.findall(r'^(config\.\S+) = (.*?)  # .', line)[0] for line in lines if ' = ' in line
-    )
+    fields = {}
+    for before, line in zip(['', *lines], lines, strict=False):
+        if line.startswith('config.'):
+            assert re.search('  # .', line) or before.startswith('# '), 'a comment for each field'
+            name, _, value = line.partition(' = ')
+            fields[name] = value  # and its comment, which eval passes over
+        assert len(line) <= cli.WIDTH or '#' not in line
     assert 'config.train.steps = 9  # updates [default: 39]' in lines
     values = {}
     for name, text in fields.items():

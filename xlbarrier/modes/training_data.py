@@ -96,7 +96,9 @@ def prepare(
     if not arms:
         return {}
     path = source.resolve(config.model.source)
-    tokenizer = tokenize.load_tokenizer(path, load.read_config(path).vocab_size)
+    tokenizer = tokenize.load_tokenizer(
+        source.resolve_tokenizer(config.model.tokenizer, path), load.read_config(path).vocab_size
+    )
     if run.lead:
         # Those that are trained already, too: the arms of a study must share the same examples.
         begun = [a for a in config.arms if any((run.folder / 'checkpoints' / a).glob('*'))]
