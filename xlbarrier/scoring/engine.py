@@ -15,9 +15,13 @@ from xlbarrier.models.decoder import Decoder
 from xlbarrier.progress import Progress
 from xlbarrier.scoring import plan as plan_lib
 from xlbarrier.scoring import request as request_lib
-from xlbarrier.scoring.plan import Batch
+from xlbarrier.scoring import rows as rows_lib
+from xlbarrier.scoring.layout import Sizes
+from xlbarrier.scoring.plan import Batch, Plan
+from xlbarrier.scoring.prefixes import make_pool
 from xlbarrier.scoring.request import Request
-from xlbarrier.scoring.step import score_rows
+from xlbarrier.scoring.rows import Shape
+from xlbarrier.scoring.step import extend_prefixes, keep_prefixes, score_rows, score_suffixes
 from xlbarrier.scoring.store import Score, ScoreStore
 
 IN_FLIGHT = 3  # batches dispatched before the first is read
@@ -115,21 +119,26 @@ def score(
     with Progress(what, unit='requests') as progress:
         progress.update(0, 'planning')
         for number, request in enumerate(requests):
-            request_lib.check(
-                request, number, decoder.config.max_positions, decoder.config.vocab_size
-            )
+            config = decoder.config
+            request_lib.check(request, number, config.max_positions, config.vocab_size)
         unique = list(dict.fromkeys(requests))
         shards = mesh.shape['data'] * mesh.shape['fsdp']
-        batches = plan_lib.plan(unique, row_tokens=row_tokens, batch_rows=rows_per_device * shards)
+        planned = plan_lib.plan(
+            unique, Sizes(row_tokens), rows_per_device=rows_per_device, shards=shards
+        )
         found = _stored(store, unique, dtype)
-        todo = [b for b in batches if any(found[number] is None for number, _, _ in b.answers)]
+        todo = planned.remaining([score is not None for score in found])
         logging.info(
-            '%s: %d requests, %d distinct, %d batches (%d stored), %d shapes (B, T, P, K) %s',
-            *(what, len(requests), len(unique), len(batches), len(batches) - len(todo)),
-            *(len(plan_lib.shapes(batches)), plan_lib.shapes(batches)),
+            '%s: %d requests, %d distinct, %d of them stored; %s; %d batches to compute',
+            what,
+            len(requests),
+            len(unique),
+            sum(score is not None for score in found),
+            planned.words(),
+            len(todo),
         )
         progress.begin(len(unique), earlier=sum(s is not None for s in found))
-        for answers in _computed(decoder, todo, mesh, progress):
+        for answers in _computed(decoder, planned, todo, mesh, progress):
             fresh = [(n, s) for n, s in answers if found[n] is None]
             for number, answer in fresh:
                 found[number] = answer
@@ -137,21 +146,42 @@ def score(
                 store.put(((unique[number], answer) for number, answer in fresh), dtype)
             progress.update(len(fresh))
     by_request = dict(zip(unique, found, strict=True))
-    return [by_request[request] for request in requests]
+    answers = [by_request[request] for request in requests]
+    return [answer for answer in answers if answer is not None]
 
 
 def _computed(
-    decoder: Decoder, batches: Sequence[Batch], mesh: jax.sharding.Mesh, progress: Progress
+    decoder: Decoder,
+    planned: Plan,
+    batches: Sequence[Batch],
+    mesh: jax.sharding.Mesh,
+    progress: Progress,
 ) -> Iterator[list[tuple[int, Score]]]:
     """Yields [(request number, Score)] of each batch, a few dispatches behind the device."""
-    waiting, seen = collections.deque(), set()
+    waiting: collections.deque[tuple[Batch, tuple[jax.Array, jax.Array]]] = collections.deque()
+    seen: set[Shape] = set()
     with jax.set_mesh(mesh):
+        pool = make_pool(decoder, planned.cache, mesh) if planned.cache else None
         for batch in batches:
-            length = batch.arrays['tokens'].shape[1]
-            progress.update(0, f'{"" if length in seen else "compiling "}rows of {length} tokens')
-            seen.add(length)
-            arrays = mesh_lib.put_batch(batch.arrays, mesh)
-            waiting.append((batch, score_rows(decoder, **arrays)))
+            shape = batch.shape
+            progress.update(
+                0,
+                f'{"" if shape in seen else "compiling "}{shape.rows} rows of {shape.length} tokens'
+                + (f' after {shape.columns}' if shape.columns else ''),
+            )
+            seen.add(shape)
+            arrays = rows_lib.arrays(batch.rows, shape, planned.layout, batch.first_column)
+            laid = mesh_lib.put_batch(arrays, mesh)
+            if not shape.slots:
+                keep = extend_prefixes if shape.columns else keep_prefixes
+                pool = keep(decoder, pool, **laid)
+                continue
+            scored = (
+                score_suffixes(decoder, pool, **laid)
+                if shape.columns
+                else score_rows(decoder, **laid)
+            )
+            waiting.append((batch, scored))
             if len(waiting) == IN_FLIGHT:
                 yield _read(*waiting.popleft())
         while waiting:
