@@ -114,7 +114,7 @@ def test_metrics_alone_do_not_import_jax():
 
 
 def test_the_names_survive_the_import_of_every_room():
-    for name in ('xlbarrier.scoring.engine', 'xlbarrier.study'):
+    for name in ('xlbarrier.scoring.engine', 'xlbarrier.modes.study'):
         importlib.import_module(name)
 
     assert callable(xb.score) and callable(xb.logits) and callable(xb.load_model)

@@ -12,7 +12,7 @@ import shlex
 import pytest
 
 from xlbarrier import config as config_lib
-from xlbarrier import study
+from xlbarrier import modes
 from xlbarrier.config.tasks import UserConfig
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -57,7 +57,7 @@ def carry_out(command):
         at = functools.reduce(lambda here, part: here[part], path, config)
         at[last] = ast.literal_eval(value) if value.startswith('(') else value
     resolved = config_lib.resolve(config)
-    study.MODES[resolved.mode](pathlib.Path(workdir), resolved)
+    modes.load(resolved.mode)(pathlib.Path(workdir), resolved)
 
 
 def prompts(folder, run, sheet, task='user'):

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from xlbarrier import config as config_lib
-from xlbarrier import study
+from xlbarrier.modes.evaluate import evaluate
 from xlbarrier.rescore import recorded
 from xlbarrier.rescore.records import RecordError
 
@@ -46,7 +46,7 @@ def finished(place, tiny_llama, tmp_path_factory):
         'score': {'row_tokens': 128},
         'report': {'bootstrap_draws': DRAWS},
     }
-    study.evaluation(folder, config_lib.resolve(values))
+    evaluate(folder, config_lib.resolve(values))
     return folder
 
 

@@ -7,10 +7,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from xlbarrier import config as config_lib
-from xlbarrier import study, training_data
 from xlbarrier.config.checks import ConfigError
 from xlbarrier.data import tokenize
 from xlbarrier.data.pack import PackedRows
+from xlbarrier.modes import start, study, training_data
+from xlbarrier.modes.train import _base_of
 from xlbarrier.tasks import registry
 
 TASK = {'languages': ('en', 'de', 'zh'), 'facts': 4, 'continents': 4, 'wordings': 1}
@@ -106,7 +107,7 @@ def test_a_lora_target_that_the_model_has_not_is_told_before_it_is_measured(
     shape = {'vocab_size': len(tokenizer), 'n_embd': 16, 'n_layer': 1, 'n_head': 2}
     GPT2LMHeadModel(GPT2Config(**shape)).save_pretrained(tmp_path / 'gpt2')
     tokenizer.save_pretrained(tmp_path / 'gpt2')
-    monkeypatch.setattr(study, '_measure', lambda *_: pytest.fail('the model was measured'))
+    monkeypatch.setattr(study, 'measure', lambda *_: pytest.fail('the model was measured'))
     config = resolved(tmp_path / 'gpt2', {'fictional': TASK})
     train = dataclasses.replace(config.train, method='lora', lora_targets=('q', 'gate'))
     with pytest.raises(ValueError, match="LoRA target 'gate': wanted some of q, k, v, o, up, down"):
@@ -120,19 +121,19 @@ def test_a_lora_target_that_the_model_has_not_is_told_before_it_is_measured(
 def test_updates_that_rounding_will_swallow_are_told(
     tiny_llama, tmp_path, monkeypatch, caplog, dtype, method, warned
 ):
-    monkeypatch.setattr(study.training_data, 'check', lambda *_: None)
+    monkeypatch.setattr(training_data, 'check', lambda *_: None)
     config = resolved(tiny_llama, {'fictional': TASK})
     config = dataclasses.replace(
         config,
         model=dataclasses.replace(config.model, param_dtype=dtype),
         train=dataclasses.replace(config.train, method=method),
     )
-    _, run, _ = study._begin(tmp_path / 'run', config)
+    _, run, _ = start.begin(tmp_path / 'run', config)
     run.close()
     assert ('lost to rounding' in caplog.text) == warned
 
 
 def test_an_adapter_trained_upon_another_does_not_name_the_bare_model():
     model = config_lib.ModelConfig(source='hf:a/b')
-    assert study._base_of(model) == 'hf:a/b'
-    assert study._base_of(dataclasses.replace(model, adapter='c')) == 'hf:a/b with c merged'
+    assert _base_of(model) == 'hf:a/b'
+    assert _base_of(dataclasses.replace(model, adapter='c')) == 'hf:a/b with c merged'

@@ -8,7 +8,8 @@ import pytest
 
 from tests.test_mmlu import TEST, write
 from xlbarrier import config as config_lib
-from xlbarrier import study
+from xlbarrier.modes.evaluate import evaluate
+from xlbarrier.modes.prompts import prompts as prompts_mode
 
 
 @pytest.fixture
@@ -46,8 +47,8 @@ def values(tiny_llama, tmp_path):
 
 
 def test_prompts_mode_writes_what_eval_mode_asks(values, tmp_path):
-    study.prompts(tmp_path / 'asked', config_lib.resolve(values | {'mode': 'prompts'}))
-    study.evaluation(tmp_path / 'run', config_lib.resolve(values))
+    prompts_mode(tmp_path / 'asked', config_lib.resolve(values | {'mode': 'prompts'}))
+    evaluate(tmp_path / 'run', config_lib.resolve(values))
     sheets = ['english.en', 'gt.en', 'gt.fr', 'mixup.mul']
     for task, names in (('mmlu', sheets), ('mmlu_aware', sheets), ('user_sums', ['full.en'])):
         answers = tmp_path / 'run/predictions/base' / task
@@ -73,7 +74,7 @@ def test_prompts_mode_writes_what_eval_mode_asks(values, tmp_path):
 def test_the_prompts_of_translate_then_answer_are_written(values, tmp_path):
     change = {'shots': 1, 'intervention': 2, 'methods': ('generate',)}
     values['tasks'] = {'mmlu': values['tasks']['mmlu'] | change}
-    study.prompts(tmp_path / 'asked', config_lib.resolve(values | {'mode': 'prompts'}))
+    prompts_mode(tmp_path / 'asked', config_lib.resolve(values | {'mode': 'prompts'}))
     lines = (tmp_path / 'asked/prompts/mmlu/gt.fr.jsonl').read_text().splitlines()
     assert [json.loads(line)['label'] for line in lines] == ['A', 'C', 'D']
 
@@ -83,13 +84,13 @@ def test_a_prompt_longer_than_the_model_is_told_before_scoring(values, tmp_path)
     (tmp_path / 'sums.jsonl').write_text(json.dumps({'stem': long, 'true': 'a', 'false': 'b'}))
     values['tasks'] = {'user': values['tasks']['user_sums']}
     with pytest.raises(ValueError, match=r'question 0 in en has \d+ tokens.*512 positions.*shots'):
-        study.evaluation(tmp_path / 'run', config_lib.resolve(values))
+        evaluate(tmp_path / 'run', config_lib.resolve(values))
 
 
 def test_translate_then_answer_is_asked_and_reported(values, tmp_path):
     change = {'intervention': 2, 'methods': ('generate',), 'variants': ('full',)}
     values['tasks'] = {'mmlu': values['tasks']['mmlu'] | change}
-    study.evaluation(tmp_path / 'run', config_lib.resolve(values | {'mode': 'eval'}))
+    evaluate(tmp_path / 'run', config_lib.resolve(values | {'mode': 'eval'}))
     results = json.loads((tmp_path / 'run/results.json').read_text())['rows']
     methods = {row['method'] for row in results if row['metric'] == 'unreadable_share'}
     assert methods == {'generate:first_character', 'generate:robust'}

@@ -7,6 +7,7 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from xlbarrier import config as config_lib
+from xlbarrier import modes
 from xlbarrier.errors import XlbarrierError
 
 CONFIG = config_flags.DEFINE_config_file(
@@ -21,16 +22,7 @@ def main(argv: list[str]) -> None:
         raise app.UsageError(f'unexpected argument {argv[1]!r}; fields are --config.field=value')
     config = config_lib.resolve(CONFIG.value)
 
-    # Imported here: a config error is told in a second, before jax starts its devices, and
-    # recorded answers are read without it.
-    if config.mode == 'rescore':
-        from xlbarrier.rescore import recorded
-
-        recorded.rescore(pathlib.Path(WORKDIR.value).expanduser(), config)
-        return
-    from xlbarrier import study
-
-    study.MODES[config.mode](pathlib.Path(WORKDIR.value).expanduser(), config)
+    modes.load(config.mode)(pathlib.Path(WORKDIR.value).expanduser(), config)
 
 
 def parse_flags(argv: list[str]) -> list[str]:

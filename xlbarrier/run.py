@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import platform
+import resource
 import shlex
 import subprocess
 import sys
@@ -157,6 +158,12 @@ def open_finished(folder: str | os.PathLike) -> Run:
 def now() -> str:
     """The time in UTC, ISO 8601, to the second."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds')
+
+
+def peak_memory() -> int:
+    """Largest resident size of this process so far, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == 'darwin' else peak * 1024
 
 
 def write_atomic(path: pathlib.Path, content: bytes | Callable[[pathlib.Path], None]) -> None:

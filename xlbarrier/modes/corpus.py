@@ -19,6 +19,7 @@ from xlbarrier.data import tokenize
 from xlbarrier.errors import InputError
 from xlbarrier.models import source
 from xlbarrier.progress import Progress
+from xlbarrier.tasks import registry
 from xlbarrier.tasks.base import Task
 from xlbarrier.tasks.measured import MeasuredTask
 
@@ -43,8 +44,9 @@ def build_all(
     return folders
 
 
-def mode(folder: pathlib.Path, config: RunConfig, tasks: Mapping[str, Task | MeasuredTask]) -> None:
+def corpus(folder: pathlib.Path, config: RunConfig) -> None:
     """Mode `corpus`: builds the arms' text into corpus/<arm>, or shows units of it."""
+    tasks = registry.make_tasks(config)
     if config.preview:
         _show(folder, config, tasks)
         return

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from xlbarrier import config as config_lib
-from xlbarrier import corpora, training_data
 from xlbarrier import mesh as mesh_lib
 from xlbarrier import run as run_lib
 from xlbarrier.corpus.documents import SourceError
@@ -23,6 +22,7 @@ from xlbarrier.data.mixture import Mixture
 from xlbarrier.data.pack import DTYPES, PackedRows, pack
 from xlbarrier.data.pipeline import batch_at
 from xlbarrier.models import load
+from xlbarrier.modes import corpus, training_data
 from xlbarrier.qa import packing
 from xlbarrier.train import loop
 from xlbarrier.train.loss import next_token_loss
@@ -94,7 +94,7 @@ def prepared(tmp_path):
     def prepare(config, folder=None):
         run = run_lib.open_run(folder or tmp_path / f'run{next(count)}', config)
         try:
-            rows = training_data.prepare(run, config, corpora.build_all(run, config, {}))
+            rows = training_data.prepare(run, config, corpus.build_all(run, config, {}))
             return rows, run.read_json('run.json').get('training', {}), run.folder
         finally:
             run.close()
@@ -226,9 +226,6 @@ def test_a_weight_of_nothing_leaves_out(make, prepared, files):
     assert os.listdir(folder / 'packed') == ['files-0']
 
 
-# --- once, whole, and again
-
-
 def bytes_of(folder):
     return {p.name: p.read_bytes() for p in sorted(folder.rglob('*')) if p.is_file()}
 
@@ -299,11 +296,12 @@ def test_a_kill_leaves_nothing_half_and_what_was_whole_is_kept(make, prepared, f
     settings = json.dumps(config_lib.to_dict(config))
     program = f"""
 import json, os, pathlib, signal
-from xlbarrier import config, corpora, run, training_data
+from xlbarrier import config, run
+from xlbarrier.modes import corpus, training_data
 from xlbarrier.data.pack import RowWriter
 settings = config.resolve(json.loads({settings!r}))
 folder = run.open_run({str(tmp_path / 'killed')!r}, settings)
-texts = corpora.build_all(folder, settings, {{}})
+texts = corpus.build_all(folder, settings, {{}})
 calls, real = [], os.replace
 def replace(old, new):
     calls.append(new)

@@ -8,8 +8,8 @@ import pytest
 
 from tests.conftest import SMOLLM2
 from xlbarrier import config as config_lib
-from xlbarrier import corpora
 from xlbarrier.corpus import build
+from xlbarrier.modes.corpus import corpus
 from xlbarrier.tasks.worldfacts import WorldFacts
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -33,8 +33,8 @@ def recipe(**corpus):
 
 def test_the_recipe_names_every_field():
     values = recipe().to_dict()
-    flat = dict(config_lib._flatten(config_lib.to_dict(config_lib.resolve(values))))
-    assert set(flat) == {name for name, _ in config_lib._flatten(values)}
+    flat = dict(config_lib.flatten(config_lib.to_dict(config_lib.resolve(values))))
+    assert set(flat) == {name for name, _ in config_lib.flatten(values)}
 
 
 def test_english_arm_of_wikitext_without_any_translator(tmp_path):
@@ -44,7 +44,7 @@ def test_english_arm_of_wikitext_without_any_translator(tmp_path):
     values.arms = ('english',)
     config = config_lib.resolve(values)
     for _ in range(2):
-        corpora.mode(tmp_path / 'run', config, {})
+        corpus(tmp_path / 'run', config)
     assert list(build.read(tmp_path / 'run/corpus/english')) == [
         f"Title {i}\nIt's line {i}." for i in range(5)
     ]
@@ -55,14 +55,14 @@ def test_tokens_are_counted_by_language(tmp_path, tokenizer):
     values = recipe(source=f'text:{tmp_path}/a.txt', unit='sentence')
     values.arms, values.count_tokens, values.model.source = ('english',), True, SMOLLM2
     config = config_lib.resolve(values)
-    corpora.mode(tmp_path / 'run', config, {})
+    corpus(tmp_path / 'run', config)
     folder = tmp_path / 'run/corpus/english'
     units = [unit for row in build.read_rows(folder) for unit in row['units']]
     ids = tokenizer(units, add_special_tokens=False)['input_ids']
     tokens = build.read_manifest(folder)['tokens']
     assert (tokens['total'], tokens['by_language']) == (sum(map(len, ids)), {'en': tokens['total']})
     before = (folder / 'manifest.json').read_bytes()
-    corpora.mode(tmp_path / 'run', config, {})
+    corpus(tmp_path / 'run', config)
     assert (folder / 'manifest.json').read_bytes() == before
 
 
@@ -73,7 +73,7 @@ def test_questions_of_tasks_are_kept_out(tmp_path):
     task = WorldFacts(config.tasks['worldfacts'])
     question = next(q.question for q in task.questions('full', 'en') if len(q.question.split()) > 4)
     (tmp_path / 'a.txt').write_text(f'A clean text.\n\nAsk: {question.upper()} Paris.')
-    corpora.mode(tmp_path / 'run', config, {'worldfacts': task})
+    corpus(tmp_path / 'run', config)
     folder = tmp_path / 'run/corpus/english'
     assert list(build.read(folder)) == ['A clean text.']
     report = build.read_manifest(folder)['filters']['contamination']['worldfacts']
@@ -95,7 +95,7 @@ def test_questions_of_tasks_are_kept_out(tmp_path):
 )
 def test_bad_fields_are_told_before_there_is_a_folder(tmp_path, fields, message):
     with pytest.raises(ValueError, match=message):
-        corpora.mode(tmp_path / 'run', config_lib.resolve(recipe(**fields)), {})
+        corpus(tmp_path / 'run', config_lib.resolve(recipe(**fields)))
     assert not (tmp_path / 'run').exists()
 
 
@@ -126,4 +126,4 @@ def test_preview_is_for_text(tmp_path):
     values = recipe(source='countries', unit='sentence')
     values.preview = 3
     with pytest.raises(ValueError, match='preview is for text sources'):
-        corpora.mode(tmp_path / 'run', config_lib.resolve(values), {})
+        corpus(tmp_path / 'run', config_lib.resolve(values))

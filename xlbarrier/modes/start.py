@@ -1,0 +1,82 @@
+"""The start of a run with a model: everything that can be wrong with a config is found here."""
+
+import logging as std_logging
+import pathlib
+
+import jax
+from absl import logging
+
+from xlbarrier import mesh as mesh_lib
+from xlbarrier import multihost
+from xlbarrier import run as run_lib
+from xlbarrier.config import RunConfig
+from xlbarrier.errors import InputError
+from xlbarrier.models import load, lora, source
+from xlbarrier.modes import training_data
+from xlbarrier.progress import Progress
+from xlbarrier.tasks import registry
+from xlbarrier.tasks.base import Task
+from xlbarrier.tasks.measured import MeasuredTask
+
+
+def begin(
+    folder: pathlib.Path, config: RunConfig
+) -> tuple[dict[str, Task | MeasuredTask], run_lib.Run, jax.sharding.Mesh]:
+    """Makes the tasks, starts the devices, opens the run folder, and checks all before any work.
+
+    Args:
+      folder: the workdir.
+      config: of mode study, eval or train.
+
+    Returns:
+      The tasks by name, the open run folder and the mesh.
+
+    Raises:
+      XlbarrierError: naming the field, file or row that cannot be used.
+    """
+    tasks = registry.make_tasks(config)
+    trains = config.mode in ('study', 'train')
+    if trains:
+        training_data.check(folder, config, tasks)
+    run, mesh = open_on_devices(folder, config)
+    logging.info('run folder %s, mesh %s, %s', run.folder, dict(mesh.shape), jax.devices()[0])
+    with Progress(f'reading {config.model.source}'):
+        model_config = load.read_config(source.resolve(config.model.source))
+    batch = config.train.batch_rows // config.train.accumulate if trains else None
+    mesh_lib.check_divides(model_config, mesh, batch)
+    if trains and config.train.row_tokens > model_config.max_positions:
+        raise InputError(
+            f'config.train.row_tokens is {config.train.row_tokens};'
+            f' {config.model.source} takes {model_config.max_positions} positions'
+        )
+    if trains and config.train.method == 'lora':
+        lora.check_targets(model_config, config.train.lora_targets)
+    elif trains and config.model.param_dtype == 'bfloat16':
+        logging.warning(
+            'config.model.param_dtype is bfloat16: an update smaller than 1/512 of its weight is'
+            ' lost to rounding, at common learning rates nearly all are; use float32, or'
+            " config.train.method 'lora', whose adapters are float32"
+        )
+    return tasks, run, mesh
+
+
+def open_on_devices(
+    folder: pathlib.Path, config: RunConfig
+) -> tuple[run_lib.Run, jax.sharding.Mesh]:
+    """Joins the processes of the run, makes the mesh, and opens the run folder on the lead."""
+    multihost.initialize()
+    mesh = mesh_lib.make_mesh(config.mesh.data, config.mesh.fsdp, config.mesh.tensor)
+    run = run_lib.follow(folder)
+    if multihost.is_lead():
+        kinds = [device.device_kind for device in jax.devices()]
+        run = run_lib.open_run(folder, config, devices=kinds, mesh=dict(mesh.shape))
+        _log_to(run.path('log.txt'))
+    multihost.barrier('run folder')
+    return run, mesh
+
+
+def _log_to(path: pathlib.Path) -> None:
+    """Writes the log to the run folder too."""
+    handler = std_logging.FileHandler(path, encoding='utf-8')
+    handler.setFormatter(logging.get_absl_handler().formatter)
+    std_logging.getLogger().addHandler(handler)

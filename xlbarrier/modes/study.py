@@ -1,0 +1,25 @@
+"""Mode study: measure the base model, fine-tune one model per arm, measure each, report.
+
+Each stage leaves its result in the run folder whole, and a later start takes it from there.
+"""
+
+import pathlib
+
+from xlbarrier.config import RunConfig
+from xlbarrier.modes import training_data
+from xlbarrier.modes.corpus import build_all
+from xlbarrier.modes.evaluate import BASE, measure
+from xlbarrier.modes.results import finish
+from xlbarrier.modes.start import begin
+from xlbarrier.modes.train import fine_tune
+
+
+def study(folder: pathlib.Path, config: RunConfig) -> None:
+    """Asks the base model and every arm the same questions, then writes the report."""
+    tasks, run, mesh = begin(folder, config)
+    rows = training_data.prepare(run, config, build_all(run, config, tasks), tasks)
+    measure(run, config, mesh, tasks, BASE, config.model.source)
+    for arm in config.arms:
+        export = fine_tune(run, config, mesh, arm, rows.get(arm))
+        measure(run, config, mesh, tasks, arm, export)
+    finish(run, config, tasks)

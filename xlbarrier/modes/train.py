@@ -1,0 +1,100 @@
+"""Mode train: fine-tunes one model on one arm's rows, and exports it."""
+
+import functools
+import pathlib
+from typing import Any
+
+import jax
+from absl import logging
+from tensorboardX import SummaryWriter
+
+from xlbarrier import run as run_lib
+from xlbarrier.config import ModelConfig, RunConfig
+from xlbarrier.data import tokenize
+from xlbarrier.data.mixture import Mixture
+from xlbarrier.data.pack import PackedRows
+from xlbarrier.models import adapters, load, lora, source
+from xlbarrier.modes import training_data
+from xlbarrier.modes.corpus import build_all
+from xlbarrier.modes.start import begin
+from xlbarrier.progress import Progress
+from xlbarrier.train import loop
+
+
+def train(folder: pathlib.Path, config: RunConfig) -> None:
+    """Fine-tunes one model; it is exported to export/<arm>."""
+    tasks, run, mesh = begin(folder, config)
+    (arm,) = config.arms
+    rows = training_data.prepare(run, config, build_all(run, config, tasks), tasks)
+    export = fine_tune(run, config, mesh, arm, rows.get(arm))
+    run.update_provenance(finished=run_lib.now(), peak_memory_bytes=run_lib.peak_memory())
+    logging.info('fine-tuned model: %s', export)
+
+
+def fine_tune(
+    run: run_lib.Run,
+    config: RunConfig,
+    mesh: jax.sharding.Mesh,
+    arm: str,
+    packed: PackedRows | Mixture | None,
+) -> pathlib.Path:
+    """Fine-tunes the base model on one arm's rows and exports it; returns the export's folder.
+
+    Args:
+      run: the open run folder.
+      config: `model`, `train`, `export`, `seed`.
+      mesh: devices of the model.
+      arm: its name.
+      packed: its rows; None where an earlier start has exported the arm.
+    """
+    export = run.path('export', arm)
+    if (export / 'config.json').exists():
+        logging.info('%s: fine-tuned already', arm)
+        return export
+    with Progress(f'{arm}: loading {config.model.source}'):
+        path = source.resolve(config.model.source)
+        tokenizer = tokenize.load_tokenizer(path, load.read_config(path).vocab_size)
+        decoder = load.load_decoder(
+            path,
+            mesh,
+            param_dtype=config.model.param_dtype,
+            compute_dtype=config.train.compute_dtype,
+            adapter=config.model.adapter,
+        )
+    logging.info('%s: fine-tuning, %d updates', arm, config.train.steps)
+    logged = run.last_step(arm)
+    # tensorboardX writes from its own thread; a process that is not the lead logs no step.
+    board = SummaryWriter(
+        str(run.path('tensorboard', arm)), purge_step=logged + 1, write_to_disk=run.lead
+    )
+    decoder = loop.train(
+        decoder,
+        packed,
+        config.train,
+        folder=run.path('checkpoints', arm),
+        seed=config.seed,
+        log=functools.partial(_log_step, run, board, arm),
+        logged_through=logged,
+    )
+    board.close()
+    with Progress(f'{arm}: exporting'):
+        if config.train.method == 'lora':
+            adapter = run.path('export', f'{arm}-adapter')
+            adapters.save_adapter(decoder, adapter, base=_base_of(config.model))
+            lora.merge_lora(decoder)
+        shard_bytes = int(config.export.shard_gb * 1e9)
+        load.export_hf(decoder, export, tokenizer=tokenizer, shard_bytes=shard_bytes)
+    return export
+
+
+def _base_of(model: ModelConfig) -> str:
+    """What a new adapter belongs to: on the bare source alone it would be another model's."""
+    return f'{model.source} with {model.adapter} merged' if model.adapter else model.source
+
+
+def _log_step(run: run_lib.Run, board: SummaryWriter, arm: str, row: dict[str, Any]) -> None:
+    run.append_metrics({'arm': arm, **row})
+    for name, value in row.items():
+        if name != 'step':
+            board.add_scalar(f'train/{name}', value, row['step'])
+    board.flush()
