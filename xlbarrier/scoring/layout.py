@@ -12,7 +12,7 @@ import dataclasses
 import functools
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,7 +23,6 @@ MIN_PREFIX = 32  # tokens; a shorter stretch is repeated in the rows that need i
 PREFIX_COST = 512  # positions whose computation costs as much as a prefix's own dispatch
 FULL = 0.92  # a packing that wastes less than the rest of this is good enough
 GROWTH = 8  # rows get up to this many times `tokens` long for a better packing
-OPEN = 64  # rows among which the fullest that still has room is looked for
 
 
 @dataclass(frozen=True)
@@ -234,36 +233,56 @@ def _fit(
     return [(size, used, sorted(ranges)) for size, used, ranges in bins]
 
 
-def merge(rows: list[PackedRow], layout: Layout, limit: int) -> list[PackedRow]:
-    """Fills rows that are far from full with those of other prefixes.
+def merge(
+    rows: Sequence[PackedRow],
+    layout: Layout,
+    limit: int,
+    size: Callable[[int, int, int], int],
+) -> list[PackedRow]:
+    """Lays what is in rows far from full, in the order of the prefixes, into fewer rows.
 
     Args:
-      rows: any.
+      rows: each of one prefix.
       layout: that they are of.
-      limit: columns of prefixes that a row may attend to, unless one prefix has more.
+      limit: columns of prefixes that a row of several prefixes may attend to.
+      size: positions that a range takes by itself: first, last, prefix.
     """
-    full = [row for row in rows if row.used >= FULL * row.length]
-    partial = [row for row in rows if row.used < FULL * row.length]
-    partial.sort(key=lambda row: (-row.used, row.parts[0].ranges[0]))
-    opened: list[tuple[PackedRow, set[int]]] = []
-    for row in partial:
-        needed = {p for part in row.parts for p in layout.chain(part.prefix)}
-        fitting = [
-            (other.length - other.used, i)
-            for i, (other, known) in list(enumerate(opened))[-OPEN:]
-            if other.used + row.used <= other.length
-            and (needed <= known or _columns(needed | known, layout) <= limit)
-        ]
-        if not fitting:
-            opened.append((row, needed))
-            continue
-        other, known = opened[min(fitting)[1]]
-        opened[min(fitting)[1]] = (
-            PackedRow(other.length, other.used + row.used, [*other.parts, *row.parts]),
-            needed | known,
-        )
-    return full + [row for row, _ in opened]
+    found = [row for row in rows if row.used >= FULL * row.length]
+    partial: dict[int, list[PackedRow]] = {}
+    for row in rows:
+        if row.used < FULL * row.length:
+            partial.setdefault(row.length, []).append(row)
+    for length, some in sorted(partial.items()):
+        open_row = PackedRow(length, 0, [])
+        known: set[int] = set()
+        for row in some:
+            (part,) = row.parts
+            needed = set(layout.chain(part.prefix))
+            if open_row.parts and columns_of(needed | known, layout) > limit:
+                found.append(open_row)
+                open_row, known = PackedRow(length, 0, []), set()
+            # The largest first; what does not fit begins the next row.
+            sizes = {r: size(*r, part.prefix) for r in part.ranges}
+            taken, left, room = [], [], length - open_row.used
+            for r in sorted(sizes, key=lambda r, sizes=sizes: (-sizes[r], r)):
+                fits = sizes[r] <= room
+                (taken if fits else left).append(r)
+                room -= sizes[r] if fits else 0
+            if row.used <= length - open_row.used:  # ranges that share a stem take less together
+                taken, left, room = part.ranges, [], length - open_row.used - row.used
+            if taken:
+                open_row.parts.append(Part(part.prefix, taken))
+                open_row.used = length - room
+                known |= needed
+            if left:
+                found.append(open_row)
+                used = min(row.used, sum(sizes[r] for r in left))
+                open_row, known = PackedRow(length, used, [Part(part.prefix, left)]), needed
+        if open_row.parts:
+            found.append(open_row)
+    return found
 
 
-def _columns(prefixes: set[int], layout: Layout) -> int:
+def columns_of(prefixes: Iterable[int], layout: Layout) -> int:
+    """Columns that some prefixes take in the cache."""
     return sum(layout.prefixes[p].stop - layout.prefixes[p].start for p in prefixes)

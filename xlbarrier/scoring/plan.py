@@ -159,7 +159,11 @@ def plan(
             made = [rows_lib.prefix_row(packed, paths, layout) for packed in level]
             batches += _cut(made, level, number, chapter)
         widest = max((layout.columns(p) for p in chapter.prefixes), default=0)
-        merged = layout_lib.merge(chapter.rows, layout, 2 * widest)
+
+        def size(first: int, last: int, prefix: int) -> int:
+            return paths.size(first, last, layout.columns(prefix))
+
+        merged = layout_lib.merge(chapter.rows, layout, 2 * widest, size)
         made = [rows_lib.question_row(packed, paths, layout, requests) for packed in merged]
         batches += _cut(made, merged, number, chapter)
     batches = _in_shapes(batches, layout, sizes, dispatch, shards)
@@ -173,7 +177,7 @@ def _chapters(layout: Layout, sizes: Sizes) -> list[_Chapter]:
     for row in layout.rows:
         chain = layout.chain(row.parts[0].prefix)
         new = [p for p in chain if p not in chapters[-1].prefixes]
-        size = sum(layout.prefixes[p].stop - layout.prefixes[p].start for p in new)
+        size = layout_lib.columns_of(new, layout)
         if chapters[-1].rows and chapters[-1].size + size > sizes.cache:
             chapters.append(_Chapter())
             new = chain
@@ -202,7 +206,11 @@ def _levels(chapter: _Chapter, layout: Layout, sizes: Sizes) -> list[list[Packed
         level = []
         for parent, items in sorted(by_parent.items()):
             level += layout_lib.packed(items, layout.columns(parent), parent, shorter, growth=1)
-        found.append(layout_lib.merge(level, layout, sizes.cache))
+
+        def size(first: int, last: int, prefix: int) -> int:
+            return layout.prefixes[first].stop - layout.prefixes[first].start
+
+        found.append(layout_lib.merge(level, layout, sizes.cache, size))
     return found
 
 
@@ -235,7 +243,7 @@ def _in_shapes(
         for (makes, length), some in kinds.items()
     }
     columns_of = {
-        id(row): sum(layout.prefixes[p].stop - layout.prefixes[p].start for p, _, _ in row.columns)
+        id(row): layout_lib.columns_of((p for p, _, _ in row.columns), layout)
         for cut in cuts
         for row in cut.rows
     }

@@ -86,7 +86,9 @@ def run(
         key_positions_BS = jnp.concatenate([before.positions, positions_BT], axis=1)
     query_BT1 = order_BT[:, :, None]
     mask_BTS = (key_order_BS[:, None] <= query_BT1) & (query_BT1 <= key_until_BS[:, None])
-    views = attention.views_of(c, mask_BTS, positions_BT, key_positions_BS)
+    views = attention.views_of(
+        c, mask_BTS, positions_BT, key_positions_BS, dtype=decoder.compute_dtype
+    )
 
     def layer(
         x_BTD: jax.Array, scanned: tuple
