@@ -101,7 +101,9 @@ def read(
                 pairs = zip(before, seen, strict=True)
                 seen = [jnp.concatenate([_on_rows(b, rows), x], axis=1) for b, x in pairs]
             kept.extend(seen)
-            return project('o', weights['attn'], attention.mix(q_BTNH, *seen, view, c))
+            return project(
+                'o', weights['attn'], attention.mix(q_BTNH, *seen, view, c, weights['attn'])
+            )
 
         x_BTD = block(c, x_BTD, weights, attend)
         return x_BTD, tuple(kept)
@@ -151,7 +153,7 @@ def step(decoder: Decoder, cache: Cache, tokens_B: jax.Array) -> tuple[jax.Array
             k_BSKH, v_BSKH = (
                 jax.lax.dynamic_index_in_dim(whole, number, keepdims=False) for whole in held
             )
-            mixed_B1NH = attention.mix(q_B1NH, k_BSKH, v_BSKH, view, c)
+            mixed_B1NH = attention.mix(q_B1NH, k_BSKH, v_BSKH, view, c, weights['attn'])
             return project('o', weights['attn'], mixed_B1NH)
 
         x_B1D = block(c, x_B1D, weights, attend)

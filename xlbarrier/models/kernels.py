@@ -54,6 +54,8 @@ def choose(c: DecoderConfig, dtype: str, length: int, *, packed: bool, on: str =
         return Choice(XLA)
     if c.positions == 'alibi':
         return Choice(XLA, 'ALiBi adds to every score')
+    if c.sinks:
+        return Choice(XLA, 'each head has a sink in its softmax')
     if dtype == 'float32':
         return Choice(XLA, 'the kernels round float32 to bfloat16')
     if length < SHORT:
@@ -101,6 +103,7 @@ def attend(
     first_BT: jax.Array | None = None,
     mask_BTS: jax.Array | None = None,
     behind_BTS: jax.Array | None = None,
+    sinks_N: jax.Array | None = None,
 ) -> jax.Array:
     """The values as each query weighs them; softmax in float32.
 
@@ -112,17 +115,20 @@ def attend(
       first_BT: int32, of a kernel that takes ranges; S is T.
       mask_BTS: bool, of one that takes a mask.
       behind_BTS: float32, how far a key stands behind its query, for ALiBi.
+      sinks_N: logits that take part in each head's softmax and have no value (gpt-oss), of 'xla'.
 
     Returns:
       [B, T, N, H] in the queries' dtype.
     """
-    scale = (c.query_scalar or c.head_dim) ** -0.5
+    scale = c.score_scale
     if kernel == XLA:
         slopes_N = None
         if behind_BTS is not None:
             slopes_N = jnp.asarray(alibi_slopes(c.num_heads), jnp.float32)
             slopes_N = jax.reshard(slopes_N, RULES.heads_N)
-        arguments = (mask_BTS, slopes_N, behind_BTS)
+        if sinks_N is not None:
+            sinks_N = jax.reshard(sinks_N.astype(jnp.float32), RULES.heads_N)
+        arguments = (mask_BTS, slopes_N, behind_BTS, sinks_N)
         whole = _xla if platform() == 'cpu' else _xla_in_blocks
         run = functools.partial(whole, scale=scale, cap=c.attn_softcap)
     elif kernel == CUDNN:
@@ -146,6 +152,7 @@ def _xla(
     mask_BTS: jax.Array,
     slopes_N: jax.Array | None,
     behind_BTS: jax.Array | None,
+    sinks_N: jax.Array | None,
     *,
     scale: float,
     cap: float,
@@ -163,10 +170,21 @@ def _xla(
     if slopes_N is not None:
         scores_BKGTS -= slopes_N.reshape(K, G, 1, 1) * behind_BTS[:, None, None]
     scores_BKGTS = jnp.where(mask_BTS[:, None, None], scores_BKGTS, HIDDEN)
-    probs_BKGTS = jax.nn.softmax(scores_BKGTS, axis=-1).astype(q_BTNH.dtype)
+    if sinks_N is None:
+        probs_BKGTS = jax.nn.softmax(scores_BKGTS, axis=-1)
+    else:
+        probs_BKGTS = _softmax_with_sinks(scores_BKGTS, sinks_N.reshape(K, G, 1, 1))
+    probs_BKGTS = probs_BKGTS.astype(q_BTNH.dtype)
     out_BKRH = product('BKRS,BSKH->BKRH', probs_BKGTS.reshape(B, K, G * T, S), v_BSKH)
     out_BTKGH = out_BKRH.reshape(B, K, G, T, H).transpose(0, 3, 1, 2, 4)
     return out_BTKGH.reshape(B, T, N, H)
+
+
+def _softmax_with_sinks(scores: jax.Array, sinks: jax.Array) -> jax.Array:
+    """Softmax over the last axis and one more logit, whose share is left out."""
+    top = jax.lax.stop_gradient(jnp.maximum(jnp.max(scores, -1, keepdims=True), sinks))
+    weighed = jnp.exp(scores - top)
+    return weighed / (jnp.sum(weighed, -1, keepdims=True) + jnp.exp(sinks - top))
 
 
 def _xla_in_blocks(
@@ -176,6 +194,7 @@ def _xla_in_blocks(
     mask_BTS: jax.Array,
     slopes_N: jax.Array | None,
     behind_BTS: jax.Array | None,
+    sinks_N: jax.Array | None,
     *,
     scale: float,
     cap: float,
@@ -184,7 +203,8 @@ def _xla_in_blocks(
     length = q_BTNH.shape[1]
     blocks = -(-length // QUERIES)
     if blocks == 1:
-        return _xla(q_BTNH, k_BSKH, v_BSKH, mask_BTS, slopes_N, behind_BTS, scale=scale, cap=cap)
+        rest = (mask_BTS, slopes_N, behind_BTS, sinks_N)
+        return _xla(q_BTNH, k_BSKH, v_BSKH, *rest, scale=scale, cap=cap)
 
     def split(x: jax.Array | None) -> jax.Array | None:
         if x is None:
@@ -195,7 +215,7 @@ def _xla_in_blocks(
 
     def block(some: tuple[jax.Array, jax.Array, jax.Array | None]) -> jax.Array:
         q, mask, behind = some
-        return _xla(q, k_BSKH, v_BSKH, mask, slopes_N, behind, scale=scale, cap=cap)
+        return _xla(q, k_BSKH, v_BSKH, mask, slopes_N, behind, sinks_N, scale=scale, cap=cap)
 
     some = (split(q_BTNH), split(mask_BTS), split(behind_BTS))
     out = jnp.moveaxis(jax.lax.map(jax.checkpoint(block), some), 0, 1)
