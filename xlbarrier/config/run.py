@@ -69,7 +69,7 @@ class RunConfig(Section):
                 ' name one arm, for example --config.arms=mixed'
             )
         check_with(self.data, self.arms, self.mode)
-        if self.compile.score_places > self.score.row_tokens:
+        if 0 < self.score.row_tokens < self.compile.score_places:
             raise ConfigError(
                 f'{where}.compile.score_places is {self.compile.score_places}, more than'
                 f' {where}.score.row_tokens = {self.score.row_tokens}; expected at most that, or'

@@ -119,7 +119,32 @@ class _Node:
 
 
 def lay_out(paths: Paths, sizes: Sizes) -> Layout:
-    """Cuts the tree of all paths; a pure function of its arguments."""
+    """Cuts the tree of all paths; a pure function of its arguments.
+
+    Where rows of `sizes.tokens` would repeat many positions, longer ones are tried.
+    """
+    tree = int((paths.lengths - paths.common).sum())
+    best: tuple[tuple[bool, float], Layout] | None = None
+    for doubled in range(GROWTH.bit_length()):
+        longer = dataclasses.replace(sizes, tokens=sizes.tokens << doubled)
+        layout = _cut(paths, longer)
+        used = sum(row.used for row in layout.rows)
+        used += sum(prefix.stop - prefix.start for prefix in layout.prefixes)
+        cost = sum(
+            row.length
+            * (1 + sizes.column_cost * (row.length + layout.columns(row.parts[0].prefix)))
+            for row in layout.rows
+        )
+        wasteful = used > tree / FULL
+        if best is None or (wasteful, cost) < best[0]:
+            best = (wasteful, cost), layout
+        if not wasteful:
+            break
+    assert best is not None
+    return best[1]
+
+
+def _cut(paths: Paths, sizes: Sizes) -> Layout:
     layout = Layout([], [])
     if not len(paths):
         return layout

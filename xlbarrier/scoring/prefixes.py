@@ -104,7 +104,7 @@ def run(
                 k_BPKH, v_BPKH = (x.at[before.columns].get(out_sharding=ROWS) for x in held)
                 k_BSKH = jnp.concatenate([k_BPKH, k_BSKH], axis=1)
                 v_BSKH = jnp.concatenate([v_BPKH, v_BSKH], axis=1)
-            mixed_BTNH = attention.mix(q_BTNH, k_BSKH, v_BSKH, view, c)
+            mixed_BTNH = attention.mix(q_BTNH, k_BSKH, v_BSKH, view, c, weights['attn'])
             return project('o', weights['attn'], mixed_BTNH)
 
         x_BTD = block(c, x_BTD, weights, attend)

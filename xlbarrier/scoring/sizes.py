@@ -6,6 +6,7 @@ rate of an 8B model; on a CPU, rows of 256 tokens one at a time are fastest, sin
 with a row and nothing is gained by more.
 """
 
+import dataclasses
 import math
 import os
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from xlbarrier.config.score import ScoreConfig
 from xlbarrier.errors import InputError
 from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.decoder import Decoder
@@ -82,6 +84,22 @@ def choose(
     sizes = Sizes(row_tokens or tokens, SLOWER * column / body, columns)
     rate = _rate(device) * len(mesh.devices.flat) * USED
     return Chosen(sizes, rows_per_device or rows, body / rate, free)
+
+
+def of_tpu(score: ScoreConfig) -> ScoreConfig:
+    """The fields as they are on a TPU with enough memory, for a step that is compiled ahead."""
+    tokens, rows, _ = DEFAULTS['tpu']
+    return dataclasses.replace(
+        score,
+        row_tokens=score.row_tokens or tokens,
+        rows_per_device=score.rows_per_device or rows,
+    )
+
+
+def of_embedding(device: jax.Device, length: int) -> int:
+    """Rows of `length` tokens that a device embeds at once."""
+    tokens, rows, _ = DEFAULTS[platform_of(device)]
+    return max(1, tokens * rows // max(length, tokens))
 
 
 def estimate(planned: Plan, chosen: Chosen) -> float:
