@@ -1,6 +1,5 @@
 """Which question-answer files are trained on, and in what shares."""
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from xlbarrier.config.checks import AnyOf, ConfigError, Range, Section
@@ -10,7 +9,6 @@ Template = Literal['plain', 'raw', 'alpaca', 'clika', 'tofu', 'tofu-llama2', 'ch
 Weight = Annotated[float, Range(0)]
 
 
-@dataclass(frozen=True)
 class DataConfig(Section):
     """Question-answer files that every arm is trained on, beside its text where it has any."""
 

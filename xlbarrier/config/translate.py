@@ -1,6 +1,5 @@
 """What puts text into other languages."""
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from xlbarrier.config.checks import Matches, Positive, Range, Section, Share, Size
@@ -11,7 +10,6 @@ ComputeType = Literal[
 ]  # fmt: skip
 
 
-@dataclass(frozen=True)
 class TranslatorConfig(Section):
     """What puts units into other languages; each kind uses its own fields.
 

@@ -1,7 +1,6 @@
 """What a model is asked to write; and the base of the sections of all tasks."""
 
 import typing
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from xlbarrier.config.checks import (
@@ -22,7 +21,6 @@ Source = Annotated[str, Matches('.+', 'a folder, a file or hf:NAME')]
 Codes = tuple[Annotated[str, Matches('[^=]+=.+', "the form 'ar=AR_XY'")], ...]
 
 
-@dataclass(frozen=True)
 class TaskConfig(Section):
     """Base of the sections of tasks: the fields that every task has."""
 
@@ -31,7 +29,6 @@ class TaskConfig(Section):
     seed: Seed = 0  # of whatever the task draws: wrong options, orders, a mixup's permutations
 
 
-@dataclass(frozen=True)
 class WrittenConfig(TaskConfig):
     """Base of the tasks whose answers a model writes."""
 
@@ -41,7 +38,6 @@ class WrittenConfig(TaskConfig):
     limit: Count = 0  # the first so many items; 0: all
 
 
-@dataclass(frozen=True)
 class TofuConfig(WrittenConfig):
     """TOFU (Maini et al. 2024) in several languages: what does a model know of its authors?"""
 
@@ -56,7 +52,6 @@ class TofuConfig(WrittenConfig):
     limit: Count = 0  # the first so many items of a set; 0: all
 
 
-@dataclass(frozen=True)
 class TranslationConfig(WrittenConfig):
     """Translation out of and into English: FLORES, NTREX, or any aligned files."""
 
@@ -77,7 +72,6 @@ class TranslationConfig(WrittenConfig):
             raise ConfigError(f'{where}.languages has en; expected the other side of each pair')
 
 
-@dataclass(frozen=True)
 class MgsmConfig(WrittenConfig):
     """MGSM (Shi et al. 2022): 250 word problems of primary school in eleven languages."""
 
@@ -96,7 +90,6 @@ class MgsmConfig(WrittenConfig):
             )
 
 
-@dataclass(frozen=True)
 class XquadConfig(WrittenConfig):
     """XQuAD (Artetxe et al. 2020): 1,190 questions on paragraphs, in SQuAD's form."""
 

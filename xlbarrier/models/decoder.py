@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.sharding import PartitionSpec as P
 
-from xlbarrier.mesh import RULES
+from xlbarrier.mesh import RULES, platform
 from xlbarrier.models import attention, experts, layers, positions
 from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.parts import Embedding, Kernel, Layers, Norm
@@ -37,6 +37,8 @@ REMAT = {
 }
 
 
+AUTO = {'cpu': 'dots', 'gpu': 'attention', 'tpu': 'attention'}  # by benchmarks/accelerator.py
+
 Feed = Callable[[layers.Weights, jax.Array, DecoderConfig], jax.Array]
 
 
@@ -46,7 +48,7 @@ class Decoder(nnx.Module):
     Attributes:
       config: shapes and constants.
       compute_dtype: of the activations.
-      remat: what the backward pass computes again, a key of REMAT.
+      remat: what the backward pass computes again: a key of REMAT, or 'auto', by AUTO.
     """
 
     def __init__(
@@ -80,7 +82,7 @@ class Decoder(nnx.Module):
         positions_BT: jax.Array,
         until_BT: jax.Array,
         *,
-        packed: bool = False,
+        documents: int = 0,
     ) -> jax.Array:
         """The last hidden states, after the final norm.
 
@@ -89,13 +91,14 @@ class Decoder(nnx.Module):
           positions_BT: int32 [B, T], a token's distance from the start of its text.
           until_BT: int32 [B, T], the last position in the row that may see each token (see the
             module).
-          packed: whether rows are texts laid end to end, as in training: `until` never falls along
-            a row. Kernels then take each query's first key; otherwise they take a mask.
+          documents: where positive, each row is at most so many texts laid end to end (counted by
+            `kernels.count_segments`), so that kernels can take each query's first key; where 0,
+            `until` may be any, and they take a mask.
 
         Returns:
           [B, T, D] in the compute dtype.
         """
-        return self._run(tokens_BT, positions_BT, until_BT, packed)[0]
+        return self._run(tokens_BT, positions_BT, until_BT, documents)[0]
 
     def balanced(
         self,
@@ -104,19 +107,19 @@ class Decoder(nnx.Module):
         until_BT: jax.Array,
         counts_BT: jax.Array,
         *,
-        packed: bool = False,
+        documents: int = 0,
     ) -> tuple[jax.Array, jax.Array]:
         """`hidden` of a mixture of experts, and its load-balancing loss (`experts.balance`).
 
         Args:
-          tokens_BT, positions_BT, until_BT, packed: as of `hidden`.
+          tokens_BT, positions_BT, until_BT, documents: as of `hidden`.
           counts_BT: float32 [B, T], 1 for tokens that count, 0 for padding.
 
         Returns:
           [B, T, D] in the compute dtype, and a float32 scalar.
         """
         last_BTD, _, loads_L2E = self._run(
-            tokens_BT, positions_BT, until_BT, packed, counts_BT=counts_BT
+            tokens_BT, positions_BT, until_BT, documents, counts_BT=counts_BT
         )
         assert loads_L2E is not None
         return last_BTD, experts.balance(loads_L2E, jnp.maximum(counts_BT.sum(), 1))
@@ -152,7 +155,7 @@ class Decoder(nnx.Module):
         tokens_BT: jax.Array,
         positions_BT: jax.Array,
         until_BT: jax.Array,
-        packed: bool = False,
+        documents: int = 0,
         collect: Callable[[jax.Array], jax.Array] | None = None,
         counts_BT: jax.Array | None = None,
     ) -> tuple[jax.Array, jax.Array | None, jax.Array | None]:
@@ -161,7 +164,7 @@ class Decoder(nnx.Module):
         """
         c = self.config
         dtype = self.compute_dtype
-        views = attention.views(c, positions_BT, until_BT, packed=packed, dtype=dtype)
+        views = attention.views(c, positions_BT, until_BT, documents=documents, dtype=dtype)
 
         def layer(
             x_BTD: jax.Array, scanned: tuple[layers.Weights, jax.Array]
@@ -254,7 +257,7 @@ class Decoder(nnx.Module):
         return kernel_DV.astype(jnp.dtype(self.compute_dtype))
 
     def _rematerialised(self, block: Callable) -> Callable:
-        policy = REMAT[self.remat]
+        policy = REMAT[AUTO[platform()] if self.remat == 'auto' else self.remat]
         return block if policy is None else jax.checkpoint(block, policy=policy, prevent_cse=False)
 
 

@@ -88,7 +88,9 @@ def in_dtype(params: Arrays, dtype: str) -> Arrays:
     return jax.tree_util.tree_map_with_path(cast, params)
 
 
-@functools.partial(jax.jit, static_argnames=('graph', 'config', 'seed'), donate_argnames='state')
+@functools.partial(
+    jax.jit, static_argnames=('graph', 'config', 'seed', 'documents'), donate_argnames='state'
+)
 def train_step(
     state: TrainState,
     frozen: Arrays,
@@ -97,6 +99,7 @@ def train_step(
     graph: nnx.GraphDef,
     config: TrainConfig,
     seed: int = 0,
+    documents: int = 0,
 ) -> tuple[TrainState, dict[str, jax.Array]]:
     """One update on a batch of microbatches; `state` is donated, `frozen` is not.
 
@@ -107,6 +110,7 @@ def train_step(
       graph: from `split_decoder`.
       config: decides the optimizer and the adapters' dropout.
       seed: of the dropout; it and the step decide what is dropped.
+      documents: the most texts in a row, as of `Decoder.hidden`; 0 where that is not known.
 
     Returns:
       The state after it, and float32 scalars: `nats` and `weight` (sums over the batch, before the
@@ -119,7 +123,7 @@ def train_step(
         decoder = nnx.merge(graph, in_dtype(params, config.compute_dtype), frozen)
         if config.method == 'lora' and config.lora_dropout > 0:
             lora.set_noise(decoder, jax.random.fold_in(key, index), config.lora_dropout)
-        return next_token_loss(decoder, micro)
+        return next_token_loss(decoder, micro, documents=documents)
 
     differentiate = jax.value_and_grad(nats_of, has_aux=True)
 
