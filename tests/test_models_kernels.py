@@ -71,11 +71,11 @@ def of_splash(q, k, v, *, scale, cap, first=None, mask=None):
 
 
 def of_blocks(q, k, v, *, scale, cap, first=None, mask=None):
-    return kernels._xla_in_blocks(q, k, v, mask, None, None, scale=scale, cap=cap)
+    return kernels._xla_in_blocks(q, k, v, mask, None, None, None, scale=scale, cap=cap)
 
 
 def of_xla(q, k, v, *, scale, cap, first=None, mask=None):
-    return kernels._xla(q, k, v, mask, None, None, scale=scale, cap=cap)
+    return kernels._xla(q, k, v, mask, None, None, None, scale=scale, cap=cap)
 
 
 RUNNABLE = {'xla': of_xla, 'blocks': of_blocks, 'mosaic': of_emulated_mosaic, 'splash': of_splash}

@@ -19,7 +19,9 @@ class TrainConfig(Section):
     batch_rows: Size = 4  # packed rows of one update
     row_tokens: Annotated[int, Range(2)] = 128  # tokens of one packed row
     accumulate: Size = 1  # microbatches of one update; divides batch_rows
-    learning_rate: Positive = 1e-4  # peak, after warm-up; then a cosine to zero
+    learning_rate: Positive = 1e-4  # peak, after warm-up
+    # After the warm-up; 'rising' is one warm-up over the whole training (train/optimizer.py).
+    schedule: Literal['cosine', 'linear', 'constant', 'inverse_sqrt', 'rising'] = 'cosine'
     warmup_steps: Count = 4  # updates of linear warm-up
     weight_decay: Annotated[float, Range(0)] = 0.0  # of matrices, not of norms
     b1: Decay = 0.9  # AdamW

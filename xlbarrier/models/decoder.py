@@ -14,7 +14,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jax.sharding import PartitionSpec as P
 
 from xlbarrier.mesh import RULES, platform
 from xlbarrier.models import attention, experts, layers, positions
@@ -172,9 +171,10 @@ class Decoder(nnx.Module):
             weights, is_local = scanned
             collected = collect(x_BTD) if collect else None
             view = view_of(c, views, is_local)
-            loads = []
+            loads: list[jax.Array] = []
 
             def feed(weights: layers.Weights, y_BTD: jax.Array, c: DecoderConfig) -> jax.Array:
+                assert counts_BT is not None
                 routing = experts.route(weights, y_BTD, c)
                 loads.append(experts.loads(routing, counts_BT))
                 return experts.mixture(weights, y_BTD, routing, c)
@@ -206,9 +206,9 @@ class Decoder(nnx.Module):
     def logits_of(self, hidden_BKD: jax.Array, tokens_BK: jax.Array) -> jax.Array:
         """The logits, float32 [B, K], of one token at each hidden state [B, K, D]."""
         if self.config.tied:
-            table_VD = jax.reshard(self.embed.embedding[...], P('tensor', None))
+            table_VD = jax.reshard(self.embed.embedding[...], RULES.used_VD)
         else:
-            table_VD = jax.reshard(self.head.kernel[...], P(None, 'tensor')).T
+            table_VD = jax.reshard(self.head.kernel[...], RULES.used_DV).T
         vectors_BKD = table_VD.at[tokens_BK].get(out_sharding=RULES.hidden_BTD)
         if self.config.normed_head:
             vectors_BKD = _unit(vectors_BKD, axis=-1)
@@ -234,12 +234,12 @@ class Decoder(nnx.Module):
     def embedded(self, tokens_BT: jax.Array, positions_BT: jax.Array) -> jax.Array:
         """What goes into the first layer, [B, T, D] in the compute dtype."""
         c, dtype = self.config, jnp.dtype(self.compute_dtype)
-        table_VD = jax.reshard(self.embed.embedding[...], P('tensor', None))
+        table_VD = jax.reshard(self.embed.embedding[...], RULES.used_VD)
         x_BTD = table_VD.at[tokens_BT].get(out_sharding=RULES.hidden_BTD).astype(dtype)
         if c.embed_scale != 1:
             x_BTD *= jnp.asarray(c.embed_scale, dtype)
         if c.positions == 'learned':
-            table_PD = jax.reshard(self.positions.embedding[...], P(None, None))
+            table_PD = jax.reshard(self.positions.embedding[...], RULES.used_PD)
             rows_BT = positions_BT + c.position_offset
             x_BTD += table_PD.at[rows_BT].get(out_sharding=RULES.hidden_BTD).astype(dtype)
         elif c.positions == 'sinusoidal':
@@ -249,9 +249,9 @@ class Decoder(nnx.Module):
     def head_kernel(self) -> jax.Array:
         """What hidden states are multiplied by, [D, V], compute dtype, split over `tensor`."""
         if self.config.tied:
-            kernel_DV = jax.reshard(self.embed.embedding[...], P('tensor', None)).T
+            kernel_DV = jax.reshard(self.embed.embedding[...], RULES.used_VD).T
         else:
-            kernel_DV = jax.reshard(self.head.kernel[...], P(None, 'tensor'))
+            kernel_DV = jax.reshard(self.head.kernel[...], RULES.used_DV)
         if self.config.normed_head:
             kernel_DV = _unit(kernel_DV, axis=0)
         return kernel_DV.astype(jnp.dtype(self.compute_dtype))

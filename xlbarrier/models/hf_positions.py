@@ -9,7 +9,7 @@ from xlbarrier.models.config import DecoderConfig, Rope
 from xlbarrier.models.families import FAMILIES, LOCAL, WHOLE, Family
 
 # What a kind of rope scaling needs beside its base; a tuple of factors is checked apart.
-NEEDED = {
+NEEDED: dict[str, tuple[str, ...]] = {
     'default': (),
     'linear': ('factor',),
     'dynamic': ('factor',),

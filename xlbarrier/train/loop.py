@@ -108,6 +108,7 @@ def train(
             _told_to_stop() as told,
             Progress(f'fine-tuning in {checkpoints.folder.name}', unit='tokens') as progress,
         ):
+            logging.info('attention: %s', _attention(decoder, config, documents))
             progress.update(0, 'compiling')
             report = _Reporter(config, progress, log, logged_through)
             previous = None
@@ -132,7 +133,7 @@ def train(
                     previous = None
                     progress.update(0, 'writing a checkpoint')
                     meta = {'step': step + 1, 'tokens': tokens, 'training': identity}
-                    checkpoints.save(state, meta, final=last)
+                    checkpoints.save(state, meta, final=last, wait=stop)
                     progress.update(0, report.note)
                 if stop:
                     logging.info('told to stop: checkpoint of step %d written', step + 1)
@@ -240,6 +241,14 @@ def _most_documents(packed: PackedRows | Mixture) -> int:
             until_RT = np.asarray(part.until[start : start + ROWS_READ])
             most = max(most, kernels.count_segments(until_RT))
     return 1 << (most - 1).bit_length()
+
+
+def _attention(decoder: Decoder, config: TrainConfig, documents: int) -> str:
+    """Which kernel computes it, and why it is not another."""
+    chosen = kernels.choose(
+        decoder.config, config.compute_dtype, config.row_tokens, documents=documents
+    )
+    return f'{chosen.kernel}, at most {documents} texts a row' + (chosen.why and f' ({chosen.why})')
 
 
 def _identity(packed: PackedRows | Mixture, config: TrainConfig, seed: int) -> dict[str, Any]:

@@ -10,11 +10,10 @@ import numpy as np
 import optax
 from flax import nnx
 from jax.sharding import NamedSharding
-from jax.sharding import PartitionSpec as P
 
 from xlbarrier.config import TrainConfig
 from xlbarrier.errors import InputError
-from xlbarrier.mesh import BATCH
+from xlbarrier.mesh import BATCH, RULES
 from xlbarrier.models import lora
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.train.loss import next_token_loss
@@ -50,7 +49,7 @@ def init_state(params: Arrays, config: TrainConfig) -> TrainState:
     mesh = jax.tree.leaves(params)[0].sharding.mesh
     with jax.set_mesh(mesh):
         moments = jax.jit(make_optimizer(config).init)(params)
-        step = jax.device_put(jnp.int32(0), NamedSharding(mesh, P()))
+        step = jax.device_put(jnp.int32(0), NamedSharding(mesh, RULES.scalar))
     return TrainState(step, params, moments)
 
 
@@ -71,7 +70,7 @@ def put_microbatches(
                 f' {accumulate} x devices along data and fsdp {shards} = {accumulate * shards}'
             )
         array = array.reshape(accumulate, -1, *array.shape[1:])
-        sharding = NamedSharding(mesh, P(None, BATCH, *[None] * (array.ndim - 2)))
+        sharding = NamedSharding(mesh, RULES.microbatches(array.ndim))
         laid[name] = jax.make_array_from_callback(array.shape, sharding, array.__getitem__)
     return laid
 
