@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from xlbarrier.config.score import ScoreConfig
+from xlbarrier.config.score import COMPILED_ROW, ScoreConfig
 from xlbarrier.errors import InputError
 from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.decoder import Decoder
@@ -24,7 +24,7 @@ from xlbarrier.scoring.plan import Plan
 from xlbarrier.scoring.prefixes import column_bytes
 
 # Positions of a row, rows of a dispatch on each device, columns of prefixes kept at most.
-DEFAULTS = {'cpu': (256, 1, 8_192), 'gpu': (1024, 16, 32_768), 'tpu': (1024, 8, 16_384)}
+DEFAULTS = {'cpu': (256, 1, 8_192), 'gpu': (1024, 16, 32_768), 'tpu': (COMPILED_ROW, 8, 16_384)}
 # Attention takes this many times the time that its FLOPs would take at the rate of the products.
 SLOWER = 2.5
 # FLOP/s of dense products (bfloat16; a core's float32 on a CPU), for a first estimate of time.
