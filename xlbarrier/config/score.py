@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from xlbarrier.config.checks import Count, Range, Section, Size
 
+COMPILED_ROW = 1024  # row_tokens of a step compiled for a TPU, where it is 0
+
 
 class ScoreConfig(Section):
     """Shapes of the scoring step. They change speed and memory, and scores only by rounding."""
