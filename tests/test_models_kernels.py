@@ -155,7 +155,7 @@ def test_first_keys_and_the_rule_see_the_same():
         ({'positions': 'alibi'}, dict(on='gpu'), 'xla', 'ALiBi'),
         ({'head_dim': 36}, dict(on='gpu'), 'xla', 'heads of 36 channels'),
         ({}, dict(on='gpu', dtype='float32'), 'xla', 'float32'),
-        ({}, dict(on='gpu', length=1), 'xla', '1 queries'),
+        ({}, dict(on='gpu', length=1), 'xla', '1 queries per row'),
         ({'head_dim': 128}, dict(on='tpu'), 'splash', ''),
         ({'head_dim': 128}, dict(on='tpu', documents=0), 'xla', 'no mask that is computed'),
         ({'head_dim': 128}, dict(on='tpu', length=200), 'xla', 'no multiple of 128'),

@@ -59,7 +59,7 @@ def choose(c: DecoderConfig, dtype: str, length: int, *, documents: int, on: str
     if dtype == 'float32':
         return Choice(XLA, 'the kernels round float32 to bfloat16')
     if length < SHORT:
-        return Choice(XLA, f'{length} queries a row are too few for a kernel')
+        return Choice(XLA, f'{length} queries per row are too few for a kernel')
     if on == 'gpu':
         return _of_gpu(c, length, documents)
     return _of_tpu(c, length, documents)
@@ -128,7 +128,7 @@ def attend(
       first_BT: int32, each query's first key, of packed rows and a kernel of RANGES; S is T.
       documents: as of `choose`.
       mask_BTS: bool, what each query sees, in all other cases.
-      behind_BTS: float32, how far a key stands behind its query, for ALiBi.
+      behind_BTS: float32, how far a key is behind its query, for ALiBi.
       sinks_N: logits that take part in each head's softmax and have no value (gpt-oss), of 'xla'.
 
     Returns:
@@ -314,7 +314,7 @@ def count_segments(until_BT: np.ndarray) -> int:
     """The most texts in a row of the batch, counted as `segments` counts them.
 
     Raises:
-      ValueError: where `until` falls along a row: it is no row of texts laid end to end.
+      ValueError: where `until` falls along a row: its row is not made of texts laid end to end.
     """
     if (np.diff(until_BT, axis=1) < 0).any():
         raise InputError('until falls along a packed row; its texts are not laid end to end')
