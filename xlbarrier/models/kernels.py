@@ -17,7 +17,6 @@ import jax.numpy as jnp
 import numpy as np
 from absl import logging
 
-from xlbarrier.errors import InputError
 from xlbarrier.mesh import RULES, platform
 from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.layers import product, soft_cap
@@ -313,11 +312,10 @@ def segments(first_BT: jax.Array, documents: int) -> tuple[jax.Array, jax.Array]
 def count_segments(until_BT: np.ndarray) -> int:
     """The most texts in a row of the batch, counted as `segments` counts them.
 
-    Raises:
-      ValueError: where `until` falls along a row: its row is not made of texts laid end to end.
+    0 where `until` falls along a row: that is no row of texts laid end to end, but a trie.
     """
     if (np.diff(until_BT, axis=1) < 0).any():
-        raise InputError('until falls along a packed row; its texts are not laid end to end')
+        return 0
     T = until_BT.shape[1]
     begins = np.ones(until_BT.shape, bool)
     begins[:, 1:] = until_BT[:, :-1] < np.arange(1, T)
