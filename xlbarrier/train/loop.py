@@ -236,12 +236,18 @@ def _check(
 
 
 def _most_documents(packed: PackedRows | Mixture) -> int:
-    """The most texts in a row, as a power of two, so that few programs are compiled."""
+    """The most texts in a row, as a power of two, so that few programs are compiled.
+
+    0 where some row is not made of texts laid end to end: queries then see by a mask.
+    """
     most = 1
     for part in packed.parts if isinstance(packed, Mixture) else (packed,):
         for start in range(0, len(part), ROWS_READ):
             until_RT = np.asarray(part.until[start : start + ROWS_READ])
-            most = max(most, kernels.count_segments(until_RT))
+            found = kernels.count_segments(until_RT)
+            if not found:
+                return 0
+            most = max(most, found)
     return 1 << (most - 1).bit_length()
 
 
@@ -250,9 +256,8 @@ def _attention(decoder: Decoder, config: TrainConfig, documents: int) -> str:
     chosen = kernels.choose(
         decoder.config, config.compute_dtype, config.row_tokens, documents=documents
     )
-    return f'{chosen.kernel}, at most {documents} texts per row' + (
-        chosen.why and f' ({chosen.why})'
-    )
+    rows = f'at most {documents} texts per row' if documents else 'rows of tries'
+    return f'{chosen.kernel}, {rows}' + (chosen.why and f' ({chosen.why})')
 
 
 def _identity(packed: PackedRows | Mixture, config: TrainConfig, seed: int) -> dict[str, Any]:
