@@ -52,3 +52,28 @@ install_into_venv() {
   kill "$beat" 2>/dev/null || true
   touch "$stamp"
 }
+
+find_newest_python() {
+  local candidate
+  for candidate in ${XLBARRIER_NEWEST_PYTHON:-python3.14 python3.13 python3.12}; do
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then
+      echo "$candidate"
+      return
+    fi
+  done
+  return 1
+}
+
+# Makes .venv-newest with what pip chooses today: the newest jax in pyproject.toml's range.
+install_newest() {
+  local python=$1 stamp
+  stamp=".venv-newest/installed-$(cksum <pyproject.toml | cut -d ' ' -f 1)"
+  if [ -f "$stamp" ]; then
+    return
+  fi
+  echo "Making .venv-newest with $("$python" --version) (once; some minutes)"
+  "$python" -m venv .venv-newest
+  .venv-newest/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
+    --upgrade --editable '.[newest]'
+  touch "$stamp"
+}
