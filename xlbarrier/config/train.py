@@ -18,6 +18,7 @@ class TrainConfig(Section):
     steps: Size = 39  # updates
     batch_rows: Size = 4  # packed rows of one update
     row_tokens: Annotated[int, Range(2)] = 128  # tokens of one packed row
+    pad: bool = False  # one example, or chunk of a text, per padded row; False: rows are packed
     accumulate: Size = 1  # microbatches of one update; divides batch_rows
     learning_rate: Positive = 1e-4  # peak, after warm-up
     # After the warm-up; 'rising' is one warm-up over the whole training (train/optimizer.py).
