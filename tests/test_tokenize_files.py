@@ -1,4 +1,4 @@
-"""tokenizer.json is followed, whatever class name stands beside it: ids as `tokenizers` has them."""
+"""tokenizer.json is followed under every class name: ids as `tokenizers` has them."""
 
 import json
 
