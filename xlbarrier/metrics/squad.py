@@ -72,10 +72,14 @@ def _is_punctuation(c: str) -> bool:
 
 def _segmented(text: str) -> list[str]:
     """Han characters one by one, the rest in runs."""
-    found, run = [], ''
+    found: list[str] = []
+    run: list[str] = []
     for c in text:
-        if _HAN.match(c):
-            found, run = [*found, *([run] if run else []), c], ''
-        else:
-            run += c
-    return [*found, run] if run else found
+        if not _HAN.match(c):
+            run.append(c)
+            continue
+        if run:
+            found.append(''.join(run))
+            run.clear()
+        found.append(c)
+    return [*found, ''.join(run)] if run else found
