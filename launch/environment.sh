@@ -19,7 +19,7 @@ find_python() {
 
 install_into_venv() {
   local extras=$1 python digest stamp beat
-  digest=$(cat constraints.txt setup.py | cksum | cut -d ' ' -f 1)
+  digest=$(cat constraints.txt pyproject.toml setup.py | cksum | cut -d ' ' -f 1)
   stamp=".venv/installed${extras//[^a-z]/-}-$digest"
   if [ -f "$stamp" ]; then
     return

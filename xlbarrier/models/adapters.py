@@ -21,6 +21,7 @@ from absl import logging
 from xlbarrier import multihost
 from xlbarrier.errors import InputError
 from xlbarrier.models import lora, safetensors_io, tables
+from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.models.weights import LAYER, Entry
 from xlbarrier.run import writing
@@ -88,7 +89,7 @@ def save_adapter(decoder: Decoder, folder: str | pathlib.Path, *, base: str) -> 
         }
         if not arrays:
             continue
-        stem = module.key.removeprefix(tables.STYLES[decoder.config.family].base)
+        stem = module.key.removeprefix(tables.style_of(decoder.config).base)
         stem = stem.partition(f'{LAYER}.')[2]
         for layer in range(decoder.config.num_layers):
             a, b = _joined(module, {n: (x[layer], y[layer]) for n, (x, y) in arrays.items()})
@@ -129,7 +130,7 @@ def load_adapter(decoder: Decoder, folder: str | pathlib.Path) -> Decoder:
         )
     logging.info('adapter %s was made for %s', folder, raw.get('base_model_name_or_path'))
     file = safetensors_io.SafetensorsFile(folder / WEIGHTS)
-    modules = _as_spelled(modules_of(decoder), decoder.config.family, file)
+    modules = _as_spelled(modules_of(decoder), decoder.config, file)
     layers = decoder.config.num_layers
     ranks = {
         name: _check_tensors(file, modules[name], layers)
@@ -159,7 +160,7 @@ def modules_of(decoder: Decoder) -> dict[str, Module]:
     found: dict[str, Module] = {}
     for name, (inputs, outputs) in tables.MAPS.items():
         entry = table.get(f'layers.{name}.kernel')
-        if entry is None:
+        if entry is None or name.rpartition('.')[2] not in decoder.config.adaptable:
             continue
         key = entry.key.removesuffix('.weight')
         axis = next(i for i, letters in enumerate(entry.split) if set(outputs) <= set(letters))
@@ -231,7 +232,7 @@ def _config(
         'target_modules': sorted(ranks),
         'rank_pattern': {k: r for k, r in sorted(ranks.items()) if r != common_rank},
         'alpha_pattern': {k: a for k, a in sorted(alphas.items()) if a != common_alpha},
-        'fan_in_fan_out': tables.STYLES[decoder.config.family].transposed,
+        'fan_in_fan_out': tables.style_of(decoder.config).transposed,
         'init_lora_weights': True,
         'use_rslora': False,
         'use_dora': False,
@@ -266,12 +267,11 @@ def _read_config(folder: pathlib.Path) -> dict[str, Any]:
 
 
 def _as_spelled(
-    modules: Mapping[str, Module], family: str, file: safetensors_io.SafetensorsFile
+    modules: Mapping[str, Module], config: DecoderConfig, file: safetensors_io.SafetensorsFile
 ) -> dict[str, Module]:
-    """The modules by the names that the file has: Gemma 3 with images calls its text part so."""
-    base, keys = tables.STYLES[family].base, file.shapes
-    outer = (f'{base}language_model.', f'language_model.{base}') if family == 'gemma3_text' else ()
-    for spelled in outer:
+    """The modules by the names that the file has, where the model has images too."""
+    base, keys = tables.style_of(config).base, file.shapes
+    for spelled in (f'{base}language_model.', f'language_model.{base}') if config.within else ():
         if any(key.startswith(PREFIX + spelled) for key in keys):
             names = {key: spelled + key.removeprefix(base) for key in modules}
             return {names[k]: dataclasses.replace(m, key=names[k]) for k, m in modules.items()}
@@ -347,7 +347,7 @@ def _linears(decoder: Decoder) -> dict[str, Any]:
         name: getattr(blocks[block], last)
         for name in tables.MAPS
         for block, last in [name.split('.')]
-        if hasattr(blocks[block], last)
+        if last in decoder.config.adaptable
     }
 
 

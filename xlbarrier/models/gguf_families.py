@@ -15,10 +15,11 @@ import numpy as np
 from xlbarrier.errors import InputError
 from xlbarrier.models import hf_config
 from xlbarrier.models.config import DecoderConfig, Rope
-from xlbarrier.models.families import FAMILIES, names_of
+from xlbarrier.models.families import FAMILIES, LOCAL, WHOLE, Fused, Style, names_of
+from xlbarrier.models.families.family import QKV
 from xlbarrier.models.gguf import GgufFile
-from xlbarrier.models.positions import LOCAL, WHOLE, inverse_frequencies
-from xlbarrier.models.tables import QKV, Fused, Style, make_table
+from xlbarrier.models.positions import inverse_frequencies
+from xlbarrier.models.tables import make_table
 from xlbarrier.models.weights import Entry
 
 HEAD, FACTORS = 'output.weight', 'rope_freqs.weight'
@@ -159,9 +160,6 @@ def from_gguf(file: GgufFile) -> DecoderConfig:
         names the key or the tensor, its value and what is supported.
     """
     get = Reader(file)
-    parts = file.metadata.get('split.count', 0)
-    if parts > 1:
-        raise InputError(f'split.count = {parts}: join its parts with `llama-gguf-split --merge`')
     architecture = ARCHITECTURES[get.architecture]
     for key, allowed in REFUSED.items():
         get.require(key, allowed)

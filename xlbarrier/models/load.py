@@ -19,6 +19,7 @@ from flax import nnx
 
 from xlbarrier import multihost
 from xlbarrier.errors import InputError
+from xlbarrier.gguf_header import part_files
 from xlbarrier.mesh import check_divides
 from xlbarrier.models import (
     adapters,
@@ -38,11 +39,12 @@ SHARD_BYTES = 5 * 10**9
 READERS = 2  # threads
 PIECE_BYTES = 4 << 20  # of a tensor, in float32, that a thread reads at once
 STRIPE = 64  # values
-# Of Gemma 3 with images: what its text part does not have.
-VISION = ('vision_tower.', 'multi_modal_projector.')
+# Of models of text and images: what the text part does not have.
+VISION = ('vision_tower.', 'multi_modal_projector.', 'vision_model.', 'visual.', 'image_newline')
 HEADS = ('lm_head.weight', 'language_model.lm_head.weight')
 COMPARED_ROWS = 4096  # of two tables at once
 BUFFERS = ('rotary_emb.inv_freq', '.attn.bias', '.attn.masked_bias', 'embed_positions.weights')
+BUFFERS += ('.attention.bias', '.attention.masked_bias')
 
 
 def read_config(path: pathlib.Path) -> DecoderConfig:
@@ -157,14 +159,19 @@ def export_hf(
         raise InputError(f'cannot export parameter {extra!r}: merge adapters first (merge_lora)')
     dtype = params['embed.embedding'].dtype
     arrays = dict(weights.arrays_of(table, config.num_layers))
+    constants = tables.constants_of(config)
 
+    @functools.lru_cache(maxsize=1)  # the arrays of a layer's experts follow each other
     def layer_of(path: str, layer: int | None) -> np.ndarray:
         return _to_host(params[path] if layer is None else params[path][layer])
 
     def read(key: str) -> np.ndarray:
+        if key in constants:
+            return np.array(constants[key], dtype)
         return weights.assemble(arrays[key], dtype, layer_of)
 
     shapes = {key: parts[0][1].file_shape for key, parts in arrays.items()}
+    shapes |= dict.fromkeys(constants, ())
     if multihost.is_lead():
         with writing(folder), _replacing(folder) as partial:
             if tokenizer is not None:
@@ -181,10 +188,9 @@ def export_hf(
 def fingerprint(path: str | pathlib.Path, adapter: str | pathlib.Path = '') -> str:
     """SHA-256 (hex) of the bytes of the weights' files, the model config and the adapter."""
     path = pathlib.Path(path)
-    if path.suffix == '.gguf':
-        files = [path]
-    else:
-        files = [path / 'config.json', *safetensors_io.weight_files(path)]
+    files = weight_files(path)
+    if path.suffix != '.gguf':
+        files = [path / 'config.json', *files]
     if adapter:
         folder = pathlib.Path(adapter)
         files += [folder / adapters.CONFIG, folder / adapters.WEIGHTS]
@@ -193,6 +199,12 @@ def fingerprint(path: str | pathlib.Path, adapter: str | pathlib.Path = '') -> s
         with file.open('rb') as f:
             digest.update(hashlib.file_digest(f, 'sha256').digest())
     return digest.hexdigest()
+
+
+def weight_files(path: str | pathlib.Path) -> list[pathlib.Path]:
+    """The files that the weights of a folder or a .gguf file are read from, for the provenance."""
+    path = pathlib.Path(path)
+    return part_files(path) if path.suffix == '.gguf' else safetensors_io.weight_files(path)
 
 
 def _fill(
@@ -238,6 +250,7 @@ def _read_param(
     parts = {box: _fresh((*lead, *(b - a for a, b in box)), dtype) for box in boxes}
 
     def fill(layer: int, key: str, piece: weights.Box) -> None:
+        key = entry.key_of(key, piece)
         array = file.read(key, entry.file_index(piece))
         if array.dtype.itemsize < dtype.itemsize:  # now: casting what is turned is slow
             array = array.astype(dtype)
@@ -336,11 +349,13 @@ def _to_host(array: jax.Array) -> np.ndarray:
 
 
 def _ignored_in_hf(config: DecoderConfig) -> Callable[[str], bool]:
+    constants = tuple(f'.{key}' for key in tables.style_of(config).constants)
+
     # Older checkpoints store rotary frequencies and causal masks; some tied ones the head again.
     def ignored(key: str) -> bool:
         tied_head = config.tied and key in HEADS  # see _check_tied_head
-        seeing = config.family == 'gemma3_text' and key.removeprefix('model.').startswith(VISION)
-        return tied_head or seeing or key.endswith(BUFFERS)
+        seeing = config.within and key.removeprefix('model.').startswith(VISION)
+        return tied_head or seeing or key.endswith((*BUFFERS, *constants))
 
     return ignored
 
@@ -371,9 +386,10 @@ def _as_spelled(
     Checkpoints of bare models (AutoModel's, and the published BLOOM and GPT-2) have none, those of
     models of images and text have one more.
     """
-    base = tables.STYLES[config.family].base
+    base = tables.style_of(config).base
     embed = table['embed.embedding'].key.removeprefix(base)
-    prefixes = (base, '', f'language_model.{base}', f'{base}language_model.')
+    bare = base.removeprefix('model.')  # OPT's
+    prefixes = (base, '', f'language_model.{base}', f'{base}language_model.', bare)
     found = next((prefix for prefix in prefixes if prefix + embed in present), base)
     outer = 'language_model.' if found.startswith('language_model.') else ''
 
