@@ -277,3 +277,17 @@ def test_the_command_loads_no_jax(tmp_path):
     )
     assert answer.stdout.strip() == '[]', answer.stderr
     assert (tmp_path / 'run/tables/x_geo.full.recorded_robust.md').exists()
+
+
+def test_a_spreadsheet_computes_no_cell_and_markdown_shows_no_html():
+    row = dict.fromkeys(report_tables.FIELDS) | {'task': 't', 'variant': 'v', 'language': 'en'}
+    row |= {'method': 'm', 'metric': 'accuracy', 'value': -0.5}
+    names = ('=1+1', '+1', '-1', '@x', '\tx', '<b>x</b>', '[x](javascript:y)', 'a\nb')
+    (table,) = tables.tables([row | {'model': name} for name in names])
+    text = tables._csv(['model'], [[name] for name in names])
+    cells = [line['model'] for line in csv.DictReader(text.splitlines(keepends=True))]
+    assert cells[:5] == ["'" + name for name in names[:5]] and cells[5] == names[5]
+    assert '-0.5' in tables._csv(['value'], [[-0.5]]), 'a number is no formula'
+    page = tables.markdown(table)
+    assert '<b>' not in page and '&lt;b&gt;x' in page and '](' not in page
+    assert len(page.splitlines()) == 6 + len(names)

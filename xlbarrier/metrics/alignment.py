@@ -161,7 +161,8 @@ def across_languages(
     Returns:
       language, and `mean_name(source)` where there is another language -> 'accuracy',
       'relative_accuracy' where a chance is given, and, except for the source, 'barrier_gap' (p:
-      McNemar, for the mean of the bootstrap), 'en_co', 'kappa', 'transfer'. A mean is over the
+      McNemar, for the mean the
+      sign-flip test), 'en_co', 'kappa', 'transfer'. A mean is over the
       languages that have a value.
 
     Raises:
@@ -291,7 +292,11 @@ def _means(
         value = float(np.mean([table[name][metric].value for name in known]))
         spread = [_ratio(metric, drawn[source][0], *drawn[name]) for name in known]
         means = np.mean(spread, axis=0)
-        p = stats.bootstrap_p(means) if metric == 'barrier_gap' else None
+        p = None
+        if metric == 'barrier_gap':
+            # Whole numbers, so that ties are exact.
+            targets = np.sum([right[name] for name in known], axis=0)
+            p = stats.sign_flip(len(known) * right[source].astype(int), targets)
         made[metric] = Estimate(value, *_interval(means), n, p=p)
     return made
 

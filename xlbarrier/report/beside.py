@@ -5,7 +5,7 @@ from typing import Any
 
 from xlbarrier.report import words
 from xlbarrier.report.words import LANGUAGE_WORDS, Numbers, percent
-from xlbarrier.results.rows import PAIR, SOURCE
+from xlbarrier.results.rows import PAIR, SOURCE, is_mean
 from xlbarrier.text import languages
 
 NORMALISED = ('accuracy', 'accuracy_char', 'accuracy_byte', 'accuracy_token', 'accuracy_pmi')
@@ -165,7 +165,8 @@ def _normalised_lines(
     numbers: Numbers, models: list[str], here: dict[str, str]
 ) -> Iterator[list[str]]:
     for model in models:
-        for language in numbers.values('language', metric='accuracy', **here):
+        codes = numbers.values('language', metric='accuracy', **here)
+        for language in sorted(codes, key=lambda code: (is_mean(code), code != SOURCE, code)):
             cells = [
                 numbers.find(metric=metric, model=model, language=language, **here)
                 for metric in NORMALISED

@@ -178,13 +178,15 @@ def barrier_picture(
     axes.text(
         len(groups) - 0.5, 100 * chance + 1, 'guessing', ha='right', color='#6b7280', fontsize=8
     )
-    axes.set_xticks(range(len(groups)), list(groups))
+    axes.set_xticks(range(len(groups)), list(groups), parse_math=False)
     axes.set_ylabel('right answers, %')
     axes.set_ylim(0, 100)
-    axes.set_title(title, loc='left', fontsize=11)
+    axes.set_title(title, loc='left', fontsize=11, parse_math=False)
     axes.spines[['top', 'right']].set_visible(False)
-    axes.legend(frameon=False, fontsize=9, loc='upper right')
-    figure.supxlabel(note, fontsize=8, color='#6b7280')
+    legend = axes.legend(frameon=False, fontsize=9, loc='upper right')
+    for label in legend.get_texts():
+        label.set_parse_math(False)
+    figure.supxlabel(note, fontsize=8, color='#6b7280', parse_math=False)
     for kind in ('png', 'svg'):
         buffer = io.BytesIO()
         # No date and no random ids: the same run draws the same bytes.

@@ -44,6 +44,11 @@ def points(value: float) -> str:
     return f'{100 * value:+.1f}'.replace('-', '−')
 
 
+def p_value(p: float) -> str:
+    """A p-value with three digits; what would be 0.000 is below 0.001."""
+    return '< 0.001' if p < 0.0005 else f'{p:.3f}'
+
+
 def interval(row: ResultRow, form: Any = percent) -> str:
     """The row's interval in brackets, or nothing."""
     if row.get('ci_low') is None:
@@ -140,10 +145,11 @@ def _effect(numbers: Numbers, model: str, key: Mapping[str, str]) -> str:
 
 
 def _change(row: ResultRow) -> str:
+    p = p_value(row['p_holm'])
     verdict = 'significant' if row['p_holm'] <= ALPHA else 'not significant: it could be chance'
     return (
         f'{points(row["value"])} points {interval(row, points)}'
-        f' (p = {row["p_holm"]:.3f} after Holm, {verdict})'
+        f' (p {p if p.startswith("<") else f"= {p}"} after Holm, {verdict})'
     )
 
 
