@@ -17,6 +17,7 @@ _REASONS = {
     'en_co': 'no item is right in either language',
     'kappa': 'all answers are right, or all wrong, in both languages',
     'transfer': 'no item is right in the source language',
+    'transfer_back': 'no item is right in the language',
 }
 
 
@@ -86,6 +87,15 @@ def transfer(source: Sequence[bool], target: Sequence[bool]) -> float | None:
     """
     a, b = _paired(source, target)
     return float((a & b).sum() / a.sum()) if a.any() else None
+
+
+def transfer_back(source: Sequence[bool], target: Sequence[bool]) -> float | None:
+    """Share of the items right in the target that are right in the source: the other direction.
+
+    Right in English 1 1 1 0, in German 1 0 0 1: transfer is 1/3, transfer back 1/2. None where none
+    is right in the target.
+    """
+    return transfer(target, source)
 
 
 def answer_kappa(
@@ -162,7 +172,7 @@ def across_languages(
       language, and `mean_name(source)` where there is another language -> 'accuracy',
       'relative_accuracy' where a chance is given, and, except for the source, 'barrier_gap' (p:
       McNemar, for the mean the
-      sign-flip test), 'en_co', 'kappa', 'transfer'. A mean is over the
+      sign-flip test), 'en_co', 'kappa', 'transfer', 'transfer_back'. A mean is over the
       languages that have a value.
 
     Raises:
@@ -241,7 +251,13 @@ def _against(
     source: str,
 ) -> Estimate:
     a, b = right[source], right[name]
-    value = {'barrier_gap': barrier_gap, 'en_co': en_co, 'kappa': kappa, 'transfer': transfer}
+    value = {
+        'barrier_gap': barrier_gap,
+        'en_co': en_co,
+        'kappa': kappa,
+        'transfer': transfer,
+        'transfer_back': transfer_back,
+    }
     found = value[metric](a, b)
     if found is None:
         return estimate.missing(_REASONS[metric], a.size)
@@ -261,7 +277,8 @@ def _ratio(metric: str, a: np.ndarray, b: np.ndarray, both: np.ndarray) -> np.nd
         expected = a * b + (1 - a) * (1 - b)
         above, below = 1 - a - b + 2 * both - expected, 1 - expected
     else:
-        above, below = both, a + b - both if metric == 'en_co' else a
+        below = {'en_co': a + b - both, 'transfer': a, 'transfer_back': b}[metric]
+        above = both
     with np.errstate(divide='ignore', invalid='ignore'):
         return np.where(below > 1e-12, above / below, np.nan)
 
