@@ -1,4 +1,4 @@
-"""TotCons, transfer both ways, option probabilities, rescaled RankC, words of any script: by hand."""
+"""TotCons, transfer both ways, option probabilities, RankC above chance, words of any script."""
 
 import itertools
 

@@ -140,7 +140,7 @@ def _beside(
 
 
 def _has_scores(table: pa.Table, method: str, column: str) -> bool:
-    """Whether a sheet has the scores of a method; `scores` are those of the first that was asked."""
+    """Whether a sheet has a method's scores; `scores` are those of the first method asked."""
     first = table['method'][0].as_py() if 'method' in table.column_names else method
     return column in table.column_names and (column != 'scores' or first == method)
 
