@@ -1,4 +1,4 @@
-# Sourced by quickstart.sh and test.sh: makes .venv once and installs the pinned packages into it.
+# Sourced by quickstart.sh and test.sh: creates .venv once and installs the pinned packages into it.
 #
 #   install_into_venv EXTRAS    EXTRAS as pip writes them: '' or '[test,dev]'
 #
@@ -33,7 +33,7 @@ install_into_venv() {
     }
   fi
   echo 'Installing the pinned packages into .venv (once; some minutes)'
-  # pip is silent for long: a line now and then, until it or this script ends.
+  # pip prints nothing for minutes: a line every five seconds, until it or this script ends.
   (
     seconds=0
     while sleep 5 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
@@ -50,5 +50,30 @@ install_into_venv() {
     return 1
   }
   kill "$beat" 2>/dev/null || true
+  touch "$stamp"
+}
+
+find_newest_python() {
+  local candidate
+  for candidate in ${XLBARRIER_NEWEST_PYTHON:-python3.14 python3.13 python3.12}; do
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then
+      echo "$candidate"
+      return
+    fi
+  done
+  return 1
+}
+
+# Makes .venv-newest with what pip chooses today: the newest jax in pyproject.toml's range.
+install_newest() {
+  local python=$1 stamp
+  stamp=".venv-newest/installed-$(cksum <pyproject.toml | cut -d ' ' -f 1)"
+  if [ -f "$stamp" ]; then
+    return
+  fi
+  echo "Making .venv-newest with $("$python" --version) (once; some minutes)"
+  "$python" -m venv .venv-newest
+  .venv-newest/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
+    --upgrade --editable '.[newest]'
   touch "$stamp"
 }

@@ -23,18 +23,22 @@ def folders(tmp_path_factory):
     return {name: torch_families.save(root / name, name) for name in ('mixtral', 'gpt_oss')}
 
 
-def batch_of(tokens_BT, lengths):
+def host_batch(tokens_BT, lengths):
     """Texts of these lengths, each in a row of its own, and padding."""
     index_T = np.arange(tokens_BT.shape[1], dtype=np.int32)
     text_BT = index_T < np.array(lengths)[:, None]
     last_B1 = np.array(lengths, np.int32)[:, None] - 1
-    batch = {
+    return {
         'tokens': tokens_BT,
         'positions': np.where(text_BT, index_T, 0).astype(np.int32),
         'until': np.where(text_BT, last_B1, index_T).astype(np.int32),
         'weights': (text_BT & (index_T > 0)).astype(np.float32),
     }
-    return mesh_lib.put_batch(batch, one())
+
+
+def batch_of(tokens_BT, lengths):
+    """`host_batch` on one device."""
+    return mesh_lib.put_batch(host_batch(tokens_BT, lengths), one())
 
 
 @pytest.mark.parametrize('name', ['mixtral', 'gpt_oss'])
@@ -79,6 +83,29 @@ def test_padding_counts_for_no_expert(folders):
         counts = (np.arange(28) < 20).astype(np.float32)[None]
         padded = balance(np.pad(ids(1, 20), ((0, 0), (0, 8))), counts)
     assert padded == pytest.approx(whole, rel=1e-5)
+
+
+@pytest.mark.parametrize('name', ['mixtral', 'gpt_oss'])
+def test_a_mesh_has_the_gradients_of_one_device(folders, name):
+    """Rows are split over data and fsdp, experts over tensor; the balance has its part."""
+
+    @nnx.jit
+    def gradients(decoder, batch):
+        return nnx.grad(next_token_loss, has_aux=True)(decoder, batch)
+
+    found = []
+    for mesh in (one(), mesh_lib.make_mesh(2, 2, 2)):
+        decoder = load.load_decoder(folders[name], mesh)
+        decoder.config = decoder.config.replace(balance=0.5)
+        batch = mesh_lib.put_batch(host_batch(ids(4, 14), (14, 9, 14, 3)), mesh)
+        with jax.set_mesh(mesh):
+            grads, _ = gradients(decoder, batch)
+        found.append({path: np.asarray(v[...]) for path, v in nnx.to_flat_state(grads)})
+    whole, split = found
+    least = 1e-4 * np.sqrt(sum((g**2).sum() for g in whole.values()))
+    for path in whole:
+        distance = np.linalg.norm(whole[path] - split[path])
+        assert distance <= 1e-4 * max(np.linalg.norm(whole[path]), least), path
 
 
 def test_an_even_load_has_the_least_loss():

@@ -142,9 +142,12 @@ def save(folder: pathlib.Path, name: str) -> pathlib.Path:
 
 
 def read(folder: pathlib.Path):
-    """The model of a folder, float32, with plain attention."""
+    """The model of a folder, float32, with plain attention and experts."""
     return transformers.AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.float32, attn_implementation='eager'
+        folder,
+        dtype=torch.float32,
+        attn_implementation='eager',
+        experts_implementation='eager',  # the others take sizes of multiples of four alone
     ).eval()
 
 

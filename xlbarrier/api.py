@@ -43,6 +43,7 @@ def load_model(
     param_dtype: str | None = None,
     mesh: jax.sharding.Mesh | None = None,
     adapter: str | os.PathLike = '',
+    tokenizer: str | os.PathLike = '',
 ) -> Model:
     """Loads a decoder and its tokenizer.
 
@@ -53,6 +54,7 @@ def load_model(
       param_dtype: dtype the weights are kept in; `dtype` where None.
       mesh: devices; all of them along `data` where None.
       adapter: folder of a LoRA adapter in PEFT's format, merged into the weights.
+      tokenizer: another than the source's own: a folder, 'hf:ORG/NAME[@REVISION]' or a .gguf file.
 
     Raises:
       ValueError, FileNotFoundError: naming the file or tensor that cannot be used, or the dtype.
@@ -63,11 +65,12 @@ def load_model(
     mesh = mesh or mesh_lib.make_mesh()
     path = source.resolve(str(model_source))
     # First: what cannot be tokenised is refused before the weights are read.
-    tokenizer = tokenize.load_tokenizer(path, load.read_config(path).vocab_size)
+    tokenizer_path = source.resolve_tokenizer(str(tokenizer), path)
+    own = tokenize.load_tokenizer(tokenizer_path, load.read_config(path).vocab_size)
     decoder = load.load_decoder(
         path, mesh, param_dtype=param_dtype or dtype, compute_dtype=dtype, adapter=adapter
     )
-    return Model(decoder, tokenizer, mesh, str(model_source), path, load.fingerprint(path, adapter))
+    return Model(decoder, own, mesh, str(model_source), path, load.fingerprint(path, adapter))
 
 
 def logits(model: Model, ids_BT: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
@@ -110,8 +113,8 @@ def score(
     model: Model,
     pairs: Sequence[tuple[str, str]],
     *,
-    row_tokens: int = 256,
-    rows_per_device: int = 1,
+    row_tokens: int = 0,
+    rows_per_device: int = 0,
 ) -> list[tuple[float, bool]]:
     """Log-likelihood of each continuation after its context.
 
@@ -121,8 +124,8 @@ def score(
     Args:
       model: from `load_model`.
       pairs: (context, continuation) texts.
-      row_tokens: tokens of one computed row.
-      rows_per_device: rows of one dispatch on each device.
+      row_tokens: tokens of one computed row; 0: chosen from the device, its memory and the model.
+      rows_per_device: rows of one dispatch on each device; 0: chosen.
 
     Returns:
       For each pair (natural-log likelihood of the continuation in nats, whether each of its tokens

@@ -96,7 +96,7 @@ def _score_rows(config: RunConfig, model: DecoderConfig, mesh: dict[str, int]) -
 def _split(config: RunConfig, model: DecoderConfig, mesh: dict[str, int], step: str) -> list[str]:
     """Advice to double tensor parallelism at the cost of the fsdp axis, if that is possible."""
     tensor = 2 * mesh['tensor']
-    sizes = (model.num_heads, model.num_kv_heads, model.vocab_size, model.d_ff)
+    sizes = (model.num_heads, model.num_kv_heads, model.vocab_size, model.experts or model.d_ff)
     if mesh['fsdp'] % 2 or any(size % tensor for size in sizes):
         return []
     also = ''

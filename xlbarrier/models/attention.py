@@ -22,7 +22,7 @@ class View:
     """What a layer's queries see, where, and by which kernel.
 
     Attributes:
-      kernel: of `kernels.choose`.
+      kernel, documents: as of `kernels.choose`.
       first_BT: int32, the first key that each query sees, for a kernel that takes ranges, or None.
       mask_BTS: bool, for the others, cut to the window in a local layer; else None.
       sin, cos: float32 [B, T, 1, R / 2], or None without rotary positions.
@@ -31,6 +31,7 @@ class View:
     """
 
     kernel: str = dataclasses.field(metadata={'static': True})
+    documents: int = dataclasses.field(default=0, metadata={'static': True})
     first_BT: jax.Array | None = None
     mask_BTS: jax.Array | None = None
     sin: jax.Array | None = None
@@ -58,20 +59,20 @@ def first_keys(until_BT: jax.Array) -> jax.Array:
 
 
 def views(
-    c: DecoderConfig, positions_BT: jax.Array, until_BT: jax.Array, *, packed: bool, dtype: str
+    c: DecoderConfig, positions_BT: jax.Array, until_BT: jax.Array, *, documents: int, dtype: str
 ) -> tuple[View, View]:
     """The views of whole and of local layers; the same object where all layers are alike.
 
     Args:
       c: the config.
       positions_BT, until_BT: as of `Decoder.hidden`.
-      packed: whether each row is texts laid end to end, so that `until` never falls along it.
+      documents: each row is at most so many texts laid end to end; 0: `until` may be any.
       dtype: of the arithmetic.
     """
-    chosen = kernels.choose(c, dtype, until_BT.shape[1], packed=packed)
-    if not (packed and chosen.ranges):
+    chosen = kernels.choose(c, dtype, until_BT.shape[1], documents=documents)
+    if not documents or chosen.kernel not in kernels.RANGES:
         return _views(c, chosen.kernel, visible(until_BT), positions_BT, positions_BT)
-    whole = View(chosen.kernel, first_BT=first_keys(until_BT))
+    whole = View(chosen.kernel, documents, first_BT=first_keys(until_BT))
     return _with_positions(c, whole, positions_BT, None)
 
 
@@ -87,7 +88,7 @@ def views_of(
 
     S may exceed T: keys of a shared prefix or a cache come before or around the row's own.
     """
-    chosen = kernels.choose(c, dtype, positions_BT.shape[1], packed=False)
+    chosen = kernels.choose(c, dtype, positions_BT.shape[1], documents=0)
     return _views(c, chosen.kernel, mask_BTS, positions_BT, keys_BS)
 
 
@@ -115,7 +116,7 @@ def _with_positions(
     local = view
     if (
         c.window and view.first_BT is not None
-    ):  # within a text, positions and places in the row go together
+    ):  # within a text, positions and columns of the row go together
         index = jnp.arange(view.first_BT.shape[1], dtype=jnp.int32)
         local = dataclasses.replace(view, first_BT=jnp.maximum(view.first_BT, index - c.window + 1))
     elif c.window:
@@ -185,6 +186,7 @@ def mix(
         v_BSKH,
         c,
         first_BT=view.first_BT,
+        documents=view.documents,
         mask_BTS=view.mask_BTS,
         behind_BTS=view.behind_BTS,
         sinks_N=weights['sinks'] if c.sinks else None,

@@ -1,4 +1,4 @@
-"""Decoding with a cache of keys and values: texts read at once, then a token at a time.
+"""Decoding with a cache of keys and values: texts are read at once, then written a token at a time.
 
 The first columns are a beginning that all rows share, if any. What follows is padded on the left,
 so that all rows end in the same column of the cache and a step writes one column. A row's token in
@@ -11,12 +11,10 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import PartitionSpec as P
 
-from xlbarrier.mesh import BATCH
+from xlbarrier.mesh import BATCH, RULES
 from xlbarrier.models import attention
 from xlbarrier.models.decoder import Decoder, block, view_of
 from xlbarrier.models.layers import project
-
-CACHE = P(None, BATCH, None, 'tensor', None)
 
 
 class Beginning(NamedTuple):
@@ -52,8 +50,8 @@ def begin(decoder: Decoder, tokens_BP: jax.Array) -> Beginning:
     """
     none_B = jnp.zeros_like(tokens_BP[:, 0])
     _, cache = read(decoder, tokens_BP, none_B, tokens_BP.shape[1])
-    whole = P(None, None, None, 'tensor', None)
-    return Beginning(*(jax.reshard(x, whole)[:, :1] for x in (cache.keys, cache.values)))
+    pair = (cache.keys, cache.values)
+    return Beginning(*(jax.reshard(x, RULES.prefix_L1PKH)[:, :1] for x in pair))
 
 
 def read(
@@ -111,7 +109,7 @@ def read(
     x_BTD = decoder.embedded(tokens_BT, positions_BT)
     x_BTD, kept = jax.lax.scan(layer, x_BTD, (*decoder.stacked(), begun))
     room = ((0, 0), (0, 0), (0, columns - shared - length), (0, 0), (0, 0))
-    keys, values = (jax.reshard(jnp.pad(x, room), CACHE) for x in kept)
+    keys, values = (jax.reshard(jnp.pad(x, room), RULES.cache_LBSKH) for x in kept)
     counts = jnp.int32(shared), pads_B, jnp.int32(shared + length)
     return decoder.finished(x_BTD[:, -1:])[:, 0], Cache(keys, values, *counts)
 

@@ -4,8 +4,12 @@ One decoder is every family of `families`: its config says which parts it has.
 
 One rule says what a token sees, for training, scoring and plain logits alike: query i sees key j
 iff j <= i <= until[j]. Plain causal text has until = T - 1; a packed document's tokens have the
-document's last place; a trie of requests in depth-first order has the last place of each node's
-subtree, so that a node sees its ancestors and itself; padding sees only itself (until[j] = j).
+document's last position; a trie of requests in depth-first order has the last position of each
+node's subtree, so that a node sees its ancestors and itself; padding sees only itself
+(until[j] = j).
+
+The modules of a layer have no `__call__`: they hold the parameters of all layers, stacked, and a
+scan runs the functions of `layers` and `attention` on one layer's slice at a time.
 """
 
 from collections.abc import Callable
@@ -14,9 +18,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jax.sharding import PartitionSpec as P
 
-from xlbarrier.mesh import RULES
+from xlbarrier.mesh import RULES, platform
 from xlbarrier.models import attention, experts, layers, positions
 from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.parts import Embedding, Kernel, Layers, Norm
@@ -37,6 +40,8 @@ REMAT = {
 }
 
 
+AUTO = {'cpu': 'dots', 'gpu': 'attention', 'tpu': 'attention'}  # by benchmarks/accelerator.py
+
 Feed = Callable[[layers.Weights, jax.Array, DecoderConfig], jax.Array]
 
 
@@ -46,7 +51,7 @@ class Decoder(nnx.Module):
     Attributes:
       config: shapes and constants.
       compute_dtype: of the activations.
-      remat: what the backward pass computes again, a key of REMAT.
+      remat: what the backward pass computes again: a key of REMAT, or 'auto', by AUTO.
     """
 
     def __init__(
@@ -80,7 +85,7 @@ class Decoder(nnx.Module):
         positions_BT: jax.Array,
         until_BT: jax.Array,
         *,
-        packed: bool = False,
+        documents: int = 0,
     ) -> jax.Array:
         """The last hidden states, after the final norm.
 
@@ -89,13 +94,14 @@ class Decoder(nnx.Module):
           positions_BT: int32 [B, T], a token's distance from the start of its text.
           until_BT: int32 [B, T], the last position in the row that may see each token (see the
             module).
-          packed: whether rows are texts laid end to end, as in training: `until` never falls along
-            a row. Kernels then take each query's first key; otherwise they take a mask.
+          documents: where positive, each row is at most so many texts laid end to end (counted by
+            `kernels.count_segments`), so that kernels can take each query's first key; where 0,
+            `until` may be any, and they take a mask.
 
         Returns:
           [B, T, D] in the compute dtype.
         """
-        return self._run(tokens_BT, positions_BT, until_BT, packed)[0]
+        return self._run(tokens_BT, positions_BT, until_BT, documents)[0]
 
     def balanced(
         self,
@@ -104,19 +110,19 @@ class Decoder(nnx.Module):
         until_BT: jax.Array,
         counts_BT: jax.Array,
         *,
-        packed: bool = False,
+        documents: int = 0,
     ) -> tuple[jax.Array, jax.Array]:
         """`hidden` of a mixture of experts, and its load-balancing loss (`experts.balance`).
 
         Args:
-          tokens_BT, positions_BT, until_BT, packed: as of `hidden`.
+          tokens_BT, positions_BT, until_BT, documents: as of `hidden`.
           counts_BT: float32 [B, T], 1 for tokens that count, 0 for padding.
 
         Returns:
           [B, T, D] in the compute dtype, and a float32 scalar.
         """
         last_BTD, _, loads_L2E = self._run(
-            tokens_BT, positions_BT, until_BT, packed, counts_BT=counts_BT
+            tokens_BT, positions_BT, until_BT, documents, counts_BT=counts_BT
         )
         assert loads_L2E is not None
         return last_BTD, experts.balance(loads_L2E, jnp.maximum(counts_BT.sum(), 1))
@@ -152,7 +158,7 @@ class Decoder(nnx.Module):
         tokens_BT: jax.Array,
         positions_BT: jax.Array,
         until_BT: jax.Array,
-        packed: bool = False,
+        documents: int = 0,
         collect: Callable[[jax.Array], jax.Array] | None = None,
         counts_BT: jax.Array | None = None,
     ) -> tuple[jax.Array, jax.Array | None, jax.Array | None]:
@@ -161,7 +167,7 @@ class Decoder(nnx.Module):
         """
         c = self.config
         dtype = self.compute_dtype
-        views = attention.views(c, positions_BT, until_BT, packed=packed, dtype=dtype)
+        views = attention.views(c, positions_BT, until_BT, documents=documents, dtype=dtype)
 
         def layer(
             x_BTD: jax.Array, scanned: tuple[layers.Weights, jax.Array]
@@ -169,9 +175,10 @@ class Decoder(nnx.Module):
             weights, is_local = scanned
             collected = collect(x_BTD) if collect else None
             view = view_of(c, views, is_local)
-            loads = []
+            loads: list[jax.Array] = []
 
             def feed(weights: layers.Weights, y_BTD: jax.Array, c: DecoderConfig) -> jax.Array:
+                assert counts_BT is not None
                 routing = experts.route(weights, y_BTD, c)
                 loads.append(experts.loads(routing, counts_BT))
                 return experts.mixture(weights, y_BTD, routing, c)
@@ -203,9 +210,9 @@ class Decoder(nnx.Module):
     def logits_of(self, hidden_BKD: jax.Array, tokens_BK: jax.Array) -> jax.Array:
         """The logits, float32 [B, K], of one token at each hidden state [B, K, D]."""
         if self.config.tied:
-            table_VD = jax.reshard(self.embed.embedding[...], P('tensor', None))
+            table_VD = jax.reshard(self.embed.embedding[...], RULES.used_VD)
         else:
-            table_VD = jax.reshard(self.head.kernel[...], P(None, 'tensor')).T
+            table_VD = jax.reshard(self.head.kernel[...], RULES.used_DV).T
         vectors_BKD = table_VD.at[tokens_BK].get(out_sharding=RULES.hidden_BTD)
         if self.config.normed_head:
             vectors_BKD = _unit(vectors_BKD, axis=-1)
@@ -231,12 +238,12 @@ class Decoder(nnx.Module):
     def embedded(self, tokens_BT: jax.Array, positions_BT: jax.Array) -> jax.Array:
         """What goes into the first layer, [B, T, D] in the compute dtype."""
         c, dtype = self.config, jnp.dtype(self.compute_dtype)
-        table_VD = jax.reshard(self.embed.embedding[...], P('tensor', None))
+        table_VD = jax.reshard(self.embed.embedding[...], RULES.used_VD)
         x_BTD = table_VD.at[tokens_BT].get(out_sharding=RULES.hidden_BTD).astype(dtype)
         if c.embed_scale != 1:
             x_BTD *= jnp.asarray(c.embed_scale, dtype)
         if c.positions == 'learned':
-            table_PD = jax.reshard(self.positions.embedding[...], P(None, None))
+            table_PD = jax.reshard(self.positions.embedding[...], RULES.used_PD)
             rows_BT = positions_BT + c.position_offset
             x_BTD += table_PD.at[rows_BT].get(out_sharding=RULES.hidden_BTD).astype(dtype)
         elif c.positions == 'sinusoidal':
@@ -246,15 +253,15 @@ class Decoder(nnx.Module):
     def head_kernel(self) -> jax.Array:
         """What hidden states are multiplied by, [D, V], compute dtype, split over `tensor`."""
         if self.config.tied:
-            kernel_DV = jax.reshard(self.embed.embedding[...], P('tensor', None)).T
+            kernel_DV = jax.reshard(self.embed.embedding[...], RULES.used_VD).T
         else:
-            kernel_DV = jax.reshard(self.head.kernel[...], P(None, 'tensor'))
+            kernel_DV = jax.reshard(self.head.kernel[...], RULES.used_DV)
         if self.config.normed_head:
             kernel_DV = _unit(kernel_DV, axis=0)
         return kernel_DV.astype(jnp.dtype(self.compute_dtype))
 
     def _rematerialised(self, block: Callable) -> Callable:
-        policy = REMAT[self.remat]
+        policy = REMAT[AUTO[platform()] if self.remat == 'auto' else self.remat]
         return block if policy is None else jax.checkpoint(block, policy=policy, prevent_cse=False)
 
 

@@ -116,9 +116,10 @@ def loads(routing: Routing, weights_BT: jax.Array) -> jax.Array:
     E = routing.logits_BTE.shape[-1]
     chosen_BTE = jax.nn.one_hot(routing.experts_BTA, E, dtype=jnp.float32).sum(-2)
     probs_BTE = jax.nn.softmax(routing.logits_BTE, -1)
+    exact = jax.lax.Precision.HIGHEST
     return jnp.stack(
         [
-            jnp.einsum('BT,BTE->E', weights_BT, x, precision=jax.lax.Precision.HIGHEST)
+            jnp.einsum('BT,BTE->E', weights_BT, x, precision=exact, out_sharding=P(None))
             for x in (chosen_BTE, probs_BTE)
         ]
     )

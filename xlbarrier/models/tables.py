@@ -168,6 +168,7 @@ def _of_experts(
     """Experts in an array each, [out, in], or all in one, [E, in, out] (gpt-oss)."""
     order = tuple(axes)
     inputs, outputs = MAPS[stem]
+    split: tuple[tuple[str, ...], ...]
     if isinstance(name, str) and EXPERT in name:
         split = ((outputs,), (inputs,)) if kind == 'kernel' else ((outputs,),)
         return Entry(prefix + name + SUFFIXES.get(kind, f'.{kind}'), split, order, sizes)

@@ -273,6 +273,12 @@ def match(
     }
     missing = sorted(wanted.keys() - present.keys())
     surplus = sorted(key for key in present.keys() - wanted.keys() if not ignored(key))
+    if missing and all(key.endswith('lm_head.weight') for key in missing):
+        raise InputError(
+            f'{where(None)}: tensor {missing[0]!r} is missing, though the config says (or leaves at'
+            ' its default) tie_word_embeddings = false: if the head is the embedding, set'
+            ' tie_word_embeddings to true in config.json; else the file is incomplete'
+        )
     if missing:
         raise InputError(
             f'{where(None)}: {len(missing)} tensor(s) missing, first {missing[0]!r} of shape'

@@ -14,6 +14,7 @@ from xlbarrier.errors import InputError
 from xlbarrier.models import load, lora, source
 from xlbarrier.modes import training_data
 from xlbarrier.progress import Progress
+from xlbarrier.scoring import sizes
 from xlbarrier.tasks import registry
 from xlbarrier.tasks.base import Task
 from xlbarrier.tasks.measured import MeasuredTask
@@ -44,6 +45,7 @@ def begin(
         model_config = load.read_config(source.resolve(config.model.source))
     batch = config.train.batch_rows // config.train.accumulate if trains else None
     mesh_lib.check_divides(model_config, mesh, batch)
+    sizes.check_fits(model_config, config.model.param_dtype, mesh)
     if trains and config.train.row_tokens > model_config.max_positions:
         raise InputError(
             f'config.train.row_tokens is {config.train.row_tokens};'
@@ -65,6 +67,7 @@ def open_on_devices(
 ) -> tuple[run_lib.Run, jax.sharding.Mesh]:
     """Joins the processes of the run, makes the mesh, and opens the run folder on the lead."""
     multihost.initialize()
+    mesh_lib.keep_compiled(source.cache_folder() / 'compiled')
     mesh = mesh_lib.make_mesh(config.mesh.data, config.mesh.fsdp, config.mesh.tensor)
     run = run_lib.follow(folder)
     if multihost.is_lead():

@@ -16,7 +16,6 @@ import pyarrow as pa
 
 from xlbarrier import metrics
 from xlbarrier.config.written import TofuConfig
-from xlbarrier.corpus.documents import SourceError
 from xlbarrier.data.tokenize import PreTrainedTokenizerFast, encode_prompt, encode_spans
 from xlbarrier.errors import InputError
 from xlbarrier.qa import records, templates
@@ -319,10 +318,7 @@ def _records(config: TofuConfig, set_: str, code: str) -> Iterator[tuple[str, Ma
         return
     for suffix in SUFFIXES:
         if (folder / f'{stem}{suffix}').exists():
-            try:
-                yield from records.read(folder / f'{stem}{suffix}')
-            except SourceError as error:
-                raise DataError(str(error)) from error
+            yield from records.read(folder / f'{stem}{suffix}')
             return
     raise DataError(
         f'{folder} has no {stem} with one of {", ".join(SUFFIXES)}, nor a folder of that name; is'

@@ -16,7 +16,10 @@ CHUNK_TOKENS = {'cpu': 128, 'gpu': 2048, 'tpu': 2048}
 
 
 def next_token_loss(
-    decoder: Decoder, batch: Mapping[str, jax.Array], chunk_tokens: int | None = None
+    decoder: Decoder,
+    batch: Mapping[str, jax.Array],
+    chunk_tokens: int | None = None,
+    documents: int = 0,
 ) -> tuple[jax.Array, jax.Array]:
     """Weighted sum of -log p(token | the tokens it sees), and the sum of the weights.
 
@@ -31,11 +34,12 @@ def next_token_loss(
         predicting the token AT a position from the one before it (so the first one's is unused).
       chunk_tokens: tokens of a device whose logits exist at a time, at least one per row; the
         platform's of CHUNK_TOKENS where None.
+      documents: as of `Decoder.hidden`.
 
     Returns:
       (nats, weight), float32 scalars.
     """
-    hidden_BTD, balance = _hidden(decoder, batch)
+    hidden_BTD, balance = _hidden(decoder, batch, documents)
     B, T, _ = hidden_BTD.shape
     mesh = jax.sharding.get_abstract_mesh().shape
     rows = max(1, B // (mesh[BATCH[0]] * mesh[BATCH[1]]))
@@ -133,16 +137,16 @@ def _split(chunks: int, *arrays: jax.Array) -> tuple[jax.Array, ...]:
 
 
 def _hidden(
-    decoder: Decoder, batch: Mapping[str, jax.Array]
+    decoder: Decoder, batch: Mapping[str, jax.Array], documents: int
 ) -> tuple[jax.Array, jax.Array | float]:
     """The hidden states, and the weighted load-balancing loss of a mixture of experts."""
     arrays = (batch['tokens'], batch['positions'], batch['until'])
     if not decoder.config.balance:
-        return decoder.hidden(*arrays, packed=True), 0.0
+        return decoder.hidden(*arrays, documents=documents), 0.0
     # Padding is a text of one token, which no other sees.
     seen_BT = batch['until'] > jnp.arange(batch['until'].shape[1])
     counts_BT = (seen_BT | (batch['positions'] > 0)).astype(jnp.float32)
-    hidden_BTD, balance = decoder.balanced(*arrays, counts_BT, packed=True)
+    hidden_BTD, balance = decoder.balanced(*arrays, counts_BT, documents=documents)
     return hidden_BTD, decoder.config.balance * balance
 
 

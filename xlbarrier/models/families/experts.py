@@ -5,23 +5,24 @@ from xlbarrier.models.families.family import (
     LLAMA,
     Family,
     Fused,
+    Names,
     Style,
     same_as,
 )
 
-MIXTRAL = {
+MIXTRAL: Names = {
     'mlp.router': 'block_sparse_moe.gate',
     'mlp.gate': 'block_sparse_moe.experts.{expert}.w1',
     'mlp.up': 'block_sparse_moe.experts.{expert}.w3',
     'mlp.down': 'block_sparse_moe.experts.{expert}.w2',
 }
-QWEN = {
+QWEN: Names = {
     'mlp.router': 'mlp.gate',
     'mlp.gate': 'mlp.experts.{expert}.gate_proj',
     'mlp.up': 'mlp.experts.{expert}.up_proj',
     'mlp.down': 'mlp.experts.{expert}.down_proj',
 }
-GPT_OSS = {
+GPT_OSS: Names = {
     'attn': 'self_attn',  # its sinks
     'mlp.router': 'mlp.router',
     **dict.fromkeys(

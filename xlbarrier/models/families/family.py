@@ -32,6 +32,10 @@ class Fused:
     by_head: bool = False
 
 
+# Parameter (without kernel, scale, bias) -> what the files call it.
+Names = dict[str, str | Fused]
+
+
 @dataclass(frozen=True)
 class Style:
     """What a family's files call things; keys without '.weight', of layers without their prefix.
@@ -127,7 +131,7 @@ COMMON = {
     'activation': 'hidden_act',
     'tied': 'tie_word_embeddings',
 }
-DEFAULTS = {
+DEFAULTS: dict[str, Any] = {
     'num_kv_heads': lambda c: c['num_heads'],
     'head_dim': lambda c: c['d_model'] // c['num_heads'],
     'norm_eps': 1e-6,
@@ -137,7 +141,7 @@ DEFAULTS = {
 }
 
 # Parameter -> key, as Llama's files have it.
-LLAMA = {
+LLAMA: Names = {
     'embed': 'embed_tokens',
     'attn_norm': 'input_layernorm',
     'attn.q': 'self_attn.q_proj',
@@ -155,7 +159,9 @@ LLAMA = {
 }
 LAYERS = 'layers.{layer}.'
 QKV = ('attn.q', 'attn.k', 'attn.v')
-GATE_UP = dict.fromkeys(('mlp.gate', 'mlp.up'), Fused('mlp.gate_up_proj', ('mlp.gate', 'mlp.up')))
+GATE_UP: Names = dict.fromkeys(
+    ('mlp.gate', 'mlp.up'), Fused('mlp.gate_up_proj', ('mlp.gate', 'mlp.up'))
+)
 LLAMA_STYLE = Style('model.', LAYERS, LLAMA)
 
 

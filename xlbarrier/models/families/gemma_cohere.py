@@ -9,23 +9,33 @@ from xlbarrier.models.families.family import (
     LLAMA_STYLE,
     Family,
     Fields,
+    Names,
     Raw,
     Style,
     same_as,
 )
 
 ATTENTION_BIAS = {'qkv_bias': 'attention_bias'}
-O_BIAS = {'o_bias': same_as('qkv_bias')}
-GEMMA = {'norm': 'rms_one', 'embed_scale': lambda c: c['d_model'] ** 0.5} | O_BIAS
-POST = {
+O_BIAS: dict[str, Any] = {'o_bias': same_as('qkv_bias')}
+GEMMA: dict[str, Any] = {
+    'norm': 'rms_one',
+    'embed_scale': lambda c: c['d_model'] ** 0.5,
+    **O_BIAS,
+}
+POST: Names = {
     'attn_post_norm': 'post_attention_layernorm',
     'mlp_norm': 'pre_feedforward_layernorm',
     'mlp_post_norm': 'post_feedforward_layernorm',
 }
 GEMMA_POST = Style('model.', LAYERS, LLAMA | POST)
 COHERE_STYLE = Style('model.', LAYERS, LLAMA, interleaved=True)
-COHERE = {'norm': 'layer', 'parallel': True} | O_BIAS
-COHERE_DEFAULTS = {'max_positions': 8192, 'tied': True, 'qkv_bias': False, 'norm_eps': 1e-5}
+COHERE: dict[str, Any] = {'norm': 'layer', 'parallel': True, **O_BIAS}
+COHERE_DEFAULTS: dict[str, Any] = {
+    'max_positions': 8192,
+    'tied': True,
+    'qkv_bias': False,
+    'norm_eps': 1e-5,
+}
 COHERE_NAMES = ATTENTION_BIAS | {'norm_eps': 'layer_norm_eps', 'logit_scale': 'logit_scale'}
 
 

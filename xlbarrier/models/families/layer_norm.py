@@ -12,20 +12,21 @@ from xlbarrier.models.families.family import (
     Family,
     Fields,
     Fused,
+    Names,
     Raw,
     Style,
     head_size,
     same_as,
 )
 
-BIASES = {'qkv_bias': True, 'o_bias': True, 'mlp_bias': True, 'norm_bias': True}
-PLAIN = {  # of all that are neither grouped nor gated
+BIASES: dict[str, Any] = {'qkv_bias': True, 'o_bias': True, 'mlp_bias': True, 'norm_bias': True}
+PLAIN: dict[str, Any] = {  # of all that are neither grouped nor gated
     'num_kv_heads': same_as('num_heads'),
     'head_dim': head_size,
     'norm': 'layer',
     'gated': False,
 }
-BLOOM = {
+BLOOM: Names = {
     'embed': 'word_embeddings',
     'embed_norm': 'word_embeddings_layernorm',
     'attn_norm': 'input_layernorm',
@@ -37,15 +38,15 @@ BLOOM = {
     'final_norm': 'ln_f',
     'head': 'lm_head',
 }
-FALCON_TWO = {'attn_norm': 'ln_attn', 'mlp_norm': 'ln_mlp'}
-NEOX = BLOOM | {
+FALCON_TWO: Names = {'attn_norm': 'ln_attn', 'mlp_norm': 'ln_mlp'}
+NEOX: Names = BLOOM | {
     'embed': 'embed_in',
     **dict.fromkeys(QKV, Fused('attention.query_key_value', QKV, by_head=True)),
     'attn.o': 'attention.dense',
     'final_norm': 'final_layer_norm',
     'head': 'embed_out',
 }
-GPT2 = {
+GPT2: Names = {
     'embed': 'wte',
     'positions': 'wpe',
     'attn_norm': 'ln_1',
@@ -57,7 +58,7 @@ GPT2 = {
     'final_norm': 'ln_f',
     'head': 'lm_head',
 }
-XGLM = LLAMA | {
+XGLM: Names = LLAMA | {
     'attn_norm': 'self_attn_layer_norm',
     'attn.o': 'self_attn.out_proj',
     'mlp_norm': 'final_layer_norm',
@@ -65,7 +66,7 @@ XGLM = LLAMA | {
     'mlp.down': 'fc2',
     'final_norm': 'layer_norm',
 }
-OPT = XGLM | {'positions': 'embed_positions', 'final_norm': 'final_layer_norm'}
+OPT: Names = XGLM | {'positions': 'embed_positions', 'final_norm': 'final_layer_norm'}
 
 
 def read_xglm(raw: Raw, c: Fields) -> dict[str, Any]:

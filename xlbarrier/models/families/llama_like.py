@@ -15,37 +15,48 @@ from xlbarrier.models.families.family import (
     Family,
     Fields,
     Fused,
+    Names,
     Raw,
     Style,
     same_as,
 )
 
-POST = {  # norms after the two parts, none before them
+POST: Names = {  # norms after the two parts, none before them
     'attn_post_norm': 'post_attention_layernorm',
     'mlp_post_norm': 'post_feedforward_layernorm',
 }
-GLM4 = {
+GLM4_NORMS: Names = {
     'attn_post_norm': 'post_self_attn_layernorm',
     'mlp_post_norm': 'post_mlp_layernorm',
 }
-APERTUS = {
+PHI3: Names = {**GATE_UP, **dict.fromkeys(QKV, Fused('self_attn.qkv_proj', QKV))}
+W_PACK: Names = {**dict.fromkeys(QKV, Fused('self_attn.W_pack', QKV))}
+APERTUS: Names = {
     'attn_norm': 'attention_layernorm',
     'mlp_norm': 'feedforward_layernorm',
     'mlp.act': 'mlp.act_fn',
 }
 ATTENTION_BIAS = {'qkv_bias': 'attention_bias'}
-O_BIAS = {'o_bias': same_as('qkv_bias')}
-GLM = dict(
-    names=ATTENTION_BIAS,
-    defaults={
-        'num_kv_heads': 2,
-        'head_dim': 128,
-        'norm_eps': 1.5625e-07,
-        'max_positions': 131_072,
-        'qkv_bias': True,
-    },
-    rotated=0.5,
-)
+O_BIAS: dict[str, Any] = {'o_bias': same_as('qkv_bias')}
+
+
+def glm(architecture: str, style: Style, supported: str, **fixed: Any) -> Family:
+    """What the two GLM families have in common."""
+    return Family(
+        architecture,
+        style,
+        names=ATTENTION_BIAS,
+        defaults={
+            'num_kv_heads': 2,
+            'head_dim': 128,
+            'norm_eps': 1.5625e-07,
+            'max_positions': 131_072,
+            'qkv_bias': True,
+        },
+        fixed=fixed,
+        rotated=0.5,
+        supported=supported,
+    )
 
 
 def read_nope(raw: Raw, c: Fields) -> dict[str, Any]:
@@ -139,7 +150,7 @@ def write_baichuan(config: DecoderConfig) -> dict[str, Any]:
     return raw
 
 
-MINISTRAL3_ROPE = dict(
+MINISTRAL3_ROPE: dict[str, Any] = dict(
     rope_type='yarn',
     rope_theta=1e6,
     factor=16.0,
@@ -150,7 +161,7 @@ MINISTRAL3_ROPE = dict(
     mscale_all_dim=1.0,
     llama_4_scaling_beta=0.1,
 )
-APERTUS_ROPE = dict(
+APERTUS_ROPE: dict[str, Any] = dict(
     rope_type='llama3',
     rope_theta=12e6,
     factor=8.0,
@@ -223,9 +234,7 @@ LLAMA_LIKE = {
     ),
     'phi3': Family(
         'Phi3ForCausalLM',
-        Style(
-            'model.', LAYERS, LLAMA | GATE_UP | dict.fromkeys(QKV, Fused('self_attn.qkv_proj', QKV))
-        ),
+        Style('model.', LAYERS, LLAMA | PHI3),
         defaults={'norm_eps': 1e-5, 'max_positions': 4096},
         rope_kinds=('default', 'longrope'),  # transformers refuses Phi 3's others
         rotated=1.0,
@@ -235,7 +244,7 @@ LLAMA_LIKE = {
     ),
     'baichuan': Family(
         'BaichuanForCausalLM',
-        Style('model.', LAYERS, LLAMA | dict.fromkeys(QKV, Fused('self_attn.W_pack', QKV))),
+        Style('model.', LAYERS, LLAMA | W_PACK),
         fixed={'num_kv_heads': same_as('num_heads')},
         read=read_baichuan,
         write=write_baichuan,
@@ -318,18 +327,16 @@ LLAMA_LIKE = {
         scaling=APERTUS_ROPE,
         supported='Apertus; xIELU with trained slopes, norms of queries and keys',
     ),
-    'glm': Family(
+    'glm': glm(
         'GlmForCausalLM',
         Style('model.', LAYERS, LLAMA | GATE_UP, interleaved=True),
-        supported='GLM-4 and GLM Edge (`-hf` files); partial rotation of neighbouring channels',
-        **GLM,
+        'GLM-4 and GLM Edge (`-hf` files); partial rotation of neighbouring channels',
     ),
-    'glm4': Family(
+    'glm4': glm(
         'Glm4ForCausalLM',
-        Style('model.', LAYERS, LLAMA | GATE_UP | GLM4, interleaved=True),
-        fixed={'post_norms': True},
-        supported='GLM-4-0414, GLM-Z1; norms before and after each part',
-        **GLM,
+        Style('model.', LAYERS, LLAMA | GATE_UP | GLM4_NORMS, interleaved=True),
+        'GLM-4-0414, GLM-Z1; norms before and after each part',
+        post_norms=True,
     ),
     'exaone4': Family(
         'Exaone4ForCausalLM',
