@@ -48,7 +48,9 @@ def clika_ra(task: str, accuracy: float) -> float:
       ValueError: for a task that is not CLiKA's.
     """
     if task not in CLIKA_REFERENCE:
-        raise InputError(f'{task!r} is no task of CLiKA; wanted one of {", ".join(CLIKA_CHANCE)}')
+        raise InputError(
+            f'{task!r} is not a task of CLiKA; expected one of {", ".join(CLIKA_CHANCE)}'
+        )
     return relative_accuracy(100 * accuracy, CLIKA_CHANCE[task], CLIKA_REFERENCE[task])
 
 
@@ -56,7 +58,7 @@ def en_co(source: Sequence[bool], target: Sequence[bool]) -> float | None:
     """|C_en & C_l| / |C_en | C_l|, C the items right in a language; None for an empty union.
 
     The overlap of right answers, as in X-FACTR (Jiang et al. 2020); CLiKA's released code does not
-    hold its own formula.
+    contain its own formula.
     """
     a, b = _paired(source, target)
     union = (a | b).sum()
@@ -107,7 +109,7 @@ def answer_kappa(
     """Cohen's kappa (1960) of the options chosen in two languages, with its bootstrap interval.
 
     (observed - expected) / (1 - expected) with expected the sum over options of the product of
-    their shares. A model that always gives one letter shares its right answers wholly between
+    their shares. A model that always gives one letter shares all its right answers between
     languages (`en_co`, and `kappa` of being right), and nothing of this.
 
     Args:
@@ -115,7 +117,7 @@ def answer_kappa(
         its own.
 
     Returns:
-      None where both languages hold one and the same answer throughout, or there are no items.
+      None where both languages have one and the same answer throughout, or there are no items.
 
     Raises:
       ValueError: when the lengths differ.
@@ -164,8 +166,8 @@ def across_languages(
     Args:
       correct: language -> right or wrong of each item, in one order.
       source: the language that others are compared with.
-      languages: those wanted; without it the ones in `correct`. One that is not there gives None
-        with the reason, as does every comparison where the source is not there.
+      languages: those to compare; without it the ones in `correct`. One that is not there gives
+        None with the reason, as does every comparison where the source is not there.
       chance, reference, clip: of `relative_accuracy`; without a chance there is none.
 
     Returns:
@@ -176,8 +178,8 @@ def across_languages(
       languages that have a value.
 
     Raises:
-      ValueError: when two languages have not as many items; names them. For a value that is neither
-        right nor wrong.
+      ValueError: when two languages do not have as many items; names them. For a value that is
+        neither right nor wrong.
     """
     wanted = list(languages) if languages is not None else list(correct)
     right = {
@@ -185,7 +187,7 @@ def across_languages(
     }
     sizes = {name: values.size for name, values in right.items()}
     if len(set(sizes.values())) > 1:
-        raise InputError(f'languages have not as many items: {sizes}')
+        raise InputError(f'languages do not have as many items: {sizes}')
     n = next(iter(sizes.values()), 0)
     there = [name for name in right if n]
     columns = [right[name] for name in there]
@@ -321,5 +323,5 @@ def _means(
 def _paired(source: Sequence[bool], target: Sequence[bool]) -> tuple[np.ndarray, np.ndarray]:
     a, b = stats.right_or_wrong(source), stats.right_or_wrong(target)
     if a.shape != b.shape:
-        raise InputError(f'{a.size} items in the source, {b.size} in the target: wanted as many')
+        raise InputError(f'{a.size} items in the source, {b.size} in the target; expected as many')
     return a, b

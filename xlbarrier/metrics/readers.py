@@ -107,7 +107,7 @@ _DENIED = re.compile(
 )
 _CALLED = re.compile(rf'{_COPULA}|\s++{_any_of(_words("after"))}', re.IGNORECASE)
 _BRACKETED = re.compile(rf'\(\s*+{_LETTER_FORM}\s*+\)')
-# A model that was not told to stop asks itself the next question.
+# A model that does not stop asks itself the next question.
 _NEXT_QUESTION = re.compile(
     rf'^[^\S\n]*+{_any_of(_words("question"))}\s*+\d*+\s*+[:.]', re.IGNORECASE | re.MULTILINE
 )
@@ -121,7 +121,7 @@ _ENDS = frozenset('.,;:!?)]}"”»\'’|/\\،؛。、，；：！？）】」』
 class _Named(NamedTuple):
     """A letter that an answer names: the option's index, and where the letter ends."""
 
-    index: int
+    option: int
     end: int
 
 
@@ -166,7 +166,7 @@ def robust(answer: str, options: int, choices: Sequence[str] | None = None) -> i
         found.append(_Named(_INDEX[start['letter']], start.end()))
     if any(_OTHER.match(text, one.end) for one in found):
         return None
-    named = {one.index for one in found}
+    named = {one.option for one in found}
     if not named:
         bracketed = _BRACKETED.finditer(text)
         named = {_INDEX[match['letter']] for match in bracketed if match['letter'].isupper()}

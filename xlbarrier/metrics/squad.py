@@ -93,7 +93,7 @@ def _f1(answer: list[str], reference: list[str]) -> float:
 
 def _check(references: list[list[str]]) -> None:
     if not references:
-        raise InputError('there is no reference answer; wanted at least one')
+        raise InputError('there is no reference answer; expected at least one')
 
 
 def _is_punctuation(c: str) -> bool:

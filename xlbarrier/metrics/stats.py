@@ -10,7 +10,7 @@ from scipy import stats
 from xlbarrier.errors import InputError
 
 CONFIDENCE = 0.95
-_CHUNK = 1 << 24  # counts held at once by the bootstrap
+_CHUNK = 1 << 24  # counts in memory at once by the bootstrap
 # Items are drawn one by one where more than so many differ and that is quicker; nanoseconds
 # measured for one count, and for one item beside one for each column.
 _PATTERNS = 160
@@ -37,7 +37,9 @@ def right_or_wrong(values: Sequence[bool]) -> np.ndarray:
     if found.dtype != bool and found.size:
         bad = np.flatnonzero(~np.isin(np.asarray(values, object), (0, 1)))
         if bad.size:
-            raise InputError(f'item {bad[0]} is {values[bad[0]]!r}; wanted True or False (1 or 0)')
+            raise InputError(
+                f'item {bad[0]} is {values[bad[0]]!r}; expected True or False (1 or 0)'
+            )
     return found.astype(bool)
 
 
@@ -58,7 +60,7 @@ def wilson(right: int, n: int, confidence: float = CONFIDENCE) -> Interval | Non
     centre = p + z * z / (2 * n)
     half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n
-    # At the edges the formula gives 0 and 1 but for rounding.
+    # At the edges the formula gives 0 and 1 except for rounding.
     low = (centre - half) / scale if right > 0 else 0.0
     high = (centre + half) / scale if right < n else 1.0
     return Interval(low, high)
@@ -85,7 +87,7 @@ def bootstrap_means(values_CI: np.ndarray, draws: int = 10_000, seed: int = 0) -
     values_CI = np.atleast_2d(np.asarray(values_CI, np.float64))
     items = values_CI.shape[1]
     if items == 0 or not np.isfinite(values_CI).all():
-        raise InputError(f'bootstrap over {items} items; wanted at least one, all finite')
+        raise InputError(f'bootstrap over {items} items; expected at least one, all finite')
     patterns_CP, counts_P = np.unique(values_CI, axis=1, return_counts=True)
     rng = np.random.Generator(np.random.PCG64(seed))
     quicker = len(counts_P) * _COUNT_COST > items * (_ITEM_COST + len(values_CI))
@@ -238,7 +240,7 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     """
     p = np.asarray(p_values, np.float64)
     if p.size and not ((p >= 0) & (p <= 1)).all():
-        raise InputError(f'p-values {p.tolist()}; wanted 0 <= p <= 1')
+        raise InputError(f'p-values {p.tolist()}; expected 0 <= p <= 1')
     order = np.argsort(p, kind='stable')
     steps = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1))
     adjusted = np.empty_like(p)

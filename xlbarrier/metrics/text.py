@@ -37,6 +37,7 @@ class CorpusScore(NamedTuple):
 
     def as_row(self) -> dict[str, float | int | str | None]:
         """The fields of a row of results.json that it has."""
+        row: dict[str, float | int | str | None]
         row = {'value': self.value, 'n': self.n, 'ci_low': self.low, 'ci_high': self.high}
         row |= {'signature': self.signature} if self.signature else {}
         return row | ({} if self.reason is None else {'reason': self.reason})

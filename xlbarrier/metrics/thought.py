@@ -42,10 +42,10 @@ _ANSWER_MARK = re.compile(
 def without_thought(text: str) -> str:
     """The text that is not thought.
 
-    What stands behind the last closing mark is read, up to an opening mark behind it: a thought
+    What follows the last closing mark is read, up to an opening mark after it: a thought
     that does not end is thought to the end. The opening mark may be missing, because some chat
-    templates write it as the last token of the prompt. Where nothing stands behind the thought,
-    what stands before its opening mark is read.
+    templates write it as the last token of the prompt. Where nothing follows the thought,
+    what comes before its opening mark is read.
     """
     if not any(c in text for c in '<[◁') and not text.startswith('analysis'):
         return text  # most answers: no pattern need be tried

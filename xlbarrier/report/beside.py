@@ -1,4 +1,4 @@
-"""Tables that stand beside a section's accuracies: what languages share, parts, normalisations."""
+"""Tables beside a section's accuracies: what languages share, parts, normalisations."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -96,7 +96,7 @@ def _rankc(numbers: Numbers, model: str, key: dict[str, str]) -> Table:
         [language_words(one), *(_share(found.get(frozenset((one, other)))) for other in codes[:-1])]
         for one in codes[1:]
     ]
-    # Each pair stands once, below the diagonal.
+    # Each pair appears once, below the diagonal.
     lines = [
         [c if i <= row + 1 else '' for i, c in enumerate(line)] for row, line in enumerate(lines)
     ]

@@ -32,7 +32,7 @@ VARIANT_WORDS = {
 
 
 def write_report(folder: pathlib.Path) -> None:
-    """Draws report.html, report.md and plots/ from what a run folder holds.
+    """Draws report.html, report.md and plots/ from what is in a run folder.
 
     Args:
       folder: with results.json, config.json, run.json, predictions/, and metrics.jsonl where
@@ -70,10 +70,10 @@ def _facts(folder: pathlib.Path) -> dict[str, Any]:
     numbers = Numbers(_json(folder / 'results.json')['rows'])
     config, run = _json(folder / 'config.json'), _json(folder / 'run.json')
     if not numbers.rows:
-        raise InputError(f'{folder / "results.json"} holds no rows: nothing to report')
+        raise InputError(f'{folder / "results.json"} has no rows: nothing to report')
     models = numbers.values('model')
     predictions = read_predictions(folder / 'predictions')
-    # The barrier is told where accuracies are tested against guessing; the rest is a plain table.
+    # The barrier is described where accuracies are tested against guessing; the rest is tables.
     told = [row for row in numbers.rows if row['metric'] == 'above_chance_p']
     asked = list(dict.fromkeys((row['task'], row['method']) for row in told))
     sections = [_section(numbers, task, method, models) for task, method in asked]
@@ -195,7 +195,7 @@ def _gaps(numbers: Numbers, models: list[str], key: dict) -> dict[str, dict[str,
 
 
 def _span(groups: dict[str, dict[str, plots.Point]]) -> tuple[float, float]:
-    """An axis in whole tenths, with 0 in it, that holds all intervals."""
+    """An axis in whole tenths, with 0 in it, that covers all intervals."""
     ends = [0.0, *(end for row in groups.values() for p in row.values() for end in (p.low, p.high))]
     low, high = math.floor(10 * min(ends)) / 10, math.ceil(10 * max(ends)) / 10
     return min(low, -0.2), max(high, 0.4)

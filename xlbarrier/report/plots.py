@@ -18,7 +18,7 @@ COLOURS = ('#6b7280', '#d97706', '#2563eb', '#059669', '#7c3aed', '#db2777')
 
 
 def colours_of(models: Sequence[str]) -> dict[str, str]:
-    """A colour for each model, by its place; where there are more models they come again."""
+    """A colour for each model, by its position; with more models than colours they repeat."""
     return {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(models)}
 
 
@@ -47,7 +47,7 @@ def dots(
       title: for those who cannot see it.
       unit: of the axis.
       span: of the axis, as shares.
-      guide: where a dashed line stands (chance, or zero).
+      guide: where a dashed line is drawn (chance, or zero).
     """
     series = list(dict.fromkeys(name for points in groups.values() for name in points))
     left, width, line = 118, 560, 17

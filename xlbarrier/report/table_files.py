@@ -138,7 +138,7 @@ def sections(table: Table) -> list[Table]:
 
 
 def markdown(table: Table) -> str:
-    """The table with its intervals; a number that cannot be had is a dash, explained below."""
+    """The table with its intervals; a number that is undefined is a dash, explained below."""
     parts = sections(table)
     lines = [f'# {table.caption}', '', 'Shares in percent, with 95 % intervals.', '']
     for part in parts:
