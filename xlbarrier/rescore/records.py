@@ -172,7 +172,8 @@ def check_same_items(sheets: Sequence[RecordedSheet]) -> None:
                     raise RecordError(
                         f'{short.path} does not have {_shown(lacking, len(full.ids))}, which'
                         f' {full.path} has: accuracies over different items cannot be compared.'
-                        f' Complete the file, or leave {short.language} out with --config.rescore.languages'
+                        ' Complete the file, or leave'
+                        f' {short.language} out with --config.rescore.languages'
                     )
             other = [
                 name
