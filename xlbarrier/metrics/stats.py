@@ -15,6 +15,7 @@ _CHUNK = 1 << 24  # counts in memory at once by the bootstrap
 # measured for one count, and for one item beside one for each column.
 _PATTERNS = 160
 _COUNT_COST, _ITEM_COST = 120, 5
+_LEAST_P = 1e-15  # what the rounding of a Fourier transform leaves
 _MOST_WHOLE = 1 << 22  # the largest sum of whole differences that is tested exactly
 _DRAWN_AT_ONCE = 1 << 17  # items; they stay in the cache
 
@@ -191,8 +192,8 @@ def _exact_sign_flip(differences: np.ndarray) -> float:
     """The share of all signs whose sum is at least as far from 0, for integers none of which is 0.
 
     The sum of m with a random sign has the characteristic function cos(m t); the product of these,
-    transformed back on the integers, is the distribution of the sum. Right to about 1e-14; the
-    least p that can be is 2^(1 - items).
+    transformed back on the integers, is the distribution of the sum. Right to about
+    1e-15, and so a smaller p is given as 1e-15.
     """
     sizes, counts = np.unique(np.abs(differences), return_counts=True)
     if sizes.size == 1:  # one size, as of right and wrong answers
@@ -208,7 +209,7 @@ def _exact_sign_flip(differences: np.ndarray) -> float:
     )  # of the sums 0, 1, ..., and -1, -2, ... from its end
     observed = abs(int(differences.sum()))
     beyond = 2 * shares[observed : most + 1].sum() if observed else 1.0
-    return float(min(1.0, max(beyond, 0.5 ** (differences.size - 1))))
+    return float(min(1.0, max(beyond, _LEAST_P)))
 
 
 def bootstrap_p(drawn: np.ndarray) -> float:
