@@ -16,9 +16,9 @@ from xlbarrier.data import tokenize
 from xlbarrier.scoring.embed import embed
 from xlbarrier.scoring.store import ScoreStore
 from xlbarrier.tasks import embedding
+from xlbarrier.tasks.asked import Asked
 from xlbarrier.tasks.embedding import Embedding
 from xlbarrier.tasks.files import DataError
-from xlbarrier.tasks.measured import Asked
 
 PARAGRAPHS = (
     'Too short.',
@@ -236,7 +236,7 @@ def test_tokens_at_the_start_can_be_left_out_of_the_mean(made, model, tokenizer)
 
 def test_prompts_hold_the_mixed_texts(made):
     task = Embedding(made)
-    sheets = dict(task.prompts())
+    sheets = dict(task.prompts(None))
     assert [len(rows) for rows in sheets.values()] == [9] * 4
     first = sheets['mixing', 'fr'][0]
     assert first['label'].startswith('The old house') and first['prompt'] != first['label']

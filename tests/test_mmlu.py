@@ -8,7 +8,7 @@ import pytest
 
 from xlbarrier.config.checks import ConfigError
 from xlbarrier.config.tasks import MmluConfig
-from xlbarrier.tasks import evaluate as evaluate_lib
+from xlbarrier.modes.prompts import write_prompts
 from xlbarrier.tasks.files import DataError
 from xlbarrier.tasks.mmlu import Mmlu
 
@@ -244,7 +244,8 @@ def test_the_prompt_of_five_shots(root):
 
 def test_prompt_rows_are_laid_out_as_the_golden_file(root, tmp_path):
     task = mmlu(root, name='mmlu_aware', shots=5, intervention=2, methods=('generate',))
-    (path,) = evaluate_lib.write_prompts(task, tmp_path / 'prompts', ('generate',))
+    task.methods = ('generate',)
+    (path,) = write_prompts(task, tmp_path / 'prompts')
     assert path == tmp_path / 'prompts/mmlu_aware/full.fr.jsonl'
     rows = [json.loads(line) for line in pathlib.Path(path).read_text().splitlines()]
     wanted = {'subject': SUBJECT, 'row': 1, 'id': 'anatomy/1', 'variant': 'full', 'language': 'fr',

@@ -11,7 +11,7 @@ import pytest
 
 from xlbarrier.config.checks import ConfigError
 from xlbarrier.config.tasks import UserConfig
-from xlbarrier.tasks import evaluate as evaluate_lib
+from xlbarrier.modes.prompts import write_prompts
 from xlbarrier.tasks.files import DataError
 from xlbarrier.tasks.user import User
 
@@ -198,7 +198,8 @@ def test_contrastive_pairs_are_completions_of_their_stem(tmp_path):
 
 def test_prompt_rows_of_a_user_s_task(tmp_path):
     task = user(write(tmp_path / 'mine.jsonl', flat('en')))
-    (path,) = evaluate_lib.write_prompts(task, tmp_path, ('loglikelihood', 'letter'))
+    task.methods = ('loglikelihood', 'letter')
+    (path,) = write_prompts(task, tmp_path)
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     assert [row['label'] for row in rows] == ['Dead Sea', 'A', '4', 'B']
     assert [row['row'] for row in rows] == [0, 0, 1, 1]

@@ -21,8 +21,9 @@ from xlbarrier.models import load
 from xlbarrier.qa import templates
 from xlbarrier.qa.forms import Example
 from xlbarrier.tasks import translation as translation_lib
+from xlbarrier.tasks.asked import Asked
+from xlbarrier.tasks.base import Numbered
 from xlbarrier.tasks.files import DataError
-from xlbarrier.tasks.measured import Asked, MeasuredTask
 from xlbarrier.tasks.tofu import Tofu
 from xlbarrier.tasks.translation import Translation
 from xlbarrier.tasks.word_problems import Mgsm, Xquad
@@ -97,7 +98,7 @@ def asked(tiny_llama, tokenizer, tmp_path_factory):
 
 def measured(task, asked):
     """Its tables and rows."""
-    assert isinstance(task, MeasuredTask)
+    assert isinstance(task, Numbered)
     task.measure(asked)
     tables = {
         tuple(path.stem.split('.', 1)): pq.read_table(path)
@@ -338,7 +339,7 @@ def test_config_fields_are_checked(task, fields, words):
 
 def test_prompts_and_texts(root):
     for task in (tofu(root), translation(root)):
-        for sheet, rows in task.prompts():
+        for sheet, rows in task.prompts(None):
             assert all(row['prompt'] and row['variant'] == sheet[0] for row in rows)
         assert task.texts('he' if task.name == 'tofu' else 'de')
 

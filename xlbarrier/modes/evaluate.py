@@ -15,9 +15,8 @@ from xlbarrier.modes.results import BASE, finish
 from xlbarrier.modes.start import begin
 from xlbarrier.progress import Progress
 from xlbarrier.scoring.store import ScoreStore
-from xlbarrier.tasks import evaluate as evaluate_lib
+from xlbarrier.tasks.asked import Asked
 from xlbarrier.tasks.base import Task
-from xlbarrier.tasks.measured import Asked, MeasuredTask
 
 
 def evaluate(folder: pathlib.Path, config: RunConfig) -> None:
@@ -31,7 +30,7 @@ def measure(
     run: run_lib.Run,
     config: RunConfig,
     mesh: jax.sharding.Mesh,
-    tasks: Mapping[str, Task | MeasuredTask],
+    tasks: Mapping[str, Task],
     name: str,
     model_source: str | pathlib.Path,
 ) -> None:
@@ -69,24 +68,15 @@ def measure(
             else contextlib.nullcontext() as store
         ):
             folder = run.folder / 'predictions' / name
-            if isinstance(task, MeasuredTask):
-                asked = Asked(
-                    *(name, model.decoder, model.tokenizer, mesh, folder, store), config.score
+            task.measure(
+                Asked(
+                    name=name,
+                    decoder=model.decoder,
+                    tokenizer=model.tokenizer,
+                    mesh=mesh,
+                    folder=folder,
+                    store=store,
+                    score=config.score,
                 )
-                task.measure(asked)
-                continue
-            evaluate_lib.evaluate(
-                task,
-                model.decoder,
-                model.tokenizer,
-                methods=config.tasks[task_name].methods,
-                mesh=mesh,
-                folder=folder,
-                store=store,
-                row_tokens=config.score.row_tokens,
-                rows_per_device=config.score.rows_per_device,
-                generate_rows=config.score.generate_rows,
-                letter_tokens=config.score.letter_tokens,
-                model_name=name,
             )
     run.write_json(f'predictions/{name}/done.json', {'fingerprint': model.fingerprint})

@@ -10,12 +10,11 @@ from xlbarrier.progress import Progress
 from xlbarrier.report import examples, page, tables
 from xlbarrier.rescore import tables as table_files
 from xlbarrier.tasks.base import Numbered, Task
-from xlbarrier.tasks.measured import MeasuredTask
 
 BASE = 'base'  # name of the model that config.model names, among the arms
 
 
-def finish(run: run_lib.Run, config: RunConfig, tasks: Mapping[str, Task | MeasuredTask]) -> None:
+def finish(run: run_lib.Run, config: RunConfig, tasks: Mapping[str, Task]) -> None:
     """Computes the numbers of all models measured and writes the report, on the lead process."""
     if not run.lead:
         return

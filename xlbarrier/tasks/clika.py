@@ -52,7 +52,7 @@ FORMS = {
 
 
 class Clika(items.AlignedTask):
-    """One set; see `tasks.base.Task`. Ids are SET/ID, with the published id where there is one."""
+    """One set. Ids are SET/ID, with the published id where there is one."""
 
     def __init__(self, config: ClikaConfig, name: str):
         """Reads and aligns the items.

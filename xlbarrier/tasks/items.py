@@ -8,9 +8,11 @@ from typing import Any
 from absl import logging
 
 from xlbarrier import draw
-from xlbarrier.tasks import base, prompts
-from xlbarrier.tasks.base import LETTERS, Prompt, Question
+from xlbarrier.tasks import base
+from xlbarrier.tasks.base import LETTERS, Question
+from xlbarrier.tasks.chat import chat_of
 from xlbarrier.tasks.files import SHOWN, DataError
+from xlbarrier.tasks.multiple_choice import MultipleChoice
 from xlbarrier.text import languages as languages_lib
 
 SOURCE = 'en'
@@ -151,8 +153,8 @@ def drop_everywhere(by_language: Mapping[str, Sequence[Item]]) -> dict[str, list
     }
 
 
-class AlignedTask:
-    """A task of items aligned over languages; see `tasks.base.Task`.
+class AlignedTask(MultipleChoice):
+    """A task of items aligned over languages.
 
     Every variant is put together from the items of the languages it needs.
     """
@@ -173,7 +175,8 @@ class AlignedTask:
         Raises:
           DataError: when they are not aligned, or English is needed and not there.
         """
-        self.name, self.seed = name, config.seed
+        self.name, self.seed, self.methods = name, config.seed, tuple(config.methods)
+        self.chat = chat_of(config, name)
         self.languages, self.variants = tuple(config.languages), tuple(config.variants)
         for code in self.languages:
             languages_lib.language(code)
@@ -186,16 +189,12 @@ class AlignedTask:
         self.count = len(self.items[next(iter(self.items))])
 
     def sheets(self) -> list[tuple[str, str]]:
-        """See `tasks.base.Task`."""
+        """See `MultipleChoice`."""
         return base.sheets(self.variants, self.languages)
 
     def questions(self, variant: str, language: str) -> list[Question]:
-        """All items in a variant; see `tasks.base.Task`."""
+        """All items in a variant."""
         return [self.worded(self.items, row, variant, language) for row in range(self.count)]
-
-    def render(self, question: Question, method: str) -> Prompt:
-        """See `tasks.base.Task`."""
-        return prompts.render(question, method)
 
     def worded(
         self, items: Mapping[str, Sequence[Item]], row: int, variant: str, language: str

@@ -37,7 +37,7 @@ WIDTH = 4
 
 
 class Mmlu(items.AlignedTask):
-    """The task; see `tasks.base.Task`. Ids are SUBJECT/ROW, rows of the test file from 0 on."""
+    """The task. Ids are SUBJECT/ROW, rows of the test file from 0 on."""
 
     def __init__(self, config: MmluConfig, name: str = 'mmlu'):
         """Reads and aligns the files.
@@ -83,7 +83,7 @@ class Mmlu(items.AlignedTask):
         return made + [s for s in self._given if s[1] == MIXED]
 
     def questions(self, variant: str, language: str) -> list[Question]:
-        """The first `limit` questions of each subject; see `tasks.base.Task`."""
+        """The first `limit` questions of each subject."""
         rows = [
             row
             for rows in self._subject_rows.values()
@@ -94,10 +94,9 @@ class Mmlu(items.AlignedTask):
             return [self._as_given(given[row], self.items, row, variant, language) for row in rows]
         return [self.worded(self.items, row, variant, language) for row in rows]
 
-    @property
-    def writes(self) -> bool:
-        """Translate-then-answer has a prompt of its own; see `tasks.base.Task`."""
-        return self.config.intervention == 2
+    def written_prompt(self, question: Question) -> Prompt:
+        """The prompt of 'generate'; translate-then-answer has its own."""
+        return self.render(question, 'generate' if self.config.intervention == 2 else 'letter')
 
     def render(self, question: Question, method: str) -> Prompt:
         """The published prompt; 'loglikelihood' asks without listing the options."""
@@ -123,7 +122,7 @@ class Mmlu(items.AlignedTask):
             kind,
             config.intervention,
             # The whole question is written in English first, then the cue, then the letter.
-            **(TRANSLATED if self.writes else {}),
+            **(TRANSLATED if config.intervention == 2 else {}),
         )
 
     @functools.cache  # noqa: B019 (a task lives as long as its run)

@@ -1,5 +1,6 @@
 """Questions as text: a context, the continuations to score, and the bare answer cue."""
 
+import hashlib
 from collections.abc import Sequence
 
 from xlbarrier.errors import InputError
@@ -83,6 +84,11 @@ def listed(question: Question) -> str:
         )
     letters = LETTERS[: len(question.choices)]
     return '\n'.join(f'{x}. {c}' for x, c in zip(letters, question.choices, strict=True))
+
+
+def digest(text: str) -> str:
+    """SHA-256 (hex) of a prompt, by which prompts and answers are matched."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def cue(code: str) -> tuple[str, str]:

@@ -20,7 +20,7 @@ OWN_CUES = 'question'
 
 
 class User(items.AlignedTask):
-    """The task; see `tasks.base.Task`."""
+    """The task."""
 
     def __init__(self, config: UserConfig, name: str = 'user'):
         """Reads the files.
@@ -53,7 +53,7 @@ class User(items.AlignedTask):
             )
 
     def questions(self, variant: str, language: str) -> list[Question]:
-        """The items after those shown as demonstrations; see `tasks.base.Task`."""
+        """The items after those shown as demonstrations."""
         rows = range(self.config.shots, self.count)[: self.config.limit or None]
         return [self.worded(self.items, row, variant, language) for row in rows]
 

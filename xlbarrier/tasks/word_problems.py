@@ -12,9 +12,10 @@ import pyarrow as pa
 from xlbarrier import metrics
 from xlbarrier.config.written import MgsmConfig, XquadConfig
 from xlbarrier.tasks import files, prompts, written
-from xlbarrier.tasks.base import Row, Sheet
+from xlbarrier.tasks.base import NumberRow, Sheet
+from xlbarrier.tasks.chat import chat_of
 from xlbarrier.tasks.files import DataError
-from xlbarrier.tasks.written import Ends, Item, WrittenTask
+from xlbarrier.tasks.written import Item, WrittenTask
 from xlbarrier.text import languages as languages_lib
 
 FULL = 'full'
@@ -45,14 +46,21 @@ class Mgsm(WrittenTask):
         _check_same_answers(name, asked)
         cues = {_question_cue(exemplars.get(code, []), code) for code in config.languages}
         stops = ('\n\n', *(f'\n{cue.strip()}' for cue in sorted(cues)))
-        super().__init__(name, asked, Ends(config.new_tokens, stops), config.shots)
+        super().__init__(
+            name,
+            asked,
+            config.new_tokens,
+            stops,
+            shots=config.shots,
+            chat=chat_of(config, name),
+        )
 
     def numbers_of(self, item: Item, sheet: Sheet, text: str) -> dict[str, float | None]:
         """1.0 for the right number."""
         found = metrics.final_number(text)
         return {'exact_match': float(found == Decimal(item.references[0]))}
 
-    def rows(self, tables: Mapping[Sheet, pa.Table], *, draws: int, seed: int) -> list[Row]:
+    def rows(self, tables: Mapping[Sheet, pa.Table], *, draws: int, seed: int) -> list[NumberRow]:
         """Exact match, and the share of texts without a number."""
         found = super().rows(tables, draws=draws, seed=seed)
         for (variant, language), table in tables.items():
@@ -166,7 +174,7 @@ class Xquad(WrittenTask):
         asked = {(FULL, code): _quad_items(config, code) for code in config.languages}
         found = {sheet[1]: [item.id for item in items] for sheet, items in asked.items()}
         written.check_aligned(name, found)
-        super().__init__(name, asked, Ends(config.new_tokens, ('\n',)))
+        super().__init__(name, asked, config.new_tokens, ('\n',), chat=chat_of(config, name))
 
     def numbers_of(self, item: Item, sheet: Sheet, text: str) -> dict[str, float | None]:
         """The best over the right answers."""
