@@ -6,8 +6,8 @@ import sqlite3
 import time
 from collections.abc import Sequence
 
-from xlbarrier.translate.base import Failed
 from xlbarrier.translate.cache import CachedTranslator
+from xlbarrier.translate.protocol import Failed
 
 
 class Marked:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from xlbarrier import metrics
 from xlbarrier.config.tasks import WorldFactsConfig
-from xlbarrier.report import tables
+from xlbarrier.results.run import result_rows
 from xlbarrier.tasks.worldfacts import WorldFacts
 
 LANGUAGES = ('en', 'ar', 'fr', 'he', 'zh')
@@ -73,7 +73,7 @@ def write(folder, models=tuple(SKILL), made=None):
         path = folder / 'predictions' / model / task / f'{variant}.{language}.parquet'
         path.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(table, path)
-    rows = tables.result_rows(made, draws=500)
+    rows = result_rows(made, draws=500)
     files = {
         'results.json': {'schema': 1, 'rows': rows},
         'config.json': {

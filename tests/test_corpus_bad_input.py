@@ -15,8 +15,8 @@ from xlbarrier import run as run_lib
 from xlbarrier.config.corpus import CorpusConfig, TextConfig, TranslatorConfig
 from xlbarrier.corpus import build, from_text, translation
 from xlbarrier.corpus.documents import SourceError
-from xlbarrier.translate.base import TranslatorError
 from xlbarrier.translate.cache import CacheError
+from xlbarrier.translate.protocol import TranslatorError
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

@@ -15,6 +15,8 @@ from xlbarrier import run as run_lib
 from xlbarrier.config import CorpusConfig
 from xlbarrier.corpus import build as corpus
 from xlbarrier.corpus import countries
+from xlbarrier.corpus.countries import build as countries_build
+from xlbarrier.corpus.countries import plans
 
 ALL = ('en', 'de', 'fr', 'es', 'it', 'pt', 'pl', 'ru', 'ar', 'he', 'zh', 'ja', 'hi')
 SMALL = CorpusConfig(languages=('en', 'de', 'ar', 'zh', 'ja'), documents=24)
@@ -27,7 +29,7 @@ GOLDEN_SOURCE = 'CLDR 47 through Babel 2.18.0'
 
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch):
-    monkeypatch.setattr(corpus, 'SHARD_DOCUMENTS', 10)
+    monkeypatch.setattr(countries_build, 'SHARD_DOCUMENTS', 10)
 
 
 def content(folder):
@@ -36,7 +38,7 @@ def content(folder):
 
 def test_same_seed_same_bytes(tmp_path):
     one = corpus.build(SMALL, 'mixed', tmp_path / 'one')
-    countries._plans.cache_clear()
+    plans._plans.cache_clear()
     two = corpus.build(SMALL, 'mixed', tmp_path / 'two')
     assert content(one) == content(two)
     assert list(content(one)) == ['config.json', 'manifest.json'] + [
@@ -49,7 +51,7 @@ def test_same_seed_same_bytes(tmp_path):
 
 
 def test_golden_digest(tmp_path, monkeypatch):
-    monkeypatch.setattr(corpus, 'SHARD_DOCUMENTS', 256)
+    monkeypatch.setattr(countries_build, 'SHARD_DOCUMENTS', 256)
     manifest = corpus.read_manifest(
         corpus.build(CorpusConfig(languages=ALL), 'mixed', tmp_path / 'c')
     )
@@ -68,7 +70,7 @@ def test_manifest_counts_what_lies_there(tmp_path):
     for language in SMALL.languages:
         mine = [text for code, text in units if code == language]
         assert manifest['units']['by_language'][language] == len(mine) > 10
-        words = sum(corpus.count_words(text, language) for text in mine)
+        words = sum(countries_build.count_words(text, language) for text in mine)
         assert manifest['words']['by_language'][language] == words
     switches = sum(a != b for r in rows for a, b in itertools.pairwise(r['languages']))
     assert manifest['switches'] == switches > 0
@@ -207,7 +209,8 @@ import sys, time
 from xlbarrier import run
 from xlbarrier.config import CorpusConfig
 from xlbarrier.corpus import build
-build.SHARD_DOCUMENTS = 10
+from xlbarrier.corpus.countries import build as countries_build
+countries_build.SHARD_DOCUMENTS = 10
 real, count = run.write_atomic, []
 def slow(path, data):
     count.append(path)
@@ -264,7 +267,7 @@ def test_bad_requests_are_told_before_anything_is_written(tmp_path):
     ],
 )
 def test_words(text, language, count):
-    assert corpus.count_words(text, language) == count
+    assert countries_build.count_words(text, language) == count
 
 
 def test_rows_are_json_with_the_languages_own_letters(tmp_path):

@@ -8,8 +8,9 @@ from babel import Locale
 from babel.core import get_global
 
 from xlbarrier.config.tasks import WorldFactsConfig
-from xlbarrier.corpus import countries, local_usage, wording
-from xlbarrier.corpus.country_templates import LANGUAGES
+from xlbarrier.corpus import countries
+from xlbarrier.corpus.countries import local_usage, plans, wording
+from xlbarrier.corpus.countries.templates import LANGUAGES
 from xlbarrier.tasks import worldfacts
 from xlbarrier.text import world
 
@@ -170,14 +171,14 @@ def test_no_answer_of_the_study_is_in_the_corpus(docs):
 
 def test_foreign_names_are_no_names_in_a_language_of_the_corpus(docs):
     """The English arm must not teach what the mixed arm ties together."""
-    for plan in countries._plans(0):
+    for plan in plans._plans(0):
         for fact in plan.facts:
             if fact.key == 'own_name':
                 assert fact.fields['language'].code.split('_')[0] not in LANGUAGES
 
 
 def test_facts_of_some_countries():
-    facts = {c: {f.key: f for f in countries._country_facts(country(c), 0)} for c in SAMPLE}
+    facts = {c: {f.key: f for f in plans._country_facts(country(c), 0)} for c in SAMPLE}
     assert facts['FR']['currency'].fields['code'] == 'EUR'
     assert [facts['FR']['codes'].fields[k] for k in ('iso2', 'iso3', 'number')] == [
         *('FR', 'FRA', '250')
@@ -217,13 +218,13 @@ def country(code):
     ],
 )
 def test_official_languages_are_those_by_law_each_once(code, languages):
-    assert countries._official(country(code)) == languages
+    assert plans._official(country(code)) == languages
 
 
 def test_countries_named_after_a_city_are_left_out():
-    codes = {c.code for c in countries._countries()}
+    codes = {c.code for c in plans._countries()}
     assert codes.isdisjoint({'CD', 'CG'}) and len(codes) >= 180
-    for plan in countries._plans(0):
+    for plan in plans._plans(0):
         for fact in plan.facts:
             for field in fact.fields.values():
                 assert not {v.code for v in wording._values(field)} & {'CD', 'CG'}, plan.id

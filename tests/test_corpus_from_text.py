@@ -12,7 +12,7 @@ from xlbarrier.corpus import build as corpus
 from xlbarrier.corpus import from_text, shards, units
 from xlbarrier.corpus.documents import Document, Part
 from xlbarrier.text import segment
-from xlbarrier.translate.base import TranslatorError
+from xlbarrier.translate.protocol import TranslatorError
 
 WORDS = segment.words('the sea lobster lives in cold water and eats crabs it finds at night', 'en')
 LANGUAGES = ('en', 'de', 'fr', 'ja', 'ar')

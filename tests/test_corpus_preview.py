@@ -9,7 +9,7 @@ import pytest
 from tests.corpus_translators import begun, marked
 from xlbarrier.config.corpus import CorpusConfig
 from xlbarrier.corpus import build, preview
-from xlbarrier.translate.base import TranslatorError
+from xlbarrier.translate.protocol import TranslatorError
 
 LANGUAGES = ('en', 'de', 'ar', 'ja')
 

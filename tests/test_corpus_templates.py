@@ -5,8 +5,8 @@ import unicodedata
 
 import pytest
 
-from xlbarrier.corpus import countries, wording
-from xlbarrier.corpus.country_templates import (
+from xlbarrier.corpus.countries import plans, wording
+from xlbarrier.corpus.countries.templates import (
     FIELDS,
     LANGUAGES,
     OPTIONAL,
@@ -23,7 +23,7 @@ SCRIPTS = {
 
 
 def all_facts():
-    return [fact for plan in countries._plans(0) for fact in plan.facts]
+    return [fact for plan in plans._plans(0) for fact in plan.facts]
 
 
 def test_every_language_has_every_fact_in_three_different_wordings():

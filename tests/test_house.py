@@ -76,6 +76,7 @@ def test_imports_run_one_way(path):
         'draw',
         'run',
         'rescore',
+        'results',
         'report',
     ],
 )

@@ -9,7 +9,10 @@ import pytest
 from tests import report_run
 from xlbarrier import metrics
 from xlbarrier.modes.prompts import write_prompts
-from xlbarrier.report import examples, page, tables
+from xlbarrier.report import page
+from xlbarrier.results.answers import read_predictions
+from xlbarrier.results.rows import FIELDS
+from xlbarrier.results.run import result_rows
 from xlbarrier.tasks.asked import Asked
 from xlbarrier.tasks.base import Numbered, Teaching
 
@@ -60,8 +63,8 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def rows(folder):
-    found = examples.read_predictions(folder / 'predictions')
-    return tables.result_rows(found, draws=200, numbered={'lengths': Lengths()})
+    found = read_predictions(folder / 'predictions')
+    return result_rows(found, draws=200, numbered={'lengths': Lengths()})
 
 
 def test_what_a_task_does_besides_asking():
@@ -70,7 +73,7 @@ def test_what_a_task_does_besides_asking():
 
 def test_rows_have_all_fields_and_the_models_own_numbers(rows):
     own = [row for row in rows if row['task'] == 'lengths']
-    assert all(set(tables.FIELDS) <= row.keys() for row in own)
+    assert all(set(FIELDS) <= row.keys() for row in own)
     assert [
         (r['model'], r['arm'], r['language'], r['metric'], r['value'], r['n']) for r in own
     ] == [
@@ -87,7 +90,7 @@ def test_rows_have_all_fields_and_the_models_own_numbers(rows):
 
 def test_the_other_tasks_numbers_stay(rows, folder):
     alone = report_run.predictions(('base', 'mixed'))
-    assert [r for r in rows if r['task'] != 'lengths'] == tables.result_rows(alone, draws=200)
+    assert [r for r in rows if r['task'] != 'lengths'] == result_rows(alone, draws=200)
 
 
 def test_the_report_shows_a_plain_table(rows, folder):

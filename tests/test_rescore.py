@@ -14,8 +14,10 @@ from tests import report_run
 from tests.recorded_files import WROTE, write_clika, write_mmlu, write_tofu
 from xlbarrier import config as config_lib
 from xlbarrier import metrics
-from xlbarrier.report import tables as report_tables
-from xlbarrier.rescore import recorded, tables
+from xlbarrier.report import table_files as tables
+from xlbarrier.rescore import recorded
+from xlbarrier.results import rows as report_tables
+from xlbarrier.results.run import result_rows
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FIRST, ROBUST = 'recorded:first_character', 'recorded:robust'
@@ -197,7 +199,7 @@ def test_mmlu_weighs_its_subjects_and_names_those_without_answers(tmp_path, capl
     accuracies['STEM']['physics']['astronomy']['Accuracy'] = 0.5
     (folder / 'metrics.json').write_text(json.dumps(accuracies))
     rescore(tmp_path / 'recorded', tmp_path / 'again')
-    assert '1 of 1 subject accuracies are not what the answers give' in caplog.text
+    assert '1 of 1 subject accuracies differ (first: astronomy, there 0.5, here 0.0)' in caplog.text
 
 
 def test_tofu_by_hand(tmp_path, caplog):
@@ -224,7 +226,7 @@ def test_tofu_by_hand(tmp_path, caplog):
     assert utility['value'] is None and utility['reason'].endswith('world_facts')
     write_tofu(tmp_path / 'off', rougeL_recall={'0': 0.5, '1': 0.0})
     rescore(tmp_path / 'off', tmp_path / 'run2')
-    assert 'the recorded rougeL_recall is off' in caplog.text
+    assert 'the recorded rougeL_recall differs' in caplog.text
 
 
 def test_files_of_the_hubs_cache_are_links(tmp_path):
@@ -247,7 +249,7 @@ def test_our_own_run_folder_gives_its_numbers_again(tmp_path):
     made = report_run.predictions(('base', 'mixed'), questions=20)
     report_run.write(tmp_path / 'study', ('base', 'mixed'), made)
     rows = rescore(tmp_path, tmp_path / 'again', draws=500)
-    assert rows == report_tables.result_rows(made, draws=500)
+    assert rows == result_rows(made, draws=500)
     # The folder of the answers is below the root, and so is a second one: names stay apart.
     report_run.write(
         tmp_path / 'other', ('base',), {k: t for k, t in made.items() if k[0] == 'base'}

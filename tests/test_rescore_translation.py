@@ -4,7 +4,7 @@ import pytest
 import sacrebleu
 
 from tests.test_rescore import find, rescore
-from xlbarrier.rescore import tables
+from xlbarrier.report import table_files as tables
 from xlbarrier.rescore.records import RecordError
 
 ENGLISH = ('The cat sleeps on the old mat.', 'It rains in the green hills today.')

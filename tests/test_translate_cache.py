@@ -12,8 +12,8 @@ import time
 import pytest
 
 from tests.corpus_translators import begun, marked
-from xlbarrier.translate.base import Failed, TranslatorError
 from xlbarrier.translate.cache import CachedTranslator, CacheError
+from xlbarrier.translate.protocol import Failed, TranslatorError
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TEXTS = [f'text {i} of many' for i in range(400)]

@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xlbarrier.config.translate import TranslatorConfig
-from xlbarrier.translate import base
-from xlbarrier.translate.base import TranslatorError
+from xlbarrier.translate import protocol
 from xlbarrier.translate.dictionary import Coverage, DictionaryTranslator
+from xlbarrier.translate.make import make_translator
+from xlbarrier.translate.protocol import TranslatorError
 
 
 def made(folder, words, source='en', target='fr', **fields):
@@ -128,12 +129,12 @@ def test_coverage(tmp_path):
 
 def test_languages_by_any_code(tmp_path):
     (tmp_path / 'eng-deu.tsv').write_text('dog\tHund\n')
-    translator = base.make(TranslatorConfig(place=f'{tmp_path}/{{source}}-{{target}}.tsv'))
+    translator = make_translator(TranslatorConfig(place=f'{tmp_path}/{{source}}-{{target}}.tsv'))
     assert translator.supports('en', 'de') and translator.supports('en-GB', 'de-DE')
     assert not translator.supports('de', 'en')
     assert translator.translate(['Dog'], 'en', 'de') == ['Hund']
     with pytest.raises(TranslatorError, match='no translator for en-fr, en-it with'):
-        base.check(translator, 'en', ['en', 'fr', 'de', 'it', 'fr'])
+        protocol.check(translator, 'en', ['en', 'fr', 'de', 'it', 'fr'])
     with pytest.raises(TranslatorError, match='does not translate from en into fr'):
         translator.translate(['dog'], 'en', 'fr')
 
@@ -146,7 +147,7 @@ def test_the_fingerprint_is_of_the_words(tmp_path):
 
 def test_place_has_to_be_told():
     with pytest.raises(TranslatorError, match=r'translator\.place is empty: a dictionary'):
-        base.make(TranslatorConfig())
+        make_translator(TranslatorConfig())
 
 
 def test_freedict_finds_most_words_of_running_text(test_data):

@@ -11,9 +11,10 @@ from xlbarrier.config.checks import ConfigError
 from xlbarrier.config.corpus import CorpusConfig, TextConfig, TranslatorConfig
 from xlbarrier.config.corpus import check as check_config
 from xlbarrier.corpus import build
-from xlbarrier.translate import base, codes
-from xlbarrier.translate.base import Failed, TranslatorError
+from xlbarrier.translate import codes, protocol
+from xlbarrier.translate.make import make_translator
 from xlbarrier.translate.parallel import ParallelTranslator
+from xlbarrier.translate.protocol import Failed, TranslatorError
 
 # A blank counterpart, a line separator that is no line's end, decomposed letters.
 EN = ['The cat sleeps.', 'A cafe\u0301 is open.', 'No one\u2028knows.', 'It  rains.']
@@ -197,10 +198,10 @@ def test_runs_of_words_cannot_be_looked_up():
 
 def test_made_by_config(tmp_path):
     fields = written(tmp_path, 'jsonl')
-    made = base.make(TranslatorConfig(kind='parallel', **fields))
+    made = make_translator(TranslatorConfig(kind='parallel', **fields))
     assert made.translate(EN[:1], 'en', 'de') == DE[:1]
     with pytest.raises(TranslatorError, match='no translator for en-fr, en-it with'):
-        base.check(made, 'en', ('en', 'de', 'fr', 'it'))
+        protocol.check(made, 'en', ('en', 'de', 'fr', 'it'))
 
 
 def test_ntrex_in_seventeen_languages(test_data, tmp_path):
@@ -213,7 +214,7 @@ def test_ntrex_in_seventeen_languages(test_data, tmp_path):
     languages = ('ar', 'de', 'fr', 'he', 'hi', 'it', 'ja', 'ko', 'pl', 'ru', 'es', 'sw', 'th', 'tr',
                  'vi', 'zh')  # fmt: skip
     translator = ParallelTranslator(place)
-    base.check(translator, 'en', languages)
+    protocol.check(translator, 'en', languages)
     files = {codes.canonical(p.name.split('.')[1]): p for p in english.parent.glob('newstest*')}
     assert len(files) == 17
     first = {text: i for i, text in reversed(list(enumerate(texts)))}

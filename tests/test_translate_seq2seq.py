@@ -9,8 +9,9 @@ import torch
 
 from tests import tiny_translators as tiny
 from xlbarrier.config.translate import TranslatorConfig
-from xlbarrier.translate import base, seq2seq
-from xlbarrier.translate.base import Failed, TranslatorError
+from xlbarrier.translate import seq2seq
+from xlbarrier.translate.make import make_translator
+from xlbarrier.translate.protocol import Failed, TranslatorError
 
 ODD = ['Dog dog dog the river.', 'A river sleeps in the cat.', 'Ωmega walks?', 'house']
 
@@ -45,7 +46,7 @@ def nllb(root):
 
 def make(place, **fields):
     fields = {'compute_type': 'float32', 'max_tokens': 41, 'device': 'cpu'} | fields
-    return base.make(TranslatorConfig(kind='seq2seq', place=str(place), **fields))
+    return make_translator(TranslatorConfig(kind='seq2seq', place=str(place), **fields))
 
 
 def same(found, model, texts, beam, **more):

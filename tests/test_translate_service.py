@@ -15,8 +15,9 @@ import pytest
 from xlbarrier.config.corpus import CorpusConfig
 from xlbarrier.config.translate import TranslatorConfig
 from xlbarrier.corpus import build
-from xlbarrier.translate import base, service
-from xlbarrier.translate.base import Failed, TranslatorError
+from xlbarrier.translate import protocol, service
+from xlbarrier.translate.make import make_translator
+from xlbarrier.translate.protocol import Failed, TranslatorError
 
 LANGUAGES = [
     {'code': 'en', 'name': 'English', 'targets': ['de', 'en', 'pb', 'zt']},
@@ -102,7 +103,7 @@ def server(monkeypatch):
 
 
 def make(server, **fields):
-    return base.make(TranslatorConfig(kind='service', place=server.place, **fields))
+    return make_translator(TranslatorConfig(kind='service', place=server.place, **fields))
 
 
 def test_texts_in_order_and_in_batches(server):
@@ -122,7 +123,7 @@ def test_its_languages_by_any_code(server):
     assert translator.supports('de', 'en') and not translator.supports('de', 'pb')
     assert not translator.supports('en', 'zh') and not translator.supports('en', 'en')
     with pytest.raises(TranslatorError, match='no translator for en-fr, en-ja with'):
-        base.check(translator, 'en', ('en', 'de', 'fr', 'ja'))
+        protocol.check(translator, 'en', ('en', 'de', 'fr', 'ja'))
     with pytest.raises(TranslatorError, match='does not translate from en into fr'):
         translator.translate(['a'], 'en', 'fr')
     server.languages = [{'code': 'en'}, {'code': 'fr'}]  # of an older server
@@ -243,12 +244,12 @@ def test_no_server_is_told_at_the_start(server):
     ):
         make(server, attempts=2)
     with pytest.raises(TranslatorError, match=r'cannot be reached.*\(2 attempts\)\. Is a server'):
-        base.make(TranslatorConfig(kind='service', place='http://127.0.0.1:9', attempts=2))
+        make_translator(TranslatorConfig(kind='service', place='http://127.0.0.1:9', attempts=2))
     for place in ('localhost:5000', 'ftp://a', 'http://'):
         with pytest.raises(TranslatorError, match='wanted the address of a server'):
-            base.make(TranslatorConfig(kind='service', place=place))
+            make_translator(TranslatorConfig(kind='service', place=place))
     with pytest.raises(TranslatorError, match='holds a user name, a query') as caught:
-        base.make(TranslatorConfig(kind='service', place='http://me:secret@host'))
+        make_translator(TranslatorConfig(kind='service', place='http://me:secret@host'))
     assert 'secret' not in str(caught.value)
 
 

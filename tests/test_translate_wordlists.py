@@ -6,8 +6,9 @@ import json
 import pytest
 
 from xlbarrier.config.translate import TranslatorConfig
-from xlbarrier.translate import base, places, wordlists
-from xlbarrier.translate.base import TranslatorError
+from xlbarrier.translate import places, wordlists
+from xlbarrier.translate.make import make_translator
+from xlbarrier.translate.protocol import TranslatorError
 
 ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
 ENTRIES = {
@@ -156,7 +157,7 @@ def test_a_folder_with_brackets_and_a_home(tmp_path, monkeypatch):
     assert len(places.find(f'{folder}/{{source}}-{{target}}.tsv')) == 1
     monkeypatch.setenv('HOME', str(tmp_path))
     config = TranslatorConfig(place='~/lists [v1]/{source}-{target}.tsv')
-    assert base.make(config).translate(['a'], 'en', 'de') == ['b']
+    assert make_translator(config).translate(['a'], 'en', 'de') == ['b']
 
 
 def test_freedict(test_data):

@@ -9,7 +9,8 @@ from transformers import LlamaForCausalLM
 from tests.test_multiple_choice import Countries, measure
 from xlbarrier import mesh as mesh_lib
 from xlbarrier.models import load
-from xlbarrier.report import tables, words
+from xlbarrier.report import words
+from xlbarrier.results.run import result_rows
 from xlbarrier.scoring.generate import Generated
 from xlbarrier.tasks import written_choice
 from xlbarrier.tasks.asked import Asked
@@ -76,7 +77,7 @@ def test_answers_are_read_behind_the_cue(text, cue, first, robust):
 
 def test_accuracies_and_the_share_that_cannot_be_read(asked):
     sheets = {('base', 'two', *sheet): table for sheet, table in asked.items()}
-    rows = tables.result_rows(sheets, draws=100)
+    rows = result_rows(sheets, draws=100)
     methods = ('generate:first_character', 'generate:robust')
     assert {row['method'] for row in rows} == {*methods, 'letter'}
     for method, column in zip(methods, ('first_character', 'robust'), strict=True):

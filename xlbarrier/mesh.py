@@ -43,9 +43,18 @@ class Rules:
     tokens_BT: P = P(BATCH, None)
     hidden_BTD: P = P(BATCH, None, None)
     logits_BTV: P = P(BATCH, None, 'tensor')
+    heads_BTNH: P = P(BATCH, None, 'tensor', None)
+    heads_N: P = P('tensor')
 
 
 RULES = Rules()
+
+
+def platform() -> str:
+    """'cpu', 'gpu' or 'tpu': where the mesh that is set lies, real or described."""
+    device = jax.sharding.get_abstract_mesh().abstract_device
+    name = device.platform if device is not None else jax.default_backend()
+    return 'gpu' if name in ('cuda', 'rocm', 'gpu') else name
 
 
 def make_mesh(

@@ -19,7 +19,7 @@ from typing import Any
 from xlbarrier import run as run_lib
 from xlbarrier.config.translate import TranslatorConfig
 from xlbarrier.errors import StateError
-from xlbarrier.translate import base
+from xlbarrier.translate import protocol
 
 Make = Callable[[], Any]  # makes a cached translator; picklable where there are several processes
 
@@ -44,11 +44,13 @@ def configured(config: TranslatorConfig, path: str) -> Any:
       TranslatorError: for files, models or services that cannot be used.
       CacheError, RunError: for a cache that cannot be.
     """
-    from xlbarrier.translate import cache  # here: a corpus in one language needs no translator
+    # Here: a corpus in one language needs no translator.
+    from xlbarrier.translate import cache
+    from xlbarrier.translate.make import make_translator
 
     with run_lib.writing(pathlib.Path(path)):
         pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
-    return cache.CachedTranslator(base.make(config), path)
+    return cache.CachedTranslator(make_translator(config), path)
 
 
 class Translators:
@@ -163,7 +165,7 @@ def _end_with(sentinel: int) -> None:
 
 
 def _checked(translator, source: str, targets: Sequence[str]) -> str:
-    base.check(translator, source, targets)
+    protocol.check(translator, source, targets)
     return str(translator.fingerprint)
 
 
@@ -190,6 +192,6 @@ def _translate(translator, source: str, texts: Sequence[tuple[str, str]]) -> tup
         found = translator.translate([texts[i][1] for i in places], source, language)
         for i, answer in zip(places, found, strict=True):
             if isinstance(answer, str):
-                answer = answer.strip() or base.Failed('the translation is empty')
+                answer = answer.strip() or protocol.Failed('the translation is empty')
             answers[i] = answer
     return answers, translator.hits - hits, translator.misses - misses

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from xlbarrier.corpus import mix
 from xlbarrier.corpus.documents import Document
-from xlbarrier.corpus.wording import FULL_WIDTH
 from xlbarrier.text import languages as languages_lib
 from xlbarrier.text import segment
+from xlbarrier.text.languages import FULL_WIDTH
 
 _LINE_START = re.compile(r'(?<=\n)')
 _BREAK = re.compile(r'\s*[\n\r]\s*')

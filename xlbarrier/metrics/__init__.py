@@ -29,6 +29,7 @@ from xlbarrier.metrics.embedding import (
 from xlbarrier.metrics.estimate import (
     Estimate,
     accuracy,
+    commonest,
     holm_table,
     mean,
     means,
@@ -90,6 +91,7 @@ __all__ = [
     'choice_probability',
     'chrf',
     'clika_ra',
+    'commonest',
     'cosine',
     'cosine_alignment',
     'en_co',

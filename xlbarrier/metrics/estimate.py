@@ -57,6 +57,15 @@ def unreadable(answers: Sequence[int | None]) -> Estimate:
     return share(sum(answer is None for answer in answers), len(answers))
 
 
+def commonest(answers: Sequence[int | None]) -> Estimate:
+    """Share of the commonest answer among the readable ones, with Wilson's interval.
+
+    None and indices below 0 are unreadable; the estimate is None where all are.
+    """
+    readable = [answer for answer in answers if answer is not None and answer >= 0]
+    return share(int(np.bincount(readable).max()) if readable else 0, len(readable))
+
+
 def share(count: int, n: int) -> Estimate:
     """count / n with Wilson's interval; None for n = 0.
 

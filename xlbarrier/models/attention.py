@@ -1,25 +1,37 @@
 """Attention under the visibility rule: query i sees key j iff j <= i <= until[j]."""
 
-from typing import NamedTuple
+import dataclasses
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
 
+from xlbarrier.models import kernels
 from xlbarrier.models.config import DecoderConfig
-from xlbarrier.models.layers import Weights, norm, product, project, rotate, soft_cap
-from xlbarrier.models.positions import alibi_slopes, rope_table
+from xlbarrier.models.layers import Weights, norm, project, rotate
+from xlbarrier.models.positions import rope_table
+
+NAMES = ('queries', 'keys', 'values')  # of the kernel's arrays, for a remat policy
+KERNELS = ('pallas_call', 'dot_product_attention_fwd_wrapper')  # primitives of attention kernels
 
 
-class View(NamedTuple):
-    """What a layer's queries see, and where.
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class View:
+    """What a layer's queries see, where, and by which kernel.
 
     Attributes:
-      mask_BTS: bool, from `visible`, cut to the window in a local layer.
+      kernel: of `kernels.choose`.
+      first_BT: int32, the first key that each query sees, for a kernel that takes ranges, or None.
+      mask_BTS: bool, for the others, cut to the window in a local layer; else None.
       sin, cos: float32 [B, T, 1, R / 2], or None without rotary positions.
-      behind_BTS: float32, how far behind its query a key stands, for ALiBi; else None.
+      behind_BTS: float32, how far behind its query a key is, for ALiBi; else None.
     """
 
-    mask_BTS: jax.Array
+    kernel: str = dataclasses.field(metadata={'static': True})
+    first_BT: jax.Array | None = None
+    mask_BTS: jax.Array | None = None
     sin: jax.Array | None = None
     cos: jax.Array | None = None
     behind_BTS: jax.Array | None = None
@@ -27,35 +39,85 @@ class View(NamedTuple):
 
 def visible(until_BT: jax.Array) -> jax.Array:
     """bool [B, T, S]: what each query sees, by the rule above."""
-    place = jnp.arange(until_BT.shape[1])
-    return (place[:, None] >= place[None, :]) & (place[None, :, None] <= until_BT[:, None, :])
+    index = jnp.arange(until_BT.shape[1])
+    return (index[:, None] >= index[None, :]) & (index[None, :, None] <= until_BT[:, None, :])
 
 
-def views(c: DecoderConfig, positions_BT: jax.Array, until_BT: jax.Array) -> tuple[View, View]:
-    """The views of whole and of local layers; the same object where all layers are alike."""
-    return views_of(c, visible(until_BT), positions_BT, positions_BT)
+def first_keys(until_BT: jax.Array) -> jax.Array:
+    """int32 [B, T]: the first key that each query sees, where `until` never falls along a row.
+
+    Then the keys from it up to the query are all that the rule lets the query see.
+    """
+    index = jnp.arange(until_BT.shape[1], dtype=jnp.int32)
+    # A key that query i no longer sees has until < i; it, and all before it, are of other texts.
+    starts_BT = until_BT[:, :-1] < index[1:]
+    starts_BT = jnp.pad(jnp.where(starts_BT, index[1:], 0), ((0, 0), (1, 0)))
+    return jax.lax.cummax(starts_BT, axis=1)
+
+
+def views(
+    c: DecoderConfig, positions_BT: jax.Array, until_BT: jax.Array, *, packed: bool, dtype: str
+) -> tuple[View, View]:
+    """The views of whole and of local layers; the same object where all layers are alike.
+
+    Args:
+      c: the config.
+      positions_BT, until_BT: as of `Decoder.hidden`.
+      packed: whether each row is texts laid end to end, so that `until` never falls along it.
+      dtype: of the arithmetic.
+    """
+    chosen = kernels.choose(c, dtype, until_BT.shape[1], packed=packed)
+    if not (packed and chosen.ranges):
+        return _views(c, chosen.kernel, visible(until_BT), positions_BT, positions_BT)
+    whole = View(chosen.kernel, first_BT=first_keys(until_BT))
+    return _with_positions(c, whole, positions_BT, None)
 
 
 def views_of(
-    c: DecoderConfig, mask_BTS: jax.Array, positions_BT: jax.Array, keys_BS: jax.Array
+    c: DecoderConfig,
+    mask_BTS: jax.Array,
+    positions_BT: jax.Array,
+    keys_BS: jax.Array,
+    *,
+    dtype: str,
 ) -> tuple[View, View]:
-    """`views` of queries at `positions_BT` and keys at positions `keys_BS`, seen by `mask_BTS`."""
+    """`views` of queries at `positions_BT` and keys at positions `keys_BS`, seen by `mask_BTS`.
+
+    S may exceed T: keys of a shared prefix or a cache come before or around the row's own.
+    """
+    chosen = kernels.choose(c, dtype, positions_BT.shape[1], packed=False)
+    return _views(c, chosen.kernel, mask_BTS, positions_BT, keys_BS)
+
+
+def _views(
+    c: DecoderConfig, kernel: str, mask_BTS: jax.Array, positions_BT: jax.Array, keys_BS: jax.Array
+) -> tuple[View, View]:
+    return _with_positions(c, View(kernel, mask_BTS=mask_BTS), positions_BT, keys_BS)
+
+
+def _with_positions(
+    c: DecoderConfig, view: View, positions_BT: jax.Array, keys_BS: jax.Array | None
+) -> tuple[View, View]:
+    """Adds tables of positions, and makes the local layers' view."""
     rotary = c.rotary_dim or c.head_dim
     if c.positions == 'rope':
-        whole = View(mask_BTS, *rope_table(positions_BT, c.rope, rotary))
-    elif c.positions == 'alibi':
+        sin, cos = rope_table(positions_BT, c.rope, rotary)
+        view = dataclasses.replace(view, sin=sin, cos=cos)
+    elif c.positions == 'alibi' and keys_BS is not None:
         behind_BTS = positions_BT[:, :, None] - keys_BS[:, None, :]
-        whole = View(mask_BTS, behind_BTS=behind_BTS.astype(jnp.float32))
-    else:
-        whole = View(mask_BTS)
+        view = dataclasses.replace(view, behind_BTS=behind_BTS.astype(jnp.float32))
     if not c.window:
-        return whole, whole
-    near_BTS = positions_BT[:, :, None] - keys_BS[:, None, :] < c.window
-    local = whole._replace(mask_BTS=mask_BTS & near_BTS)
+        return view, view
+    if view.first_BT is not None:  # within a text, positions and places in the row go together
+        index = jnp.arange(view.first_BT.shape[1], dtype=jnp.int32)
+        local = dataclasses.replace(view, first_BT=jnp.maximum(view.first_BT, index - c.window + 1))
+    else:
+        near_BTS = positions_BT[:, :, None] - keys_BS[:, None, :] < c.window
+        local = dataclasses.replace(view, mask_BTS=view.mask_BTS & near_BTS)
     if c.local_rope is not None:
         sin, cos = rope_table(positions_BT, c.local_rope, rotary)
-        local = local._replace(sin=sin, cos=cos)
-    return whole, local
+        local = dataclasses.replace(local, sin=sin, cos=cos)
+    return view, local
 
 
 def attend(weights: Weights, x_BTD: jax.Array, view: View, c: DecoderConfig) -> jax.Array:
@@ -83,30 +145,22 @@ def project_qkv(
         q_BTNH, k_BSKH = norm(q_BTNH, weights['q_norm'], c), norm(k_BSKH, weights['k_norm'], c)
     if view.sin is not None:
         q_BTNH, k_BSKH = rotate(q_BTNH, view.sin, view.cos), rotate(k_BSKH, view.sin, view.cos)
+    arrays = zip(NAMES, (q_BTNH, k_BSKH, v_BSKH), strict=True)
+    q_BTNH, k_BSKH, v_BSKH = (checkpoint_name(array, name) for name, array in arrays)
     return q_BTNH, k_BSKH, v_BSKH
 
 
 def mix(
     q_BTNH: jax.Array, k_BSKH: jax.Array, v_BSKH: jax.Array, view: View, c: DecoderConfig
 ) -> jax.Array:
-    """The values as each query weighs them, [B, T, N, H]; softmax in float32.
-
-    The keys are the queries' own row, or longer (a cache): S need not be T.
-    """
-    B, T, N, H = q_BTNH.shape
-    S, K = k_BSKH.shape[1:3]
-    G = N // K
-    # The queries of a group share a kv head: as rows R = G * T of one product a kv head they run
-    # twice as fast on a CPU as G products of T rows.
-    q_BTKGH = (q_BTNH * (c.query_scalar or H) ** -0.5).reshape(B, T, K, G, H)
-    q_BKRH = q_BTKGH.transpose(0, 2, 3, 1, 4).reshape(B, K, G * T, H)
-    scores_BKRS = product('BKRH,BSKH->BKRS', q_BKRH, k_BSKH, jnp.float32)
-    scores_BKGTS = soft_cap(scores_BKRS.reshape(B, K, G, T, S), c.attn_softcap)
-    if view.behind_BTS is not None:
-        slopes_KGTS = alibi_slopes(N).reshape(K, G, 1, 1)
-        scores_BKGTS -= slopes_KGTS * view.behind_BTS[:, None, None]
-    scores_BKGTS = jnp.where(view.mask_BTS[:, None, None], scores_BKGTS, -1e30)
-    probs_BKGTS = jax.nn.softmax(scores_BKGTS, axis=-1).astype(q_BTNH.dtype)
-    out_BKRH = product('BKRS,BSKH->BKRH', probs_BKGTS.reshape(B, K, G * T, S), v_BSKH)
-    out_BTKGH = out_BKRH.reshape(B, K, G, T, H).transpose(0, 3, 1, 2, 4)
-    return out_BTKGH.reshape(B, T, N, H)
+    """The values as each query weighs them, [B, T, N, H], by the view's kernel."""
+    return kernels.attend(
+        view.kernel,
+        q_BTNH,
+        k_BSKH,
+        v_BSKH,
+        c,
+        first_BT=view.first_BT,
+        mask_BTS=view.mask_BTS,
+        behind_BTS=view.behind_BTS,
+    )

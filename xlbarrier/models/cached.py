@@ -87,7 +87,7 @@ def read(
         keys_BS = jnp.concatenate([before_BP, keys_BS], axis=1)
         seen_BTP = _on_rows(jnp.ones((1, length, shared), bool), rows)
         mask_BTS = jnp.concatenate([seen_BTP, mask_BTS], axis=2)
-    views = attention.views_of(c, mask_BTS, positions_BT, keys_BS)
+    views = attention.views_of(c, mask_BTS, positions_BT, keys_BS, dtype=decoder.compute_dtype)
 
     def layer(x_BTD: jax.Array, scanned: tuple) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
         weights, is_local, before = scanned
@@ -131,7 +131,7 @@ def step(decoder: Decoder, cache: Cache, tokens_B: jax.Array) -> tuple[jax.Array
     begun_S = place_S < cache.shared
     keys_BS = place_S - jnp.where(begun_S, 0, cache.pads[:, None])
     mask_B1S = ((begun_S | (keys_BS >= cache.shared)) & (place_S <= cache.filled))[:, None]
-    views = attention.views_of(c, mask_B1S, positions_B1, keys_BS)
+    views = attention.views_of(c, mask_B1S, positions_B1, keys_BS, dtype=decoder.compute_dtype)
 
     def layer(carried: tuple, scanned: tuple) -> tuple[tuple, None]:
         x_B1D, keys, values = carried

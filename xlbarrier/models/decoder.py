@@ -9,6 +9,7 @@ subtree, so that a node sees its ancestors and itself; padding sees only itself 
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,8 +20,17 @@ from xlbarrier.mesh import RULES
 from xlbarrier.models import attention, layers, positions
 from xlbarrier.models.config import DecoderConfig
 
+
+def _keeps_attention(primitive: Any, *_: Any, **__: Any) -> bool:
+    """Whether what an operation makes is kept: what an attention kernel does."""
+    return primitive.name in attention.KERNELS
+
+
 REMAT = {
     'none': None,
+    'attention': jax.checkpoint_policies.save_from_both_policies(
+        _keeps_attention, jax.checkpoint_policies.save_only_these_names(*attention.NAMES)
+    ),
     'dots': jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
     'full': jax.checkpoint_policies.nothing_saveable,
 }
@@ -145,19 +155,27 @@ class Decoder(nnx.Module):
             self.head = Kernel(shape, RULES.head_DV, dtype, rngs)
 
     def hidden(
-        self, tokens_BT: jax.Array, positions_BT: jax.Array, until_BT: jax.Array
+        self,
+        tokens_BT: jax.Array,
+        positions_BT: jax.Array,
+        until_BT: jax.Array,
+        *,
+        packed: bool = False,
     ) -> jax.Array:
         """The last hidden states, after the final norm.
 
         Args:
           tokens_BT: int32 [B, T] ids.
           positions_BT: int32 [B, T], a token's distance from the start of its text.
-          until_BT: int32 [B, T], the last place that may see each token (see the module).
+          until_BT: int32 [B, T], the last position in the row that may see each token (see the
+            module).
+          packed: whether rows are texts laid end to end, as in training: `until` never falls along
+            a row. Kernels then take each query's first key; otherwise they take a mask.
 
         Returns:
           [B, T, D] in the compute dtype.
         """
-        return self._run(tokens_BT, positions_BT, until_BT)[0]
+        return self._run(tokens_BT, positions_BT, until_BT, packed)[0]
 
     def depth_sums(
         self,
@@ -181,7 +199,7 @@ class Decoder(nnx.Module):
             x32, equation = x_BTD.astype(jnp.float32), 'BT,BTD->BD'
             return jnp.einsum(equation, weights_BT, x32, precision=jax.lax.Precision.HIGHEST)
 
-        last_BTD, sums_LBD = self._run(tokens_BT, positions_BT, until_BT, summed)
+        last_BTD, sums_LBD = self._run(tokens_BT, positions_BT, until_BT, collect=summed)
         return jnp.concatenate([sums_LBD, summed(last_BTD)[None]])
 
     def _run(
@@ -189,11 +207,13 @@ class Decoder(nnx.Module):
         tokens_BT: jax.Array,
         positions_BT: jax.Array,
         until_BT: jax.Array,
+        packed: bool = False,
         collect: Callable[[jax.Array], jax.Array] | None = None,
     ) -> tuple[jax.Array, jax.Array | None]:
         """The last hidden states, and of what goes into each layer what `collect` makes of it."""
         c = self.config
-        views = attention.views(c, positions_BT, until_BT)
+        dtype = self.compute_dtype
+        views = attention.views(c, positions_BT, until_BT, packed=packed, dtype=dtype)
 
         def layer(
             x_BTD: jax.Array, scanned: tuple[layers.Weights, jax.Array]
@@ -221,9 +241,7 @@ class Decoder(nnx.Module):
 
     def unembed(self, hidden_BTD: jax.Array) -> jax.Array:
         """Logits, float32 [..., V], of hidden states [..., D] with one or two leading axes."""
-        kernel_DV = self._head().astype(jnp.dtype(self.compute_dtype))
-        logits = layers.product('...D,DV->...V', hidden_BTD, kernel_DV, jnp.float32)
-        return self._finished(logits)
+        return logits_by(self.config, self.head_kernel(), hidden_BTD)
 
     def logits_of(self, hidden_BKD: jax.Array, tokens_BK: jax.Array) -> jax.Array:
         """The logits, float32 [B, K], of one token at each hidden state [B, K, D]."""
@@ -236,14 +254,15 @@ class Decoder(nnx.Module):
             vectors_BKD = _unit(vectors_BKD, axis=-1)
         vectors_BKD = vectors_BKD.astype(hidden_BKD.dtype)
         # Not layers.product: its bfloat16 result would be rounded once more.
-        return self._finished(
+        return _finished(
+            self.config,
             jnp.einsum(
                 'BKD,BKD->BK',
                 hidden_BKD,
                 vectors_BKD,
                 preferred_element_type=jnp.float32,
                 precision=jax.lax.Precision.HIGHEST,
-            )
+            ),
         )
 
     def __call__(
@@ -266,18 +285,15 @@ class Decoder(nnx.Module):
             x_BTD += positions.sinusoids(positions_BT, c.d_model).astype(dtype)
         return layers.norm(x_BTD, _weights(self.embed_norm), c) if c.embed_norm else x_BTD
 
-    def _head(self) -> jax.Array:
-        """[D, V], split over `tensor` alone."""
+    def head_kernel(self) -> jax.Array:
+        """What hidden states are multiplied by, [D, V], compute dtype, split over `tensor`."""
         if self.config.tied:
             kernel_DV = jax.reshard(self.embed.embedding[...], P('tensor', None)).T
         else:
             kernel_DV = jax.reshard(self.head.kernel[...], P(None, 'tensor'))
-        return _unit(kernel_DV, axis=0) if self.config.normed_head else kernel_DV
-
-    def _finished(self, logits: jax.Array) -> jax.Array:
-        c = self.config
-        logits = logits if c.logit_scale == 1 else logits * c.logit_scale
-        return layers.soft_cap(logits, c.logit_softcap)
+        if self.config.normed_head:
+            kernel_DV = _unit(kernel_DV, axis=0)
+        return kernel_DV.astype(jnp.dtype(self.compute_dtype))
 
     def _rematerialised(self, block: Callable) -> Callable:
         policy = REMAT[self.remat]
@@ -313,6 +329,16 @@ def block(
     if c.post_norms:
         y_BTD = layers.norm(y_BTD, weights['mlp_post_norm'], c)
     return x_BTD + y_BTD
+
+
+def logits_by(c: DecoderConfig, kernel_DV: jax.Array, hidden: jax.Array) -> jax.Array:
+    """Logits, float32 [..., V], of hidden states [..., D] by a `Decoder.head_kernel`."""
+    return _finished(c, layers.product('...D,DV->...V', hidden, kernel_DV, jnp.float32))
+
+
+def _finished(c: DecoderConfig, logits: jax.Array) -> jax.Array:
+    logits = logits if c.logit_scale == 1 else logits * c.logit_scale
+    return layers.soft_cap(logits, c.logit_softcap)
 
 
 def _weights(norm: Norm) -> layers.Weights:

@@ -7,8 +7,9 @@ from absl import logging
 from xlbarrier import run as run_lib
 from xlbarrier.config import RunConfig
 from xlbarrier.progress import Progress
-from xlbarrier.report import examples, page, tables
-from xlbarrier.rescore import tables as table_files
+from xlbarrier.report import page, table_files
+from xlbarrier.results.answers import read_predictions
+from xlbarrier.results.run import result_rows
 from xlbarrier.tasks.base import Numbered, Task
 
 BASE = 'base'  # name of the model that config.model names, among the arms
@@ -19,8 +20,8 @@ def finish(run: run_lib.Run, config: RunConfig, tasks: Mapping[str, Task]) -> No
     if not run.lead:
         return
     with Progress('numbers and report'):
-        predictions = examples.read_predictions(run.folder / 'predictions')
-        rows = tables.result_rows(
+        predictions = read_predictions(run.folder / 'predictions')
+        rows = result_rows(
             predictions,
             reference=BASE,
             control='english',

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from xlbarrier.report import words
-from xlbarrier.report.alignment import PAIR, SOURCE
 from xlbarrier.report.words import LANGUAGE_WORDS, Numbers, percent
+from xlbarrier.results.rows import PAIR, SOURCE
 from xlbarrier.text import languages
 
 NORMALISED = ('accuracy', 'accuracy_char', 'accuracy_byte', 'accuracy_token', 'accuracy_pmi')

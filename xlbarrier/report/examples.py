@@ -1,26 +1,15 @@
 """Questions where the models differ, for a reader's own eyes."""
 
-import pathlib
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
+from xlbarrier.results.answers import Predictions
 from xlbarrier.text import languages
 
 
-def read_predictions(folder: pathlib.Path) -> dict[tuple[str, str, str, str], pa.Table]:
-    """All recorded answers below `folder`: (model, task, variant, language) -> table."""
-    found = {}
-    for path in sorted(folder.glob('*/*/*.parquet')):
-        variant, language = path.stem.split('.', 1)
-        found[path.parts[-3], path.parts[-2], variant, language] = pq.read_table(path)
-    return found
-
-
 def differing(
-    predictions: dict[tuple[str, str, str, str], pa.Table],
+    predictions: Predictions,
     models: list[str],
     count: int,
     seed: int,
@@ -52,7 +41,7 @@ def differing(
 
 
 def _example(
-    predictions: dict[tuple[str, str, str, str], pa.Table],
+    predictions: Predictions,
     models: list[str],
     sheet: tuple[str, str, str],
     row: int,

@@ -11,8 +11,9 @@ import jinja2
 from xlbarrier.errors import InputError
 from xlbarrier.report import beside, examples, plots, words
 from xlbarrier.report.beside import language_words
-from xlbarrier.report.tables import ALL, MEAN, SOURCE
 from xlbarrier.report.words import Numbers, interval, percent, points
+from xlbarrier.results.answers import read_predictions
+from xlbarrier.results.rows import ALL, MEAN, SOURCE
 from xlbarrier.run import write_atomic
 
 VARIANT_WORDS = {
@@ -70,7 +71,7 @@ def _facts(folder: pathlib.Path) -> dict[str, Any]:
     if not numbers.rows:
         raise InputError(f'{folder / "results.json"} holds no rows: nothing to report')
     models = numbers.values('model')
-    predictions = examples.read_predictions(folder / 'predictions')
+    predictions = read_predictions(folder / 'predictions')
     # The barrier is told where accuracies are tested against guessing; the rest is a plain table.
     told = [row for row in numbers.rows if row['metric'] == 'above_chance_p']
     asked = list(dict.fromkeys((row['task'], row['method']) for row in told))

@@ -3,26 +3,25 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from xlbarrier.report.tables import ALL, MEAN, SOURCE
+from xlbarrier.results.rows import ALL, MEAN, SOURCE, ResultRow
 
 ALPHA = 0.05
-Row = dict[str, Any]
 
 
 class Numbers:
     """Looks rows of results.json up."""
 
-    def __init__(self, rows: Sequence[Row]):
+    def __init__(self, rows: Sequence[ResultRow]):
         self.rows = list(rows)
-        self._by_metric: dict[str, list[Row]] = {}
+        self._by_metric: dict[str, list[ResultRow]] = {}
         for row in self.rows:
             self._by_metric.setdefault(row['metric'], []).append(row)
 
-    def rows_of(self, metric: str, **wanted: Any) -> list[Row]:
+    def rows_of(self, metric: str, **wanted: Any) -> list[ResultRow]:
         """The rows of a metric with these fields."""
         return list(self._with(metric, wanted))
 
-    def find(self, *, metric: str, **wanted: Any) -> Row | None:
+    def find(self, *, metric: str, **wanted: Any) -> ResultRow | None:
         """The first row of a metric with these fields, or None."""
         return next(self._with(metric, wanted), None)
 
@@ -30,7 +29,7 @@ class Numbers:
         """The distinct values of a field among the rows with these fields, in their order."""
         return list(dict.fromkeys(row[name] for row in self._with(metric, wanted)))
 
-    def _with(self, metric: str | None, wanted: Mapping[str, Any]) -> Iterator[Row]:
+    def _with(self, metric: str | None, wanted: Mapping[str, Any]) -> Iterator[ResultRow]:
         rows = self.rows if metric is None else self._by_metric.get(metric, ())
         return (r for r in rows if all(r.get(k) == v for k, v in wanted.items()))
 
@@ -45,7 +44,7 @@ def points(value: float) -> str:
     return f'{100 * value:+.1f}'.replace('-', '−')
 
 
-def interval(row: Row, form: Any = percent) -> str:
+def interval(row: ResultRow, form: Any = percent) -> str:
     """The row's interval in brackets, or nothing."""
     if row.get('ci_low') is None:
         return ''
@@ -77,7 +76,9 @@ def unreadable(numbers: Numbers, task: str, method: str) -> list[str]:
     return [f'Answers that could not be read, which count as wrong: {", ".join(told)}.']
 
 
-def at_chance(numbers: Numbers, model: str, variant: str, language: str, key: Row) -> bool:
+def at_chance(
+    numbers: Numbers, model: str, variant: str, language: str, key: Mapping[str, str]
+) -> bool:
     """Whether the accuracy cannot be told from guessing, after Holm's adjustment."""
     row = numbers.find(
         model=model, variant=variant, language=language, metric='above_chance_p', **key
@@ -85,7 +86,7 @@ def at_chance(numbers: Numbers, model: str, variant: str, language: str, key: Ro
     return row is not None and row['p_holm'] > ALPHA
 
 
-def _barrier(numbers: Numbers, model: str, key: Row) -> str:
+def _barrier(numbers: Numbers, model: str, key: Mapping[str, str]) -> str:
     # Where English is asked as the variant `english` alone, that is what others are compared with.
     english = [
         numbers.find(model=model, variant=variant, language=SOURCE, metric='accuracy', **key)
@@ -120,7 +121,7 @@ def _barrier(numbers: Numbers, model: str, key: Row) -> str:
     return f'{words}. The difference, interval {interval(gap)}, could be chance.'
 
 
-def _effect(numbers: Numbers, model: str, key: Row) -> str:
+def _effect(numbers: Numbers, model: str, key: Mapping[str, str]) -> str:
     here = {'model': model, 'variant': 'full', 'language': MEAN, **key}
     accuracy = numbers.find(metric='difference_to_base', **here)
     gap = numbers.find(metric='gap_difference_to_base', **here)
@@ -138,7 +139,7 @@ def _effect(numbers: Numbers, model: str, key: Row) -> str:
     return words
 
 
-def _change(row: Row) -> str:
+def _change(row: ResultRow) -> str:
     verdict = 'significant' if row['p_holm'] <= ALPHA else 'not significant: it could be chance'
     return (
         f'{points(row["value"])} points {interval(row, points)}'

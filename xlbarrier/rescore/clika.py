@@ -14,7 +14,7 @@ from absl import logging
 
 from xlbarrier.metrics import CLIKA_CHANCE
 from xlbarrier.rescore import records
-from xlbarrier.rescore.records import RecordError, Sheet
+from xlbarrier.results.recorded import RecordedSheet, RecordError
 
 LOOKED_FOR = '<task>/<language>/<model>_res*.jsonl with task x_csqa, x_copa, x_name or x_geo'
 SIZES = {'x_csqa': 1000, 'x_copa': 500, 'x_name': 180, 'x_geo': 200}
@@ -33,7 +33,7 @@ def read(
     models: Sequence[str] = (),
     tasks: Sequence[str] = (),
     languages: Sequence[str] = (),
-) -> list[Sheet]:
+) -> list[RecordedSheet]:
     """The answers in the files that `find` gave; empty filters take everything.
 
     Raises:
@@ -57,7 +57,7 @@ def read(
     return [_sheet(path, *key(path)) for path in kept]
 
 
-def _sheet(path: pathlib.Path, model: str, task: str, language: str) -> Sheet:
+def _sheet(path: pathlib.Path, model: str, task: str, language: str) -> RecordedSheet:
     rows = records.read_lines(path)
     ids, texts, answers, choices = [], [], [], []
     for number, row in rows:
@@ -75,7 +75,7 @@ def _sheet(path: pathlib.Path, model: str, task: str, language: str) -> Sheet:
         logging.warning('%s: every answer is empty: was the model run?', path)
     if len(ids) != SIZES[task]:
         logging.warning('%s: %d items; the published %s has %d', path, len(ids), task, SIZES[task])
-    return Sheet(
+    return RecordedSheet(
         model,
         task,
         VARIANT,

@@ -16,10 +16,13 @@ from absl import logging
 
 from xlbarrier import metrics
 from xlbarrier.rescore import records
-from xlbarrier.rescore.records import RecordError, Sheet
+from xlbarrier.results import shares
+from xlbarrier.results.answers import ReadAnswers
+from xlbarrier.results.recorded import ReadSheet, RecordedSheet, RecordError
 
 LOOKED_FOR = '<model>/<setting>/<subject>.jsonl[.xz] with one of the 57 subjects of MMLU'
 VARIANT = 'full'
+_ROUNDING = 1e-12  # accuracies that differ by less are the same
 _LANGUAGE = re.compile(r'mmlu[_-]([a-z]{2,3})(?:[_-].*)?', re.IGNORECASE)
 
 
@@ -35,7 +38,7 @@ def read(
     models: Sequence[str] = (),
     tasks: Sequence[str] = (),
     languages: Sequence[str] = (),
-) -> list[Sheet]:
+) -> list[RecordedSheet]:
     """The answers in the folders that `find` gave, one sheet each; empty filters take everything.
 
     Args:
@@ -57,31 +60,79 @@ def read(
     return sheets
 
 
-def compare(sheet: Sheet, correct: Mapping[str, np.ndarray]) -> None:
-    """Logs whether the accuracies in a `metrics.json` beside the subjects are ours."""
-    path = sheet.path / 'metrics.json'
+def compare(sheets: Sequence[ReadSheet]) -> None:
+    """Logs which way of reading gives the accuracies in a `metrics.json` beside the subjects.
+
+    Also names the subjects without answers, and warns where no way of reading gives what is
+    recorded, with the nearest one's first difference.
+
+    Args:
+      sheets: of any tasks; those with subjects are compared.
+    """
+    for one in sheets:
+        if not one.sheet.subjects:
+            continue
+        absent = [name for name in metrics.SUBJECTS if name not in one.sheet.subjects]
+        if absent:
+            logging.warning('%s: no answers to %s', one.sheet.path, ', '.join(absent))
+        recorded = _recorded(one.sheet.path / 'metrics.json')
+        if recorded:
+            _compare(one, recorded)
+
+
+def _recorded(path: pathlib.Path) -> dict[str, float]:
+    """Subject -> the accuracy that the file records."""
     if not path.is_file():
-        return
+        return {}
     try:
-        recorded = dict(_accuracies(json.loads(records.read_text(path))))
+        return dict(_accuracies(json.loads(records.read_text(path))))
     except ValueError as error:
         raise RecordError(
             f'{path} is not JSON ({error}): fetch it again or move it away'
         ) from error
-    there = {name: recorded[name] for name in correct if name in recorded}
-    differing = [name for name, was in there.items() if abs(correct[name].mean() - was) > 1e-12]
-    if differing:
-        logging.warning(
-            '%s: %d of %d subject accuracies are not what the answers give (first: %s, there %r,'
-            ' here %r)',
-            *(path, len(differing), len(there), differing[0]),
-            *(there[differing[0]], float(correct[differing[0]].mean())),
-        )
-    else:
-        logging.info('%s: all %d subject accuracies are those of the answers', path, len(there))
 
 
-def _sheet(folder: pathlib.Path, model: str, language: str) -> Sheet:
+def _compare(one: ReadSheet, recorded: Mapping[str, float]) -> None:
+    stripped = [
+        metrics.first_character(text.lstrip(), len(choices))
+        for text, choices in zip(one.sheet.texts, one.sheet.choices, strict=True)
+    ]
+    answers = {method: one.answers(method) for method in one.options}
+    right = np.equal(stripped, one.sheet.answers)
+    answers['the first character after white space'] = ReadAnswers(
+        stripped, right, one.sheet.subjects
+    )
+    path = one.sheet.path / 'metrics.json'
+    differing = {}
+    for method, read_as in answers.items():
+        correct = shares.by_subject(read_as)
+        there = {name: recorded[name] for name in correct if name in recorded}
+        here = {name: float(correct[name].mean()) for name in there}
+        differing[method] = [n for n in there if abs(here[n] - there[n]) > _ROUNDING]
+        if not differing[method]:
+            logging.info(
+                '%s: all %d subject accuracies are those of the answers, read as %s',
+                path,
+                len(there),
+                method,
+            )
+            return
+    method = min(differing, key=lambda name: len(differing[name]))
+    first = differing[method][0]
+    logging.warning(
+        '%s: however the answers are read, they do not give what it records; read as %s, %d of %d'
+        ' subject accuracies differ (first: %s, there %r, here %r)',
+        path,
+        method,
+        len(differing[method]),
+        len([name for name in recorded if name in one.sheet.subjects]),
+        first,
+        recorded[first],
+        float(shares.by_subject(answers[method])[first].mean()),
+    )
+
+
+def _sheet(folder: pathlib.Path, model: str, language: str) -> RecordedSheet:
     ids, texts, answers, choices, subjects = [], [], [], [], []
     paths = [path for path in sorted(folder.iterdir()) if _subject(path) in metrics.SUBJECTS]
     records.refuse_second_file(paths, lambda path: (model, _subject(path)))
@@ -99,9 +150,17 @@ def _sheet(folder: pathlib.Path, model: str, language: str) -> Sheet:
         records.refuse_duplicates(zip((n for n, _ in rows), own, strict=True), path)
         ids += [f'{_subject(path)}/{name}' for name in own]
         subjects += [_subject(path)] * len(own)
-    return Sheet(
-        *(model, 'mmlu', VARIANT, language, folder),
-        *map(tuple, (ids, texts, answers, choices, subjects)),
+    return RecordedSheet(
+        model,
+        'mmlu',
+        VARIANT,
+        language,
+        folder,
+        tuple(ids),
+        tuple(texts),
+        tuple(answers),
+        tuple(choices),
+        tuple(subjects),
     )
 
 

@@ -10,18 +10,15 @@ from xlbarrier import run as run_lib
 from xlbarrier.config import RunConfig
 from xlbarrier.config.rescore import RescoreConfig
 from xlbarrier.progress import Progress
-from xlbarrier.rescore import (
-    clika,
-    mmlu,
-    readings,
-    records,
-    rows,
-    runs,
-    tables,
-    tofu,
-    translation,
-)
-from xlbarrier.rescore.records import RecordError, Sheet
+from xlbarrier.report import table_files
+from xlbarrier.rescore import clika, mmlu, records, runs, tofu, translation
+from xlbarrier.results import recorded as recorded_results
+from xlbarrier.results import tofu as tofu_results
+from xlbarrier.results import translation as translation_results
+from xlbarrier.results.recorded import RecordedSheet, RecordError
+from xlbarrier.results.rows import adjust
+from xlbarrier.results.tofu import TofuLog
+from xlbarrier.results.translation import RecordedTranslation
 
 LOOKED_FOR = {
     'clika': clika.LOOKED_FOR,
@@ -45,20 +42,21 @@ def rescore(folder: pathlib.Path, config: RunConfig) -> None:
     found = find(root, wanted.layouts, pathlib.Path(folder).expanduser().resolve())
     draws, seed = config.report.bootstrap_draws, config.seed
     with Progress(f'reading {sum(map(len, found.values()))} recorded files'):
-        sheets, evaluations, outputs, own = _read(found, wanted)
+        sheets, logs, outputs, own = _read(found, wanted)
     with contextlib.closing(run_lib.open_run(folder, config)) as run:
         with Progress('numbers'):
-            groups = readings.read(sheets, wanted.source_language)
-            made = rows.choice_rows(groups, wanted, draws, seed)
-            made += rows.tofu_rows(evaluations, draws, seed)
-            made += translation.rows(outputs, draws, seed)
-            rows.adjust(made)
+            groups = recorded_results.read(sheets, wanted.source_language)
+            mmlu.compare([sheet for group in groups.values() for sheet in group])
+            made = recorded_results.choice_rows(groups, wanted, draws, seed)
+            made += tofu_results.rows(logs, draws, seed)
+            made += translation_results.rows(outputs, draws, seed)
+            adjust(made)
             made += runs.rows(own, draws, seed)
         with Progress('tables'):
             run.write_json('results.json', {'schema': 1, 'rows': made})
-            written = tables.write(made, run.path('tables', 'results.csv').parent)
+            written = table_files.write(made, run.path('tables', 'results.csv').parent)
             if groups:
-                readings.write(groups, run.path('readings.parquet'))
+                recorded_results.write_readings(groups, run.path('readings.parquet'))
         run.update_provenance(
             recorded={str(path): records.digest(path) for path in _files(found, outputs)},
             finished=run_lib.now(),
@@ -102,30 +100,30 @@ def _above(path: pathlib.Path) -> Sequence[pathlib.Path]:
 
 def _read(
     found: dict[str, list[pathlib.Path]], wanted: RescoreConfig
-) -> tuple[list[Sheet], list[tofu.Evaluation], list[translation.Output], list[runs.Answers]]:
+) -> tuple[list[RecordedSheet], list[TofuLog], list[RecordedTranslation], list[runs.Answers]]:
     chosen = {'models': wanted.models, 'tasks': wanted.tasks, 'languages': wanted.languages}
     sheets = clika.read(found.get('clika', ()), **chosen)
     sheets += mmlu.read(found.get('mmlu', ()), wanted.language, **chosen)
     records.check_same_items(sheets)
-    rows.check_reference(sheets, wanted)
-    evaluations = tofu.read(found.get('tofu', ()), wanted.language, **chosen)
+    recorded_results.check_reference(sheets, wanted)
+    logs = tofu.read(found.get('tofu', ()), wanted.language, **chosen)
     outputs = translation.read(found.get('translation', ()), **chosen)
     own = runs.read(found.get('run', ()), **chosen)
-    _check_chosen(sheets, evaluations, outputs, own, wanted)
-    return sheets, evaluations, outputs, own
+    _check_chosen(sheets, logs, outputs, own, wanted)
+    return sheets, logs, outputs, own
 
 
 def _check_chosen(
-    sheets: Sequence[Sheet],
-    evaluations: Sequence[tofu.Evaluation],
-    outputs: Sequence[translation.Output],
+    sheets: Sequence[RecordedSheet],
+    logs: Sequence[TofuLog],
+    outputs: Sequence[RecordedTranslation],
     own: Sequence[runs.Answers],
     wanted: RescoreConfig,
 ) -> None:
     """Everything that was asked for by name must be there."""
     keys = [(s.model, s.task, s.language) for s in sheets]
-    keys += [(e.model, 'tofu', e.language) for e in evaluations]
-    keys += [(o.model, translation.TASK, o.language) for o in outputs]
+    keys += [(one.model, 'tofu', one.language) for one in logs]
+    keys += [(o.model, translation_results.TASK, o.language) for o in outputs]
     keys += [(k[0], k[1], k[3]) for run in own for k in run.predictions]
     for i, name in enumerate(('models', 'tasks', 'languages')):
         there = sorted({key[i] for key in keys})
@@ -136,8 +134,8 @@ def _check_chosen(
                 f' found below {wanted.root}; found: {", ".join(there) or "none"}'
             )
     if wanted.languages:
-        there = {key[:2]: {k[2] for k in keys if k[:2] == key[:2]} for key in keys}
-        for (model, task), languages in there.items():
+        asked = {key[:2]: {k[2] for k in keys if k[:2] == key[:2]} for key in keys}
+        for (model, task), languages in asked.items():
             lacking = [x for x in wanted.languages if x not in languages]
             if lacking:
                 raise RecordError(
@@ -147,7 +145,7 @@ def _check_chosen(
 
 
 def _files(
-    found: dict[str, list[pathlib.Path]], outputs: Sequence[translation.Output]
+    found: dict[str, list[pathlib.Path]], outputs: Sequence[RecordedTranslation]
 ) -> list[pathlib.Path]:
     """The files themselves, where a folder stands for several."""
     files = sorted({path for output in outputs for path in translation.files_of(output)})

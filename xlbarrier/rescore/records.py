@@ -7,45 +7,14 @@ import os
 import pathlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from xlbarrier.errors import InputError
 from xlbarrier.metrics.readers import LETTERS
+from xlbarrier.results.recorded import RecordedSheet, RecordError
 from xlbarrier.text import languages
 
 _OPTION_LINE = re.compile(r'^([A-J])\. ?(.*)$', re.MULTILINE)
 _SHOWN = 10  # ids that an error names
-
-
-class RecordError(InputError):
-    """A recorded file that cannot be used; names the file, the line and what to do."""
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """The answers of one model to one task in one language.
-
-    Attributes:
-      model, task, variant, language: as in results.json.
-      path: the file, or the folder of several.
-      ids: of the items; the same in every language.
-      texts: what the model wrote; '' where it wrote nothing.
-      answers: index of the right option.
-      choices: the options' texts.
-      subjects: of each item, or empty.
-    """
-
-    model: str
-    task: str
-    variant: str
-    language: str
-    path: pathlib.Path
-    ids: tuple[Any, ...]
-    texts: tuple[str, ...]
-    answers: tuple[int, ...]
-    choices: tuple[tuple[str, ...], ...]
-    subjects: tuple[str, ...] = field(default=())
 
 
 def read_text(path: pathlib.Path) -> str:
@@ -183,14 +152,14 @@ def refuse_second_file(
         seen[name] = path
 
 
-def check_same_items(sheets: Sequence[Sheet]) -> None:
+def check_same_items(sheets: Sequence[RecordedSheet]) -> None:
     """The languages of a task must hold the same items with the same right answers.
 
     Raises:
       RecordError: names the file that is short and the ids it lacks, or the ids whose right answers
         differ.
     """
-    groups: dict[tuple[str, str, str], list[Sheet]] = {}
+    groups: dict[tuple[str, str, str], list[RecordedSheet]] = {}
     for sheet in sheets:
         groups.setdefault((sheet.model, sheet.task, sheet.variant), []).append(sheet)
     for group in groups.values():

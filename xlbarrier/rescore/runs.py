@@ -4,15 +4,15 @@ import json
 import pathlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 
 from xlbarrier import config as config_lib
-from xlbarrier.report import examples
-from xlbarrier.report import tables as report_tables
-from xlbarrier.report.tables import Key
-from xlbarrier.rescore.records import RecordError
+from xlbarrier.results.answers import AnswersKey, Predictions, read_predictions
+from xlbarrier.results.recorded import RecordError
+from xlbarrier.results.rows import ResultRow
+from xlbarrier.results.run import result_rows
+from xlbarrier.tasks.base import Numbered
 
 LOOKED_FOR = 'predictions/<model>/<task>/<variant>.<language>.parquet'
 
@@ -30,8 +30,8 @@ class Answers:
 
     path: pathlib.Path
     name: str
-    predictions: Mapping[Key, pa.Table]
-    numbered: Mapping[str, Any]
+    predictions: Predictions
+    numbered: Mapping[str, Numbered]
 
 
 def find(root: pathlib.Path) -> list[pathlib.Path]:
@@ -72,27 +72,26 @@ def read(
     return found
 
 
-def rows(runs: Sequence[Answers], draws: int, seed: int) -> list[dict[str, Any]]:
-    """Their rows of results.json; with several runs `model` has the run's name before it."""
-    made = []
+def rows(runs: Sequence[Answers], draws: int, seed: int) -> list[ResultRow]:
+    """Their rows of results.json; with several runs `model` begins with the run's name."""
+    made: list[ResultRow] = []
     for run in runs:
-        of_run = report_tables.result_rows(
-            run.predictions, seed=seed, draws=draws, numbered=run.numbered
-        )
-        prefix = f'{run.name}/' if len(runs) > 1 else ''
-        made += [row | {'model': f'{prefix}{row["model"]}'} for row in of_run]
+        for row in result_rows(run.predictions, seed=seed, draws=draws, numbered=run.numbered):
+            if len(runs) > 1:
+                row['model'] = f'{run.name}/{row["model"]}'
+            made.append(row)
     return made
 
 
-def _predictions(path: pathlib.Path) -> dict[Key, pa.Table]:
+def _predictions(path: pathlib.Path) -> dict[AnswersKey, pa.Table]:
     try:
-        return examples.read_predictions(path / 'predictions')
+        return read_predictions(path / 'predictions')
     except (OSError, pa.ArrowInvalid) as error:
         raise RecordError(f'{path / "predictions"} cannot be read ({error})') from error
 
 
 def _check_readable(
-    path: pathlib.Path, predictions: Mapping[Key, pa.Table], numbered: Mapping[str, Any]
+    path: pathlib.Path, predictions: Predictions, numbered: Mapping[str, Numbered]
 ) -> None:
     for key, table in predictions.items():
         if key[1] not in numbered and 'choices' not in table.column_names:
@@ -102,7 +101,7 @@ def _check_readable(
             )
 
 
-def _numbered(path: pathlib.Path, asked: Sequence[str]) -> dict[str, Any]:
+def _numbered(path: pathlib.Path, asked: Sequence[str]) -> dict[str, Numbered]:
     """The tasks that make their own numbers, made again from the config that the run had."""
     # Tasks need jax, and most recorded answers need no tasks.
     from xlbarrier.tasks import registry

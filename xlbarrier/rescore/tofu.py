@@ -9,14 +9,14 @@ losses and token counts. `eval_log_aggregated.json` repeats them and is not read
 import json
 import pathlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from xlbarrier import metrics
 from xlbarrier.rescore import records
-from xlbarrier.rescore.records import RecordError
+from xlbarrier.results.recorded import RecordError
+from xlbarrier.results.tofu import TofuLog
 
 VARIANTS = {
     'eval_log': 'retain',
@@ -31,27 +31,6 @@ NORMALISED = ('real_authors', 'world_facts')
 RECORDED = ('rouge1_recall', 'rougeL_recall', 'truth_ratio')
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """One model on one of TOFU's sets: a number an item and metric, computed anew.
-
-    Attributes:
-      model, variant, language: as in results.json.
-      path: the file.
-      ids: of the items.
-      values: metric -> float [items].
-      recorded: metric -> what the file holds for it, where it does.
-    """
-
-    model: str
-    variant: str
-    language: str
-    path: pathlib.Path
-    ids: tuple[str, ...]
-    values: Mapping[str, np.ndarray]
-    recorded: Mapping[str, np.ndarray]
-
-
 def find(root: pathlib.Path) -> list[pathlib.Path]:
     """Every recorded evaluation below the root."""
     paths = [*root.rglob('eval_*.json'), *root.rglob('eval_*.json.xz')]
@@ -64,7 +43,7 @@ def read(
     models: Sequence[str] = (),
     tasks: Sequence[str] = (),
     languages: Sequence[str] = (),
-) -> list[Evaluation]:
+) -> list[TofuLog]:
     """The evaluations in the files that `find` gave; empty filters take everything.
 
     Args:
@@ -82,7 +61,7 @@ def read(
     return [_evaluation(path, language) for path in kept]
 
 
-def _evaluation(path: pathlib.Path, language: str) -> Evaluation:
+def _evaluation(path: pathlib.Path, language: str) -> TofuLog:
     try:
         log = json.loads(records.read_text(path))
     except ValueError as error:
@@ -136,7 +115,7 @@ def _evaluation(path: pathlib.Path, language: str) -> Evaluation:
     if 'normalized_gt_loss' in log and variant in NORMALISED:
         losses = _field(log, 'normalized_gt_loss', ids, path)
         recorded['probability'] = np.exp(-np.asarray(losses, np.float64))
-    return Evaluation(_model(path), variant, language, path, ids, values, recorded)
+    return TofuLog(_model(path), variant, language, path, ids, values, recorded)
 
 
 def _field(log: Mapping[str, Any], name: str, ids: Sequence[str], path: pathlib.Path) -> list[Any]:

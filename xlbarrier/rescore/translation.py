@@ -8,45 +8,20 @@ data/<set>/<language>.devtest                    the sentences in each language
 import pathlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from absl import logging
 
-from xlbarrier import metrics
 from xlbarrier.rescore import records
-from xlbarrier.rescore.records import RecordError
+from xlbarrier.results.recorded import RecordError
+from xlbarrier.results.translation import TASK, RecordedTranslation
 
 LOOKED_FOR = (
     'outputs/<system>/test-<source>-<target>, beside data/<set>/<language>.devtest, one of the'
     ' languages being en'
 )
-TASK = 'translation'
 _NAME = re.compile(r'test-([a-z]{2,3})-([a-z]{2,3})')
 _SCORE = re.compile(r'score:\s*(-?[\d.]+)\s*$')
 _ROUNDING = 1e-4  # recorded scores have four digits
-
-
-@dataclass(frozen=True)
-class Output:
-    """What one system made of the first sentences of a set in one direction.
-
-    Attributes:
-      model, variant, language: as in results.json; the language is the one that is not English.
-      path: the file.
-      target: code of the language translated into.
-      texts, references: one a sentence.
-      comet: of each sentence as recorded, or the reason why there is none.
-    """
-
-    model: str
-    variant: str
-    language: str
-    path: pathlib.Path
-    target: str
-    texts: tuple[str, ...]
-    references: tuple[str, ...]
-    comet: tuple[float, ...] | str
 
 
 def find(root: pathlib.Path) -> list[pathlib.Path]:
@@ -60,7 +35,7 @@ def read(
     models: Sequence[str] = (),
     tasks: Sequence[str] = (),
     languages: Sequence[str] = (),
-) -> list[Output]:
+) -> list[RecordedTranslation]:
     """The translations in the files that `find` gave; empty filters take everything.
 
     Raises:
@@ -87,34 +62,15 @@ def read(
             raise RecordError(f'{path}: line {blank} of its references in {target} is empty')
         variant = 'en-x' if source == 'en' else 'x-en'
         comet = _comet(path.with_name(f'{path.name}.comet'), len(texts))
-        made.append(Output(path.parent.name, variant, language, path, target, texts, kept, comet))
+        made.append(
+            RecordedTranslation(
+                path.parent.name, variant, language, path, target, texts, kept, comet
+            )
+        )
     return made
 
 
-def rows(outputs: Sequence[Output], draws: int, seed: int) -> list[dict[str, Any]]:
-    """BLEU and chrF with sacrebleu's signatures, and the mean of the recorded COMET."""
-    made = []
-    fields = ('arm', 'value', 'n', 'ci_low', 'ci_high', 'chance')
-    for one in sorted(outputs, key=lambda o: (o.model, o.variant, o.language)):
-        key = dict.fromkeys(fields) | {
-            'model': one.model,
-            'task': TASK,
-            'variant': one.variant,
-            'language': one.language,
-            'method': 'recorded',
-        }
-        scores = {
-            'bleu': metrics.bleu(one.texts, one.references, one.target),
-            'chrf': metrics.chrf(one.texts, one.references),
-            'comet': metrics.missing(one.comet, len(one.texts))
-            if isinstance(one.comet, str)
-            else metrics.mean(one.comet, draws, seed),
-        }
-        made += [key | {'metric': name} | score.as_row() for name, score in scores.items()]
-    return made
-
-
-def files_of(output: Output) -> list[pathlib.Path]:
+def files_of(output: RecordedTranslation) -> list[pathlib.Path]:
     """All that it was read from."""
     scores = output.path.with_name(f'{output.path.name}.comet')
     found = [output.path, _reference_file(output.path, output.target)]

@@ -24,7 +24,8 @@ from xlbarrier.tasks.base import AnswerRow, NumberRow, PromptRow, Sheet
 from xlbarrier.tasks.files import DataError
 from xlbarrier.text import languages as languages_lib
 from xlbarrier.text import segment
-from xlbarrier.translate import base as translate
+from xlbarrier.translate import protocol
+from xlbarrier.translate.make import make_translator
 
 # The engine needs jax, which mode prompts does without.
 if TYPE_CHECKING:
@@ -207,9 +208,9 @@ def read(config: EmbeddingConfig, where: str) -> list[Text]:
       TranslatorError, SourceError: for files that cannot be used.
       DataError: when the source has too few paragraphs.
     """
-    translator = translate.make(config.translator)
+    translator = make_translator(config.translator)
     source = config.text.language
-    translate.check(translator, source, config.languages)
+    protocol.check(translator, source, config.languages)
     cut = list(_paragraphs(config))
     if len(cut) < config.texts:
         raise DataError(

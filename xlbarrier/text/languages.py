@@ -13,6 +13,8 @@ from xlbarrier.errors import InputError
 # Scripts written without spaces between words.
 NO_SPACES = frozenset({'Hans', 'Hant', 'Jpan', 'Thai', 'Khmr', 'Laoo', 'Mymr', 'Tibt'})
 
+FULL_WIDTH = ('zh', 'ja')  # full-width brackets, and no space between sentences
+
 SEVERAL = 'mul'  # BCP-47's code of a text in several languages
 
 

@@ -1,18 +1,22 @@
 """Cross-entropy of the next token, in chunks: the whole batch's logits never exist at once."""
 
+import functools
 from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
 
-from xlbarrier.mesh import BATCH
-from xlbarrier.models.decoder import Decoder
+from xlbarrier.mesh import BATCH, platform
+from xlbarrier.models.config import DecoderConfig
+from xlbarrier.models.decoder import Decoder, logits_by
 
-CHUNK_TOKENS = 128  # per device; chosen with benchmarks/training.py
+# Tokens of a device whose logits exist at a time; chosen with benchmarks/training.py on two cores
+# and benchmarks/accelerator.py on a GPU.
+CHUNK_TOKENS = {'cpu': 128, 'gpu': 2048, 'tpu': 2048}
 
 
 def next_token_loss(
-    decoder: Decoder, batch: Mapping[str, jax.Array], chunk_tokens: int = CHUNK_TOKENS
+    decoder: Decoder, batch: Mapping[str, jax.Array], chunk_tokens: int | None = None
 ) -> tuple[jax.Array, jax.Array]:
     """Weighted sum of -log p(token | the tokens it sees), and the sum of the weights.
 
@@ -21,35 +25,105 @@ def next_token_loss(
     Args:
       decoder: on an explicit mesh that is set (`jax.set_mesh`).
       batch: `tokens`, `positions`, `until` int32 [B, T]; `weights` float32 [B, T], the weight of
-        predicting the token AT a place from the place before it (so the first one's is unused).
-      chunk_tokens: tokens of a device whose logits exist at a time, at least one a row.
+        predicting the token AT a position from the one before it (so the first one's is unused).
+      chunk_tokens: tokens of a device whose logits exist at a time, at least one per row; the
+        platform's of CHUNK_TOKENS where None.
 
     Returns:
       (nats, weight), float32 scalars.
     """
-    hidden_BTD = decoder.hidden(batch['tokens'], batch['positions'], batch['until'])
+    hidden_BTD = decoder.hidden(batch['tokens'], batch['positions'], batch['until'], packed=True)
     B, T, _ = hidden_BTD.shape
     mesh = jax.sharding.get_abstract_mesh().shape
     rows = max(1, B // (mesh[BATCH[0]] * mesh[BATCH[1]]))
+    chunk_tokens = chunk_tokens or CHUNK_TOKENS[platform()]
     chunks = -(-T // max(1, chunk_tokens // rows))
-    places = -(-T // chunks)
-    # What the hidden state of place i predicts is the token at i + 1; the last predicts nothing.
+    # What the hidden state of position i predicts is the token at i + 1; the last predicts nothing.
     target_BT = jnp.roll(batch['tokens'], -1, axis=1)
     weight_BT = jnp.roll(batch['weights'], -1, axis=1) * (jnp.arange(T) < T - 1)
+    kernel_DV = decoder.head_kernel()
+    nats = _nats(decoder.config, chunks, kernel_DV, hidden_BTD, target_BT, weight_BT)
+    return nats, jnp.sum(weight_BT)
 
-    def split(x: jax.Array) -> jax.Array:
-        """[B, T, ...] to [chunks, B, places, ...]; what is added weighs nothing."""
-        x = jnp.pad(x, [(0, 0), (0, chunks * places - T)] + [(0, 0)] * (x.ndim - 2))
-        return jnp.moveaxis(x.reshape(B, chunks, places, *x.shape[2:]), 1, 0)
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _nats(
+    c: DecoderConfig,
+    chunks: int,
+    kernel_DV: jax.Array,
+    hidden_BTD: jax.Array,
+    target_BT: jax.Array,
+    weight_BT: jax.Array,
+) -> jax.Array:
+    """The weighted sum of cross-entropies, a chunk of positions at a time."""
 
     def add(nats: jax.Array, chunk: tuple[jax.Array, ...]) -> tuple[jax.Array, None]:
-        hidden_BTD, target_BT, weight_BT = chunk
-        logits_BTV = decoder.unembed(hidden_BTD)
-        return nats + jnp.sum(weight_BT * cross_entropy(logits_BTV, target_BT)), None
+        return nats + _chunk_nats(c, kernel_DV, *chunk), None
 
-    chunked = (split(hidden_BTD), split(target_BT), split(weight_BT))
-    nats, _ = jax.lax.scan(jax.checkpoint(add, prevent_cse=False), jnp.float32(0), chunked)
-    return nats, jnp.sum(weight_BT)
+    chunked = _split(chunks, hidden_BTD, target_BT, weight_BT)
+    return jax.lax.scan(add, jnp.float32(0), chunked)[0]
+
+
+def _nats_forward(
+    c: DecoderConfig,
+    chunks: int,
+    kernel_DV: jax.Array,
+    hidden_BTD: jax.Array,
+    target_BT: jax.Array,
+    weight_BT: jax.Array,
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    """The sum, and its gradients: from the same logits, which are not computed again for them."""
+
+    def add(
+        total: tuple[jax.Array, jax.Array], chunk: tuple[jax.Array, ...]
+    ) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
+        nats, kernel32_DV = total
+        hidden, target, weight = chunk
+        more, back = jax.vjp(lambda k, h: _chunk_nats(c, k, h, target, weight), kernel_DV, hidden)
+        of_kernel_DV, of_hidden = back(jnp.float32(1))
+        return (nats + more, kernel32_DV + of_kernel_DV.astype(jnp.float32)), of_hidden
+
+    zero_DV = jnp.zeros_like(kernel_DV, jnp.float32)
+    chunked = _split(chunks, hidden_BTD, target_BT, weight_BT)
+    (nats, of_kernel_DV), of_hidden = jax.lax.scan(add, (jnp.float32(0), zero_DV), chunked)
+    B, T, D = hidden_BTD.shape
+    of_hidden = jnp.moveaxis(of_hidden, 0, 1)
+    of_hidden_BTD = of_hidden.reshape(B, -1, D)[:, :T]
+    return nats, (of_kernel_DV, of_hidden_BTD)
+
+
+def _nats_backward(
+    c: DecoderConfig, chunks: int, kept: tuple[jax.Array, jax.Array], grad: jax.Array
+) -> tuple[jax.Array, jax.Array, None, None]:
+    of_kernel_DV, of_hidden_BTD = kept
+    dtype = of_hidden_BTD.dtype
+    return (grad * of_kernel_DV).astype(dtype), (grad * of_hidden_BTD).astype(dtype), None, None
+
+
+_nats.defvjp(_nats_forward, _nats_backward)
+
+
+def _chunk_nats(
+    c: DecoderConfig,
+    kernel_DV: jax.Array,
+    hidden_BCD: jax.Array,
+    target_BC: jax.Array,
+    weight_BC: jax.Array,
+) -> jax.Array:
+    logits_BCV = logits_by(c, kernel_DV, hidden_BCD)
+    return jnp.sum(weight_BC * cross_entropy(logits_BCV, target_BC))
+
+
+def _split(chunks: int, *arrays: jax.Array) -> tuple[jax.Array, ...]:
+    """Arrays [B, T, ...] as [chunks, B, C, ...]; the positions that are added weigh nothing."""
+    B, T = arrays[0].shape[:2]
+    each = -(-T // chunks)
+
+    def split(x: jax.Array) -> jax.Array:
+        x = jnp.pad(x, [(0, 0), (0, chunks * each - T)] + [(0, 0)] * (x.ndim - 2))
+        return jnp.moveaxis(x.reshape(B, chunks, each, *x.shape[2:]), 1, 0)
+
+    return tuple(split(x) for x in arrays)
 
 
 def cross_entropy(logits_BTV: jax.Array, target_BT: jax.Array) -> jax.Array:

@@ -20,6 +20,7 @@ from xlbarrier.models.decoder import Decoder
 from xlbarrier.train.loss import next_token_loss
 from xlbarrier.train.optimizer import make_optimizer, make_schedule
 
+CAST = ('kernel', 'embedding')  # arrays that are used in the compute dtype alone
 Arrays = dict[str, Any]  # nested dicts of arrays
 
 
@@ -75,6 +76,18 @@ def put_microbatches(
     return laid
 
 
+def in_dtype(params: Arrays, dtype: str) -> Arrays:
+    """Parameters as products take them: cast once a step, not in each chunk and remat.
+
+    Norms are left alone: they are computed in float32.
+    """
+
+    def cast(path: tuple[Any, ...], x: jax.Array) -> jax.Array:
+        return x.astype(dtype) if path[-1].key in CAST else x
+
+    return jax.tree_util.tree_map_with_path(cast, params)
+
+
 @functools.partial(jax.jit, static_argnames=('graph', 'config', 'seed'), donate_argnames='state')
 def train_step(
     state: TrainState,
@@ -103,7 +116,7 @@ def train_step(
     key = jax.random.fold_in(jax.random.key(seed), state.step)
 
     def nats_of(params: Arrays, micro: Mapping[str, jax.Array], index: jax.Array | int) -> Any:
-        decoder = nnx.merge(graph, params, frozen)
+        decoder = nnx.merge(graph, in_dtype(params, config.compute_dtype), frozen)
         if config.method == 'lora' and config.lora_dropout > 0:
             lora.set_noise(decoder, jax.random.fold_in(key, index), config.lora_dropout)
         return next_token_loss(decoder, micro)

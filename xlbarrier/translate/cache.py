@@ -18,7 +18,7 @@ import uuid
 from collections.abc import Sequence
 
 from xlbarrier.errors import StateError
-from xlbarrier.translate.base import Failed, Translator
+from xlbarrier.translate.protocol import Failed, Translator
 
 VERSION = 1
 APPLICATION = 0x786C6274  # 'xlbt'

@@ -12,7 +12,7 @@ import snowballstemmer
 
 from xlbarrier.text import languages, segment
 from xlbarrier.translate import codes, places, wordlists
-from xlbarrier.translate.base import digest, unsupported
+from xlbarrier.translate.protocol import digest, unsupported
 
 # How a word was found.
 ENTRY, INFLECTED, PARTS, KEPT, NUMBER = 'entry', 'inflected', 'parts', 'kept', 'number'

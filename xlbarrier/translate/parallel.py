@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from xlbarrier.translate import codes, places
-from xlbarrier.translate.base import Failed, TranslatorError, digest, unsupported
+from xlbarrier.translate.protocol import Failed, TranslatorError, digest, unsupported
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import re
 import zlib
 
 from xlbarrier.translate import codes
-from xlbarrier.translate.base import TranslatorError
+from xlbarrier.translate.protocol import TranslatorError
 
 # In a name, a language is written in small letters, a script with a capital, a region in capitals:
 # so 'en-zh-CN' can be read in one way only.

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xlbarrier.translate import codes, places
-from xlbarrier.translate.base import Failed, TranslatorError, digest, unsupported
+from xlbarrier.translate.protocol import Failed, TranslatorError, digest, unsupported
 
 MODEL = 'model.bin'
 END = '</s>'

@@ -21,7 +21,7 @@ from typing import Any
 from absl import logging
 
 from xlbarrier.translate import codes
-from xlbarrier.translate.base import Failed, TranslatorError, digest, unsupported
+from xlbarrier.translate.protocol import Failed, TranslatorError, digest, unsupported
 
 FIRST_WAIT = 0.5  # seconds before the second attempt; doubled before each further one
 LONGEST_WAIT = 120.0  # also of a Retry-After; a longer one is not waited out

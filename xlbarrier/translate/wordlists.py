@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterator
 
 from xlbarrier.translate import places
-from xlbarrier.translate.base import TranslatorError
+from xlbarrier.translate.protocol import TranslatorError
 
 _BASE64 = {
     char: i

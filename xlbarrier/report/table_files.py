@@ -8,10 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from xlbarrier.results.rows import PAIR, ResultRow
 from xlbarrier.run import write_atomic
 
-Row = dict[str, Any]
-PAIR = '~'  # between the languages of a number of two, as in results.json
 # What a metric is called above its table, in the order of reading; others follow by their names.
 TITLES = {
     'accuracy': 'Accuracy, %',
@@ -61,10 +60,10 @@ class Table:
     caption: str
     heads: tuple[str, ...]
     columns: tuple[str, ...]
-    lines: tuple[tuple[tuple[str, ...], tuple[Row | None, ...]], ...]
+    lines: tuple[tuple[tuple[str, ...], tuple[ResultRow | None, ...]], ...]
 
 
-def write(rows: Sequence[Row], folder: pathlib.Path) -> list[pathlib.Path]:
+def write(rows: Sequence[ResultRow], folder: pathlib.Path) -> list[pathlib.Path]:
     """Writes results.csv, every number in full, and a CSV, Markdown and LaTeX file for each table.
 
     Languages are columns where there are several; else metrics are.
@@ -82,13 +81,13 @@ def write(rows: Sequence[Row], folder: pathlib.Path) -> list[pathlib.Path]:
     return list(files)
 
 
-def tables(rows: Sequence[Row]) -> list[Table]:
+def tables(rows: Sequence[ResultRow]) -> list[Table]:
     """One table a task, variant and way of reading; subjects and pairs have tables of their own.
 
     Where recorded answers were read in several ways, `readers` sets these side by side.
     """
     made = []
-    groups: dict[tuple[str, str, str, str], list[Row]] = {}
+    groups: dict[tuple[str, str, str, str], list[ResultRow]] = {}
     for row in rows:
         kind = 'subjects' if 'subject' in row else 'pairs' if PAIR in row['language'] else ''
         groups.setdefault((row['task'], row['variant'], row['method'], kind), []).append(row)
@@ -186,7 +185,7 @@ def _latex(part: Table, whole: Table) -> str:
     )
 
 
-def _readers(rows: Sequence[Row]) -> list[Table]:
+def _readers(rows: Sequence[ResultRow]) -> list[Table]:
     """Recorded answers read in several ways, side by side, with what each reader could not read."""
     methods = [m for m in _values(rows, 'method') if m.startswith('recorded:')]
     if len(methods) < 2:
@@ -214,10 +213,10 @@ def _head(column: str) -> str:
 
 
 def _pivot(
-    rows: Sequence[Row], name: str, caption: str, lead: tuple[str, ...], across: str
+    rows: Sequence[ResultRow], name: str, caption: str, lead: tuple[str, ...], across: str
 ) -> Table:
     columns = tuple(_values(rows, across))
-    cells: dict[tuple[str, ...], dict[str, Row]] = {}
+    cells: dict[tuple[str, ...], dict[str, ResultRow]] = {}
     for row in rows:
         cells.setdefault(tuple(str(row[field]) for field in lead), {})[row[across]] = row
     # Metric by metric, models below each other.
@@ -231,13 +230,13 @@ def _pivot(
     return Table(name, caption, lead, columns, lines)
 
 
-def _values(rows: Iterable[Row], field: str) -> list[Any]:
+def _values(rows: Iterable[ResultRow], field: str) -> list[Any]:
     """Distinct values in order; means after what they are of."""
     found = list(dict.fromkeys(row[field] for row in rows))
     return sorted(found, key=lambda value: str(value).startswith('mean:'))
 
 
-def _full(cells: Sequence[Row | None]) -> list[Any]:
+def _full(cells: Sequence[ResultRow | None]) -> list[Any]:
     names = ('value', 'ci_low', 'ci_high')
     return [None if row is None else row[name] for row in cells for name in names]
 
@@ -250,7 +249,7 @@ def _csv(head: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
     return out.getvalue()
 
 
-def _number(row: Row | None) -> str:
+def _number(row: ResultRow | None) -> str:
     if row is None:
         return ''
     if row['value'] is None:
@@ -259,7 +258,7 @@ def _number(row: Row | None) -> str:
     return f'{row["value"]:.3g}' if plain else f'{100 * row["value"]:.1f}'
 
 
-def _span(row: Row | None) -> str:
+def _span(row: ResultRow | None) -> str:
     if row is None or row['ci_low'] is None:
         return ''
     ends = (row['ci_low'], row['ci_high'])
@@ -268,7 +267,7 @@ def _span(row: Row | None) -> str:
     return '[{:.1f}, {:.1f}]'.format(*(100 * end for end in ends))
 
 
-def _cell(row: Row | None) -> str:
+def _cell(row: ResultRow | None) -> str:
     return f'{_number(row)} {_span(row)}'.strip()
 
 

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 from babel import Locale, dates, lists, numbers
 
-from xlbarrier.corpus.country_templates import TEMPLATES, WORDINGS
-from xlbarrier.corpus.local_usage import clean
+from xlbarrier.corpus.countries.local_usage import clean
+from xlbarrier.corpus.countries.templates import TEMPLATES, WORDINGS
 from xlbarrier.errors import InputError
 from xlbarrier.text import world
+from xlbarrier.text.languages import FULL_WIDTH
 
 # English names that stand with the article in running text, by ISO 3166 and UN M49 code.
 ENGLISH_THE = frozenset(
     ('AE', 'BS', 'CF', 'DO', 'GB', 'GM', 'KM', 'MH', 'MV', 'NL', 'PH', 'PS', 'SB', 'US')
 ) | {'019', '029', '057'}
-FULL_WIDTH = ('zh', 'ja')  # brackets of full width, no space between sentences
 # CLDR's list pattern with 'y', which becomes 'e' before the sound i.
 _SPANISH_I = ('I', 'Í', 'Hi', 'Hí')
 

@@ -9,7 +9,9 @@ import pytest
 from tests import report_run
 from tests.report_run import LANGUAGES, answer, predictions
 from xlbarrier import metrics
-from xlbarrier.report import alignment, page, tables
+from xlbarrier.report import page
+from xlbarrier.results import rows as rows_lib
+from xlbarrier.results.run import result_rows
 from xlbarrier.tasks.base import Question
 
 SUBJECTS = ('anatomy', 'astronomy', 'virology')
@@ -30,7 +32,7 @@ def sheet(language, count, seed=0):
 
 def rows_of(task, sheets, **fields):
     made = {('base', task, *key): table for key, table in sheets.items()}
-    return tables.result_rows(made, draws=500, **fields)
+    return result_rows(made, draws=500, **fields)
 
 
 def find(rows, **wanted):
@@ -56,7 +58,7 @@ def test_a_set_of_clika_has_the_published_ra_and_what_languages_share(sheets, me
         {code: right(table, column) for (_, code), table in sheets.items()},
         chance=0.25, reference=0.97, draws=500,
     )  # fmt: skip
-    for language in ('en', 'ar', 'fr', tables.MEAN):
+    for language in ('en', 'ar', 'fr', rows_lib.MEAN):
         for metric in ('relative_accuracy', 'en_co', 'kappa', 'transfer'):
             if metric not in want[language]:
                 continue
@@ -108,7 +110,7 @@ def test_mmlu_has_its_categories_and_subjects_of_every_sheet(sheets):
 
 def test_bmlama_has_rankc_between_every_pair_and_their_mean(sheets):
     rows = [r for r in rows_of('bmlama', sheets) if r['metric'] == 'rankc']
-    assert {r['language'] for r in rows} == {'ar~en', 'ar~fr', 'en~fr', tables.ALL}
+    assert {r['language'] for r in rows} == {'ar~en', 'ar~fr', 'en~fr', rows_lib.ALL}
     scores = {code: table['scores'].to_pylist() for (_, code), table in sheets.items()}
     for row in rows[:3]:
         one, other = row['language'].split('~')
@@ -119,7 +121,7 @@ def test_bmlama_has_rankc_between_every_pair_and_their_mean(sheets):
 
 def test_gaps_are_tested_and_adjusted_together():
     made = predictions(('base',))
-    rows = tables.result_rows(made, draws=500)
+    rows = result_rows(made, draws=500)
     gaps = [
         r for r in rows
         if r['metric'] == 'barrier_gap' and r['method'] == 'letter' and r['language'] in LANGUAGES
@@ -132,14 +134,10 @@ def test_gaps_are_tested_and_adjusted_together():
 
 
 def test_answers_that_could_not_be_read_are_no_commonest_answer():
-    table = pa.Table.from_pylist(
-        [{'chosen': None, 'answer': 0}, {'chosen': -1, 'answer': 1}, {'chosen': 1, 'answer': 1}]
-    )
-    rows = alignment.rows(
-        'user', {('full', 'en'): table}, 'chosen', chance=0.5, draws=100, seed=0
-    )  # fmt: skip
-    (row,) = [row for row in rows if row['metric'] == 'commonest_answer_share']
-    assert (row['value'], row['n']) == (1.0, 1)
+    found = metrics.commonest([None, -1, 1])
+    assert (found.value, found.n) == (1.0, 1)
+    assert metrics.commonest([None, -1]).reason == 'there are no items'
+    assert metrics.commonest([0, 2, 2, None]).value == pytest.approx(2 / 3)
 
 
 def test_the_page_shows_shared_knowledge_categories_and_rankings(tmp_path):

@@ -1,13 +1,10 @@
-"""The protocol of a translator, and the one place where the kinds of them are chosen from."""
+"""What a translator is asked and what it answers; `make` has the kinds of them."""
 
 import hashlib
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from xlbarrier.config.translate import TranslatorConfig
-from xlbarrier.config.translate import check as check_config
 from xlbarrier.errors import InputError
 
 
@@ -44,54 +41,6 @@ class Translator(Protocol):
           TranslatorError: when no text can be translated, now or later: a pair of languages that
             is not supported, a key that is refused.
         """
-
-
-def make(config: TranslatorConfig) -> Translator:
-    """The translator that a config names; its files are read or its service asked at once.
-
-    Raises:
-      ConfigError: for a value that cannot be used.
-      TranslatorError: for files, models or services that cannot be used; they are named.
-    """
-    check_config('config.corpus.translator', config)
-    if not config.place:
-        raise TranslatorError(
-            f'config.corpus.translator.place is empty: a {config.kind} translator has to be told'
-            ' where its files, model or server are (docs/translators.md)'
-        )
-    place = os.path.expanduser(config.place)
-    if config.kind == 'dictionary':
-        from xlbarrier.translate.dictionary import DictionaryTranslator
-
-        return DictionaryTranslator(place, stem=config.stem)
-    if config.kind == 'parallel':
-        from xlbarrier.translate.parallel import ParallelTranslator
-
-        return ParallelTranslator(
-            place, column=config.column, subset=config.subset, split=config.split
-        )
-    if config.kind == 'seq2seq':
-        from xlbarrier.translate.seq2seq import Seq2SeqTranslator
-
-        return Seq2SeqTranslator(
-            place,
-            beam=config.beam,
-            batch_tokens=config.batch_tokens,
-            max_tokens=config.max_tokens,
-            device=config.device,
-            compute_type=config.compute_type,
-        )
-    from xlbarrier.translate.service import ServiceTranslator
-
-    return ServiceTranslator(
-        config.place,
-        key_variable=config.key_variable,
-        rate=config.rate,
-        attempts=config.attempts,
-        timeout=config.timeout,
-        batch_texts=config.batch_texts,
-        revision=config.revision,
-    )
 
 
 def check(translator: Translator, source: str, targets: Iterable[str]) -> None:

@@ -7,7 +7,7 @@ the same thing. The tables lie beside this file, one for each group of languages
 import difflib
 from collections.abc import Sequence
 
-from xlbarrier.corpus import (
+from xlbarrier.corpus.countries import (
     templates_asian,
     templates_french_italian,
     templates_germanic,

@@ -19,8 +19,7 @@ from dataclasses import dataclass
 from babel.languages import get_official_languages
 
 from xlbarrier import draw
-from xlbarrier.corpus.country_templates import LANGUAGES, WORDINGS, check_languages
-from xlbarrier.corpus.local_usage import (
+from xlbarrier.corpus.countries.local_usage import (
     MIXED_UNITS,
     US_LETTER,
     US_UNITS,
@@ -28,7 +27,8 @@ from xlbarrier.corpus.local_usage import (
     iso_codes,
     usage,
 )
-from xlbarrier.corpus.wording import (
+from xlbarrier.corpus.countries.templates import LANGUAGES, WORDINGS, check_languages
+from xlbarrier.corpus.countries.wording import (
     Fact,
     Joined,
     Paired,
@@ -74,7 +74,7 @@ def documents(languages: Sequence[str], seed: int, limit: int = 0) -> list[Docum
     """The documents, in an order drawn by the seed.
 
     Args:
-      languages: codes out of `country_templates.LANGUAGES`.
+      languages: codes out of `templates.LANGUAGES`.
       seed: decides order, facts, wordings and lists, the same way in all languages.
       limit: how many documents; 0 for all there are.
 

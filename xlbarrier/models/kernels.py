@@ -1,0 +1,275 @@
+"""The attention kernel of each platform.
+
+`choose` says, from what is known before anything is compiled, which kernel a step takes and why;
+`attend` runs it. Each device computes its own rows and heads, so a kernel sees local arrays only.
+
+What queries see comes as one of two: `first_BT`, each query's first key, from which it sees every
+key up to itself (the documents of a packed row, a window); or `mask_BTS`, any set of keys (tries, a
+shared prefix, a cache).
+"""
+
+import functools
+import importlib.util
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from xlbarrier.mesh import RULES, platform
+from xlbarrier.models.config import DecoderConfig
+from xlbarrier.models.layers import product, soft_cap
+from xlbarrier.models.positions import alibi_slopes
+
+XLA, CUDNN, MOSAIC, SPLASH = 'xla', 'cudnn', 'mosaic', 'splash'
+HIDDEN = -1e30  # the score of a key that is not seen
+SPLASH_LENGTH = 128  # rows are a multiple of it
+QUERIES = 256  # whose scores exist at a time, where no kernel takes a step on an accelerator
+SHORT = 16  # queries of a step that reads a cache, fewer than any kernel's block
+
+
+class Choice(NamedTuple):
+    """A kernel, and why it is not another."""
+
+    kernel: str
+    why: str = ''
+
+    @property
+    def ranges(self) -> bool:
+        """Whether it takes `first_BT`; others take a mask."""
+        return self.kernel in (MOSAIC, SPLASH)
+
+
+def choose(c: DecoderConfig, dtype: str, length: int, *, packed: bool, on: str = '') -> Choice:
+    """The kernel of a step.
+
+    Args:
+      c: the model's shapes.
+      dtype: of the arithmetic.
+      length: T, queries of a row.
+      packed: whether rows are documents laid end to end; else queries see by a mask.
+      on: 'cpu', 'gpu' or 'tpu'; the platform of the mesh that is set where empty.
+    """
+    on = on or platform()
+    if on not in ('gpu', 'tpu'):
+        return Choice(XLA)
+    if c.positions == 'alibi':
+        return Choice(XLA, 'ALiBi adds to every score')
+    if dtype == 'float32':
+        return Choice(XLA, 'the kernels round float32 to bfloat16')
+    if length < SHORT:
+        return Choice(XLA, f'{length} queries a row are too few for a kernel')
+    return _of_gpu(c, packed) if on == 'gpu' else _of_tpu(c, length, packed)
+
+
+def _of_gpu(c: DecoderConfig, packed: bool) -> Choice:
+    if c.head_dim % 8 or c.head_dim > 256:
+        return Choice(XLA, f'heads of {c.head_dim} channels')
+    if has_tokamax():
+        return Choice(MOSAIC)
+    if packed:
+        return Choice(XLA, 'packed rows need the package tokamax, which is not installed')
+    if c.attn_softcap:
+        return Choice(XLA, 'a soft cap needs the package tokamax, which is not installed')
+    return Choice(CUDNN, 'the package tokamax is not installed')
+
+
+def _of_tpu(c: DecoderConfig, length: int, packed: bool) -> Choice:
+    if not packed:
+        return Choice(XLA, 'splash attention takes no mask that is computed')
+    if length % SPLASH_LENGTH:
+        return Choice(XLA, f'rows of {length} tokens are no multiple of {SPLASH_LENGTH}')
+    if c.head_dim % 128 and c.head_dim != 64:
+        return Choice(XLA, f'heads of {c.head_dim} channels')
+    if c.window and len(set(c.local)) > 1:
+        return Choice(XLA, 'some layers see a window, others do not')
+    return Choice(SPLASH)
+
+
+@functools.cache
+def has_tokamax() -> bool:
+    """Whether the package tokamax can be imported."""
+    return importlib.util.find_spec('tokamax') is not None
+
+
+def attend(
+    kernel: str,
+    q_BTNH: jax.Array,
+    k_BSKH: jax.Array,
+    v_BSKH: jax.Array,
+    c: DecoderConfig,
+    *,
+    first_BT: jax.Array | None = None,
+    mask_BTS: jax.Array | None = None,
+    behind_BTS: jax.Array | None = None,
+) -> jax.Array:
+    """The values as each query weighs them; softmax in float32.
+
+    Args:
+      kernel: of `choose`.
+      q_BTNH, k_BSKH, v_BSKH: on an explicit mesh that is set; N is a multiple of K. The keys are
+        the queries' own row, or longer (a cache, a prefix): S need not be T.
+      c: soft cap, scale, window.
+      first_BT: int32, of a kernel that takes ranges; S is T.
+      mask_BTS: bool, of one that takes a mask.
+      behind_BTS: float32, how far a key stands behind its query, for ALiBi.
+
+    Returns:
+      [B, T, N, H] in the queries' dtype.
+    """
+    scale = (c.query_scalar or c.head_dim) ** -0.5
+    if kernel == XLA:
+        slopes_N = None
+        if behind_BTS is not None:
+            slopes_N = jnp.asarray(alibi_slopes(c.num_heads), jnp.float32)
+            slopes_N = jax.reshard(slopes_N, RULES.heads_N)
+        arguments = (mask_BTS, slopes_N, behind_BTS)
+        whole = _xla if platform() == 'cpu' else _xla_in_blocks
+        run = functools.partial(whole, scale=scale, cap=c.attn_softcap)
+    elif kernel == CUDNN:
+        arguments, run = (mask_BTS,), functools.partial(_cudnn, scale=scale)
+    elif kernel == MOSAIC:
+        arguments = (first_BT, mask_BTS)
+        run = functools.partial(_mosaic, scale=scale, cap=c.attn_softcap)
+    else:
+        arguments = (first_BT,)
+        run = functools.partial(_splash, scale=scale, cap=c.attn_softcap, window=c.window)
+    # Manual on every axis: no partitioner need understand a kernel, and a dimension of one head,
+    # which keeps no mesh axis in its type, meets no rule.
+    mapped = jax.shard_map(run, out_specs=RULES.heads_BTNH, check_vma=False)
+    return mapped(q_BTNH, k_BSKH, v_BSKH, *arguments)
+
+
+def _xla(
+    q_BTNH: jax.Array,
+    k_BSKH: jax.Array,
+    v_BSKH: jax.Array,
+    mask_BTS: jax.Array,
+    slopes_N: jax.Array | None,
+    behind_BTS: jax.Array | None,
+    *,
+    scale: float,
+    cap: float,
+) -> jax.Array:
+    """By stock products: every score is an array."""
+    B, T, N, H = q_BTNH.shape
+    S, K = k_BSKH.shape[1:3]
+    G = N // K
+    # The queries of a group share a kv head: as rows R = G * T of one product a kv head they run
+    # twice as fast on a CPU as G products of T rows.
+    q_BTKGH = (q_BTNH * scale).reshape(B, T, K, G, H)
+    q_BKRH = q_BTKGH.transpose(0, 2, 3, 1, 4).reshape(B, K, G * T, H)
+    scores_BKRS = product('BKRH,BSKH->BKRS', q_BKRH, k_BSKH, jnp.float32)
+    scores_BKGTS = soft_cap(scores_BKRS.reshape(B, K, G, T, S), cap)
+    if slopes_N is not None:
+        scores_BKGTS -= slopes_N.reshape(K, G, 1, 1) * behind_BTS[:, None, None]
+    scores_BKGTS = jnp.where(mask_BTS[:, None, None], scores_BKGTS, HIDDEN)
+    probs_BKGTS = jax.nn.softmax(scores_BKGTS, axis=-1).astype(q_BTNH.dtype)
+    out_BKRH = product('BKRS,BSKH->BKRH', probs_BKGTS.reshape(B, K, G * T, S), v_BSKH)
+    out_BTKGH = out_BKRH.reshape(B, K, G, T, H).transpose(0, 3, 1, 2, 4)
+    return out_BTKGH.reshape(B, T, N, H)
+
+
+def _xla_in_blocks(
+    q_BTNH: jax.Array,
+    k_BSKH: jax.Array,
+    v_BSKH: jax.Array,
+    mask_BTS: jax.Array,
+    slopes_N: jax.Array | None,
+    behind_BTS: jax.Array | None,
+    *,
+    scale: float,
+    cap: float,
+) -> jax.Array:
+    """`_xla`, of so many queries at a time that the scores of all never exist at once."""
+    length = q_BTNH.shape[1]
+    blocks = -(-length // QUERIES)
+    if blocks == 1:
+        return _xla(q_BTNH, k_BSKH, v_BSKH, mask_BTS, slopes_N, behind_BTS, scale=scale, cap=cap)
+
+    def split(x: jax.Array | None) -> jax.Array | None:
+        if x is None:
+            return None
+        room = [(0, 0), (0, blocks * QUERIES - length)] + [(0, 0)] * (x.ndim - 2)
+        x = jnp.pad(x, room).reshape(x.shape[0], blocks, QUERIES, *x.shape[2:])
+        return jnp.moveaxis(x, 1, 0)
+
+    def block(some: tuple[jax.Array, jax.Array, jax.Array | None]) -> jax.Array:
+        q, mask, behind = some
+        return _xla(q, k_BSKH, v_BSKH, mask, slopes_N, behind, scale=scale, cap=cap)
+
+    some = (split(q_BTNH), split(mask_BTS), split(behind_BTS))
+    out = jnp.moveaxis(jax.lax.map(jax.checkpoint(block), some), 0, 1)
+    return out.reshape(q_BTNH.shape[0], blocks * QUERIES, *q_BTNH.shape[2:])[:, :length]
+
+
+def _cudnn(
+    q_BTNH: jax.Array, k_BSKH: jax.Array, v_BSKH: jax.Array, mask_BTS: jax.Array, *, scale: float
+) -> jax.Array:
+    """cuDNN's flash attention."""
+    mask = mask_BTS[:, None]
+    return jax.nn.dot_product_attention(
+        q_BTNH, k_BSKH, v_BSKH, mask=mask, scale=scale, implementation='cudnn'
+    )
+
+
+def _mosaic(
+    q_BTNH: jax.Array,
+    k_BSKH: jax.Array,
+    v_BSKH: jax.Array,
+    first_BT: jax.Array | None,
+    mask_BTS: jax.Array | None,
+    *,
+    scale: float,
+    cap: float,
+    implementation: str = 'mosaic_gpu',
+) -> jax.Array:
+    """tokamax's flash attention."""
+    # tokamax's public function takes no first keys; its operator does.
+    from tokamax._src.ops.attention import api, base
+
+    if first_BT is not None:
+        mask = base.Mask(k_start=first_BT[:, None], is_causal=True)
+    else:
+        mask = base.Mask(mask_BTS[:, None])
+    return api.IMPLEMENTATIONS[implementation](
+        q_BTNH, k_BSKH, v_BSKH, mask=mask, logits_scale=scale, logits_soft_cap=cap or None
+    )
+
+
+def _splash(
+    q_BTNH: jax.Array,
+    k_BSKH: jax.Array,
+    v_BSKH: jax.Array,
+    first_BT: jax.Array,
+    *,
+    scale: float,
+    cap: float,
+    window: int,
+    interpret: bool = False,
+) -> jax.Array:
+    """Splash attention; a document is a segment, by the position of its first token."""
+    from jax.experimental.pallas.ops.tpu import splash_attention as splash
+
+    T, N = q_BTNH.shape[1:3]
+    mask = splash.LocalMask((T, T), (window - 1, 0), 0) if window else splash.CausalMask((T, T))
+    block = next(size for size in (512, 384, 256, 128) if T % size == 0)
+    sizes = splash.BlockSizes(
+        block_q=block,
+        block_kv=block,
+        block_q_dkv=block,
+        block_kv_dkv=block,
+        block_q_dq=block,
+        block_kv_dq=block,
+    )
+    kernel = splash.make_splash_mha_single_device(
+        splash.MultiHeadMask([mask] * N),
+        block_sizes=sizes,
+        attn_logits_soft_cap=cap or None,
+        interpret=interpret,
+    )
+
+    def row(q_TNH: jax.Array, k_SKH: jax.Array, v_SKH: jax.Array, first_T: jax.Array) -> jax.Array:
+        heads = (x.transpose(1, 0, 2) for x in ((q_TNH * scale).astype(q_TNH.dtype), k_SKH, v_SKH))
+        return kernel(*heads, splash.SegmentIds(first_T, first_T)).transpose(1, 0, 2)
+
+    return jax.vmap(row)(q_BTNH, k_BSKH, v_BSKH, first_BT)
