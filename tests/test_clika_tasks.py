@@ -7,8 +7,8 @@ import pytest
 
 from xlbarrier.config.checks import ConfigError
 from xlbarrier.config.tasks import ClikaConfig
+from xlbarrier.datafiles import DataError
 from xlbarrier.tasks.clika import Clika
-from xlbarrier.tasks.files import DataError
 
 SUM = (
     'The following are multiple choice questions. Please choose the most reasonable one from the'

@@ -8,9 +8,9 @@ import pytest
 
 from xlbarrier import config as config_lib
 from xlbarrier.config.tasks import ConductivityConfig, FictionalConfig
+from xlbarrier.datafiles import DataError
 from xlbarrier.tasks import clika_fictional
 from xlbarrier.tasks.conductivity import Conductivity, Fictional, says
-from xlbarrier.tasks.files import DataError
 from xlbarrier.text import languages
 
 LANGUAGES = ('en', 'ar', 'de', 'he', 'hi', 'ja', 'pl', 'ru', 'zh')

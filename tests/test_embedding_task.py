@@ -13,12 +13,12 @@ from xlbarrier.config.corpus import TextConfig
 from xlbarrier.config.tasks import EmbeddingConfig
 from xlbarrier.config.translate import TranslatorConfig
 from xlbarrier.data import tokenize
+from xlbarrier.datafiles import DataError
 from xlbarrier.scoring.embed import embed
 from xlbarrier.scoring.store import ScoreStore
 from xlbarrier.tasks import embedding
 from xlbarrier.tasks.asked import Asked
 from xlbarrier.tasks.embedding import Embedding
-from xlbarrier.tasks.files import DataError
 
 PARAGRAPHS = (
     'Too short.',

@@ -8,8 +8,8 @@ import pytest
 
 from xlbarrier.config.checks import ConfigError
 from xlbarrier.config.tasks import MmluConfig
+from xlbarrier.datafiles import DataError
 from xlbarrier.modes.prompts import write_prompts
-from xlbarrier.tasks.files import DataError
 from xlbarrier.tasks.mmlu import Mmlu
 
 SUBJECT = 'anatomy'

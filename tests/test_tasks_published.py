@@ -14,10 +14,10 @@ from xlbarrier.config.tasks import (
     kind_of,
 )
 from xlbarrier.data.tokenize import encode_pair
+from xlbarrier.datafiles import DataError
 from xlbarrier.scoring.request import Request
 from xlbarrier.scoring.store import Score
 from xlbarrier.tasks import registry
-from xlbarrier.tasks.files import DataError
 from xlbarrier.tasks.posed import Posed, pose
 from xlbarrier.tasks.published import Belebele, Bmlama, HpQuiz, Xcopa
 

@@ -11,8 +11,8 @@ import pytest
 
 from xlbarrier.config.checks import ConfigError
 from xlbarrier.config.tasks import UserConfig
+from xlbarrier.datafiles import DataError
 from xlbarrier.modes.prompts import write_prompts
-from xlbarrier.tasks.files import DataError
 from xlbarrier.tasks.user import User
 
 ROWS = {

@@ -17,13 +17,13 @@ from xlbarrier import mesh as mesh_lib
 from xlbarrier import metrics
 from xlbarrier.config.checks import ConfigError
 from xlbarrier.config.written import MgsmConfig, TofuConfig, TranslationConfig, XquadConfig
+from xlbarrier.datafiles import DataError
 from xlbarrier.models import load
 from xlbarrier.qa import templates
 from xlbarrier.qa.forms import Example
 from xlbarrier.tasks import translation as translation_lib
 from xlbarrier.tasks.asked import Asked
 from xlbarrier.tasks.base import Numbered
-from xlbarrier.tasks.files import DataError
 from xlbarrier.tasks.tofu import Tofu
 from xlbarrier.tasks.translation import Translation
 from xlbarrier.tasks.word_problems import Mgsm, Xquad

@@ -71,6 +71,14 @@ class Prompt:
     cue: str = ''
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """Items that are not asked in any language: how many, and of how many."""
+
+    count: int
+    of: int
+
+
 class Task(Protocol):
     """Something that a model is asked in several languages and variants.
 
@@ -81,6 +89,7 @@ class Task(Protocol):
     """
 
     name: str
+    left_out: Mapping[str, LeftOut]  # by reason: 'equal_options', 'one_candidate', 'common'
 
     def measure(self, asked: 'Asked') -> None:
         """Asks the model everything, and writes each sheet with `Asked.write`."""

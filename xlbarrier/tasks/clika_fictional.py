@@ -10,10 +10,10 @@ import pathlib
 import re
 from collections.abc import Sequence
 
-from xlbarrier import draw
+from xlbarrier import datafiles, draw
+from xlbarrier.datafiles import DataError, DataRow
 from xlbarrier.tasks import files
 from xlbarrier.tasks.base import Question
-from xlbarrier.tasks.files import DataError, Row
 
 SOURCE = 'en'
 TRANSLATION_CHOICES = 4
@@ -160,6 +160,6 @@ def options(
     return tuple(shown), shown.index(right)
 
 
-def _input(row: Row) -> str:
+def _input(row: DataRow) -> str:
     value = row.values.get('input') or ''
-    return files.as_text(value, 'input', row.where) if value else ''
+    return datafiles.as_text(value, 'input', row.where) if value else ''

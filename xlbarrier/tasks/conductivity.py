@@ -23,6 +23,7 @@ from xlbarrier.config.checks import nearest
 from xlbarrier.config.tasks import ConductivityConfig, FictionalConfig
 from xlbarrier.corpus import consistency
 from xlbarrier.corpus.consistency import Fact, Stated
+from xlbarrier.datafiles import DataError
 from xlbarrier.errors import InputError
 from xlbarrier.qa import templates
 from xlbarrier.qa.forms import Example
@@ -32,7 +33,7 @@ from xlbarrier.tasks.base import Lesson, NumberRow, Prompt, Question, Sheet
 from xlbarrier.tasks.chat import chat_of
 from xlbarrier.tasks.fictional import World
 from xlbarrier.tasks.fictional_templates import LANGUAGES, TAUGHT, TRANSLATION
-from xlbarrier.tasks.files import SHOWN, DataError
+from xlbarrier.tasks.files import SHOWN
 from xlbarrier.tasks.multiple_choice import MultipleChoice
 from xlbarrier.text import languages as languages_lib
 

@@ -8,6 +8,7 @@ text with random tokens in the same places. Measured at every depth.
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,11 +18,11 @@ from xlbarrier import draw, metrics, multihost
 from xlbarrier.config.tasks import EmbeddingConfig
 from xlbarrier.corpus import sources
 from xlbarrier.data.tokenize import PreTrainedTokenizerFast, encode_located
+from xlbarrier.datafiles import DataError
 from xlbarrier.scoring.store import ScoreStore
 from xlbarrier.tasks import prompts
 from xlbarrier.tasks.asked import Asked
-from xlbarrier.tasks.base import AnswerRow, NumberRow, PromptRow, Sheet
-from xlbarrier.tasks.files import DataError
+from xlbarrier.tasks.base import AnswerRow, LeftOut, NumberRow, PromptRow, Sheet
 from xlbarrier.text import languages as languages_lib
 from xlbarrier.text import segment
 from xlbarrier.translate import protocol
@@ -127,6 +128,7 @@ class Embedding:
         return found
 
     needs_tokenizer = False
+    left_out: Mapping[str, LeftOut] = MappingProxyType({})
 
     def prompts(
         self, tokenizer: PreTrainedTokenizerFast | None

@@ -3,6 +3,7 @@
 import abc
 import collections
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -15,7 +16,7 @@ from xlbarrier.tasks import posed as posed_lib
 from xlbarrier.tasks import prompts as prompts_lib
 from xlbarrier.tasks import written_choice
 from xlbarrier.tasks.asked import Asked
-from xlbarrier.tasks.base import LETTERS, Prompt, PromptRow, Question, Sheet
+from xlbarrier.tasks.base import LETTERS, LeftOut, Prompt, PromptRow, Question, Sheet
 from xlbarrier.tasks.chat import Chat
 from xlbarrier.tasks.posed import COLUMNS_OF, LETTER_TOKENS, Posed
 
@@ -31,12 +32,14 @@ class MultipleChoice(abc.ABC):
         `scores`, `prediction` and `correct`. 'greedy' comes after another: it asks whether greedy
         decoding would write the right option, so it has no prediction. For 'generate' the model
         writes, and its prediction is the robust reading, null where nothing can be read.
+      left_out: see `base.Task`.
       chat: how prompts are put into a conversation; None: they are read as they are.
     """
 
     name: str
     methods: tuple[str, ...]
     chat: Chat | None = None
+    left_out: Mapping[str, LeftOut] = MappingProxyType({})
 
     @abc.abstractmethod
     def sheets(self) -> list[Sheet]:

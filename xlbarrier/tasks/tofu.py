@@ -8,23 +8,22 @@ English questions and answers, asked in each language. A sheet's variant is a se
 import pathlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
 
-from xlbarrier import metrics
+from xlbarrier import datafiles, metrics
 from xlbarrier.config.written import TofuConfig
-from xlbarrier.corpus.documents import SourceError
 from xlbarrier.data.tokenize import PreTrainedTokenizerFast, encode_prompt, encode_spans
+from xlbarrier.datafiles import DataError, DataRow
 from xlbarrier.errors import InputError
-from xlbarrier.qa import records, templates
+from xlbarrier.qa import templates
 from xlbarrier.qa.forms import Example
 from xlbarrier.scoring.request import Request
 from xlbarrier.tasks import files, prompts, written
 from xlbarrier.tasks.asked import Asked
-from xlbarrier.tasks.base import AnswerRow, NumberRow, PromptRow, Sheet
-from xlbarrier.tasks.files import DataError
+from xlbarrier.tasks.base import AnswerRow, LeftOut, NumberRow, PromptRow, Sheet
 
 SOURCE = 'en'
 # Of the sets with few-word answers TOFU normalises the probability among the wrong answers.
@@ -72,6 +71,8 @@ class TofuItem:
 
 class Tofu:
     """TOFU's three numbers; see `base.Task`."""
+
+    left_out: Mapping[str, LeftOut] = MappingProxyType({})
 
     def __init__(self, config: TofuConfig, name: str = 'tofu'):
         """Reads the sets.
@@ -274,44 +275,33 @@ def _utility(rows: Iterable[NumberRow], language: str) -> NumberRow:
 
 
 def _items(config: TofuConfig, set_: str, code: str) -> list[TofuItem]:
-    found = list(_records(config, set_, code))[: config.limit or None]
     made = []
-    for number, (where, record) in enumerate(found):
-        row = files.Row(where, record)
-        answer = row.text('answer')
-        again = row.text('paraphrased_answer') if 'paraphrased_answer' in record else answer
+    for number, row in enumerate(_rows(config, set_, code)[: config.limit or None]):
+        where, answer = row.where, row.text('answer')
+        again = row.text('paraphrased_answer') if 'paraphrased_answer' in row.values else answer
         wrong = row.get('perturbed_answer')
         if not isinstance(wrong, list | tuple | np.ndarray) or not len(wrong):
-            raise DataError(f'{where}: perturbed_answer is {wrong!r:.60}; wanted a list of texts')
-        perturbed = tuple(files.as_text(text, 'perturbed_answer', where) for text in wrong)
+            raise DataError(f'{where}: perturbed_answer is {wrong!r:.60}; expected a list of texts')
+        perturbed = tuple(datafiles.as_text(text, 'perturbed_answer', where) for text in wrong)
         made.append(TofuItem(str(number), where, row.text('question'), answer, again, perturbed))
     return made
 
 
-def _records(config: TofuConfig, set_: str, code: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """(place, record) of a set's perturbed form: a file, a folder of save_to_disk, or a dataset."""
+def _rows(config: TofuConfig, set_: str, code: str) -> list[DataRow]:
+    """The rows of a set's perturbed form: a file, a folder of save_to_disk, or a dataset."""
     place = config.source if code == SOURCE else config.translations or config.source
     stem = f'{set_}_perturbed'
     if code != SOURCE:
         stem += f'_{files.place_of("{language}", code, config.codes)}'
     if place.startswith('hf:'):
-        yield from (
-            (row.where, row.values) for row in files.read_dataset(f'{place}:{stem}', 'train')
-        )
-        return
+        return files.read_dataset(f'{place}:{stem}', 'train')
     folder = pathlib.Path(place).expanduser()
     if (folder / stem).is_dir():
-        rows = files.read_dataset(f'hf:{folder / stem}', 'train')
-        yield from ((row.where, row.values) for row in rows)
-        return
+        return files.read_dataset(f'hf:{folder / stem}', 'train')
     for suffix in SUFFIXES:
         if (folder / f'{stem}{suffix}').exists():
-            try:
-                yield from records.read(folder / f'{stem}{suffix}')
-            except SourceError as error:
-                raise DataError(str(error)) from error
-            return
+            return datafiles.read_rows(folder / f'{stem}{suffix}')
     raise DataError(
-        f'{folder} has no {stem} with one of {", ".join(SUFFIXES)}, nor a folder of that name; is'
-        f' {code} written otherwise there (codes)?'
+        f'{folder} has no {stem} with one of {", ".join(SUFFIXES)}, nor a folder of that name; if'
+        f' {code} has another name there, set codes'
     )

@@ -13,14 +13,14 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 from absl import logging
 
-from xlbarrier import metrics
+from xlbarrier import datafiles, metrics
 from xlbarrier.config.written import TranslationConfig
+from xlbarrier.datafiles import DataError
 from xlbarrier.errors import StateError
 from xlbarrier.tasks import files, written
 from xlbarrier.tasks.asked import Asked
 from xlbarrier.tasks.base import AnswerRow, NumberRow, Sheet
 from xlbarrier.tasks.chat import chat_of
-from xlbarrier.tasks.files import DataError
 from xlbarrier.tasks.written import Item, WrittenTask
 from xlbarrier.text import languages as languages_lib
 
@@ -165,10 +165,10 @@ def _items(
 
 def _sentences(config: TranslationConfig, code: str) -> list[str]:
     place = files.place_of(config.source, code, config.codes)
-    if place.startswith('hf:') or pathlib.Path(place).suffix in files.SUFFIXES:
+    if place.startswith('hf:') or pathlib.Path(place).suffix in datafiles.SUFFIXES:
         return [row.text(config.column) for row in files.read(place, config.split)]
     path = pathlib.Path(place).expanduser()
-    lines = files.lines(path)
+    lines = datafiles.text_lines(path)
     for number, line in enumerate(lines, 1):
         if not line.strip():
             raise DataError(f'{path}, line {number} is empty; wanted a sentence, as in the others')

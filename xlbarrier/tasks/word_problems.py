@@ -1,7 +1,6 @@
 """MGSM and XQuAD: sums told in words, and questions on a paragraph, in several languages."""
 
 import ast
-import json
 import pathlib
 import re
 from collections.abc import Mapping, Sequence
@@ -9,12 +8,12 @@ from decimal import Decimal
 
 import pyarrow as pa
 
-from xlbarrier import metrics
+from xlbarrier import datafiles, metrics
 from xlbarrier.config.written import MgsmConfig, XquadConfig
+from xlbarrier.datafiles import DataError
 from xlbarrier.tasks import files, prompts, written
 from xlbarrier.tasks.base import NumberRow, Sheet
 from xlbarrier.tasks.chat import chat_of
-from xlbarrier.tasks.files import DataError
 from xlbarrier.tasks.written import Item, WrittenTask
 from xlbarrier.text import languages as languages_lib
 
@@ -81,7 +80,7 @@ def _sums(config: MgsmConfig, code: str, exemplars: Sequence[tuple[str, str]]) -
             raise DataError(
                 f'{where} is {f"{question}{result}"[:60]!r}; wanted a question, a tab and a number'
             )
-        question = files.as_text(question, 'the question', where)
+        question = datafiles.as_text(question, 'the question', where)
         gap = ' ' if languages_lib.language(code).spaces else ''
         prompt = f'{shown}{ask}{gap}{question}\n{answer}'
         made.append(Item(str(number), question, prompt, (str(found),)))
@@ -94,7 +93,7 @@ def _told(config: MgsmConfig, code: str) -> list[tuple[str, str, str]]:
         rows = files.read_dataset(files.place_of(config.source, code), 'test')
         return [(row.where, row.text('question'), row.text('answer_number')) for row in rows]
     path = pathlib.Path(config.source).expanduser() / f'mgsm_{code}.tsv'
-    parts = [line.rpartition('\t') for line in files.lines(path)]
+    parts = [line.rpartition('\t') for line in datafiles.text_lines(path)]
     return [
         (f'{path}, line {number}', *((question, result) if tab else (result, '')))
         for number, (question, tab, result) in enumerate(parts, 1)
@@ -117,7 +116,7 @@ def _exemplars(config: MgsmConfig) -> dict[str, list[tuple[str, str]]]:
     """The literal MGSM_EXEMPLARS of the published file, which is not run."""
     path = pathlib.Path(config.exemplars).expanduser()
     try:
-        tree = ast.parse('\n'.join(files.lines(path)))
+        tree = ast.parse('\n'.join(datafiles.text_lines(path)))
         (value,) = (
             node.value
             for node in tree.body
@@ -197,14 +196,14 @@ def _quad_items(config: XquadConfig, code: str) -> list[Item]:
         for paragraph in _paragraphs(config, code, path):
             for each in paragraph['qas']:
                 where = f'{path}, question {each["id"]}'
-                question = files.as_text(each['question'], 'question', where)
-                right = [files.as_text(a['text'], 'an answer', where) for a in each['answers']]
+                question = datafiles.as_text(each['question'], 'question', where)
+                right = [datafiles.as_text(a['text'], 'an answer', where) for a in each['answers']]
                 if not right:
                     raise DataError(f'{where} has no answer; wanted at least one')
                 prompt = f'{paragraph["context"]}\n\n{ask}{gap}{question}\n{answer}'
                 made.append(Item(each['id'], question, prompt, tuple(right)))
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise DataError(f'{path}: {error!r}; wanted JSON in the form of SQuAD v1.1') from error
+    except (KeyError, TypeError) as error:
+        raise DataError(f'{path}: {error!r}; expected JSON in the form of SQuAD v1.1') from error
     return made[: config.limit or None]
 
 
@@ -221,5 +220,5 @@ def _paragraphs(config: XquadConfig, code: str, path: pathlib.Path) -> list[dict
             }
             for row in rows
         ]
-    articles = json.loads('\n'.join(files.lines(path)))['data']
+    articles = datafiles.read_json(path)['data']
     return [paragraph for article in articles for paragraph in article['paragraphs']]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,12 +10,13 @@ import pyarrow as pa
 
 from xlbarrier import metrics
 from xlbarrier.data.tokenize import PreTrainedTokenizerFast, encode_prompt
+from xlbarrier.datafiles import DataError
 from xlbarrier.errors import InputError
 from xlbarrier.tasks import prompts
 from xlbarrier.tasks.asked import Asked
-from xlbarrier.tasks.base import AnswerRow, NumberRow, PromptRow, Sheet
+from xlbarrier.tasks.base import AnswerRow, LeftOut, NumberRow, PromptRow, Sheet
 from xlbarrier.tasks.chat import Chat
-from xlbarrier.tasks.files import SHOWN, DataError
+from xlbarrier.tasks.files import SHOWN
 
 if TYPE_CHECKING:
     from xlbarrier.scoring.generate import Generated
@@ -55,6 +57,7 @@ class Item:
 class WrittenTask:
     """A task whose answers the model writes: a subclass reads the items and rates the answers."""
 
+    left_out: Mapping[str, LeftOut] = MappingProxyType({})
     numbers: tuple[str, ...] = ()  # columns of numbers of each item, each of them a metric
 
     def __init__(
