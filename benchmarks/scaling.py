@@ -24,7 +24,7 @@ def train_case(
 ) -> tuple[str, ...]:
     """The flags of a training case."""
     return (
-        *(f'--config.model.source=configs/shapes/{model}', f'--config.topology={pod}'),
+        *(f'--config.model.source=configs/shapes/{model}', f'--config.compile.topology={pod}'),
         *(f'--config.mesh.data={data}', f'--config.mesh.tensor={tensor}'),
         *(f'--config.train.batch_rows={rows}', "--config.compile.steps=('train',)", *more),
     )
@@ -35,7 +35,7 @@ def score_case(
 ) -> tuple[str, ...]:
     """The flags of a scoring case."""
     return (
-        *(f'--config.model.source=configs/shapes/{model}', f'--config.topology={pod}'),
+        *(f'--config.model.source=configs/shapes/{model}', f'--config.compile.topology={pod}'),
         *(f'--config.mesh.data={data}', f'--config.mesh.tensor={tensor}', BFLOAT16),
         *("--config.compile.steps=('score',)", *more),
     )

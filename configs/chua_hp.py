@@ -7,10 +7,9 @@ The questions come from the hub; without it, --config=configs/chua_hp.py:FOLDER 
 English.csv, French.csv ... (or .jsonl, .parquet) in the published columns.
 """
 
-import importlib.util
-import pathlib
-
 from ml_collections import ConfigDict
+
+from xlbarrier.recipes import quickstart
 
 
 def get_config(source: str = 'hf:cross-ling-know/HarryPotter-Quiz') -> ConfigDict:
@@ -19,19 +18,8 @@ def get_config(source: str = 'hf:cross-ling-know/HarryPotter-Quiz') -> ConfigDic
     Args:
       source: where the questions are.
     """
-    path = pathlib.Path(__file__).with_name('quickstart.py')
-    spec = importlib.util.spec_from_file_location('quickstart', path)
-    quickstart = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(quickstart)
     config = quickstart.get_config()
     config.mode = 'eval'
     config.score.letter_tokens = 'published'
-    config.tasks = ConfigDict()
-    config.tasks.hp_quiz = ConfigDict()
-    config.tasks.hp_quiz.source = source
-    config.tasks.hp_quiz.languages = ('en', 'fr', 'de', 'es', 'it')
-    config.tasks.hp_quiz.variants = ('full',)  # any of docs/tasks.md
-    config.tasks.hp_quiz.methods = ('letter',)  # loglikelihood
-    config.tasks.hp_quiz.limit = 0  # the first so many questions; 0: all
-    config.tasks.hp_quiz.seed = 0
+    config.tasks = {'hp_quiz': {'source': source, 'languages': ('en', 'fr', 'de', 'es', 'it')}}
     return config

@@ -13,16 +13,15 @@ named: --config=configs/chua_mmlu.py:SOURCE,mmlu,mmlu_aware_0. Mode prompts writ
 mode study fine-tunes as well.
 """
 
-import importlib.util
-import pathlib
+import typing
 
 from ml_collections import ConfigDict
 
-LANGUAGES = ('en', 'fr', 'de', 'es', 'it')
-VARIANTS = (
-    *('english', 'full', 'question', 'options', 'gt', 'gt_question', 'onewrong', 'threewrong'),
-    'mixup',
-)
+from xlbarrier.config import ConfigError
+from xlbarrier.config.tasks import Variant
+from xlbarrier.recipes import quickstart
+
+VARIANTS = typing.get_args(Variant)  # all of docs/tasks.md
 # name: (shots, demonstrations, intervention)
 SETTINGS = {
     'mmlu': (0, 'english', -1),
@@ -37,36 +36,27 @@ def get_config(source: str = 'data') -> ConfigDict:
     """The quickstart's fields, with MMLU in mixed languages.
 
     Args:
-      source: where the files are; after commas the wanted names of SETTINGS, without them all.
+      source: where the files are; after commas the names of SETTINGS, without them all.
 
     Raises:
-      ValueError: for a name that is not one of SETTINGS.
+      ConfigError: for a name that is not one of SETTINGS.
     """
     source, *names = source.split(',')
     if set(names) - set(SETTINGS):
-        raise ValueError(f'settings are {names}; wanted some of {", ".join(SETTINGS)}')
-    path = pathlib.Path(__file__).with_name('quickstart.py')
-    spec = importlib.util.spec_from_file_location('quickstart', path)
-    quickstart = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(quickstart)
+        raise ConfigError(f'settings are {names}; expected some of {", ".join(SETTINGS)}')
     config = quickstart.get_config()
     config.mode = 'eval'
     config.score.row_tokens = 1024  # five demonstrations are shared by the questions of a row
     config.score.letter_tokens = 'published'
-    config.tasks = ConfigDict()
+    config.tasks = {}
     for name in names or SETTINGS:
         shots, demos, intervention = SETTINGS[name]
-        task = config.tasks[name] = ConfigDict()
-        task.source = source
-        task.languages = LANGUAGES
-        task.variants = VARIANTS
-        task.methods = ('letter',)  # loglikelihood; generate with intervention 2
-        task.shots = shots  # 0 to 5, from the dev split
-        task.demos = demos  # english, or same: as the question
-        task.intervention = intervention  # -1 none; 0, 1 a sentence; 2 translate, then answer
-        task.subjects = ()  # (): all 57
-        task.limit = 0  # the first so many questions of each subject; 0: all
-        task.mixup = ''  # folder or hf:cross-ling-know/mixup-lang-mmlu; '': as SOURCE has it
-        task.codes = ()  # 'ar=AR_XY' where {language} is not written as the code
-        task.seed = 0  # of mixup's permutations and of onewrong's option
+        config.tasks[name] = {
+            'source': source,
+            'languages': ('en', 'fr', 'de', 'es', 'it'),
+            'variants': VARIANTS,
+            'shots': shots,
+            'demos': demos,
+            'intervention': intervention,
+        }
     return config

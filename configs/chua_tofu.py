@@ -13,10 +13,9 @@ data/tofu (full.jsonl, retain_perturbed.jsonl ...) and data/tofu_multilingual
     --config=configs/chua_tofu.py:ENGLISH_FOLDER,TRANSLATIONS_FOLDER
 """
 
-import importlib.util
-import pathlib
-
 from ml_collections import ConfigDict
+
+from xlbarrier.recipes import quickstart
 
 
 def get_config(folders: str = 'data/tofu,data/tofu_multilingual') -> ConfigDict:
@@ -26,10 +25,6 @@ def get_config(folders: str = 'data/tofu,data/tofu_multilingual') -> ConfigDict:
       folders: of the English sets, and after a comma of the translations.
     """
     english, _, translations = folders.partition(',')
-    path = pathlib.Path(__file__).with_name('quickstart.py')
-    spec = importlib.util.spec_from_file_location('quickstart', path)
-    quickstart = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(quickstart)
     config = quickstart.get_config()
     config.arms = ('data',)
     config.data.files = (f'{english}/full.jsonl',)
@@ -40,16 +35,5 @@ def get_config(folders: str = 'data/tofu,data/tofu_multilingual') -> ConfigDict:
     config.train.learning_rate = 1e-5
     config.train.weight_decay = 0.01
     config.train.checkpoint_every = 100
-    config.tasks = ConfigDict()
-    config.tasks.tofu = ConfigDict()
-    config.tasks.tofu.source = english
-    config.tasks.tofu.translations = translations  # folder; '': the same
-    config.tasks.tofu.languages = ('en', 'fr', 'ru', 'he', 'ar')
-    config.tasks.tofu.sets = ('retain', 'real_authors', 'world_facts')  # forget01, 05, 10
-    config.tasks.tofu.methods = ('probability', 'generate')
-    config.tasks.tofu.template = 'plain'  # as config.data.template
-    config.tasks.tofu.codes = ('he=iw',)  # how a language is written in the names of files
-    config.tasks.tofu.new_tokens = 128  # of an answer
-    config.tasks.tofu.limit = 0  # the first so many items of a set; 0: all
-    config.tasks.tofu.seed = 0
+    config.tasks = {'tofu': {'source': english, 'translations': translations}}
     return config

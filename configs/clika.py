@@ -16,42 +16,27 @@ x_name and x_geo):
 Some of the sets can be named: --config=configs/clika.py:SETS,x_geo,x_copa.
 """
 
-import importlib.util
-import pathlib
-
 from ml_collections import ConfigDict
 
-SUBSETS = ('x_csqa', 'x_copa', 'x_name', 'x_geo')
-LANGUAGES = ('en', 'de', 'fr', 'it', 'pl', 'ru', 'ar', 'he', 'ja', 'zh')
+from xlbarrier.config import ConfigError
+from xlbarrier.config.tasks import CLIKA_SETS
+from xlbarrier.recipes import quickstart
 
 
 def get_config(sets: str = 'data/clika') -> ConfigDict:
     """The quickstart's fields; RA with the published constants.
 
     Args:
-      sets: folder of the published sets; after commas the wanted ones of SUBSETS, without all.
+      sets: folder of the published sets; after commas the ones of CLIKA_SETS, without all.
 
     Raises:
-      ValueError: for a name that is not one of SUBSETS.
+      ConfigError: for a name that is not one of CLIKA_SETS.
     """
     sets, *names = sets.split(',')
-    if set(names) - set(SUBSETS):
-        raise ValueError(f'sets are {names}; wanted some of {", ".join(SUBSETS)}')
-    path = pathlib.Path(__file__).with_name('quickstart.py')
-    spec = importlib.util.spec_from_file_location('quickstart', path)
-    quickstart = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(quickstart)
+    if set(names) - set(CLIKA_SETS):
+        raise ConfigError(f'sets are {names}; expected some of {", ".join(CLIKA_SETS)}')
     config = quickstart.get_config()
     config.mode = 'eval'
     config.rescore.layouts = ('clika',)
-    config.tasks = ConfigDict()
-    for name in names or SUBSETS:
-        config.tasks[name] = ConfigDict()
-        config.tasks[name].source = sets
-        config.tasks[name].languages = LANGUAGES
-        config.tasks[name].variants = ('full',)  # any of docs/tasks.md
-        config.tasks[name].methods = ('letter',)  # loglikelihood
-        config.tasks[name].shots = 1  # the published example; or 0
-        config.tasks[name].limit = 0  # the first so many items; 0: all
-        config.tasks[name].seed = 0
+    config.tasks = {name: {'source': sets} for name in names or CLIKA_SETS}
     return config

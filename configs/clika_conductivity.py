@@ -12,10 +12,9 @@ The batch and the learning rate are of our choosing; the hyperparameters of the 
 in its data.
 """
 
-import importlib.util
-import pathlib
-
 from ml_collections import ConfigDict
+
+from xlbarrier.recipes import quickstart
 
 
 def get_config(settings: str = 'data/clika/fictional,de') -> ConfigDict:
@@ -25,10 +24,6 @@ def get_config(settings: str = 'data/clika/fictional,de') -> ConfigDict:
       settings: folder of the set, and the languages, with commas between.
     """
     source, *languages = settings.split(',')
-    path = pathlib.Path(__file__).with_name('quickstart.py')
-    spec = importlib.util.spec_from_file_location('quickstart', path)
-    quickstart = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(quickstart)
     config = quickstart.get_config()
     config.arms = ('data',)
     config.data.files = ('task:conductivity',)
@@ -39,13 +34,7 @@ def get_config(settings: str = 'data/clika/fictional,de') -> ConfigDict:
     config.train.learning_rate = 2e-5
     config.train.checkpoint_every = 100
     config.train.log_every = 10
-    config.tasks = ConfigDict()
-    config.tasks.conductivity = ConfigDict()
-    config.tasks.conductivity.source = source
-    config.tasks.conductivity.languages = ('en', *(languages or ['de']))
-    config.tasks.conductivity.methods = ('loglikelihood', 'greedy')  # generate
-    config.tasks.conductivity.limit = 0  # the first so many questions of a sheet; 0: all
-    config.tasks.conductivity.gate = 0.9  # least accuracy of what is taught; below it no XRR
-    config.tasks.conductivity.unstated = 'refuse'  # rows that do not teach what is asked; or keep
-    config.tasks.conductivity.seed = 0  # of the options of a translation
+    config.tasks = {
+        'conductivity': {'source': source, 'languages': ('en', *(languages or ['de']))},
+    }
     return config

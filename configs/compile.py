@@ -1,30 +1,29 @@
 """Will it fit, and how fast can it be? A model's steps compiled for a pod that need not be there.
 
-    python -m xlbarrier.main --config=configs/compile.py --workdir=runs/compile/8b-v5e-16 \
-        --config.model.source=configs/shapes/llama-3-8b --config.topology=v5e:4x4
+    python -m xlbarrier.main --config=configs/compile.py --workdir=runs/compile/8b-v5e-16 \\
+        --config.model.source=configs/shapes/llama-3-8b --config.compile.topology=v5e:4x4
 
 Needs the extra [tpu] (libtpu) and no TPU. The model may be a folder with config.json alone.
-One folder a topology; batch, mesh and precision are the fields that a training would have.
+One folder for each topology; batch, mesh and precision are the fields that a training would have.
 """
 
-import importlib.util
 import pathlib
 
 from ml_collections import ConfigDict
 
+from xlbarrier.recipes import quickstart
+
+SHAPE = pathlib.Path(__file__).resolve().parent / 'shapes' / 'llama-3-8b'
+
 
 def get_config() -> ConfigDict:
     """The quickstart's fields, with the shapes of a fine-tuning on a pod."""
-    path = pathlib.Path(__file__).with_name('quickstart.py')
-    spec = importlib.util.spec_from_file_location('quickstart', path)
-    quickstart = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(quickstart)
     config = quickstart.get_config()
     config.mode = 'compile'
-    config.model.source = 'configs/shapes/llama-3-8b'
+    here = pathlib.Path.cwd()
+    config.model.source = str(SHAPE.relative_to(here) if SHAPE.is_relative_to(here) else SHAPE)
     config.model.compute_dtype = 'bfloat16'
-    config.mesh.data = 1
-    config.mesh.fsdp = -1
+    config.mesh.data, config.mesh.fsdp = 1, -1
     config.score.row_tokens = 2048
     config.train.row_tokens = 2048
     config.train.batch_rows = 16

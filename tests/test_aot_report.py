@@ -93,7 +93,7 @@ def test_known_topologies(name, count):
 def test_unknown_topologies_are_told_the_known_ones(name, words):
     with pytest.raises(topology.TopologyError) as error:
         topology.parse(name)
-    for word in ['config.topology', *words]:
+    for word in ['config.compile.topology', *words]:
         assert word in str(error.value)
 
 
@@ -283,9 +283,10 @@ def start(workdir, source, *flags):
 
 
 def test_the_command_tells_an_error_in_a_line_and_leaves_no_folder(shape, tmp_path):
-    done = start(tmp_path / 'run', shape, '--config.topology=v5e:4')
+    done = start(tmp_path / 'run', shape, '--config.compile.topology=v5e:4')
     assert done.returncode == 1 and 'Traceback' not in done.stderr
-    assert done.stderr.strip().split('\n')[-1].startswith("ERROR: config.topology is 'v5e:4'")
+    last = done.stderr.strip().split('\n')[-1]
+    assert last.startswith("ERROR: config.compile.topology is 'v5e:4'")
     assert not (tmp_path / 'run').exists()
 
 
@@ -293,7 +294,7 @@ def test_the_command_tells_an_error_in_a_line_and_leaves_no_folder(shape, tmp_pa
 def test_the_command_with_the_real_compiler(shape, tmp_path):
     flags = ('--config.train.row_tokens=128', '--config.score.row_tokens=128')
     flags += ('--config.compile.score_places=128',)
-    done = start(tmp_path / 'run', shape, *flags, '--config.topology=v5e:2x2')
+    done = start(tmp_path / 'run', shape, *flags, '--config.compile.topology=v5e:2x2')
     assert done.returncode == 0, done.stderr[-3000:]
     assert 'v5e:2x2, 4 chips, mesh data=1 fsdp=4 tensor=1' in done.stdout
     found = json.loads((tmp_path / 'run' / 'compile.json').read_text())
@@ -301,8 +302,8 @@ def test_the_command_with_the_real_compiler(shape, tmp_path):
     for step in found['steps']:
         assert step['verdict'] == 'fits' and step['notes'] == []  # every loop was read
         assert step['collectives']['all-gather']['count'] >= 2
-    again = start(tmp_path / 'run', shape, *flags, '--config.topology=v5p:2x2x1')
-    assert again.returncode == 1 and 'config.topology: there' in again.stderr
+    again = start(tmp_path / 'run', shape, *flags, '--config.compile.topology=v5p:2x2x1')
+    assert again.returncode == 1 and 'config.compile.topology: there' in again.stderr
 
 
 @needs_libtpu

@@ -28,8 +28,8 @@ def resolved(mode='study', arms=('english', 'mixed'), **data):
         ({'files': ('a',), 'loss': 'answers'}, ['config.data.loss', "'answer'"]),
         ({'files': ('a',), 'too_long': 'cut'}, ['config.data.too_long', 'drop']),
         ({'weights': (1.0,)}, ['config.data.weights', 'files is ()']),
-        ({'files': ('a',), 'weights': (1.0,)}, ['has 1 numbers', "'english' wants 1", 'one for']),
-        ({'arms': ('data',), 'files': ('a',), 'weights': (1, 2, 3)}, ["'data' wants 1"]),
+        ({'files': ('a',), 'weights': (1.0,)}, ['has 1 numbers', "'english' needs 1", 'one for']),
+        ({'arms': ('data',), 'files': ('a',), 'weights': (1, 2, 3)}, ["'data' needs 1"]),
         ({'files': ('a',), 'weights': (1.0, -1.0)}, ['weights[1] is -1.0']),
         ({'files': ('a',), 'weights': (1.0, float('nan'))}, ['weights[1] is nan']),
         ({'files': ('a',), 'weights': (0.0, 0.0)}, ['all 0', "'english'"]),
@@ -56,6 +56,6 @@ def test_the_weights_of_an_arm():
     assert config_data.weights_of(data, 'data') == (1.0, 3.0)
     alone = DataConfig(files=('a', 'b'), weights=(1.0, 3.0))
     assert config_data.weights_of(alone, 'data') == (1.0, 3.0)
-    with pytest.raises(config_lib.ConfigError, match="'mixed' wants 2 for the files, and one for"):
+    with pytest.raises(config_lib.ConfigError, match="'mixed' needs 2 for the files, and one for"):
         config_data.weights_of(alone, 'mixed')
     assert config_data.weights_of(DataConfig(files=('a',)), 'mixed') == ()

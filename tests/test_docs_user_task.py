@@ -82,7 +82,7 @@ def test_the_pairs_are_completed(folder):
     assert (row['prompt'], row['label']) == ('Die Donau mündet ins', 'Schwarze Meer.')
 
 
-def test_every_field_of_the_table_exists_and_the_config_names_all():
+def test_every_field_of_the_table_exists():
     known = {f.name: f.default for f in dataclasses.fields(UserConfig)}
     table = PAGE[PAGE.index('| field of') : PAGE.index('Item ids, the number')]
     named = {
@@ -92,6 +92,5 @@ def test_every_field_of_the_table_exists_and_the_config_names_all():
     }
     assert named <= set(known)
     config = recipe('configs/user.py')('x.jsonl').tasks.user
-    assert set(config) == set(known)
-    differing = {name for name in known if config[name] != known[name]}
-    assert differing == {'source', 'methods'}
+    assert set(config) == {'source', 'methods'}, 'what differs from the defaults'
+    assert all(config[name] != known[name] for name in config)

@@ -9,7 +9,10 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / 'xlbarrier'
 
 # The ground floor, what several rooms need: each may import those before it.
-GROUND = ('errors', 'draw', 'progress', 'multihost', 'mesh', 'text', 'config', 'datafiles', 'run')
+GROUND = (
+    *('errors', 'gguf_header', 'draw', 'progress', 'multihost', 'mesh', 'text', 'config'),
+    *('datafiles', 'run'),
+)
 # A room may import rooms of lower floors, and itself. Rooms of one floor are apart: `models` and
 # `data`, `train` and `scoring`, `corpus` and both.
 FLOORS = (
@@ -21,7 +24,7 @@ FLOORS = (
     {'results'},
     {'report', 'api', 'aot'},
     {'rescore', 'integrations'},
-    {'modes'},
+    {'modes', 'cli'},
     {'main'},
 )
 FLOOR = {room: i for i, rooms in enumerate(FLOORS) for room in rooms}

@@ -11,7 +11,6 @@ from gguf.constants import GGMLQuantizationType as Type
 from tests import torch_llama
 from xlbarrier import mesh as mesh_lib
 from xlbarrier.models import load
-from xlbarrier.models.gguf import GgufFile
 
 KEYS = {
     'model.embed_tokens.weight': 'token_embd.weight',
@@ -138,7 +137,6 @@ def test_k_quants(tmp_path, one, kind):
     path = write(tmp_path / 'm.gguf', model, kind)
     decoder = load.load_decoder(path, one)
     assert_same_logits(decoder, one, model)
-    assert GgufFile(path).quantisation() == {'F32': 3, kind: 8}
 
 
 def test_an_odd_shape_with_wide_heads(tmp_path, one):
@@ -163,7 +161,7 @@ def test_truncated_files_are_named_wherever_they_are_cut(tmp_path, one):
     whole = path.read_bytes()
     for size in (0, 3, 10, 30, 200, 700, 1500, 2500, len(whole) // 2, len(whole) - 40):
         path.write_bytes(whole[:size])
-        with pytest.raises(ValueError, match=rf'{path} is (not a whole GGUF file|truncated)'):
+        with pytest.raises(ValueError, match=rf'{path} is not a whole GGUF file'):
             load.load_decoder(path, one)
     path.write_bytes(b'GGML' + whole[4:])
     with pytest.raises(ValueError, match='is not a whole GGUF file'):

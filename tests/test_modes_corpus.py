@@ -31,12 +31,6 @@ def recipe(**corpus):
     return values
 
 
-def test_the_recipe_names_every_field():
-    values = recipe().to_dict()
-    flat = dict(config_lib.flatten(config_lib.to_dict(config_lib.resolve(values))))
-    assert set(flat) == {name for name, _ in config_lib.flatten(values)}
-
-
 def test_english_arm_of_wikitext_without_any_translator(tmp_path):
     text = ''.join(f" = Title {i} = \n \n It 's line {i} . \n \n" for i in range(5))
     (tmp_path / 'wiki.txt').write_text(text)
@@ -53,7 +47,7 @@ def test_english_arm_of_wikitext_without_any_translator(tmp_path):
 def test_tokens_are_counted_by_language(tmp_path, tokenizer):
     (tmp_path / 'a.txt').write_text('One line. Two.\n\nEine Größe, 世界!')
     values = recipe(source=f'text:{tmp_path}/a.txt', unit='sentence')
-    values.arms, values.count_tokens, values.model.source = ('english',), True, SMOLLM2
+    values.arms, values.corpus.count_tokens, values.model.source = ('english',), True, SMOLLM2
     config = config_lib.resolve(values)
     corpus(tmp_path / 'run', config)
     folder = tmp_path / 'run/corpus/english'
@@ -83,14 +77,17 @@ def test_questions_of_tasks_are_kept_out(tmp_path):
 @pytest.mark.parametrize(
     ('fields', 'message'),
     [
-        ({'unit': 'word:8'}, r"config\.corpus\.unit is 'word:8'; wanted 'document'"),
+        ({'unit': 'word:8'}, r"config\.corpus\.unit is 'word:8'; expected 'document'"),
         ({'source': 'wikitext:nowhere/*'}, r'nowhere/\*: no such file'),
         ({'source': 'wiki:a'}, 'wanted countries, or KIND:PLACE'),
         ({'shares': (1.0,)}, r'config\.corpus\.shares has 1 numbers'),
-        ({'filters__similarity': 2.0}, r'filters\.similarity is 2\.0; wanted 0 to 1'),
+        (
+            {'filters__similarity': 2.0},
+            r'filters\.similarity is 2\.0; expected 0 <= similarity <= 1',
+        ),
         ({'translator__kind': 'dictionery'}, r'Did you mean .dictionary.'),
         ({'text__unknown': 'x'}, r"config\.corpus\.text\.unknown is 'x'"),
-        ({'source': 'countries'}, r"config\.corpus\.unit is 'words:8'; wanted one of sentence"),
+        ({'source': 'countries'}, r"config\.corpus\.unit is 'words:8'; expected sentence"),
     ],
 )
 def test_bad_fields_are_told_before_there_is_a_folder(tmp_path, fields, message):
@@ -124,6 +121,6 @@ def test_from_the_command_line(tmp_path):
 
 def test_preview_is_for_text(tmp_path):
     values = recipe(source='countries', unit='sentence')
-    values.preview = 3
+    values.corpus.preview = 3
     with pytest.raises(ValueError, match='preview is for text sources'):
         corpus(tmp_path / 'run', config_lib.resolve(values))

@@ -132,3 +132,18 @@ def test_report_needs_a_finished_run(tmp_path):
     run_lib.open_run(tmp_path, resolved()).close()
     with pytest.raises(run_lib.RunError, match=r'results\.json does not exist'):
         run_lib.open_finished(tmp_path)
+
+
+def test_a_folder_of_an_earlier_version_is_refused_in_words(tmp_path):
+    config = config_lib.resolve(recipe())
+    old = config_lib.to_dict(config) | {'preview': 0, 'topology': 'v5e:4x4'}
+    del old['corpus']['preview'], old['compile']['topology']
+    (tmp_path / 'config.json').write_text(json.dumps(old))
+    with pytest.raises(run_lib.RunError) as error:
+        run_lib.open_run(tmp_path, config)
+    for words in (
+        *('another version of xlbarrier', 'config.preview (now config.corpus.preview)'),
+        *('config.topology (now config.compile.topology)', 'another --workdir'),
+    ):
+        assert words in str(error.value)
+    assert json.loads((tmp_path / 'config.json').read_text()) == old

@@ -124,7 +124,7 @@ def test_a_hub_snapshot_without_pickles_and_code(hub):
     asked = len(server.asked)
     again, missing = ask('hf:org/tiny@v1', 'hf:org/other', offline=True)
     assert again == folder
-    assert missing.startswith('ERROR hf:org/other could not be had from the hub or its cache')
+    assert missing.startswith('ERROR hf:org/other could not be fetched from the hub or its cache')
     assert 'model.source to a local folder' in missing and 'HF_HUB_OFFLINE=1' in missing
     assert len(server.asked) == asked
 
@@ -133,7 +133,7 @@ def test_a_hub_snapshot_without_pickles_and_code(hub):
 def test_a_repository_that_is_not_there_or_has_no_weights(hub, monkeypatch):
     _, ask = hub
     absent, malformed = ask('hf:org/absent', 'hf:justone')
-    assert absent.startswith('ERROR hf:org/absent could not be had') and '404' in absent
+    assert absent.startswith('ERROR hf:org/absent could not be fetched') and '404' in absent
     assert 'HF_TOKEN' in absent
     assert "'hf:justone' is not hf:ORG/NAME" in malformed
     monkeypatch.delitem(FILES, 'model.safetensors')
@@ -148,7 +148,7 @@ def test_a_download_that_breaks_off_is_an_error_and_then_goes_on(hub):
     server, ask = hub
     server.breaking = True
     (broken,) = ask('hf:org/tiny')
-    assert broken.startswith('ERROR hf:org/tiny could not be had from the hub or its cache')
+    assert broken.startswith('ERROR hf:org/tiny could not be fetched from the hub or its cache')
     (offline,) = ask('hf:org/tiny', offline=True)  # half a snapshot is not taken for a whole one
     assert offline.startswith('ERROR') and 'hf:org/tiny' in offline
     server.breaking = False
@@ -162,5 +162,5 @@ def test_a_hub_that_cannot_be_reached(hub):
     server.shutdown()
     server.server_close()
     (said,) = ask('hf:org/tiny')
-    assert said.startswith('ERROR hf:org/tiny could not be had from the hub or its cache')
+    assert said.startswith('ERROR hf:org/tiny could not be fetched from the hub or its cache')
     assert 'no network: set model.source to a local folder' in said

@@ -42,7 +42,7 @@ def test_recipes_resolve_with_the_tasks_that_are_named(name, source, tasks):
 
 @pytest.mark.parametrize(('name', 'wrong'), [('chua_mmlu', 'a,mmlu_6'), ('clika', 'a,x_geography')])
 def test_a_task_that_a_recipe_does_not_know_is_named(name, wrong):
-    with pytest.raises(ValueError, match=r'wanted some of (mmlu, mmlu_5|x_csqa, x_copa)'):
+    with pytest.raises(ValueError, match=r'expected some of (mmlu, mmlu_5|x_csqa, x_copa)'):
         recipe(name).get_config(wrong)
 
 

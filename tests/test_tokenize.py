@@ -47,7 +47,7 @@ def theirs(smollm2_gguf):
 def with_bos(tokenizer, tmp_path_factory) -> PreTrainedTokenizerFast:
     """SmolLM2's tokenizer made to add BOS in front and EOS behind."""
     folder = tmp_path_factory.mktemp('with_bos')
-    tokenize.save_tokenizer(tokenizer, folder)
+    tokenizer.save_pretrained(folder)
     copy = tokenize.load_tokenizer(folder)
     bos, eos = copy.bos_token, copy.eos_token
     copy.backend_tokenizer.post_processor = TemplateProcessing(
@@ -132,7 +132,7 @@ def test_smollm2_adds_no_bos(tokenizer, theirs):
 
 
 def test_saved_tokenizer_is_the_same(tokenizer, tmp_path):
-    tokenize.save_tokenizer(tokenizer, tmp_path)
+    tokenizer.save_pretrained(tmp_path)
     ours = tokenize.load_tokenizer(tmp_path, vocab_size=49152)
     plain = AutoTokenizer.from_pretrained(tmp_path)
     texts = [*TEXTS, 'am  20. Mai', '½ Ⅷ ²³']
@@ -211,11 +211,11 @@ def test_a_file_that_is_replaced_is_read_anew(tmp_path):
     assert tokenize.load_tokenizer(path)('a')['input_ids'][0] == 0
 
 
-def test_sentencepiece_and_unknown_splits_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"x\.gguf: tokenizer 'llama'.*wanted 'gpt2'"):
-        tokenize.load_tokenizer(write_gguf(tmp_path / 'x.gguf', model='llama'))
-    with pytest.raises(ValueError, match=r"pre-tokenizer 'tekken' is not supported.*smollm"):
-        tokenize.load_tokenizer(write_gguf(tmp_path / 'y.gguf', pre='tekken'))
+def test_unknown_kinds_and_rules_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"x\.gguf: tokenizer\.ggml\.model is 'bert'.*gpt2, llama"):
+        tokenize.load_tokenizer(write_gguf(tmp_path / 'x.gguf', model='bert'))
+    with pytest.raises(ValueError, match=r"pre-tokenizer 'kimi-k2'.*not supp.*model\.tokenizer"):
+        tokenize.load_tokenizer(write_gguf(tmp_path / 'y.gguf', pre='kimi-k2'))
 
 
 def test_bad_files_are_named(tmp_path):
@@ -372,7 +372,7 @@ def test_documents_end_once(tokenizer, with_bos):
 
 
 def test_documents_of_a_tokenizer_without_eos(tokenizer, tmp_path):
-    tokenize.save_tokenizer(tokenizer, tmp_path)
+    tokenizer.save_pretrained(tmp_path)
     bare = tokenize.load_tokenizer(tmp_path)
     bare.eos_token = None
     assert encode_documents(bare, ['東京', '']) == [tokenizer('東京')['input_ids'], []]

@@ -9,7 +9,6 @@ import pytest
 
 from xlbarrier.config.checks import ConfigError
 from xlbarrier.config.corpus import CorpusConfig, TextConfig, TranslatorConfig
-from xlbarrier.config.corpus import check as check_config
 from xlbarrier.corpus import build
 from xlbarrier.translate import codes, protocol
 from xlbarrier.translate.make import make_translator
@@ -176,7 +175,7 @@ def test_a_corpus_of_aligned_lines(tmp_path):
             text=TextConfig(documents=documents),
             translator=TranslatorConfig(kind='parallel', place=place),
         )
-        check_config(config)
+        config.check('config.corpus')
         folder = build.build(config, 'mixed', tmp_path / f'{unit}-{documents}' / 'mixed')
         rows = list(build.read_rows(folder))
         for row in rows:
@@ -193,7 +192,7 @@ def test_runs_of_words_cannot_be_looked_up():
         source='text:a.txt', unit='words:8', translator=TranslatorConfig(kind='parallel', place='a')
     )
     with pytest.raises(ConfigError, match=r"unit is 'words:8'; a parallel translator looks up"):
-        check_config(config)
+        config.check('config.corpus')
 
 
 def test_made_by_config(tmp_path):

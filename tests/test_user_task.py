@@ -282,7 +282,7 @@ def test_items_with_options_alike_are_dropped_in_every_language_or_kept(tmp_path
     ('fields', 'words'),
     [
         ({'form': 'pair'}, "form is 'pair'.*'pairs'"),
-        ({'form': 'pairs'}, 'pairs want two columns'),
+        ({'form': 'pairs'}, 'pairs need two columns'),
         ({'options': ('a', 'a')}, 'none of them twice'),
         ({'equal_options': 'skip'}, 'equal_options'),
         ({'answer_form': 'word'}, 'answer_form'),

@@ -323,7 +323,7 @@ def test_xquads_f1_and_exact_match(root, asked, tmp_path):
         ('tofu', {'sets': ('retain', 'forget02')}, r"sets\[1\] is 'forget02'"),
         ('tofu', {'template': 'auto'}, "template is 'auto'"),
         ('tofu', {'codes': ('iw',)}, r"codes\[0\] is 'iw'"),
-        ('translation', {}, r'wanted \{language\} in it'),
+        ('translation', {}, r'expected \{language\} in it'),
         ('translation', {'source': '{language}', 'languages': ('en',)}, 'languages has en'),
         ('mgsm', {'shots': 8}, 'shots is 8 and .*exemplars is empty'),
         ('mgsm', {'languages': ('xx',)}, r"languages\[0\] is 'xx'"),

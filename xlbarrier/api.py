@@ -62,10 +62,11 @@ def load_model(
             raise InputError(f'{name} = {value!r}; wanted one of {", ".join(DTYPES)}')
     mesh = mesh or mesh_lib.make_mesh()
     path = source.resolve(str(model_source))
+    # First: what cannot be tokenised is refused before the weights are read.
+    tokenizer = tokenize.load_tokenizer(path, load.read_config(path).vocab_size)
     decoder = load.load_decoder(
         path, mesh, param_dtype=param_dtype or dtype, compute_dtype=dtype, adapter=adapter
     )
-    tokenizer = tokenize.load_tokenizer(path, decoder.config.vocab_size)
     return Model(decoder, tokenizer, mesh, str(model_source), path, load.fingerprint(path, adapter))
 
 

@@ -228,8 +228,14 @@ def _read_json(path: pathlib.Path) -> Any:
 
 
 def _refuse_other_config(run: Run, wanted: dict[str, Any]) -> None:
-    differing = config_lib.diff(run.read_json('config.json'), wanted)
-    if differing:
+    there = run.read_json('config.json')
+    if others := config_lib.other_fields(there, wanted):
+        raise RunError(
+            f'{run.folder} was begun by another version of xlbarrier, whose config.json has other'
+            f' fields: {", ".join(others)}. Take another --workdir, or continue this run with the'
+            ' version that its run.json names'
+        )
+    if differing := config_lib.diff(there, wanted):
         lines = [f'  config.{name}: there {old!r}, now {new!r}' for name, old, new in differing]
         raise RunError(
             f'{run.folder} was begun with another config; take another --workdir or the same'

@@ -44,7 +44,7 @@ def prepare(config: RunConfig, devices: Sequence[jax.Device] | None = None) -> P
       SourceError, ValueError: when the model's config cannot be had, or mesh, batch and model do
         not fit together.
     """
-    named = topology.parse(config.topology)
+    named = topology.parse(config.compile.topology)
     model = read_model(config.model.source)
     mesh = mesh_lib.make_mesh(
         *(config.mesh.data, config.mesh.fsdp, config.mesh.tensor),

@@ -74,21 +74,21 @@ def parse(name: str) -> Topology:
     found = re.fullmatch(r'([a-z]\w*):(\d+(?:x\d+)*)', name)
     chip = CHIPS.get(found[1]) if found else None
     if chip is None:
-        raise TopologyError(f'config.topology is {name!r}; wanted {_known()}')
+        raise TopologyError(f'config.compile.topology is {name!r}; wanted {_known()}')
     layout = tuple(int(size) for size in found[2].split('x'))
     if len(layout) != chip.dims or not all(layout):
         raise TopologyError(
-            f'config.topology is {name!r}: a layout of {chip.name} has {chip.dims}'
+            f'config.compile.topology is {name!r}: a layout of {chip.name} has {chip.dims}'
             f' {"axis" if chip.dims == 1 else "axes"}, each at least 1, as in {_example(chip)}'
         )
     if max(layout) > chip.longest and math.prod(layout) <= chip.largest:
         raise TopologyError(
-            f'config.topology is {name!r}: an axis of a slice of {chip.name} has at most'
+            f'config.compile.topology is {name!r}: an axis of a slice of {chip.name} has at most'
             f' {chip.longest} chips'
         )
     if math.prod(layout) > chip.largest:
         raise TopologyError(
-            f'config.topology is {name!r}, {math.prod(layout)} chips; the largest'
+            f'config.compile.topology is {name!r}, {math.prod(layout)} chips; the largest'
             f' {"slice" if chip.platform == "tpu" else "NVLink domain"} of {chip.name} has'
             f' {chip.largest}'
         )

@@ -1,92 +1,74 @@
-"""The part of a config that says which text is made, of what, and how it is translated."""
+"""Which text is made, of what, and how it is translated."""
 
-import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from xlbarrier.config import translate as config_translate
-from xlbarrier.config.checks import ConfigError, at_least, distinct, one_of
+from xlbarrier.config.checks import ConfigError, Count, Matches, Section, Seed, Several, Share
 from xlbarrier.config.translate import TranslatorConfig
+
+UNIT = Matches(r'document|sentence|words:[1-9]\d*', "'document', 'sentence' or 'words:K'")
 
 
 @dataclass(frozen=True)
-class TextConfig:
-    """How a text source is read; each kind of source looks at its own fields."""
+class TextConfig(Section):
+    """How a text source is read; each kind of source uses its own fields."""
 
-    language: str = 'en'
+    language: str = 'en'  # of the source
     field: str = 'text'  # of JSONL, CSV, Parquet and datasets
     subset: str = ''  # of a dataset: its configuration
     split: str = 'train'  # of a dataset
     data_dir: str = ''  # of tfds; '': its own
-    documents: str = 'paragraph'  # of plain text; or 'line', 'file'
-    headings: str = 'keep'  # of WikiText; or 'drop'
-    unknown: str = 'remove'  # <unk> of WikiText; or 'keep', 'drop' (the line)
-    detokenize: bool = True  # WikiText
+    documents: Literal['paragraph', 'line', 'file'] = 'paragraph'  # of plain text
+    headings: Literal['keep', 'drop'] = 'keep'  # of WikiText
+    unknown: Literal['remove', 'keep', 'drop'] = 'remove'  # <unk> of WikiText; drop: the line
+    detokenize: bool = True  # of WikiText: 'a , b' becomes 'a, b'
 
 
 @dataclass(frozen=True)
-class FilterConfig:
+class FilterConfig(Section):
     """Which parts and documents of a text source are taken; the default takes all."""
 
-    rows: str = ''  # file of the row numbers to take
-    keywords: tuple[str, ...] = ()  # documents with one of them
-    min_words: int = 0
-    max_words: int = 0  # 0: no limit
-    language: float = 0.0  # least probability that a document is in its language; 0: not asked
-    duplicates: str = 'keep'  # or 'exact', 'near'
-    similarity: float = 0.8  # of 'near': least Jaccard similarity of word 5-grams
-    decontaminate: int = 0  # parts that share so many words on end with a task's question; 0: off
+    rows: str = ''  # file of the row numbers to take, counted over rows that are not blank
+    keywords: tuple[str, ...] = ()  # takes documents with one of them
+    min_words: Count = 0  # of a document
+    max_words: Count = 0  # of a document; 0: no limit
+    language: Share = 0.0  # least probability that a document is in its language; 0: not asked
+    duplicates: Literal['keep', 'exact', 'near'] = 'keep'  # which are dropped; the first is kept
+    similarity: Share = 0.8  # of near duplicates: least Jaccard similarity of word 5-grams
+    decontaminate: Count = 0  # drops parts that share so many words on end with a question; 0: off
 
 
 @dataclass(frozen=True)
-class CorpusConfig:
+class CorpusConfig(Section):
     """The text that the arms of a study are made from."""
 
+    # 'countries' is embedded; or KIND:PLACE with KIND text, wikitext, jsonl, csv, parquet (files,
+    # globs, compressed or not), hf (a dataset's name or folder) or tfds (a dataset's name).
     source: str = 'countries'
-    languages: tuple[str, ...] = ('en', 'de', 'fr', 'es', 'it')
-    unit: str = 'sentence'
-    seed: int = 0
-    documents: int = 0  # 0: all there are
+    languages: Several[str] = ('en', 'de', 'fr', 'es', 'it')  # of the drawn arms
+    unit: Annotated[str, UNIT] = 'sentence'  # put into a drawn language; document or words:K
+    seed: Seed = 0  # of wordings, order and language draw
+    documents: Count = 0  # at most so many, after the filters; 0: all there are
     shares: tuple[float, ...] = ()  # of the languages in a drawn arm; (): uniform
-    text: TextConfig = field(default_factory=TextConfig)
-    filters: FilterConfig = field(default_factory=FilterConfig)
-    translator: TranslatorConfig = field(default_factory=TranslatorConfig)
+    preview: Count = 0  # mode corpus: show so many units in every language, and build nothing
+    count_tokens: bool = False  # mode corpus: also the tokens, by the tokenizer of model.source
+    text: TextConfig = TextConfig()
+    filters: FilterConfig = FilterConfig()
+    translator: TranslatorConfig = TranslatorConfig()
 
-
-def check(corpus: CorpusConfig) -> None:
-    """Refuses values that cannot be used.
-
-    Raises:
-      ConfigError: naming the field.
-    """
-    where = 'config.corpus'
-    text, filters = corpus.text, corpus.filters
-    if corpus.source == 'countries':
-        one_of(f'{where}.unit', corpus.unit, ('sentence',))
-    elif not re.fullmatch(r'document|sentence|words:[1-9]\d*', corpus.unit):
-        raise ConfigError(
-            f"{where}.unit is {corpus.unit!r}; wanted 'document', 'sentence' or 'words:K'"
-        )
-    elif corpus.translator.kind == 'parallel' and corpus.unit.startswith('words'):
-        raise ConfigError(
-            f'{where}.unit is {corpus.unit!r}; a parallel translator looks up whole lines: wanted'
-            " 'sentence' (a line is one) or 'document'"
-        )
-    distinct(f'{where}.languages', corpus.languages)
-    if corpus.shares and len(corpus.shares) != len(corpus.languages):
-        raise ConfigError(
-            f'{where}.shares has {len(corpus.shares)} numbers; wanted one for each of the'
-            f' {len(corpus.languages)} languages, or none'
-        )
-    at_least(where, corpus, documents=0)
-    one_of(f'{where}.text.documents', text.documents, ('paragraph', 'line', 'file'))
-    one_of(f'{where}.text.headings', text.headings, ('keep', 'drop'))
-    one_of(f'{where}.text.unknown', text.unknown, ('remove', 'keep', 'drop'))
-    one_of(f'{where}.filters.duplicates', filters.duplicates, ('keep', 'exact', 'near'))
-    at_least(f'{where}.filters', filters, min_words=0, max_words=0, decontaminate=0)
-    config_translate.check(f'{where}.translator', corpus.translator)
-    for name, value in (
-        ('filters.language', filters.language),
-        ('filters.similarity', filters.similarity),
-    ):
-        if not 0 <= value <= 1:
-            raise ConfigError(f'{where}.{name} is {value}; wanted 0 to 1')
+    def check_together(self, where: str) -> None:
+        if self.source == 'countries' and self.unit != 'sentence':
+            raise ConfigError(
+                f'{where}.unit is {self.unit!r}; expected sentence, the unit of'
+                f' {where}.source = countries'
+            )
+        if self.translator.kind == 'parallel' and self.unit.startswith('words'):
+            raise ConfigError(
+                f'{where}.unit is {self.unit!r}; a parallel translator looks up whole lines:'
+                " expected 'sentence' (a line is one) or 'document'"
+            )
+        if self.shares and len(self.shares) != len(self.languages):
+            raise ConfigError(
+                f'{where}.shares has {len(self.shares)} numbers; expected one for each of the'
+                f' {len(self.languages)} languages, or none'
+            )

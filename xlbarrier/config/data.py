@@ -1,53 +1,42 @@
-"""The part of a config that says which question-answer files are trained on, and in what shares."""
+"""Which question-answer files are trained on, and in what shares."""
 
-import math
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from xlbarrier.config.checks import ConfigError, distinct, one_of
+from xlbarrier.config.checks import AnyOf, ConfigError, Range, Section
 
 DATA_ARM = 'data'  # the arm that has no text of its own, only the files
-TEMPLATES = ('auto', 'plain', 'raw', 'alpaca', 'clika', 'tofu', 'tofu-llama2', 'chat')
+Template = Literal['plain', 'raw', 'alpaca', 'clika', 'tofu', 'tofu-llama2', 'chat']
+Weight = Annotated[float, Range(0)]
 
 
 @dataclass(frozen=True)
-class DataConfig:
-    """Question-answer files that every arm is trained on, beside its text where it has any.
+class DataConfig(Section):
+    """Question-answer files that every arm is trained on, beside its text where it has any."""
 
-    Attributes:
-      files: globs of JSONL, JSON, CSV, TSV or Parquet, compressed or not, or 'task:NAME' for the
-        rows that a task of the run gives; each is one part of the mixture.
-      weights: share of the training tokens of each part: of the arm's text first, where the arm
-        has text, then of each glob; (): every part as large as it is. A weight of 0 leaves out.
-      template: how an example is written out, see qa/templates.py; 'auto': by its fields.
-      loss: 'answer', or 'all' tokens.
-      too_long: what becomes of an example longer than train.row_tokens: 'error', or 'drop', which
-        counts it.
-    """
-
-    files: tuple[str, ...] = ()
-    weights: tuple[float, ...] = ()
-    template: str = 'auto'
-    loss: str = 'answer'
-    too_long: str = 'error'
+    # Globs of JSONL, JSON, CSV, TSV or Parquet, compressed or not, or 'task:NAME' for the rows that
+    # a task of the run gives; each is one part of the mixture (docs/training_data.md).
+    files: AnyOf[str] = ()
+    # Share of the training tokens of each part: of the arm's text first, where the arm has text,
+    # then of each glob; (): every part as large as it is. A weight of 0 leaves a part out.
+    weights: tuple[Weight, ...] = ()
+    template: Literal['auto', Template] = 'auto'  # how an example is written; auto: by its fields
+    loss: Literal['answer', 'all'] = 'answer'  # which tokens are learned
+    too_long: Literal['error', 'drop'] = 'error'  # an example longer than a row; drop counts it
 
 
-def check(data: DataConfig, arms: tuple[str, ...], mode: str) -> None:
-    """Refuses values that cannot be used.
+def check_with(data: DataConfig, arms: tuple[str, ...], mode: str) -> None:
+    """Refuses files and weights that do not fit the arms.
 
     Args:
-      data: as it was resolved.
+      data: the section config.data.
       arms: of the run; the arm 'data' has no text of its own.
-      mode: of the run; only 'study' and 'train' look at the files.
+      mode: of the run; only study and train read the files.
 
     Raises:
       ConfigError: naming the field.
     """
     where, trains = 'config.data', mode in ('study', 'train')
-    one_of(f'{where}.template', data.template, TEMPLATES)
-    one_of(f'{where}.loss', data.loss, ('answer', 'all'))
-    one_of(f'{where}.too_long', data.too_long, ('error', 'drop'))
-    if data.files:
-        distinct(f'{where}.files', data.files)
     if trains and DATA_ARM in arms and not data.files:
         raise ConfigError(
             f"{where}.files is (); the arm '{DATA_ARM}' has no text of its own: name the files it"
@@ -55,12 +44,9 @@ def check(data: DataConfig, arms: tuple[str, ...], mode: str) -> None:
         )
     if mode == 'corpus' and set(arms) == {DATA_ARM}:
         raise ConfigError(
-            f"config.arms is {arms}; the arm '{DATA_ARM}' has no text of its own to build: mode"
-            ' corpus wants another'
+            f"config.arms is {arms}; the arm '{DATA_ARM}' has no text of its own to build: name"
+            ' another arm for mode corpus'
         )
-    for i, weight in enumerate(data.weights):
-        if not (math.isfinite(weight) and weight >= 0):
-            raise ConfigError(f'{where}.weights[{i}] is {weight}; wanted a number of at least 0')
     if data.weights and not data.files:
         raise ConfigError(f'{where}.weights is {data.weights}, but {where}.files is ()')
     for arm in arms if data.weights and trains else ():
@@ -70,8 +56,8 @@ def check(data: DataConfig, arms: tuple[str, ...], mode: str) -> None:
 def weights_of(data: DataConfig, arm: str) -> tuple[float, ...]:
     """The weights of an arm's parts, its text first where it has any; () where none are set.
 
-    The arm 'data' takes the weights of the files alone, whether or not a weight for the text of
-    other arms stands before them.
+    The arm 'data' takes the weights of the files alone, whether or not they follow a weight for the
+    text of other arms.
 
     Raises:
       ConfigError: for another number of weights than there are parts, or none above 0.
@@ -79,16 +65,17 @@ def weights_of(data: DataConfig, arm: str) -> tuple[float, ...]:
     if not data.weights:
         return ()
     files, weights = len(data.files), data.weights
-    wanted = (files, files + 1) if arm == DATA_ARM else (files + 1,)
-    if len(weights) not in wanted:
+    expected = (files, files + 1) if arm == DATA_ARM else (files + 1,)
+    if len(weights) not in expected:
         raise ConfigError(
-            f"config.data.weights has {len(weights)} numbers; the arm '{arm}' wants {files}"
+            f"config.data.weights has {len(weights)} numbers; the arm '{arm}' needs {files}"
             f' for the files{"" if arm == DATA_ARM else ", and one for its text before them"}'
         )
     if arm == DATA_ARM:
         weights = weights[-files:]
     if not sum(weights) > 0:
         raise ConfigError(
-            f"config.data.weights is {data.weights}, all 0 for the arm '{arm}'; wanted one above 0"
+            f"config.data.weights is {data.weights}, all 0 for the arm '{arm}'; expected one"
+            ' above 0'
         )
     return weights

@@ -1,73 +1,67 @@
-"""The part of a config that says what is asked: one dataclass a task, each checking itself."""
+"""What is asked: one section for each kind of task, and the table of all kinds."""
 
-from dataclasses import dataclass, field
+import typing
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from xlbarrier.config import translate as config_translate
-from xlbarrier.config.checks import ConfigError, at_least, distinct, each_of, one_of
+from xlbarrier.config import written
+from xlbarrier.config.checks import ConfigError, Count, Range, Several, Share, Size, nearest
 from xlbarrier.config.corpus import TextConfig
 from xlbarrier.config.translate import TranslatorConfig
-from xlbarrier.config.written import MgsmConfig, TofuConfig, TranslationConfig, XquadConfig
+from xlbarrier.config.written import Codes, Source, TaskConfig
 
-VARIANTS = (
-    *('english', 'full', 'question', 'options', 'gt', 'gt_question', 'onewrong', 'threewrong'),
-    'mixup',
-)
-METHODS = ('loglikelihood', 'letter', 'generate')
-RELATIONS = ('city_country', 'country_currency', 'country_language')
-DEMOS = ('english', 'same')
+Variant = Literal[
+    'english', 'full', 'question', 'options', 'gt', 'gt_question', 'onewrong', 'threewrong', 'mixup'
+]
+Method = Literal['loglikelihood', 'letter', 'generate']
+Relation = Literal['city_country', 'country_currency', 'country_language']
+ClikaLanguage = Literal['en', 'de', 'fr', 'it', 'pl', 'ru', 'ar', 'he', 'ja', 'zh']
+CLIKA_LANGUAGES = typing.get_args(ClikaLanguage)
 CLIKA_SETS = ('x_csqa', 'x_copa', 'x_name', 'x_geo')
-CLIKA_LANGUAGES = ('en', 'de', 'fr', 'it', 'pl', 'ru', 'ar', 'he', 'ja', 'zh')
-HP_LANGUAGES = ('en', 'de', 'es', 'fr', 'it')
-ANSWER_FORMS = ('auto', 'letter', 'index', 'text')
-EQUAL_OPTIONS = ('refuse', 'drop', 'keep')
+Demos = Literal['english', 'same']
+HpLanguage = Literal['en', 'de', 'es', 'fr', 'it']
+TaughtMethod = Literal['loglikelihood', 'greedy', 'generate']
+Two = Annotated[int, Range(2)]
 
 
 @dataclass(frozen=True)
-class WorldFactsConfig:
+class WorldFactsConfig(TaskConfig):
     """The embedded benchmark: real facts, named in each language by CLDR."""
 
-    relations: tuple[str, ...] = ('city_country',)
-    questions: int = 100  # over all relations
-    languages: tuple[str, ...] = ('en', 'de', 'fr', 'es', 'it')
-    variants: tuple[str, ...] = ('full', 'mixup')
-    methods: tuple[str, ...] = ('loglikelihood',)
-    seed: int = 0
-
-    def check(self, where: str) -> None:
-        """Raises ConfigError, naming the field."""
-        each_of(f'{where}.relations', self.relations, RELATIONS)
-        _check_asking(where, self)
-        at_least(where, self, questions=1)
+    relations: Several[Relation] = ('city_country',)  # also country_currency, country_language
+    questions: Size = 100  # over all relations, the same in each language
+    languages: Several[str] = ('en', 'de', 'fr', 'es', 'it')  # of the questions
+    variants: Several[Variant] = ('full', 'mixup')  # any of docs/tasks.md
+    methods: Several[Method] = ('loglikelihood',)  # also letter, generate
 
 
 @dataclass(frozen=True)
-class MmluConfig:
+class ChoiceConfig(TaskConfig):
+    """Base of the tasks that read multiple-choice questions from files."""
+
+    source: Source = ''  # a folder, a file or hf:NAME
+    languages: Several[str] = ('en', 'de', 'fr', 'es', 'it')  # of the questions
+    variants: Several[Variant] = ('full',)  # any of docs/tasks.md
+    methods: Several[Method] = ('letter',)  # also loglikelihood
+    limit: Count = 0  # the first so many questions; 0: all
+
+
+@dataclass(frozen=True)
+class MmluConfig(ChoiceConfig):
     """MMLU in mixed languages (Chua et al. 2024), from row-aligned translations."""
 
-    source: str = ''  # a folder or hf:NAME[:SUBSET] with {language}, or the published `data` folder
-    languages: tuple[str, ...] = ('en', 'de', 'fr', 'es', 'it')
-    variants: tuple[str, ...] = ('english', 'full', 'mixup')
-    methods: tuple[str, ...] = ('letter',)
-    shots: int = 5  # demonstrations before each question, from the dev split
-    demos: str = 'english'  # or 'same': in the variant and language of the question
-    intervention: int = -1  # -1 none; 0, 1 a sentence; 2 translate, then answer
+    source: Source = ''  # folder or hf:NAME[:SUBSET] with {language}, or the published data folder
+    variants: Several[Variant] = ('english', 'full', 'mixup')  # any of docs/tasks.md
+    methods: Several[Method] = ('letter',)  # also loglikelihood; generate with intervention 2
+    shots: Annotated[int, Range(0, 5, 'the dev split has 5 of each subject')] = 5  # of that split
+    demos: Demos = 'english'  # or same: in the variant and language of the question
+    intervention: Literal[-1, 0, 1, 2] = -1  # -1 none; 0, 1 a sentence; 2 translate, then answer
     subjects: tuple[str, ...] = ()  # (): all 57
-    limit: int = 0  # the first so many questions of each subject; 0: all
+    limit: Count = 0  # the first so many questions of each subject; 0: all
     mixup: str = ''  # folder or hf:NAME of a published mixup set, read as it is; '': built here
-    codes: tuple[str, ...] = ()  # 'ar=AR_XY': how {language} is written where it is not the code
-    seed: int = 0  # of mixup's permutations and of onewrong's option
+    codes: Codes = ()  # 'ar=AR_XY': how {language} is written where it is not the code
 
-    def check(self, where: str) -> None:
-        """Raises ConfigError, naming the field."""
-        _check_source(where, self.source)
-        _check_asking(where, self)
-        _check_codes(where, self.codes)
-        at_least(where, self, shots=0, limit=0)
-        if self.shots > 5:
-            raise ConfigError(f'{where}.shots is {self.shots}; the dev split has 5 a subject')
-        one_of(f'{where}.demos', self.demos, DEMOS)
-        if self.intervention not in (-1, 0, 1, 2):
-            raise ConfigError(f'{where}.intervention is {self.intervention}; wanted -1, 0, 1 or 2')
+    def check_together(self, where: str) -> None:
         if self.intervention == 2 and self.methods != ('generate',):
             raise ConfigError(
                 f'{where}.methods is {self.methods} and {where}.intervention is 2;'
@@ -76,238 +70,159 @@ class MmluConfig:
 
 
 @dataclass(frozen=True)
-class ClikaConfig:
+class ClikaConfig(ChoiceConfig):
     """A set of CLiKA (Gao et al. 2024), which the task's name says, with the published prompt."""
 
-    source: str = ''  # folder that holds x_csqa ..., or hf:NAME with {subset} and {language}
-    languages: tuple[str, ...] = CLIKA_LANGUAGES
-    variants: tuple[str, ...] = ('full',)
-    methods: tuple[str, ...] = ('letter',)
-    shots: int = 1  # the published example; or 0
-    limit: int = 0  # the first so many items; 0: all
-    seed: int = 0
-
-    def check(self, where: str) -> None:
-        """Raises ConfigError, naming the field."""
-        _check_source(where, self.source)
-        _check_asking(where, self)
-        at_least(where, self, shots=0, limit=0)
-        if self.shots > 1:
-            raise ConfigError(f'{where}.shots is {self.shots}; CLiKA published one example')
+    source: Source = ''  # folder that holds x_csqa ..., or hf:NAME with {subset} and {language}
+    languages: Several[str] = typing.get_args(ClikaLanguage)  # of the questions
+    shots: Annotated[int, Range(0, 1, 'CLiKA published one example')] = 1  # the example; or 0
 
 
 @dataclass(frozen=True)
-class UserConfig:
+class UserConfig(ChoiceConfig):
     """A user's own multiple-choice file; see docs/your_own_task.md."""
 
-    source: str = ''  # a file, with {language} where each language has its own, or hf:NAME[:SUBSET]
-    languages: tuple[str, ...] = ('en',)
-    variants: tuple[str, ...] = ('full',)
-    methods: tuple[str, ...] = ('loglikelihood',)
-    form: str = 'choices'  # or 'pairs': a stem, its true and its false completion
+    source: Source = ''  # a file, with {language} where each language has its own, or hf:NAME[:SUB]
+    languages: Several[str] = ('en',)  # of the questions
+    methods: Several[Method] = ('loglikelihood',)  # the first one's answers are recorded as such
+    form: Literal['choices', 'pairs'] = 'choices'  # pairs: a stem, its true and false completion
     id: str = ''  # column of the item's name; '': the row number
     question: str = 'question'  # column of the question, or of the stem
-    options: tuple[str, ...] = ('options',)  # one column with a list, or a column each
+    options: Several[str] = ('options',)  # one column with a list, or a column each
     answer: str = 'answer'  # column of the answer: a letter, an index, or the option's text
-    answer_form: str = 'auto'  # or 'letter', 'index', 'text'
-    answer_base: int = 0  # number of the first option where the answer is an index
+    answer_form: Literal['auto', 'letter', 'index', 'text'] = 'auto'  # what that column holds
+    answer_base: Count = 0  # number of the first option where the answer is an index
     language: str = ''  # column of the language, where one file has them all
     subject: str = ''  # column of the group
     split: str = 'test'  # of a dataset
     instruction: str = ''  # text before everything
-    shots: int = 0  # the first rows, as demonstrations; they are not asked
-    demos: str = 'english'  # or 'same'
+    shots: Count = 0  # the first rows, as demonstrations; they are not asked
+    demos: Demos = 'english'  # or same: in the variant and language of the question
     cues: str = 'question'  # 'Question:' and 'Answer:' in the question's language, or one's code
-    equal_options: str = 'refuse'  # or 'drop', 'keep' the items that have options alike
-    limit: int = 0
-    seed: int = 0
+    equal_options: Literal['refuse', 'drop', 'keep'] = 'refuse'  # items that have options alike
 
-    def check(self, where: str) -> None:
-        """Raises ConfigError, naming the field."""
-        _check_source(where, self.source)
-        _check_asking(where, self)
-        one_of(f'{where}.form', self.form, ('choices', 'pairs'))
-        one_of(f'{where}.demos', self.demos, DEMOS)
-        one_of(f'{where}.answer_form', self.answer_form, ANSWER_FORMS)
-        one_of(f'{where}.equal_options', self.equal_options, EQUAL_OPTIONS)
-        distinct(f'{where}.options', self.options)
+    def check_together(self, where: str) -> None:
         if self.form == 'pairs' and len(self.options) != 2:
             raise ConfigError(
-                f'{where}.options is {self.options}; pairs want two columns:'
+                f'{where}.options is {self.options}; pairs need two columns:'
                 ' the true and the false completion'
             )
-        at_least(where, self, shots=0, limit=0, answer_base=0)
 
 
 @dataclass(frozen=True)
-class HpQuizConfig:
+class HpQuizConfig(ChoiceConfig):
     """The Harry Potter Quiz of Chua et al. 2024: 300 questions in five languages."""
 
-    source: str = 'hf:cross-ling-know/HarryPotter-Quiz'  # or a folder, a file with {language}
-    languages: tuple[str, ...] = HP_LANGUAGES
-    variants: tuple[str, ...] = ('full',)
-    methods: tuple[str, ...] = ('letter',)
-    limit: int = 0
-    seed: int = 0
-
-    def check(self, where: str) -> None:
-        """Raises ConfigError, naming the field."""
-        _check_source(where, self.source)
-        _check_asking(where, self)
-        each_of(f'{where}.languages', self.languages, HP_LANGUAGES)
-        at_least(where, self, limit=0)
+    source: Source = 'hf:cross-ling-know/HarryPotter-Quiz'  # or a folder, a file with {language}
+    languages: Several[HpLanguage] = typing.get_args(HpLanguage)  # of the questions
 
 
 @dataclass(frozen=True)
-class BmlamaConfig:
+class BmlamaConfig(ChoiceConfig):
     """BMLAMA (Qi et al. 2023): prompts with a mask, each with a list of candidates."""
 
-    source: str = ''  # the folder of bmlama17 or bmlama53, with en.tsv ...
-    languages: tuple[str, ...] = ('en', 'fr', 'es', 'ru', 'ar', 'he', 'ja', 'zh')
-    variants: tuple[str, ...] = ('full',)
-    methods: tuple[str, ...] = ('loglikelihood',)
-    limit: int = 0
-    seed: int = 0
-
-    def check(self, where: str) -> None:
-        """Raises ConfigError, naming the field."""
-        _check_source(where, self.source)
-        _check_asking(where, self)
-        each_of(f'{where}.variants', self.variants, ('full',))
-        each_of(f'{where}.methods', self.methods, ('loglikelihood',))
-        at_least(where, self, limit=0)
+    source: Source = ''  # the folder of bmlama17 or bmlama53, with en.tsv ...
+    languages: Several[str] = ('en', 'fr', 'es', 'ru', 'ar', 'he', 'ja', 'zh')  # of the prompts
+    variants: Several[Literal['full']] = ('full',)  # the only one
+    methods: Several[Literal['loglikelihood']] = ('loglikelihood',)  # the only one
 
 
 @dataclass(frozen=True)
-class XcopaConfig:
+class XcopaConfig(ChoiceConfig):
     """XCOPA (Ponti et al. 2020): which sentence is the cause, or the effect."""
 
-    source: str = (
-        ''  # the published `data` folder, with it/test.it.jsonl ..., or hf:NAME:{language}
-    )
-    languages: tuple[str, ...] = ('et', 'ht', 'id', 'it', 'qu', 'sw', 'ta', 'th', 'tr', 'vi', 'zh')
-    variants: tuple[str, ...] = ('full',)
-    methods: tuple[str, ...] = ('letter',)
-    split: str = 'test'
-    limit: int = 0
-    seed: int = 0
-
-    def check(self, where: str) -> None:
-        """Raises ConfigError, naming the field."""
-        _check_source(where, self.source)
-        _check_asking(where, self)
-        at_least(where, self, limit=0)
+    source: Source = ''  # published data folder, with it/test.it.jsonl ..., or hf:NAME:{language}
+    # Of the questions.
+    languages: Several[str] = ('et', 'ht', 'id', 'it', 'qu', 'sw', 'ta', 'th', 'tr', 'vi', 'zh')
+    split: str = 'test'  # or val
 
 
 @dataclass(frozen=True)
-class BelebeleConfig:
+class BelebeleConfig(ChoiceConfig):
     """Belebele (Bandarkar et al. 2023): reading, 900 questions in 122 language variants."""
 
-    source: str = ''  # folder of the published data, with eng_Latn.jsonl ..., or hf:NAME:{language}
-    languages: tuple[str, ...] = ('en', 'de', 'fr', 'es', 'it')
-    variants: tuple[str, ...] = ('full',)
-    methods: tuple[str, ...] = ('letter',)
-    codes: tuple[str, ...] = ('en=eng_Latn', 'de=deu_Latn', 'fr=fra_Latn', 'es=spa_Latn',
-                              'it=ita_Latn')  # fmt: skip
-    limit: int = 0
-    seed: int = 0
-
-    def check(self, where: str) -> None:
-        """Raises ConfigError, naming the field."""
-        _check_source(where, self.source)
-        _check_asking(where, self)
-        _check_codes(where, self.codes)
-        at_least(where, self, limit=0)
+    source: Source = ''  # published data folder, with eng_Latn.jsonl ..., or hf:NAME:{language}
+    # How a language is written in the names of files.
+    codes: Codes = ('en=eng_Latn', 'de=deu_Latn', 'fr=fra_Latn', 'es=spa_Latn', 'it=ita_Latn')
 
 
 @dataclass(frozen=True)
-class EmbeddingConfig:
+class EmbeddingConfig(TaskConfig):
     """Cosines of texts with their word-mixed versions (Chua et al. 2024)."""
 
-    source: str = ''  # KIND:PLACE, as of config.corpus.source
-    text: TextConfig = field(default_factory=TextConfig)
-    languages: tuple[str, ...] = ('fr',)  # of the replaced words; of several, also all mixed
-    translator: TranslatorConfig = field(default_factory=TranslatorConfig)
-    texts: int = 100  # the first paragraphs that are long enough
-    words: int = 48  # of each paragraph
-    rates: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of replaced words
-    skip: int = 0  # tokens at the start that are left out of the mean; a BOS always is
-    methods: tuple[str, ...] = ('mean_hidden',)
-    seed: int = 0
+    source: Source = ''  # KIND:PLACE, as of config.corpus.source
+    text: TextConfig = TextConfig()
+    languages: Several[str] = ('fr',)  # of the replaced words; of several, also all mixed
+    translator: TranslatorConfig = TranslatorConfig()
+    texts: Two = 100  # the first paragraphs that are long enough
+    words: Two = 48  # of each paragraph
+    # Shares of the words that are replaced.
+    rates: Several[Annotated[float, Range(0, 1, above=True)]] = (
+        0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9,
+    )  # fmt: skip
+    skip: Count = 0  # tokens at the start that are left out of the mean; a BOS always is
+    methods: Several[Literal['mean_hidden']] = ('mean_hidden',)  # the only one
 
-    def check(self, where: str) -> None:
-        """Raises ConfigError, naming the field."""
-        _check_source(where, self.source)
-        each_of(f'{where}.methods', self.methods, ('mean_hidden',))
-        distinct(f'{where}.languages', self.languages)
+    def check_together(self, where: str) -> None:
         if self.text.language in self.languages:
             raise ConfigError(
                 f'{where}.languages has {self.text.language}, which is the language of the text'
             )
-        distinct(f'{where}.rates', self.rates)
-        for i, rate in enumerate(self.rates):
-            if not 0 < rate <= 1:
-                raise ConfigError(f'{where}.rates[{i}] is {rate}; wanted 0 < rate <= 1')
-        at_least(where, self, texts=2, words=2, skip=0)
-        config_translate.check(f'{where}.translator', self.translator)
         if not self.translator.place:
             raise ConfigError(
-                f'{where}.translator.place is empty: a translator has to be told where its files,'
-                ' model or server are'
+                f'{where}.translator.place is empty; expected the files, the model or the address'
+                ' of the translator'
             )
 
 
 @dataclass(frozen=True)
-class FictionalConfig:
+class TaughtConfig(TaskConfig):
+    """Base of the tasks that measure what crosses from English into other languages."""
+
+    languages: Several[str] = ('en', 'de')  # English, and those it is to cross into
+    methods: Several[TaughtMethod] = ('loglikelihood', 'greedy')  # also generate
+    gate: Share = 0.9  # least accuracy of what is taught; below it there is no XRR
+
+    def check_together(self, where: str) -> None:
+        if self.methods[0] != 'loglikelihood':
+            raise ConfigError(f'{where}.methods[0] is {self.methods[0]}; expected loglikelihood')
+        if 'en' not in self.languages or len(self.languages) < 2:
+            raise ConfigError(
+                f'{where}.languages is {self.languages}; expected en, in which everything is'
+                ' taught, and at least one other language'
+            )
+
+
+@dataclass(frozen=True)
+class FictionalConfig(TaughtConfig):
     """Facts of an invented world, made from the seed: what crosses into another language?
 
     The conductivity test of Gao et al. 2024 for any language and size. The task also gives the
     rows to train on: name them in config.data.files as 'task:' and the task's name.
     """
 
-    languages: tuple[str, ...] = ('en', 'de', 'fr')  # English, and those it is to cross into
-    relations: tuple[str, ...] = ('place_continent',)  # or person_place
-    facts: int = 40  # of each relation, half of each type
-    continents: int = 8
-    wordings: int = 3  # of each fact in training; it is asked in another one
-    choices: int = 4  # options of a question
-    methods: tuple[str, ...] = ('loglikelihood', 'greedy')  # or generate
-    gate: float = 0.9  # least accuracy of what is taught; below it there is no XRR
-    seed: int = 0
-
-    def check(self, where: str) -> None:
-        """Raises ConfigError, naming the field."""
-        each_of(f'{where}.relations', self.relations, ('place_continent', 'person_place'))
-        _check_conductivity(where, self)
-        at_least(where, self, facts=2, continents=2, wordings=1, choices=2)
-        if self.wordings > 3:
-            raise ConfigError(f'{where}.wordings is {self.wordings}; wanted at most 3')
+    languages: Several[str] = ('en', 'de', 'fr')  # English, and those it is to cross into
+    # Also person_place.
+    relations: Several[Literal['place_continent', 'person_place']] = ('place_continent',)
+    facts: Two = 40  # of each relation, half of each type
+    continents: Two = 8  # of the world
+    wordings: Annotated[int, Range(1, 3)] = 3  # of each fact in training; it is asked in another
+    choices: Two = 4  # options of a question
 
 
 @dataclass(frozen=True)
-class ConductivityConfig:
+class ConductivityConfig(TaughtConfig):
     """CLiKA's published fictional set (Gao et al. 2024); it gives its training rows too."""
 
-    source: str = ''  # folder that holds the published train and test folders
-    languages: tuple[str, ...] = ('en', 'de')  # English, and those it is to cross into
-    methods: tuple[str, ...] = ('loglikelihood', 'greedy')  # or generate
-    limit: int = 0  # the first so many questions of a sheet; 0: all
-    gate: float = 0.9  # least accuracy of what is taught; below it there is no XRR
-    unstated: str = 'refuse'  # rows that state a smaller share of what is asked; or 'keep' them
-    seed: int = 0  # of the options of a translation
-
-    def check(self, where: str) -> None:
-        """Raises ConfigError, naming the field."""
-        _check_source(where, self.source)
-        _check_conductivity(where, self)
-        each_of(f'{where}.languages', self.languages, CLIKA_LANGUAGES)
-        one_of(f'{where}.unstated', self.unstated, ('refuse', 'keep'))
-        at_least(where, self, limit=0)
+    source: Source = ''  # folder that holds the published train and test folders
+    languages: Several[ClikaLanguage] = ('en', 'de')  # English, and those it is to cross into
+    limit: Count = 0  # the first so many questions of a sheet; 0: all
+    unstated: Literal['refuse', 'keep'] = 'refuse'  # rows that state too little of what is asked
 
 
 # A task's name in a config is one of these, or one of these, '_' and a word of the user's: several
-# settings of one task stand side by side (mmlu, mmlu_aware).
-TASK_CONFIGS: dict[str, type] = {
+# settings of one task are named apart (mmlu, mmlu_aware).
+TASK_CONFIGS: dict[str, type[TaskConfig]] = {
     'worldfacts': WorldFactsConfig,
     'mmlu': MmluConfig,
     **dict.fromkeys(CLIKA_SETS, ClikaConfig),
@@ -319,10 +234,7 @@ TASK_CONFIGS: dict[str, type] = {
     'embedding': EmbeddingConfig,
     'fictional': FictionalConfig,
     'conductivity': ConductivityConfig,
-    'tofu': TofuConfig,
-    'translation': TranslationConfig,
-    'mgsm': MgsmConfig,
-    'xquad': XquadConfig,
+    **written.TASK_CONFIGS,
 }
 
 
@@ -332,31 +244,14 @@ def kind_of(name: str) -> str | None:
     return max(found, key=len, default=None)
 
 
-def _check_asking(where: str, task: object) -> None:
-    each_of(f'{where}.variants', task.variants, VARIANTS)
-    each_of(f'{where}.methods', task.methods, METHODS)
-    distinct(f'{where}.languages', task.languages)
+def task_class(name: str, where: str) -> type[TaskConfig]:
+    """The section of a task's name.
 
-
-def _check_conductivity(where: str, task: object) -> None:
-    each_of(f'{where}.methods', task.methods, ('loglikelihood', 'greedy', 'generate'))
-    one_of(f'{where}.methods[0]', task.methods[0], ('loglikelihood',))
-    distinct(f'{where}.languages', task.languages)
-    if 'en' not in task.languages or len(task.languages) < 2:
-        raise ConfigError(
-            f'{where}.languages is {task.languages}; wanted en, in which all is taught, and at'
-            ' least one language more'
-        )
-    if not 0 <= task.gate <= 1:
-        raise ConfigError(f'{where}.gate is {task.gate}; wanted 0 <= gate <= 1')
-
-
-def _check_source(where: str, source: str) -> None:
-    if not source:
-        raise ConfigError(f'{where}.source is empty; wanted a folder, a file or hf:NAME')
-
-
-def _check_codes(where: str, codes: tuple[str, ...]) -> None:
-    for i, code in enumerate(codes):
-        if not all(code.partition('=')):
-            raise ConfigError(f"{where}.codes[{i}] is {code!r}; wanted the form 'ar=AR_XY'")
+    Raises:
+      ConfigError: for a name that is no task's; it offers the nearest one.
+    """
+    if kind := kind_of(name):
+        return TASK_CONFIGS[kind]
+    known = ', '.join(TASK_CONFIGS)
+    close = nearest(name, TASK_CONFIGS)
+    raise ConfigError(f'{where}.{name}: no such task.{close} Tasks: {known}')

@@ -1,125 +1,113 @@
-"""The part of a config that says what a model is asked to write."""
+"""What a model is asked to write; and the base of the sections of all tasks."""
 
+import typing
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from xlbarrier.config.checks import ConfigError, at_least, distinct, each_of, one_of
-from xlbarrier.config.data import TEMPLATES
+from xlbarrier.config.checks import (
+    ConfigError,
+    Count,
+    Matches,
+    Range,
+    Section,
+    Seed,
+    Several,
+    Size,
+)  # fmt: skip
+from xlbarrier.config.data import Template
 
-TOFU_SETS = ('retain', 'forget01', 'forget05', 'forget10', 'real_authors', 'world_facts')
-MGSM_LANGUAGES = ('en', 'de', 'fr', 'es', 'ru', 'zh', 'ja', 'th', 'sw', 'bn', 'te')
+MgsmLanguage = Literal['en', 'de', 'fr', 'es', 'ru', 'zh', 'ja', 'th', 'sw', 'bn', 'te']
+TofuSet = Literal['retain', 'forget01', 'forget05', 'forget10', 'real_authors', 'world_facts']
+Source = Annotated[str, Matches('.+', 'a folder, a file or hf:NAME')]
+Codes = tuple[Annotated[str, Matches('[^=]+=.+', "the form 'ar=AR_XY'")], ...]
 
 
 @dataclass(frozen=True)
-class TofuConfig:
+class TaskConfig(Section):
+    """Base of the sections of tasks: the fields that every task has."""
+
+    languages: Several[str] = ()  # that are asked in
+    methods: Several[str] = ()  # how answers are read
+    seed: Seed = 0  # of whatever the task draws: wrong options, orders, a mixup's permutations
+
+
+@dataclass(frozen=True)
+class WrittenConfig(TaskConfig):
+    """Base of the tasks whose answers a model writes."""
+
+    source: Source = ''  # a folder, a file or hf:NAME
+    methods: Several[str] = ('generate',)  # the only one
+    new_tokens: Size = 32  # of an answer
+    limit: Count = 0  # the first so many items; 0: all
+
+
+@dataclass(frozen=True)
+class TofuConfig(WrittenConfig):
     """TOFU (Maini et al. 2024) in several languages: what does a model know of its authors?"""
 
-    source: str = ''  # folder with retain_perturbed.jsonl ..., or hf:NAME, whose subsets they are
+    source: Source = ''  # folder with retain_perturbed.jsonl ..., or hf:NAME with them as subsets
     translations: str = ''  # folder with retain_perturbed_fr.jsonl ...; '': the same
-    languages: tuple[str, ...] = ('en', 'fr', 'ru', 'he', 'ar')
-    sets: tuple[str, ...] = ('retain', 'real_authors', 'world_facts')
-    methods: tuple[str, ...] = ('probability', 'generate')
-    template: str = 'plain'  # as of config.data.template: what the model was trained on
-    codes: tuple[str, ...] = ('he=iw',)  # how a language is written in the names of files
-    new_tokens: int = 128  # of an answer
-    limit: int = 0  # the first so many items of a set; 0: all
-    seed: int = 0
-
-    def check(self, where: str) -> None:
-        """Raises ConfigError, naming the field."""
-        _check_source(where, self.source)
-        distinct(f'{where}.languages', self.languages)
-        each_of(f'{where}.sets', self.sets, TOFU_SETS)
-        each_of(f'{where}.methods', self.methods, ('probability', 'generate'))
-        one_of(f'{where}.template', self.template, tuple(t for t in TEMPLATES if t != 'auto'))
-        _check_codes(where, self.codes)
-        at_least(where, self, new_tokens=1, limit=0)
+    languages: Several[str] = ('en', 'fr', 'ru', 'he', 'ar')  # of the questions
+    sets: Several[TofuSet] = ('retain', 'real_authors', 'world_facts')  # also forget01, 05, 10
+    methods: Several[Literal['probability', 'generate']] = ('probability', 'generate')  # or one
+    template: Template = 'plain'  # as config.data.template: what the model was trained on
+    codes: Codes = ('he=iw',)  # how a language is written in the names of files
+    new_tokens: Size = 128  # of an answer
+    limit: Count = 0  # the first so many items of a set; 0: all
 
 
 @dataclass(frozen=True)
-class TranslationConfig:
+class TranslationConfig(WrittenConfig):
     """Translation out of and into English: FLORES, NTREX, or any aligned files."""
 
-    source: str = ''  # file with {language}: a sentence a line, or `column` of a table or hf:NAME
-    languages: tuple[str, ...] = ('de', 'fr', 'es', 'it')  # besides English
-    directions: tuple[str, ...] = ('en-x', 'x-en')
-    methods: tuple[str, ...] = ('generate',)
-    shots: int = 4  # the first sentences, as demonstrations; they are not asked
-    codes: tuple[str, ...] = ()  # 'en=src.eng': how {language} is written
-    column: str = 'sentence'  # of a table
+    # File with {language}, one sentence per line; or `column` of a table or of hf:NAME.
+    source: Annotated[str, Matches(r'.*\{language\}.*', '{language} in it')] = ''
+    languages: Several[str] = ('de', 'fr', 'es', 'it')  # besides English
+    directions: Several[Literal['en-x', 'x-en']] = ('en-x', 'x-en')  # out of English, into it
+    methods: Several[Literal['generate']] = ('generate',)  # the only one
+    shots: Count = 4  # the first sentences, as demonstrations; they are not asked
+    codes: Codes = ()  # 'en=src.eng': how {language} is written
+    column: str = 'sentence'  # of a table or a dataset
     split: str = 'devtest'  # of a dataset
     comet: str = ''  # model of unbabel-comet, whose program comet-score must be there; '': none
-    new_tokens: int = 256
-    limit: int = 0
-    seed: int = 0
+    new_tokens: Size = 256  # of a translation
 
-    def check(self, where: str) -> None:
-        """Raises ConfigError, naming the field."""
-        _check_source(where, self.source)
-        if '{language}' not in self.source:
-            raise ConfigError(f'{where}.source is {self.source!r}; wanted {{language}} in it')
-        distinct(f'{where}.languages', self.languages)
+    def check_together(self, where: str) -> None:
         if 'en' in self.languages:
-            raise ConfigError(f'{where}.languages has en; wanted the other side of each pair')
-        each_of(f'{where}.directions', self.directions, ('en-x', 'x-en'))
-        each_of(f'{where}.methods', self.methods, ('generate',))
-        _check_codes(where, self.codes)
-        at_least(where, self, shots=0, new_tokens=1, limit=0)
+            raise ConfigError(f'{where}.languages has en; expected the other side of each pair')
 
 
 @dataclass(frozen=True)
-class MgsmConfig:
-    """MGSM (Shi et al. 2022): 250 sums of a school, told in eleven languages."""
+class MgsmConfig(WrittenConfig):
+    """MGSM (Shi et al. 2022): 250 word problems of primary school in eleven languages."""
 
-    source: str = ''  # the published folder, with mgsm_de.tsv ..., or hf:NAME:{language}
-    languages: tuple[str, ...] = MGSM_LANGUAGES
-    methods: tuple[str, ...] = ('generate',)
+    source: Source = ''  # the published folder, with mgsm_de.tsv ..., or hf:NAME:{language}
+    languages: Several[MgsmLanguage] = typing.get_args(MgsmLanguage)  # of the problems
+    methods: Several[Literal['generate']] = ('generate',)  # the only one
     exemplars: str = ''  # the published exemplars.py, whose questions and cue words are taken
-    shots: int = 0  # of the exemplars, 8 as published
-    new_tokens: int = 320
-    limit: int = 0
-    seed: int = 0
+    shots: Annotated[int, Range(0, 8, '8 exemplars are published')] = 0  # of the exemplars
+    new_tokens: Size = 320  # of an answer
 
-    def check(self, where: str) -> None:
-        """Raises ConfigError, naming the field."""
-        _check_source(where, self.source)
-        distinct(f'{where}.languages', self.languages)
-        each_of(f'{where}.languages', self.languages, MGSM_LANGUAGES)
-        each_of(f'{where}.methods', self.methods, ('generate',))
-        at_least(where, self, shots=0, new_tokens=1, limit=0)
-        if self.shots > 8:
-            raise ConfigError(f'{where}.shots is {self.shots}; 8 exemplars are published')
+    def check_together(self, where: str) -> None:
         if self.shots and not self.exemplars:
             raise ConfigError(
-                f'{where}.shots is {self.shots} and {where}.exemplars is empty; wanted the'
+                f'{where}.shots is {self.shots} and {where}.exemplars is empty; expected the'
                 ' published exemplars.py (google-research/url-nlp), or no shots'
             )
 
 
 @dataclass(frozen=True)
-class XquadConfig:
+class XquadConfig(WrittenConfig):
     """XQuAD (Artetxe et al. 2020): 1,190 questions on paragraphs, in SQuAD's form."""
 
-    source: str = ''  # the published folder, with xquad.de.json ..., or hf:NAME:{language}
-    languages: tuple[str, ...] = ('en', 'de', 'es', 'ru', 'ar', 'zh')
-    methods: tuple[str, ...] = ('generate',)
-    new_tokens: int = 32
-    limit: int = 0
-    seed: int = 0
-
-    def check(self, where: str) -> None:
-        """Raises ConfigError, naming the field."""
-        _check_source(where, self.source)
-        distinct(f'{where}.languages', self.languages)
-        each_of(f'{where}.methods', self.methods, ('generate',))
-        at_least(where, self, new_tokens=1, limit=0)
+    source: Source = ''  # the published folder, with xquad.de.json ..., or hf:NAME:{language}
+    languages: Several[str] = ('en', 'de', 'es', 'ru', 'ar', 'zh')  # of the questions
+    methods: Several[Literal['generate']] = ('generate',)  # the only one
 
 
-def _check_source(where: str, source: str) -> None:
-    if not source:
-        raise ConfigError(f'{where}.source is empty; wanted a folder, a file or hf:NAME')
-
-
-def _check_codes(where: str, codes: tuple[str, ...]) -> None:
-    for i, code in enumerate(codes):
-        if not all(code.partition('=')):
-            raise ConfigError(f"{where}.codes[{i}] is {code!r}; wanted the form 'ar=AR_XY'")
+TASK_CONFIGS: dict[str, type[TaskConfig]] = {
+    'tofu': TofuConfig,
+    'translation': TranslationConfig,
+    'mgsm': MgsmConfig,
+    'xquad': XquadConfig,
+}

@@ -161,7 +161,8 @@ _MEANS = ('workers', 'cache', 'max_failed', 'key_variable', 'rate', 'attempts', 
 def _wanted(config: CorpusConfig, arm: str, share: Mapping[str, float]) -> dict[str, Any]:
     """What decides the bytes."""
     wanted = config_lib.to_dict(config) | {'arm': arm, 'distribution': dict(share)}
-    del wanted['shares']
+    for name in ('shares', 'preview', 'count_tokens'):
+        del wanted[name]
     wanted['translator'] = {
         name: value for name, value in wanted['translator'].items() if name not in _MEANS
     }

@@ -1,6 +1,5 @@
 """Tokenizers, and the boundary between a context and its continuation."""
 
-import functools
 import hashlib
 import json
 import pathlib
@@ -9,33 +8,11 @@ from typing import Any
 
 import numpy as np
 from absl import logging
-from gguf import GGUFReader
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
-from tokenizers.processors import TemplateProcessing
+from tokenizers import Tokenizer
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from xlbarrier.data import pieces
+from xlbarrier.data import gguf_tokenizer, pieces
 from xlbarrier.errors import InputError
-
-# The cut of text before byte-pair encoding, by the name llama.cpp gives it (`tokenizer.ggml.pre`).
-_BYTE_LEVEL = functools.partial(pre_tokenizers.ByteLevel, add_prefix_space=False, use_regex=True)
-_LLAMA3_WORDS = (  # of the tokenizer.json that Meta publishes with Llama 3
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
-    r'| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+'
-)
-PRE_TOKENIZERS = {
-    'gpt-2': _BYTE_LEVEL,
-    'llama-bpe': lambda: pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(_LLAMA3_WORDS), 'isolated'),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    ),
-    'smollm': lambda: pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), _BYTE_LEVEL()]
-    ),
-}
-CONTROL, USER_DEFINED = 3, 4  # gguf token types
 
 
 def load_tokenizer(
@@ -56,14 +33,7 @@ def load_tokenizer(
       ValueError: naming the path and what is missing or unsupported.
     """
     path = pathlib.Path(path)
-    if path.suffix == '.gguf':
-        try:
-            stat = path.stat()
-        except OSError as error:
-            raise InputError(f'{path} cannot be read: {error.strerror}') from error
-        tokenizer = _from_gguf(path.resolve(), stat.st_size, stat.st_mtime_ns)
-    else:
-        tokenizer = _from_folder(path)
+    tokenizer = gguf_tokenizer.load(path) if path.suffix == '.gguf' else _from_folder(path)
     if vocab_size is not None and len(tokenizer) > vocab_size:
         _check_surplus(tokenizer, vocab_size, path)
     return tokenizer
@@ -310,11 +280,6 @@ def bos_policy(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
     }
 
 
-def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: str | pathlib.Path) -> None:
-    """Writes tokenizer.json, tokenizer_config.json and the chat template into a folder."""
-    tokenizer.save_pretrained(folder)
-
-
 def _plain(tokenizer: PreTrainedTokenizerFast, text: str | list[str]) -> list:
     # verbose=False: a text longer than the model's window is cut into rows later, not here.
     return tokenizer(text, add_special_tokens=False, verbose=False)['input_ids']
@@ -346,56 +311,3 @@ def _core(tokenizer: PreTrainedTokenizerFast) -> Tokenizer:
 def _with_start(start: list[int], ids: list[int]) -> list[int]:
     # A rendered chat template already begins with BOS.
     return ids if ids and ids[:1] == start else start + ids
-
-
-@functools.lru_cache(maxsize=4)  # reading the header takes seconds
-def _from_gguf(path: pathlib.Path, size: int, mtime: int) -> PreTrainedTokenizerFast:
-    try:
-        fields = GGUFReader(path).fields
-    except (ValueError, IndexError, OSError, UnicodeDecodeError, KeyError) as error:
-        raise InputError(f'{path} is not a whole GGUF file ({error!r}); fetch it anew') from error
-
-    def value(key: str, default: Any = None) -> Any:
-        field = fields.get(f'tokenizer.{key}')
-        return default if field is None else field.contents()
-
-    kind, pre = value('ggml.model'), value('ggml.pre', 'gpt-2')
-    if kind != 'gpt2' or pre not in PRE_TOKENIZERS:
-        raise InputError(
-            f'{path}: tokenizer {kind!r} with pre-tokenizer {pre!r} is not supported;'
-            f" wanted 'gpt2' with one of {sorted(PRE_TOKENIZERS)}, or a Hugging Face folder"
-        )
-    for key in ('ggml.tokens', 'ggml.token_type', 'ggml.merges'):
-        if value(key) is None:
-            raise InputError(f'{path} has no tokenizer.{key}: it was written without a tokenizer')
-    tokens, types = value('ggml.tokens'), value('ggml.token_type')
-    merges = [tuple(merge.split(' ', 1)) for merge in value('ggml.merges')]
-    vocabulary = {token: i for i, token in enumerate(tokens)}
-    llama3 = pre == 'llama-bpe'
-    core = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, ignore_merges=llama3))
-    core.pre_tokenizer = PRE_TOKENIZERS[pre]()
-    core.decoder = decoders.ByteLevel()
-    added = [(i, t) for i, t in enumerate(tokens) if types[i] in (CONTROL, USER_DEFINED)]
-    core.add_tokens(
-        [AddedToken(t, special=types[i] == CONTROL, normalized=False) for i, t in added]
-    )
-
-    def special(name: str) -> str | None:
-        number = value(f'ggml.{name}_token_id')
-        return None if number is None else tokens[number]
-
-    bos = special('bos')
-    # llama.cpp's default where the file does not say.
-    if value('ggml.add_bos_token', llama3) and bos is not None:
-        core.post_processor = TemplateProcessing(
-            single=f'{bos} $A', pair=f'{bos} $A $B', special_tokens=[(bos, vocabulary[bos])]
-        )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=core,
-        bos_token=bos,
-        eos_token=special('eos'),
-        unk_token=special('unknown'),
-        pad_token=special('padding'),
-        chat_template=value('chat_template'),
-        clean_up_tokenization_spaces=False,
-    )

@@ -1,68 +1,51 @@
-"""GGUF files: metadata and dequantised tensors, through the `gguf` package."""
+"""GGUF models, in one file or split into several: metadata and dequantised tensors."""
 
+import math
 import os
 import pathlib
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from gguf import GGUFReader
-from gguf.constants import GGMLQuantizationType
+from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 from gguf.quants import dequantize
 
 from xlbarrier.errors import InputError
+from xlbarrier.gguf_header import Header, Tensor, part_files, read_header
 
 CHUNK_BYTES = 2**20  # of float32 dequantised at once; the temporaries are a few times as large
 
 
-@dataclass(frozen=True)
-class _Tensor:
-    """Where a tensor stands in the file; shape as numpy has it."""
-
-    type: GGMLQuantizationType
-    shape: tuple[int, ...]
-    offset: int
-    size: int
-
-
 class GgufFile:
-    """An open GGUF file.
+    """An open GGUF model.
 
     Tensors are read, not memory-mapped: pages of a mapping would count as this process's memory for
     as long as the file is open.
 
     Attributes:
-      metadata: all keys and values of the header; long lists (tokens, merges) included.
+      path: the file, of a split model the first.
+      files: all files of the model.
+      metadata: all keys and values of the (first) header, long lists (tokens, merges) included;
+        shared with other readers of the file.
       shapes: tensor name -> shape.
 
     Raises (on opening and reading):
-      ValueError: naming the file, when it is truncated, is no GGUF file, or holds a quantisation
-        that cannot be undone.
+      InputError: naming the file, when it is truncated, is no GGUF file, is one part of a model
+        whose other parts are missing, or contains a quantisation that cannot be undone.
     """
 
     def __init__(self, path: pathlib.Path):
-        self.path = path
-        try:
-            reader = GGUFReader(path)
-            # Plain values: the reader keeps several array views for every token.
-            self.metadata: dict[str, Any] = {
-                name: field.contents() for name, field in reader.fields.items()
-            }
-            self._tensors = {
-                # GGUF lists dimensions from the fastest; numpy's order is the reverse.
-                t.name: _Tensor(
-                    t.tensor_type,
-                    tuple(int(n) for n in reversed(t.shape)),
-                    int(t.data_offset),
-                    int(t.n_bytes),
-                )
-                for t in reader.tensors
-            }
-        except (ValueError, IndexError, OSError, UnicodeDecodeError, KeyError) as error:
-            raise InputError(
-                f'{path} is not a whole GGUF file ({error}); fetch it again'
-            ) from error
-        self._check_whole()
+        headers = {each: read_header(each) for each in part_files(path)}
+        self.files = list(headers)
+        self.path = self.files[0]
+        self.metadata = headers[self.path].metadata
+        _check_parts(headers)
+        self._tensors: dict[str, Tensor] = {}
+        self._files: dict[str, pathlib.Path] = {}
+        for each, header in headers.items():
+            for name, tensor in header.tensors.items():
+                if name in self._tensors:
+                    raise InputError(f'{each}: tensor {name!r} is also in {self._files[name].name}')
+                _check_type(each, name, tensor)
+                self._tensors[name], self._files[name] = tensor, each
         self.shapes = {name: tensor.shape for name, tensor in self._tensors.items()}
 
     def read(self, key: str, index: tuple[slice, ...]) -> np.ndarray:
@@ -73,14 +56,16 @@ class GgufFile:
         )  # slices of step 1, cut to the shape
         out = np.empty((len(rows), *map(len, rest)), np.float32)
         row_bytes = tensor.size // tensor.shape[0]
-        row_values = max(1, int(np.prod(tensor.shape[1:])))
-        step = max(1, CHUNK_BYTES // (4 * row_values))
-        with self.path.open('rb') as f:
+        step = max(1, CHUNK_BYTES // (4 * max(1, math.prod(tensor.shape[1:]))))
+        with self._files[key].open('rb') as f:
             for start in range(0, len(rows), step):
                 many = min(step, len(rows) - start)
                 f.seek(tensor.offset + (rows.start + start) * row_bytes)
                 raw = np.fromfile(f, np.uint8, many * row_bytes)
-                values = self._dequantised(key, raw).reshape(many, *tensor.shape[1:])
+                if len(raw) < many * row_bytes:
+                    raise InputError(f'{self._files[key]} was cut while it was read')
+                # One long row: gguf loops over groups of rows.
+                values = dequantize(raw[None], tensor.type).reshape(many, *tensor.shape[1:])
                 out[start : start + many] = values[:, *index[1:]]
         return out
 
@@ -89,40 +74,52 @@ class GgufFile:
         a, b = self._tensors.get(first), self._tensors.get(second)
         if a is None or b is None or (a.type, a.shape) != (b.type, b.shape):
             return False
-        with self.path.open('rb') as f:
+        with self._files[first].open('rb') as one, self._files[second].open('rb') as other:
             for start in range(0, a.size, CHUNK_BYTES):
                 many = min(CHUNK_BYTES, a.size - start)
-                if os.pread(f.fileno(), many, a.offset + start) != os.pread(
-                    f.fileno(), many, b.offset + start
+                if os.pread(one.fileno(), many, a.offset + start) != os.pread(
+                    other.fileno(), many, b.offset + start
                 ):
                     return False
         return True
 
     def where(self, key: str | None = None) -> pathlib.Path:
-        """The file that holds the tensor."""
-        return self.path
+        """The file that contains the tensor, or the (first) file."""
+        return self.path if key is None else self._files.get(key, self.path)
 
-    def quantisation(self) -> dict[str, int]:
-        """How many tensors there are of each type, by name."""
-        names = sorted(t.type.name for t in self._tensors.values())
-        return {name: names.count(name) for name in dict.fromkeys(names)}
 
-    def _dequantised(self, key: str, raw: np.ndarray) -> np.ndarray:
-        kind = self._tensors[key].type
-        try:
-            return dequantize(raw[None], kind)  # one long row: gguf loops over groups of rows
-        except NotImplementedError as error:
+def _check_parts(headers: dict[pathlib.Path, Header]) -> None:
+    """Compares what the parts say of themselves with their names."""
+    for number, (path, header) in enumerate(headers.items()):
+        count = header.metadata.get('split.count', 0)
+        if count in (0, 1) and len(headers) == 1:
+            continue
+        if count != len(headers):
             raise InputError(
-                f'{self.path}: tensor {key!r} is quantised as {kind.name},'
-                ' which the gguf package cannot dequantise'
-            ) from error
+                f'{path}: split.count = {count!r}, but its name makes it one of {len(headers)};'
+                ' name the parts as llama-gguf-split does (NAME-00001-of-00003.gguf)'
+            )
+        if header.metadata.get('split.no') != number:
+            raise InputError(
+                f'{path}: split.no = {header.metadata.get("split.no")!r}; expected {number} by its'
+                ' name'
+            )
+    first = next(iter(headers))
+    total = headers[first].metadata.get('split.tensors.count')
+    found = sum(len(header.tensors) for header in headers.values())
+    if len(headers) > 1 and total not in (None, found):
+        raise InputError(f'{first}: split.tensors.count = {total!r}, but the parts have {found}')
 
-    def _check_whole(self) -> None:
-        size = self.path.stat().st_size
-        for name, tensor in self._tensors.items():
-            end = tensor.offset + tensor.size
-            if end > size:
-                raise InputError(
-                    f'{self.path} is truncated: tensor {name!r} ends at byte {end},'
-                    f' the file at {size}; fetch it again'
-                )
+
+def _check_type(path: pathlib.Path, name: str, tensor: Tensor) -> None:
+    """Refuses a type that the gguf package cannot dequantise, before anything is read."""
+    _, block_bytes = GGML_QUANT_SIZES[tensor.type]
+    if tensor.type in (GGMLQuantizationType.F32, GGMLQuantizationType.F16):
+        return
+    try:
+        dequantize(np.zeros((1, block_bytes), np.uint8), tensor.type)
+    except NotImplementedError as error:
+        raise InputError(
+            f'{path}: tensor {name!r} is quantised as {tensor.type.name},'
+            ' which the gguf package cannot dequantise'
+        ) from error

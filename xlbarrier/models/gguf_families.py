@@ -159,9 +159,6 @@ def from_gguf(file: GgufFile) -> DecoderConfig:
         names the key or the tensor, its value and what is supported.
     """
     get = Reader(file)
-    parts = file.metadata.get('split.count', 0)
-    if parts > 1:
-        raise InputError(f'split.count = {parts}: join its parts with `llama-gguf-split --merge`')
     architecture = ARCHITECTURES[get.architecture]
     for key, allowed in REFUSED.items():
         get.require(key, allowed)

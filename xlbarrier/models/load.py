@@ -19,6 +19,7 @@ from flax import nnx
 
 from xlbarrier import multihost
 from xlbarrier.errors import InputError
+from xlbarrier.gguf_header import part_files
 from xlbarrier.mesh import check_divides
 from xlbarrier.models import (
     adapters,
@@ -181,10 +182,9 @@ def export_hf(
 def fingerprint(path: str | pathlib.Path, adapter: str | pathlib.Path = '') -> str:
     """SHA-256 (hex) of the bytes of the weights' files, the model config and the adapter."""
     path = pathlib.Path(path)
-    if path.suffix == '.gguf':
-        files = [path]
-    else:
-        files = [path / 'config.json', *safetensors_io.weight_files(path)]
+    files = weight_files(path)
+    if path.suffix != '.gguf':
+        files = [path / 'config.json', *files]
     if adapter:
         folder = pathlib.Path(adapter)
         files += [folder / adapters.CONFIG, folder / adapters.WEIGHTS]
@@ -193,6 +193,12 @@ def fingerprint(path: str | pathlib.Path, adapter: str | pathlib.Path = '') -> s
         with file.open('rb') as f:
             digest.update(hashlib.file_digest(f, 'sha256').digest())
     return digest.hexdigest()
+
+
+def weight_files(path: str | pathlib.Path) -> list[pathlib.Path]:
+    """The files that the weights of a folder or a .gguf file are read from, for the provenance."""
+    path = pathlib.Path(path)
+    return part_files(path) if path.suffix == '.gguf' else safetensors_io.weight_files(path)
 
 
 def _fill(

@@ -46,7 +46,7 @@ def build_all(
 def corpus(folder: pathlib.Path, config: RunConfig) -> None:
     """Mode `corpus`: builds the arms' text into corpus/<arm>, or shows units of it."""
     tasks = registry.make_tasks(config)
-    if config.preview:
+    if config.corpus.preview:
         _show(folder, config, tasks)
         return
     if config.corpus.source != 'countries':  # told before there is a folder
@@ -54,7 +54,7 @@ def corpus(folder: pathlib.Path, config: RunConfig) -> None:
     with contextlib.closing(run_lib.open_run(folder, config)) as run:
         _build(run, config, tasks)
         for arm, place in _folders(run, config).items():
-            if config.count_tokens:
+            if config.corpus.count_tokens:
                 _count_tokens(place, config.model.source)
             logging.info('%s: %s', arm, _told(place))
         run.update_provenance(finished=run_lib.now())
@@ -118,8 +118,8 @@ def _show(folder: pathlib.Path, config: RunConfig, tasks: Mapping[str, Task]) ->
     """Prints units of the first arm whose languages are drawn, or else of the first arm."""
     if config.corpus.source == 'countries':
         raise InputError(
-            "config.preview is for text sources; config.corpus.source is 'countries': look into"
-            ' the corpus itself, its rows hold the units'
+            "config.corpus.preview is for text sources; config.corpus.source is 'countries': look"
+            ' into the corpus itself, its rows hold the units'
         )
     arms = _arms(config)
     arm = next((arm for arm in arms if arm in ('mixed', 'monolingual-mix')), arms[0])
@@ -130,7 +130,7 @@ def _show(folder: pathlib.Path, config: RunConfig, tasks: Mapping[str, Task]) ->
         config.corpus,
         arm,
         corpus_lib.share_of(config.corpus, arm),
-        config.preview,
+        config.corpus.preview,
         folder,
         colour=colour,
         questions=_asked(config, tasks),

@@ -111,7 +111,9 @@ def _numbered(path: pathlib.Path, asked: Sequence[str]) -> dict[str, Numbered]:
         return {}  # multiple choice alone: the tables are enough
     file, made = path / 'config.json', {}
     try:
-        config = config_lib.resolve(json.loads(file.read_text(encoding='utf-8')))
+        config = config_lib.resolve(
+            config_lib.current(json.loads(file.read_text(encoding='utf-8')))
+        )
     except (OSError, ValueError) as error:
         raise RecordError(
             f'{file} cannot be used ({error}); it tells {", ".join(names)}, whose numbers the task'

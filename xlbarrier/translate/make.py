@@ -3,7 +3,6 @@
 import os
 
 from xlbarrier.config.translate import TranslatorConfig
-from xlbarrier.config.translate import check as check_config
 from xlbarrier.translate.dictionary import DictionaryTranslator
 from xlbarrier.translate.parallel import ParallelTranslator
 from xlbarrier.translate.protocol import Translator, TranslatorError
@@ -18,7 +17,7 @@ def make_translator(config: TranslatorConfig) -> Translator:
       ConfigError: for a value that cannot be used.
       TranslatorError: for files, models or services that cannot be used; they are named.
     """
-    check_config('config.corpus.translator', config)
+    config.check('config.corpus.translator')
     if not config.place:
         raise TranslatorError(
             f'config.corpus.translator.place is empty: a {config.kind} translator has to be told'

@@ -31,6 +31,7 @@ WORD_RULE = (
 )
 # Fields that do not concern this corpus.
 OF_TEXT = ('shares', 'text', 'filters', 'translator')
+NOT_BYTES = ('preview', 'count_tokens')  # fields that decide nothing in the text
 
 
 def build(
@@ -43,7 +44,7 @@ def build(
       RunError: when a file cannot be written.
     """
     asked = config_lib.to_dict(config) | {'arm': arm, 'distribution': dict(share)}
-    asked = {name: value for name, value in asked.items() if name not in OF_TEXT}
+    asked = {name: value for name, value in asked.items() if name not in OF_TEXT + NOT_BYTES}
     if store.finished(folder, asked):
         return folder
     chosen = documents(tuple(share), config.seed, config.documents)

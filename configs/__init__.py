@@ -1,0 +1,4 @@
+"""The shipped recipes: `--config=NAME` runs one, and a recipe of your own can import one.
+
+from xlbarrier.recipes import quickstart
+"""

@@ -1,0 +1,60 @@
+"""How a model is fine-tuned, and which steps are compiled ahead of time."""
+
+import typing
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from xlbarrier.config.checks import ConfigError, Count, Positive, Range, Section, Several, Size
+from xlbarrier.config.model import Dtype
+
+LoraTarget = Literal['q', 'k', 'v', 'o', 'gate', 'up', 'down']
+LORA_TARGETS = typing.get_args(LoraTarget)
+Decay = Annotated[float, Range(0, 1, below=True)]
+
+
+@dataclass(frozen=True)
+class TrainConfig(Section):
+    """Fine-tuning: one update is `batch_rows` packed rows of `row_tokens` tokens."""
+
+    method: Literal['full', 'lora'] = 'full'  # all weights, or low-rank adapters
+    steps: Size = 39  # updates
+    batch_rows: Size = 4  # packed rows of one update
+    row_tokens: Annotated[int, Range(2)] = 128  # tokens of one packed row
+    accumulate: Size = 1  # microbatches of one update; divides batch_rows
+    learning_rate: Positive = 1e-4  # peak, after warm-up; then a cosine to zero
+    warmup_steps: Count = 4  # updates of linear warm-up
+    weight_decay: Annotated[float, Range(0)] = 0.0  # of matrices, not of norms
+    b1: Decay = 0.9  # AdamW
+    b2: Decay = 0.999  # AdamW
+    clip_norm: Positive = 1.0  # largest norm of the whole gradient
+    checkpoint_every: Size = 20  # updates
+    log_every: Size = 1  # updates
+    compute_dtype: Dtype = 'float32'  # or bfloat16, with float32 weights and optimizer
+    # What the backward pass computes again: nothing, all except matrix products, or everything.
+    remat: Literal['none', 'dots', 'full'] = 'dots'
+    lora_rank: Size = 16  # this and the next three: where method is lora
+    lora_alpha: Positive = 32.0  # the update is scaled by lora_alpha / lora_rank
+    lora_dropout: Decay = 0.0  # of the adapters' input
+    lora_targets: Several[LoraTarget] = ('q', 'k', 'v', 'o')  # or gate, up, down
+
+    def check_together(self, where: str) -> None:
+        if self.batch_rows % self.accumulate:
+            raise ConfigError(
+                f'{where}.accumulate is {self.accumulate}, which does not divide'
+                f' {where}.batch_rows = {self.batch_rows}'
+            )
+        if self.warmup_steps >= self.steps:
+            raise ConfigError(
+                f'{where}.warmup_steps is {self.warmup_steps}; expected less than'
+                f' {where}.steps = {self.steps}'
+            )
+
+
+@dataclass(frozen=True)
+class CompileConfig(Section):
+    """Mode compile: which steps, for which machine; batch and mesh are those of the run."""
+
+    # No such machine is needed: also v4:2x2x4, v5p:4x4x4, v6e:8x8, h100:8 (aot/topology.py).
+    topology: str = 'v5e:4x4'
+    steps: Several[Literal['train', 'score']] = ('train', 'score')  # both, or one
+    score_places: Count = 0  # tokens asked about in a scored row; 0: all of score.row_tokens
