@@ -101,8 +101,6 @@ def chat_of(config: ChatFields, name: str) -> Chat | None:
     Raises:
       InputError: for system text or thinking without chat.
     """
-    if not hasattr(config, 'chat'):
-        return None
     if config.chat:
         return Chat(f'config.tasks.{name}', config.system, config.thinking)
     if config.system or config.thinking:

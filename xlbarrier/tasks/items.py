@@ -57,6 +57,10 @@ class AlignedConfig(ChatFields, Protocol):
         """See `MultipleChoice`."""
 
     @property
+    def items(self) -> str:
+        """'same': a language that is short of items is refused; 'common': all have them, or none."""
+
+    @property
     def seed(self) -> int:
         """Of mixup's permutations and of onewrong's option."""
 
@@ -148,9 +152,14 @@ def aligned(by_language: Mapping[str, Sequence[Item]], what: str) -> dict[str, l
         for short, long, a, b in ((here, order, language, first), (order, here, first, language)):
             missing = [id_ for id_ in long if id_ not in short]
             if missing:
+                advice = (
+                    ''
+                    if long[missing[0]].numbered
+                    else ". Set items to 'common' to ask only those that all languages have"
+                )
                 raise DataError(
                     f'{what}: {a} is short of {len(missing)} items that {b} has:'
-                    f' {", ".join(missing[:SHOWN])}{" ..." if len(missing) > SHOWN else ""}'
+                    f' {", ".join(missing[:SHOWN])}{" ..." if len(missing) > SHOWN else ""}{advice}'
                 )
         for id_, item in order.items():
             other = here[id_]
@@ -264,7 +273,7 @@ class AlignedTask(MultipleChoice):
                 f'config.tasks.{name}.variants has {", ".join(needy)}, which need items in {SOURCE}'
             )
         self.left_out = dict(left_out or {})
-        if getattr(config, 'items', 'same') == 'common':
+        if config.items == 'common':
             by_language, gone = common(by_language, f'config.tasks.{name}')
             self.left_out['common'] = gone
         self.items = aligned(by_language, name)

@@ -1,12 +1,13 @@
 """Tasks whose answers the model writes: prompts in, texts and their numbers out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+from absl import logging
 
 from xlbarrier import metrics
 from xlbarrier.data.tokenize import PreTrainedTokenizerFast, encode_prompt
@@ -220,6 +221,23 @@ def means(
     return found
 
 
+def log_left_out(name: str, found: Mapping[str, Sequence[str]], shared: Container[str]) -> LeftOut:
+    """Counts and logs the ids that are not in every language."""
+    everywhere = list(dict.fromkeys(id_ for ids in found.values() for id_ in ids))
+    gone = [id_ for id_ in everywhere if id_ not in shared]
+    if len(gone) == len(everywhere):
+        raise DataError(f'{name}: the languages have no item in common (n = 0)')
+    if gone:
+        logging.warning(
+            '%s: %d items left out in every language (not in every language): %s%s',
+            name,
+            len(gone),
+            ', '.join(gone[:SHOWN]),
+            ' ...' if len(gone) > SHOWN else '',
+        )
+    return LeftOut(len(gone), len(everywhere))
+
+
 def check_aligned(name: str, found: Mapping[str, Sequence[str]]) -> None:
     """Refuses languages that do not have the same items in the same order.
 
@@ -233,7 +251,7 @@ def check_aligned(name: str, found: Mapping[str, Sequence[str]]) -> None:
     for language, ids in found.items():
         twice = [id_ for id_ in dict.fromkeys(ids) if ids.count(id_) > 1]
         if twice:
-            raise DataError(f'{name} {language}: ids stand twice: {", ".join(twice[:SHOWN])}')
+            raise DataError(f'{name} {language}: ids occur twice: {", ".join(twice[:SHOWN])}')
     first, wanted = next(iter(found.items()))
     for language, ids in found.items():
         lacking = [id_ for id_ in wanted if id_ not in set(ids)]
@@ -242,5 +260,5 @@ def check_aligned(name: str, found: Mapping[str, Sequence[str]]) -> None:
             raise DataError(
                 f'{name}: {language} has {len(ids)} items and {first} {len(wanted)}; {language}'
                 f' lacks {", ".join(lacking[:SHOWN]) or "none"}, and {first}'
-                f' {", ".join(more[:SHOWN]) or "none"}: wanted the same items'
+                f' {", ".join(more[:SHOWN]) or "none"}: expected the same items'
             )
