@@ -58,7 +58,7 @@ class AlignedConfig(ChatFields, Protocol):
 
     @property
     def items(self) -> str:
-        """'same': a language that is short of items is refused; 'common': all have them, or none."""
+        """'same' refuses a language that is short of items, 'common' leaves them out in all."""
 
     @property
     def seed(self) -> int:

@@ -5,6 +5,7 @@ import pathlib
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 import pyarrow as pa
 
@@ -172,6 +173,14 @@ class Xquad(WrittenTask):
         """
         asked = {(FULL, code): _quad_items(config, code) for code in config.languages}
         found = {sheet[1]: [item.id for item in items] for sheet, items in asked.items()}
+        if config.items == 'common':
+            shared = set.intersection(*map(set, found.values()))
+            self.left_out = {'common': written.log_left_out(name, found, shared)}
+            asked = {
+                sheet: [item for item in items if item.id in shared]
+                for sheet, items in asked.items()
+            }
+            found = {code: [id_ for id_ in ids if id_ in shared] for code, ids in found.items()}
         written.check_aligned(name, found)
         super().__init__(name, asked, config.new_tokens, ('\n',), chat=chat_of(config, name))
 
@@ -199,7 +208,7 @@ def _quad_items(config: XquadConfig, code: str) -> list[Item]:
                 question = datafiles.as_text(each['question'], 'question', where)
                 right = [datafiles.as_text(a['text'], 'an answer', where) for a in each['answers']]
                 if not right:
-                    raise DataError(f'{where} has no answer; wanted at least one')
+                    raise DataError(f'{where} has no answer; expected at least one')
                 prompt = f'{paragraph["context"]}\n\n{ask}{gap}{question}\n{answer}'
                 made.append(Item(each['id'], question, prompt, tuple(right)))
     except (KeyError, TypeError) as error:
@@ -207,7 +216,7 @@ def _quad_items(config: XquadConfig, code: str) -> list[Item]:
     return made[: config.limit or None]
 
 
-def _paragraphs(config: XquadConfig, code: str, path: pathlib.Path) -> list[dict]:
+def _paragraphs(config: XquadConfig, code: str, path: pathlib.Path) -> list[dict[str, Any]]:
     """The paragraphs of a file in SQuAD's form; each row of a dataset is one, with one question."""
     if config.source.startswith('hf:'):
         rows = files.read_dataset(files.place_of(config.source, code), 'validation')
