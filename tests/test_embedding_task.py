@@ -269,9 +269,9 @@ def test_a_text_without_a_word_in_the_list_is_told(made, tmp_path):
         (dict(rates=()), 'rates is'),
         (dict(languages=('en',)), 'languages has en, which is the language of the text'),
         (dict(languages=('fr', 'fr')), 'none of them twice'),
-        (dict(texts=1), 'texts is 1; wanted at least 2'),
+        (dict(texts=1), 'texts is 1; expected at least 2'),
         (dict(translator={}), 'translator.place is empty'),
-        (dict(methods=('letter',)), 'wanted one of mean_hidden'),
+        (dict(methods=('letter',)), 'expected one of mean_hidden'),
     ],
 )
 def test_configs_that_will_not_do(fields, words):

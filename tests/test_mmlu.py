@@ -294,7 +294,7 @@ def test_a_language_short_of_items_is_told_which(root):
         (official(altered('fr', 0, 3, ' ')), 'line 1 .*option C is empty'),
         (official(altered('fr', 0, 0, '')), 'question is empty'),
         ('q,a,b,c,d,A\n"no end,a,b,c,d,A\nq,a,b,c,d,B\n', 'begins in line 2.*not closed'),
-        ('q,a,b,c,A\n', 'line 1: 5 cells; wanted 6'),
+        ('q,a,b,c,A\n', 'line 1: 5 cells; expected 6'),
         ('', r'no item \(n = 0\)'),
         ('question,choice0,choice1,choice2,choice3,answer\n', r'no item \(n = 0\)'),
     ],

@@ -155,7 +155,7 @@ def test_tofu_says_what_is_wrong(root, tmp_path):
     place = tmp_path / 'retain_perturbed.jsonl'
     for change, words in (
         ({'answer': ' '}, r'line 1: answer is empty'),
-        ({'perturbed_answer': []}, r'line 1: perturbed_answer is \[\]; wanted a list'),
+        ({'perturbed_answer': []}, r'line 1: perturbed_answer is \[\]; expected a list'),
         ({'question': None}, r'line 1: question is empty'),
     ):
         place.write_text(json.dumps(line | change))
@@ -264,7 +264,7 @@ def test_mgsms_sums(root, asked, tmp_path):
     )
     assert shown.ends.strings == ('\n\n', '\nQde:', '\nQen:')
     (tmp_path / 'exemplars.py').write_text('MGSM_EXEMPLARS = open("x")')
-    with pytest.raises(DataError, match=r'exemplars\.py: .*wanted the published'):
+    with pytest.raises(DataError, match=r'exemplars\.py: .*expected the published'):
         Mgsm(MgsmConfig(**fields, exemplars=str(tmp_path / 'exemplars.py')))
 
 
@@ -274,7 +274,7 @@ def test_mgsm_files_that_do_not_align_are_told(tmp_path):
     with pytest.raises(DataError, match=r'line 1 has the answer 2 in de and 1 in en'):
         Mgsm(MgsmConfig(source=str(tmp_path), languages=('en', 'de')))
     (tmp_path / 'mgsm_en.tsv').write_text('One? 1\n')
-    with pytest.raises(DataError, match=r"line 1 is 'One\? 1'; wanted a question, a tab"):
+    with pytest.raises(DataError, match=r"line 1 is 'One\? 1'; expected a question, a tab"):
         Mgsm(MgsmConfig(source=str(tmp_path), languages=('en',)))
 
 

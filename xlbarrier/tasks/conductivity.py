@@ -52,6 +52,7 @@ class Taught(MultipleChoice):
         config: FictionalConfig | ConductivityConfig,
         lessons: Sequence[Lesson],
         asked: Mapping[Sheet, Sequence[Question]],
+        unstated: str = 'refuse',
     ):
         """Keeps what is taught and what is asked.
 
@@ -63,7 +64,9 @@ class Taught(MultipleChoice):
           asked: the questions of each sheet. In meta stand the `context` that the model reads and
             the `gap` before an answer, as the lessons have them, and the names that the fact is
             of: its `subject` and what is `said` of it.
+          unstated: 'refuse' or 'keep' rows to train on that state too little of what is asked.
         """
+        self._unstated = unstated
         self.name, self.config, self.methods = name, config, config.methods
         self.chat = chat_of(config, name)
         self.lessons, self._asked = tuple(lessons), dict(asked)
@@ -94,16 +97,16 @@ class Taught(MultipleChoice):
             logging.info('%s, rows to train on: %s', self.name, line)
             if sheet not in untaught and found.share < self.config.gate:
                 short.append(line)
-        if short and getattr(self.config, 'unstated', 'refuse') == 'refuse':
+        if short and self._unstated == 'refuse':
             raise DataError(
-                f'config.tasks.{self.name}: the rows to train on do not teach what is asked: wanted'
-                f' {self.config.gate:.0%} of the facts of each sheet stated, at least:\n  '
+                f'config.tasks.{self.name}: the rows to train on do not teach what is asked:'
+                f' expected at least {self.config.gate:.0%} of the facts of each sheet stated:\n  '
                 + '\n  '.join(short)
                 + "\nLeave the language out, or train all the same with unstated='keep'"
             )
 
     def write_lessons(self, path: pathlib.Path) -> None:
-        """Writes the rows to train on, an object a line."""
+        """Writes the rows to train on, one object per line."""
         lines = [json.dumps(lesson, ensure_ascii=False) for lesson in self.lessons]
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, ('\n'.join(lines) + '\n').encode())
@@ -259,7 +262,7 @@ class Conductivity(Taught):
             dict(zip(names, lesson, strict=True)) | {'kind': TRANSLATED if lesson[1] else 'fact'}
             for lesson in lessons
         ]
-        super().__init__(name, config, rows, asked)
+        super().__init__(name, config, rows, asked, config.unstated)
 
 
 def _as_taught(question: Question) -> Question:

@@ -187,8 +187,8 @@ class Text:
 
     def chosen(self, language: str, rate: float) -> list[int]:
         """Numbers of the words that are replaced at a rate, as far as there are translations."""
-        wanted = max(1, round(rate * len(self.spans)))
-        return sorted([n for n in self.order if n in self.words[language]][:wanted])
+        expected = max(1, round(rate * len(self.spans)))
+        return sorted([n for n in self.order if n in self.words[language]][:expected])
 
     def mixed(self, language: str, rate: float, pad: str = '') -> str:
         """The text with its chosen words in the language; `pad` on both sides of each."""

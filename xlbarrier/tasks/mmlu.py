@@ -71,8 +71,8 @@ class Mmlu(items.AlignedTask):
             self._subject_rows.setdefault(item.subject, []).append(row)
         self._demo_items: dict[str, list[Item]] = {}
         if demonstrated:
-            wanted = codes if config.demos == 'same' else [SOURCE]
-            self._demo_items = items.aligned(self._read('dev', wanted), f'{name} dev')
+            expected = codes if config.demos == 'same' else [SOURCE]
+            self._demo_items = items.aligned(self._read('dev', expected), f'{name} dev')
         self._given = self._read_given('test')
         self._given_demos = self._read_given('dev') if config.demos == 'same' else {}
         for subject in self._subject_rows if demonstrated else ():
@@ -246,8 +246,10 @@ def read(place: str, split: str, subjects: Sequence[str] = ()) -> list[Item]:
     folder = _folder(place, split)
     if folder is None:
         root, _, name = place.partition('\0')
-        wanted = f'{split}_{name}' if name else split
-        raise DataError(f"{root} has no folder {wanted} (or data/{wanted}) with MMLU's CSV files")
+        expected = f'{split}_{name}' if name else split
+        raise DataError(
+            f"{root} has no folder {expected} (or data/{expected}) with MMLU's CSV files"
+        )
     found = []
     for subject in subjects or SUBJECTS:
         path = folder / f'{subject}_{split}.csv'

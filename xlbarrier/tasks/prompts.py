@@ -67,7 +67,7 @@ def _asked(question: Question, method: str, cues: str) -> tuple[str, tuple[str, 
         lines.append(listed(question))
         continuations = LETTERS[: len(question.choices)]
     else:
-        raise InputError(f'method {method!r}; wanted loglikelihood or letter')
+        raise InputError(f'method {method!r}; expected loglikelihood or letter')
     return '\n'.join([*lines, answer]), tuple(gap + c for c in continuations), answer
 
 

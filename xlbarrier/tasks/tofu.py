@@ -258,13 +258,13 @@ def _told(item: TofuItem) -> tuple[str, ...]:
 
 def _utility(rows: Iterable[NumberRow], language: str) -> NumberRow:
     """The model utility of a language, where all of its nine numbers are there."""
-    wanted = ('probability', 'rougeL_recall', 'truth_ratio_score')
+    expected = ('probability', 'rougeL_recall', 'truth_ratio_score')
     values = {
         (row['variant'], row['metric']): row['value']
         for row in rows
-        if row['language'] == language and row['variant'] in UTILITY and row['metric'] in wanted
+        if row['language'] == language and row['variant'] in UTILITY and row['metric'] in expected
     }
-    lacking = sorted({f'{s} {m}' for s in UTILITY for m in wanted if (s, m) not in values})
+    lacking = sorted({f'{s} {m}' for s in UTILITY for m in expected if (s, m) not in values})
     found = (
         metrics.missing(f'there is no {", ".join(lacking)}')
         if lacking

@@ -171,5 +171,7 @@ def _sentences(config: TranslationConfig, code: str) -> list[str]:
     lines = datafiles.text_lines(path)
     for number, line in enumerate(lines, 1):
         if not line.strip():
-            raise DataError(f'{path}, line {number} is empty; wanted a sentence, as in the others')
+            raise DataError(
+                f'{path}, line {number} is empty; expected a sentence, as in the others'
+            )
     return lines

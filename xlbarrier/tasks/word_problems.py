@@ -79,7 +79,8 @@ def _sums(config: MgsmConfig, code: str, exemplars: Sequence[tuple[str, str]]) -
         found = metrics.final_number(result)
         if found is None:
             raise DataError(
-                f'{where} is {f"{question}{result}"[:60]!r}; wanted a question, a tab and a number'
+                f'{where} is {f"{question}{result}"[:60]!r}; expected a question, a tab and a'
+                ' number'
             )
         question = datafiles.as_text(question, 'the question', where)
         gap = ' ' if languages_lib.language(code).spaces else ''
@@ -102,9 +103,9 @@ def _told(config: MgsmConfig, code: str) -> list[tuple[str, str, str]]:
 
 
 def _check_same_answers(name: str, asked: Mapping[Sheet, Sequence[Item]]) -> None:
-    first, wanted = next(iter(asked.items()))
+    first, expected = next(iter(asked.items()))
     for sheet, items in asked.items():
-        for mine, theirs in zip(items, wanted, strict=True):
+        for mine, theirs in zip(items, expected, strict=True):
             if mine.references != theirs.references:
                 raise DataError(
                     f'{name}: line {int(mine.id) + 1} has the answer {mine.references[0]} in'
@@ -130,14 +131,14 @@ def _exemplars(config: MgsmConfig) -> dict[str, list[tuple[str, str]]]:
         }
     except (SyntaxError, ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f'{path}: {error!r}; wanted the published exemplars.py, with MGSM_EXEMPLARS[language]'
+            f'{path}: {error!r}; expected the published exemplars.py, with MGSM_EXEMPLARS[language]'
             "['1']['q'] and ['a']"
         ) from error
     for code, pairs in found.items():
         if len(pairs) < config.shots or not all(_CUE.match(t) for pair in pairs for t in pair):
             raise DataError(
-                f'{path}: {code} has {len(pairs)} exemplars; wanted {config.shots}, with a cue and'
-                ' a colon before each question and answer'
+                f'{path}: {code} has {len(pairs)} exemplars; expected {config.shots}, with a cue'
+                ' and a colon before each question and answer'
             )
     return found
 
@@ -176,11 +177,10 @@ class Xquad(WrittenTask):
         if config.items == 'common':
             shared = set.intersection(*map(set, found.values()))
             self.left_out = {'common': written.log_left_out(name, found, shared)}
-            asked = {
-                sheet: [item for item in items if item.id in shared]
-                for sheet, items in asked.items()
-            }
-            found = {code: [id_ for id_ in ids if id_ in shared] for code, ids in found.items()}
+            order = [id_ for id_ in next(iter(found.values())) if id_ in shared]
+            by_id = {sheet: {item.id: item for item in items} for sheet, items in asked.items()}
+            asked = {sheet: [items[id_] for id_ in order] for sheet, items in by_id.items()}
+            found = dict.fromkeys(found, order)
         written.check_aligned(name, found)
         super().__init__(name, asked, config.new_tokens, ('\n',), chat=chat_of(config, name))
 

@@ -141,16 +141,16 @@ def make_items(config: WorldFactsConfig) -> list[Item]:
     chosen: list[Candidate] = []
     for number, relation in enumerate(config.relations):
         share, rest = divmod(config.questions, len(config.relations))
-        wanted = share + (number < rest)
+        expected = share + (number < rest)
         pool = candidates(relation)
-        if wanted > len(pool):
+        if expected > len(pool):
             raise InputError(
-                f'config.tasks.worldfacts.questions asks for {wanted} questions of {relation};'
+                f'config.tasks.worldfacts.questions asks for {expected} questions of {relation};'
                 f' CLDR has {len(pool)} without doubt or a second right answer'
             )
         of = {candidate.subject: candidate for candidate in pool}
         order = _drawn(of, config.seed, relation)
-        taken = sorted(order, key=lambda subject, of=of: of[subject].rank)[:wanted]
+        taken = sorted(order, key=lambda subject, of=of: of[subject].rank)[:expected]
         chosen += [of[subject] for subject in order if subject in set(taken)]
     places = _balanced_places(len(chosen), config.seed)
     return [
@@ -279,7 +279,7 @@ def _item(candidate: Candidate, place: int, seed: int, languages: Sequence[str])
                 drawn.append(code)
     if len(drawn) < CHOICES - 1:
         raise InputError(
-            f'{purpose} has {len(drawn)} distractors of distinct names, wanted {CHOICES - 1}'
+            f'{purpose} has {len(drawn)} distractors of distinct names, expected {CHOICES - 1}'
         )
     choices = (*drawn[:place], candidate.answer, *drawn[place:])
     order = tuple(_drawn(languages, seed, f'{purpose} languages'))

@@ -252,13 +252,13 @@ def check_aligned(name: str, found: Mapping[str, Sequence[str]]) -> None:
         twice = [id_ for id_ in dict.fromkeys(ids) if ids.count(id_) > 1]
         if twice:
             raise DataError(f'{name} {language}: ids occur twice: {", ".join(twice[:SHOWN])}')
-    first, wanted = next(iter(found.items()))
+    first, expected = next(iter(found.items()))
     for language, ids in found.items():
-        lacking = [id_ for id_ in wanted if id_ not in set(ids)]
-        more = [id_ for id_ in ids if id_ not in set(wanted)]
+        lacking = [id_ for id_ in expected if id_ not in set(ids)]
+        more = [id_ for id_ in ids if id_ not in set(expected)]
         if lacking or more:
             raise DataError(
-                f'{name}: {language} has {len(ids)} items and {first} {len(wanted)}; {language}'
+                f'{name}: {language} has {len(ids)} items and {first} {len(expected)}; {language}'
                 f' lacks {", ".join(lacking[:SHOWN]) or "none"}, and {first}'
                 f' {", ".join(more[:SHOWN]) or "none"}: expected the same items'
             )
