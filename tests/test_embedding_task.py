@@ -206,7 +206,7 @@ def test_a_killed_run_computes_only_what_it_has_not_stored(made, model, tmp_path
         asked_of.append(len(passages))
         return embed(decoder, passages, **kwargs)
 
-    monkeypatch.setattr(embedding, 'embed', counted)
+    monkeypatch.setattr('xlbarrier.scoring.embed.embed', counted)
     for end, wanted in ((2, 2), (9, 3)):  # killed at the third text; then to the end
         until[0] = end
         with ScoreStore(tmp_path / 'scores.sqlite', model.fingerprint) as store:

@@ -262,7 +262,7 @@ def test_mgsms_sums(root, asked, tmp_path):
     assert shown.asked['full', 'de'][0].prompt == (
         'Qde: q1\nAde: 1 + 1.\n\nQde: q2\nAde: 1 + 2.\n\nQde: Zwei und zwei?\nAde:'
     )
-    assert shown.ends.strings == ('\n\n', '\nQde:', '\nQen:')
+    assert shown.stops == ('\n\n', '\nQde:', '\nQen:')
     (tmp_path / 'exemplars.py').write_text('MGSM_EXEMPLARS = open("x")')
     with pytest.raises(DataError, match=r'exemplars\.py: .*expected the published'):
         Mgsm(MgsmConfig(**fields, exemplars=str(tmp_path / 'exemplars.py')))

@@ -135,14 +135,16 @@ class MultipleChoice(abc.ABC):
             questions = self.questions(*sheet)
             progress.begin(len(questions))
             for question in questions:
-                shown = self._shown(question, asked.tokenizer)
+                shown = self._prompts_of(question, asked.tokenizer)
                 made = posed_lib.pose(question, shown, asked.tokenizer, asked.score.letter_tokens)
                 made.check_fits(asked.decoder.config.max_positions)
                 posed.append(made)
                 progress.update(1)
         return posed
 
-    def _shown(self, question: Question, tokenizer: PreTrainedTokenizerFast) -> dict[str, Prompt]:
+    def _prompts_of(
+        self, question: Question, tokenizer: PreTrainedTokenizerFast
+    ) -> dict[str, Prompt]:
         """The prompt of each method; errors name the question."""
         try:
             return {method: self.prompt(question, method, tokenizer) for method in self.methods}
@@ -158,7 +160,7 @@ class MultipleChoice(abc.ABC):
         limit = asked.decoder.config.max_positions
         for sheet in self.sheets():
             for question in self.questions(*sheet):
-                shown = self._shown(question, asked.tokenizer)
+                shown = self._prompts_of(question, asked.tokenizer)
                 if any(posed_lib.most_bytes(prompt) >= limit for prompt in shown.values()):
                     letters = asked.score.letter_tokens
                     posed_lib.pose(question, shown, asked.tokenizer, letters).check_fits(limit)
