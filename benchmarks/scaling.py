@@ -95,7 +95,7 @@ def run(folder: pathlib.Path, flags: tuple[str, ...]) -> dict[str, Any] | None:
 
 GIB = 1 << 30
 HEAD = (
-    '| pod | mesh | {} | memory of a chip, GiB | verdict | TFLOP | HBM GB | sent GB | at best |'
+    '| pod | mesh | {} | memory per chip, GiB | verdict | TFLOP | HBM GB | sent GB | at best |'
     ' MFU at most | compiled in |\n' + '|---' * 11 + '|'
 )
 

@@ -32,7 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--steps', type=int, default=2, help='updates a round')
-    parser.add_argument('--remat', default=None, help="'none', 'dots' or 'full'")
+    parser.add_argument('--remat', default=None, help='as config.train.remat')
     parser.add_argument('--chunk', type=int, default=None, help='tokens whose logits exist at once')
     parser.add_argument('--worker', choices=('ours', 'torch'))
     parser.add_argument('--folder', type=pathlib.Path)

@@ -19,7 +19,7 @@ find_python() {
 
 install_into_venv() {
   local extras=$1 python digest stamp beat
-  digest=$(cat constraints.txt setup.py | cksum | cut -d ' ' -f 1)
+  digest=$(cat constraints.txt pyproject.toml setup.py | cksum | cut -d ' ' -f 1)
   stamp=".venv/installed${extras//[^a-z]/-}-$digest"
   if [ -f "$stamp" ]; then
     return
@@ -50,5 +50,30 @@ install_into_venv() {
     return 1
   }
   kill "$beat" 2>/dev/null || true
+  touch "$stamp"
+}
+
+find_newest_python() {
+  local candidate
+  for candidate in ${XLBARRIER_NEWEST_PYTHON:-python3.14 python3.13 python3.12}; do
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then
+      echo "$candidate"
+      return
+    fi
+  done
+  return 1
+}
+
+# Makes .venv-newest with what pip chooses today: the newest jax in pyproject.toml's range.
+install_newest() {
+  local python=$1 stamp
+  stamp=".venv-newest/installed-$(cksum <pyproject.toml | cut -d ' ' -f 1)"
+  if [ -f "$stamp" ]; then
+    return
+  fi
+  echo "Making .venv-newest with $("$python" --version) (once; some minutes)"
+  "$python" -m venv .venv-newest
+  .venv-newest/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
+    --upgrade --editable '.[newest]'
   touch "$stamp"
 }

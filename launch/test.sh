@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets everything up and runs every check: ruff, then all tests (the slow ones too).
+# Sets everything up and runs every check: ruff, mypy, then all tests (the slow ones too).
 #
 #   bash launch/test.sh [pytest arguments]        e.g.  bash launch/test.sh -m 'not slow'
 set -euo pipefail
@@ -9,5 +9,16 @@ install_into_venv '[test,dev]'
 export JAX_PLATFORMS=cpu HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
+# .venv/bin/mypy  # of the whole package; on as soon as it is clean
+if [ $# -gt 0 ]; then
+  echo 'Called with arguments: the tests on the newest jax are left out'
+elif newest=$(find_newest_python); then
+  install_newest "$newest"
+  .venv-newest/bin/python -c 'import jax, sys; print("jax", jax.__version__, "on", sys.version)'
+  .venv-newest/bin/python -m pytest -n 2 tests/test_head_layouts.py tests/test_models_kernels.py \
+    tests/test_lowered_programs.py
+else
+  echo 'No Python 3.12 or newer found: the tests on the newest jax are left out'
+fi
 # Two workers: most of the time goes into compilations, each of which uses one core.
 exec .venv/bin/python -m pytest -n 2 --dist=loadfile "$@"

@@ -71,7 +71,7 @@ for word in "$@"; do
   [ "$word" != --dry-run ] || fail '--dry-run must come first; nothing was run'
 done
 if [[ $COMMAND == *xlbarrier.main && " $*" != *" --config="* ]]; then
-  fail 'no flags for xlbarrier.main; wanted at least --config=FILE --workdir=SHARED_FOLDER'
+  fail 'no flags for xlbarrier.main; expected at least --config=FILE --workdir=SHARED_FOLDER'
 fi
 if [ "$dry_run" = 0 ] && ! command -v gcloud >/dev/null; then
   fail 'gcloud is not installed: https://cloud.google.com/sdk/docs/install (or use --dry-run)'
@@ -105,5 +105,5 @@ install_into_venv '[tpu]'"
 for word in "$@"; do
   COMMAND+=" $(quoted "$word")"
 done
-# jax finds the other workers by itself once it is told that there are any.
+# jax finds the other workers by itself when this variable says that there are any.
 on_every_worker "cd $folder && export XLBARRIER_DISTRIBUTED=1 && $COMMAND"

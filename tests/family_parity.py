@@ -76,15 +76,10 @@ class Parity:
     worst: str
 
 
-def gradients_of(model) -> dict[str, np.ndarray]:
-    """torch's gradients by the names of its parameters, which are the file's keys."""
-    return {name: p.grad.numpy() for name, p in model.named_parameters()}
-
-
 def compare(
     folder: pathlib.Path,
     reference=None,
-    gradients: Callable[..., dict[str, np.ndarray]] = gradients_of,
+    gradients: Callable[..., dict[str, np.ndarray]] = torch_families.gradients,
 ) -> Parity:
     """Logits and gradients of the summed next-token loss of three texts of different lengths.
 

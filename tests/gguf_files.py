@@ -13,7 +13,7 @@ import pytest
 from gguf.constants import GGMLQuantizationType as Type
 
 from tests import torch_families
-from tests.torch_families import EVEN, Case
+from tests.torch_cases import EVEN, Case
 
 ARCHITECTURES = {  # model_type -> general.architecture, where it differs
     'mistral': 'llama',

@@ -183,7 +183,9 @@ def test_what_the_runtime_keeps_is_not_free(shape):
         cost = compiled.measure(step, chip, 8)
         assert cost.fits is fits and cost.memory.available == needed + 100 - kept
         record = report._record(cost, prepared)
-        assert 'are free for a program' in '\n'.join(report._step_lines(record, {'flops': 1e12}))
+        assert 'are available to a program' in '\n'.join(
+            report._step_lines(record, {'flops': 1e12})
+        )
 
 
 @pytest.mark.parametrize(

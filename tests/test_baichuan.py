@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 from transformers.models.bloom.modeling_bloom import build_alibi_tensor
 
 from tests import torch_families
-from tests.family_parity import GRADIENTS, LOGITS, compare, gradients_of, ids, logits, one
+from tests.family_parity import GRADIENTS, LOGITS, compare, ids, logits, one
 from xlbarrier import mesh as mesh_lib
 from xlbarrier.models import load
 from xlbarrier.models.positions import alibi_slopes
@@ -44,7 +44,7 @@ def baichuan(folder, llama, **changes):
 
 def packed_gradients(model):
     """torch's gradients of a Llama under the keys of a Baichuan file."""
-    theirs = gradients_of(model)
+    theirs = torch_families.gradients(model)
     for layer in range(model.config.num_hidden_layers):
         stem = f'model.layers.{layer}.self_attn.'
         parts = [theirs.pop(f'{stem}{name}_proj.weight') for name in 'qkv']

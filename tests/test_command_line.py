@@ -10,6 +10,7 @@ import pytest
 
 from xlbarrier import cli, main
 from xlbarrier.config import MODES, ConfigError, flags, resolve, to_dict
+from xlbarrier.config.checks import hints
 from xlbarrier.config.tasks import TASK_CONFIGS
 from xlbarrier.modes import MODES as TABLE
 
@@ -44,8 +45,8 @@ def test_lists_are_taken_as_people_type_them(text, languages):
 def test_any_field_of_any_section_and_any_task_can_be_set_in_any_recipe():
     config = read(
         *('--config.corpus.text.language=de', '--config.corpus.filters.min_words', '12'),
-        *('--config.corpus.translator.stem=false', '--noconfig.rescore.ra_clip'),
-        *('--config.corpus.count_tokens', '--config.train.learning_rate=1e-5'),
+        *('--config.corpus.translator.stem=false', '--config.rescore.ra_clip=no'),
+        *('--config.corpus.count_tokens=True', '--config.train.learning_rate=1e-5'),
         *('--config.tasks.mmlu.source=data', '--config.tasks.mmlu_aware.source=a=b'),
         *('--config.tasks.mmlu_aware.intervention=1', '--config.data.files='),
         *('--config.corpus.shares=0.2,0.2,0.2,0.2,.2', '--config.model.source=3'),
@@ -69,9 +70,9 @@ def test_any_field_of_any_section_and_any_task_can_be_set_in_any_recipe():
         ('--config.tasks.worldfacts.question=3', ['worldfacts.question:', "'questions'"]),
         ('--config.tasks.mmllu.limit=3', ['config.tasks.mmllu', "'mmlu'"]),
         ('--config.trian.steps=3', ['config.trian', "'train'"]),
-        ('--config.train=3', ['config.train is a section', 'steps']),
-        ('--config.tasks=mmlu', ['config.tasks is a section', 'TASK.FIELD']),
-        ('--config.tasks.mmlu=a', ['config.tasks.mmlu is a section', 'source']),
+        ('--config.train=3', ["config.train is '3'; expected its fields", 'steps']),
+        ('--config.tasks=mmlu', ['config.tasks is', 'config.tasks.TASK.FIELD']),
+        ('--config.tasks.mmlu=a', ['config.tasks.mmlu is', 'source']),
         ('--config.seed.x=3', ['config.seed is a field']),
         ('--config.preview=3', ['config.corpus.preview now']),
         ('--config.train.steps', ['--config.train.steps has no value']),
@@ -178,9 +179,13 @@ def test_a_fault_in_a_recipe_is_named_with_its_line(body, words, tmp_path):
 def test_show_prints_every_field_with_its_comment_and_can_be_run_again():
     config = read('--config.tasks.mmlu.source=data', '--config.train.steps=9')
     lines = cli.show(config).splitlines()
-    fields = dict(
-        re.findall(r'^(config\.\S+) = (.*?)  # .', line)[0] for line in lines if ' = ' in line
-    )
+    fields = {}
+    for before, line in zip(['', *lines], lines, strict=False):
+        if line.startswith('config.'):
+            assert re.search('  # .', line) or before.startswith('# '), 'a comment for each field'
+            name, _, value = line.partition(' = ')
+            fields[name] = value  # and its comment, which eval passes over
+        assert len(line) <= cli.WIDTH or '#' not in line
     assert 'config.train.steps = 9  # updates [default: 39]' in lines
     values = {}
     for name, text in fields.items():
@@ -195,7 +200,7 @@ def test_show_prints_every_field_with_its_comment_and_can_be_run_again():
 @pytest.mark.parametrize('section', set(TASK_CONFIGS.values()), ids=lambda s: s.__name__)
 def test_every_field_of_every_task_has_a_comment(section):
     notes = cli.comments(section)
-    lacking = [n for n in flags.hints(section) if not notes[n] and n not in ('text', 'translator')]
+    lacking = [n for n in hints(section) if not notes[n] and n not in ('text', 'translator')]
     assert not lacking
 
 

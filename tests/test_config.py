@@ -7,6 +7,7 @@ import pathlib
 import pytest
 
 from xlbarrier import config as config_lib
+from xlbarrier.config.build import build
 from xlbarrier.config.checks import Section, hints, section_of
 from xlbarrier.config.tasks import TASK_CONFIGS
 
@@ -56,7 +57,7 @@ def test_every_default_has_the_type_that_its_annotation_states(section):
     assert issubclass(section, Section) and section.__doc__
     made = section()
     for name, hint in hints(section).items():
-        built = config_lib.build.build(section, {name: getattr(made, name)}, 'config')
+        built = build(section, {name: getattr(made, name)}, 'config.it')
         assert getattr(built, name) == getattr(made, name), (name, hint)
 
 

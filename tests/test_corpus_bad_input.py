@@ -14,7 +14,7 @@ from tests.corpus_translators import content
 from xlbarrier import run as run_lib
 from xlbarrier.config.corpus import CorpusConfig, TextConfig, TranslatorConfig
 from xlbarrier.corpus import build, from_text, translation
-from xlbarrier.corpus.documents import SourceError
+from xlbarrier.datafiles import DataError
 from xlbarrier.translate.cache import CacheError
 from xlbarrier.translate.protocol import TranslatorError
 
@@ -44,9 +44,7 @@ def test_one_line_of_50_mb(tmp_path, place, kind, before):
         for _ in range(50):
             file.write(b'word ' * 200_000)
     made = config(f'{kind}:{path}', place, unit='words:8', text=TextConfig(documents='line'))
-    with pytest.raises(
-        SourceError, match=rf'long: the line at byte {len(before)} is longer than 16'
-    ):
+    with pytest.raises(DataError, match=rf'long: the line at byte {len(before)} is longer than 16'):
         build.build(made, 'mixed', tmp_path / 'corpus' / 'mixed')
 
 
@@ -59,10 +57,10 @@ def test_a_long_line_that_is_allowed_is_cut_into_units(tmp_path, place):
 
 def test_encoding_and_emptiness(tmp_path, place):
     (tmp_path / 'b.txt').write_bytes(b'good\n' * 10 + b'caf\xe9\n')
-    with pytest.raises(SourceError, match=r'b\.txt: byte 53 is 0xe9, which is not UTF-8'):
+    with pytest.raises(DataError, match=r'b\.txt: byte 53 is 0xe9, which is not UTF-8'):
         build.build(config(f'text:{tmp_path}/b.txt', place), 'mixed', tmp_path / 'x' / 'mixed')
     (tmp_path / 'c.txt').write_bytes(b'')
-    with pytest.raises(SourceError, match=r'c\.txt is empty \(0 bytes\)'):
+    with pytest.raises(DataError, match=r'c\.txt is empty \(0 bytes\)'):
         build.build(config(f'text:{tmp_path}/c.txt', place), 'mixed', tmp_path / 'y' / 'mixed')
 
 
@@ -72,7 +70,7 @@ def test_a_cache_of_another_version(tmp_path, place):
     with sqlite3.connect(tmp_path / 'c.sqlite') as base:
         base.execute('PRAGMA user_version = 2')
     with pytest.raises(
-        CacheError, match=r'c\.sqlite is a cache of translations of version 2, wanted 1'
+        CacheError, match=r'c\.sqlite is a cache of translations of version 2, expected 1'
     ):
         build.build(made, 'mixed', tmp_path / 'two' / 'mixed')
     assert not (tmp_path / 'two').exists()
@@ -159,3 +157,27 @@ def test_from_the_command_line(tmp_path, place):
         german = source['text'].replace('dogs', 'Hund').replace('dog', 'Hund')
         assert row['text'] in (source['text'], german.replace('house', 'Haus'))
     assert json.loads((tmp_path / 'run2/config.json').read_text())
+
+
+@pytest.mark.parametrize(
+    ('name', 'content'),
+    [
+        ('config.json', '[]'),
+        ('config.json', 'null'),
+        ('config.json', '{"a": ' + '[' * 100_000),
+        ('config.json', '{'),
+        ('manifest.json', '{}'),
+        ('manifest.json', '[1]'),
+        ('manifest.json', '{"shards": {}, "sha256": "x"}'),
+        ('manifest.json', '{"shards": [3], "sha256": "x"}'),
+        ('manifest.json', '{"shards": [{"name": "../x", "sha256": "y"}], "sha256": "x"}'),
+        ('manifest.json', '{"shards": [{"name": "x"}], "sha256": "x"}'),
+        ('manifest.json', '{"shards": ' + '[' * 100_000),
+    ],
+)
+def test_a_damaged_corpus_folder_is_named(tmp_path, name, content):
+    config = CorpusConfig(languages=('en', 'de'), documents=4)
+    folder = build.build(config, 'mixed', tmp_path / 'mixed')
+    (folder / name).write_text(content)
+    with pytest.raises(build.CorpusError, match=rf'{name}.*have it built again'):
+        build.build(config, 'mixed', folder)

@@ -83,3 +83,13 @@ def test_a_failure_is_shown_and_a_missing_language_refused(made, tmp_path):
     )
     with pytest.raises(TranslatorError, match='for en-ja with'):
         show(made, tmp_path, 2, marked={'languages': ('de', 'ar')})
+
+
+def test_what_a_terminal_obeys_is_not_printed(made, tmp_path):
+    """Neither of the source nor of what a translator answered."""
+    text = 'One \x1b]0;owned\x07two \x9b31mthree \x1b[2Jfour \u202efive\u2066 six.'
+    (tmp_path / 'a.txt').write_text(text, encoding='utf-8')
+    printed = ' '.join(show(made, tmp_path, 9, colour=True))
+    printed = re.sub(r'\x1b\[(?:38;5;\d+|0|1)m', '', printed).replace('\u2068', '')
+    assert not re.search('[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066\u2067]', printed)
+    assert 'One \ufffd]0;' in printed and 'owned\ufffdtwo' in printed

@@ -8,8 +8,9 @@ import pytest
 
 from xlbarrier.config.corpus import FilterConfig, TextConfig
 from xlbarrier.corpus import contamination, duplicates, filters
-from xlbarrier.corpus.documents import Document, Part, SourceError, single
+from xlbarrier.corpus.documents import Document, Part, single
 from xlbarrier.corpus.sources import open_source
+from xlbarrier.datafiles import DataError
 
 TEXTS = [
     'Harry Potter is a series of seven fantasy novels.',
@@ -88,21 +89,23 @@ def test_reading_stops_behind_the_last_row(tmp_path):
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        ('[1, -2]', 'entry 1 is -2; wanted a number of at least 0'),
+        ('[1, -2]', 'entry 1 is -2; expected a number of at least 0'),
         ('[1, "x"]', "entry 1 is 'x'"),
         ('[true]', 'entry 0 is True'),
-        ('[]', 'holds no row numbers'),
-        ('', 'holds no row numbers'),
-        ('{"a": [1], "b": [2]}', 'holds no row numbers'),
+        ('[' * 200_000, r"rows: entry 0 is '\[+; expected a number"),
+        ('[1, NaN]', 'entry 1 is None'),
+        ('[]', 'contains no row numbers'),
+        ('', 'contains no row numbers'),
+        ('{"a": [1], "b": [2]}', 'contains no row numbers'),
         ('[1, 99]', 'lists 2 rows, the last is 99; the source has 5 rows'),
     ],
 )
 def test_bad_rows(tmp_path, content, message):
     path = tmp_path / 'rows'
     path.write_text(content)
-    with pytest.raises(SourceError, match=message):
+    with pytest.raises(DataError, match=message):
         taken(FilterConfig(rows=str(path)), tmp_path)
-    with pytest.raises(SourceError, match='cannot read'):
+    with pytest.raises(DataError, match='cannot be read'):
         filters.read_rows(tmp_path / 'none')
 
 
@@ -215,13 +218,13 @@ def test_language_identification(tmp_path):
     ]
     assert taken(config, tmp_path, documents(texts))[0] == ['0']
     assert taken(config, tmp_path, documents(texts), language='fr')[0] == ['2']
-    with pytest.raises(SourceError, match="lingua knows no language 'haw'"):
+    with pytest.raises(DataError, match="lingua knows no language 'haw'"):
         taken(config, tmp_path, documents(texts), language='haw')
 
 
 def test_language_identification_where_its_library_is_not_installed(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, 'lingua', None)
-    with pytest.raises(SourceError, match=r'pip install .xlbarrier\[langid\]'):
+    with pytest.raises(DataError, match=r'pip install .xlbarrier\[langid\]'):
         taken(FilterConfig(language=0.5), tmp_path)
 
 

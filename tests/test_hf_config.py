@@ -231,23 +231,26 @@ def test_phi3_has_one_window_whatever_its_layer_types():
 @pytest.mark.parametrize(
     'changes, words',
     [
-        ({'num_hidden_layers': '3'}, "num_hidden_layers = '3'; wanted a whole number above 0"),
-        ({'num_attention_heads': 0}, 'num_attention_heads = 0; wanted a whole number'),
-        ({'vocab_size': 128.0}, 'vocab_size = 128.0; wanted a whole number'),
-        ({'tie_word_embeddings': 'no'}, "tie_word_embeddings = 'no'; wanted true or false"),
-        ({'rms_norm_eps': 'x'}, "rms_norm_eps = 'x'; wanted a number above 0"),
+        ({'num_hidden_layers': '3'}, "num_hidden_layers = '3'; expected a whole number above 0"),
+        ({'num_attention_heads': 0}, 'num_attention_heads = 0; expected a whole number'),
+        ({'vocab_size': 128.0}, 'vocab_size = 128.0; expected a whole number'),
+        ({'tie_word_embeddings': 'no'}, "tie_word_embeddings = 'no'; expected true or false"),
+        ({'rms_norm_eps': 'x'}, "rms_norm_eps = 'x'; expected a number above 0"),
         ({'num_key_value_heads': 3}, 'num_key_value_heads = 3 does not divide'),
-        ({'rope_theta': 'x'}, "rope_theta = 'x'; wanted a number above 0"),
-        ({'rope_parameters': {'rope_theta': None}}, 'rope_theta = None; wanted a number'),
-        ({'rope_scaling': 'linear'}, "rope_scaling = 'linear'; wanted an object"),
-        ({'rope_parameters': [1]}, r'rope_parameters = \[1\]; wanted an object'),
-        ({'rope_scaling': {'type': 'linear', 'factor': None}}, 'factor = None; wanted a number'),
-        ({'rope_scaling': {'type': 'dynamic', 'factor': 0}}, 'factor = 0; wanted a number above'),
-        ({'model_type': 'mistral', 'sliding_window': 2.5}, 'sliding_window = 2.5; wanted a whole'),
+        ({'rope_theta': 'x'}, "rope_theta = 'x'; expected a number above 0"),
+        ({'rope_parameters': {'rope_theta': None}}, 'rope_theta = None; expected a number'),
+        ({'rope_scaling': 'linear'}, "rope_scaling = 'linear'; expected an object"),
+        ({'rope_parameters': [1]}, r'rope_parameters = \[1\]; expected an object'),
+        ({'rope_scaling': {'type': 'linear', 'factor': None}}, 'factor = None; expected a number'),
+        ({'rope_scaling': {'type': 'dynamic', 'factor': 0}}, 'factor = 0; expected a number above'),
+        (
+            {'model_type': 'mistral', 'sliding_window': 2.5},
+            'sliding_window = 2.5; expected a whole',
+        ),
     ],
 )
 def test_a_value_of_another_kind_is_named(changes, words):
     with pytest.raises(ValueError, match=words):
         hf_config.from_hf(LLAMA_7B | changes)
-    with pytest.raises(ValueError, match='holds a list; wanted an object'):
+    with pytest.raises(ValueError, match='holds a list; expected an object'):
         hf_config.from_hf([LLAMA_7B])

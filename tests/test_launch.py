@@ -31,6 +31,7 @@ def fake_checkout(folder, pip_status=0, pip_seconds=0):
     (folder / 'launch').symlink_to(ROOT / 'launch')
     (folder / 'constraints.txt').write_text('numpy==1\n')
     (folder / 'setup.py').write_text('setup\n')
+    (folder / 'pyproject.toml').write_text('[project]\n')
     python = folder / '.venv/bin/python'
     python.parent.mkdir(parents=True)
     python.write_text(
@@ -55,6 +56,9 @@ def test_a_second_call_does_not_install_again(tmp_path):
     (tmp_path / 'constraints.txt').write_text('numpy==2\n')
     bash('-c', 'source launch/environment.sh && install_into_venv ""', cwd=tmp_path)
     assert len(installs(tmp_path)) == 2, 'other pins are installed'
+    (tmp_path / 'pyproject.toml').write_text('[project]\nname = "other"\n')
+    bash('-c', 'source launch/environment.sh && install_into_venv ""', cwd=tmp_path)
+    assert len(installs(tmp_path)) == 3, 'other dependencies are installed'
 
 
 @pytest.mark.slow

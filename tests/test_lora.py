@@ -170,7 +170,7 @@ def test_adapters_are_the_same_whichever_others_are_made(mesh):
 
 def test_what_cannot_be_adapted_is_named(mesh):
     decoder = decoder_on(mesh)
-    with pytest.raises(ValueError, match=r"'w1': wanted some of q, k, v, o, gate, up, down"):
+    with pytest.raises(ValueError, match=r"'w1': expected some of q, k, v, o, gate, up, down"):
         lora.add_lora(decoder, 2, 2.0, ('w1',), seed=0)
     with pytest.raises(ValueError, match='rank is 0'):
         lora.add_lora(decoder, 0, 2.0, ('q',), seed=0)

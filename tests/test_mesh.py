@@ -75,3 +75,17 @@ def test_put_batch_splits_rows_over_data_and_fsdp():
     assert {s.data.shape for s in laid['tokens'].addressable_shards} == {(2, 3)}
     np.testing.assert_array_equal(laid['tokens'], rows)
     np.testing.assert_array_equal(laid['weight'], rows[:, 0])
+
+
+def test_compiled_programs_are_kept_on_accelerators(tmp_path, monkeypatch):
+    before = jax.config.jax_compilation_cache_dir
+    try:
+        mesh_lib.keep_compiled(tmp_path)
+        assert jax.config.jax_compilation_cache_dir == before, 'not on a CPU'
+        monkeypatch.setattr(jax, 'default_backend', lambda: 'gpu')
+        mesh_lib.keep_compiled(tmp_path)
+        assert jax.config.jax_compilation_cache_dir == str(tmp_path)
+        mesh_lib.keep_compiled(tmp_path / 'other')
+        assert jax.config.jax_compilation_cache_dir == str(tmp_path), "the user's stays"
+    finally:
+        jax.config.update('jax_compilation_cache_dir', before)

@@ -16,11 +16,11 @@ import pytest
 from xlbarrier import config as config_lib
 from xlbarrier import mesh as mesh_lib
 from xlbarrier import run as run_lib
-from xlbarrier.corpus.documents import SourceError
 from xlbarrier.data import tokenize
 from xlbarrier.data.mixture import Mixture
 from xlbarrier.data.pack import DTYPES, PackedRows, pack
 from xlbarrier.data.pipeline import batch_at
+from xlbarrier.datafiles import DataError
 from xlbarrier.models import load
 from xlbarrier.modes import corpus, training_data
 from xlbarrier.qa import packing
@@ -215,7 +215,7 @@ def test_texts_in_files_are_laid_end_to_end(make, prepared, tokenizer, files, tm
     assert (answers.weights.sum(1) < ROW / 2).all()
     assert training['english']['parts'][1]['documents'] == len(lines)
     write(pathlib.Path(files[0]), [*QA, {'text': 'A text among answers.'}])
-    with pytest.raises(SourceError, match=LAST + r' is of the form text, .*line 1 of question: '):
+    with pytest.raises(DataError, match=LAST + r' is of the form text, .*line 1 of question: '):
         prepared(config)
 
 
@@ -285,7 +285,7 @@ def test_an_arm_that_is_exported_needs_no_files(make, prepared, files, tmp_path)
     pathlib.Path(files[0]).unlink()
     training_data.check(folder, config)
     assert prepared(config, folder)[0] == {}
-    with pytest.raises(SourceError, match=r'a\.jsonl: no such file'):
+    with pytest.raises(DataError, match=r'a\.jsonl: no such file'):
         training_data.check(tmp_path / 'new', config)
 
 
@@ -342,7 +342,7 @@ training_data.prepare(folder, settings, texts)
 )
 def test_an_example_that_cannot_be_used_is_named(make, prepared, files, row, data, words):
     write(pathlib.Path(files[0]), [*QA, row])
-    with pytest.raises(SourceError) as error:
+    with pytest.raises(DataError) as error:
         prepared(make(arms=('data',), files=files[:1], **data))
     for word in words:
         assert word in str(error.value)
@@ -354,7 +354,7 @@ def test_examples_that_are_too_long_are_dropped_and_counted(make, prepared, file
     part = training['data']['parts'][0]
     assert (part['examples'], part['dropped']) == (len(QA), 3)
     write(pathlib.Path(files[0]), [{'question': 'x', 'answer': 'y ' * 80}])
-    with pytest.raises(SourceError, match=r'all 1 examples of .*line 1 and on are longer'):
+    with pytest.raises(DataError, match=r'all 1 examples of .*line 1 and on are longer'):
         prepared(make(arms=('data',), files=files[:1], too_long='drop'))
     assert folder.exists()
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xlbarrier.data.examples import Encoded, ExamplePacker, assign
+from xlbarrier.data.examples import Encoded, ExamplePacker, assign, chunks
 from xlbarrier.data.pack import PackedRows, RowWriter, flow, pack, read_record
 from xlbarrier.run import RunError
 
@@ -110,11 +110,11 @@ def test_two_arms_have_the_same_tokens_in_the_same_rows():
 
 
 def test_what_cannot_be_packed_or_taken_is_refused():
-    with pytest.raises(ValueError, match='2 documents hold no token'):
+    with pytest.raises(ValueError, match='2 documents have no token'):
         pack([[], []], 8)
-    with pytest.raises(ValueError, match='0 documents hold no token'):
+    with pytest.raises(ValueError, match='0 documents have no token'):
         pack([], 8)
-    with pytest.raises(ValueError, match='row_tokens is 1; wanted at least 2'):
+    with pytest.raises(ValueError, match='row_tokens is 1; expected at least 2'):
         pack([[1, 2]], 1)
     with pytest.raises(ValueError, match='3 rows asked for, 2 packed'):
         pack([[1, 2, 3, 4]], 2).take(3)
@@ -155,8 +155,8 @@ def test_rows_saved_again_replace_the_old_under_an_open_reader(packed, tmp_path)
     [
         ('tokens.npy', 'truncate', r'tokens\.npy cannot be read'),
         ('until.npy', 'remove', r'until\.npy cannot be read: .*No such file'),
-        ('weights.npy', 'type', r"weights\.npy holds \('float64', .*wanted \('float32'"),
-        ('positions.npy', 'shape', r'positions\.npy holds \(.int32., \(2, 8\)\), wanted'),
+        ('weights.npy', 'type', r"weights\.npy has \('float64', .*expected \('float32'"),
+        ('positions.npy', 'shape', r'positions\.npy has \(.int32., \(2, 8\)\), expected'),
         ('rows.json', 'remove', r'rows\.json cannot be read .* not saved whole'),
         ('rows.json', 'truncate', r'rows\.json cannot be read'),
     ],
@@ -307,7 +307,7 @@ def test_examples_of_like_lengths_fill_rows_that_they_do_not_divide(row_tokens, 
 
 
 def test_examples_that_fit_no_row_are_refused():
-    with pytest.raises(ValueError, match='1 to 9; wanted 1 to row_tokens = 8'):
+    with pytest.raises(ValueError, match='1 to 9; expected 1 to row_tokens = 8'):
         assign(np.array([1, 9]), 8)
     with pytest.raises(ValueError, match='0 to 3'):
         assign(np.array([0, 3]), 8)
@@ -315,3 +315,36 @@ def test_examples_that_fit_no_row_are_refused():
         list(packer.rows())
     with pytest.raises(ValueError, match='row_tokens is 1'):
         ExamplePacker(1)
+
+
+# --- padded rows
+
+
+@settings(deadline=None, max_examples=100)
+@given(DOCUMENTS, ROW_TOKENS)
+def test_padded_rows_have_one_chunk_of_a_document_each(documents, row_tokens):
+    pieces = [ids[i : i + row_tokens] for ids in documents for i in range(0, len(ids), row_tokens)]
+    pieces = [piece for piece in pieces if len(piece) > 1]  # nothing predicts a token alone
+    with ExamplePacker(row_tokens, pad=True) as packer:
+        packer.add(piece for ids in documents for piece in chunks(ids, row_tokens))
+        if not pieces:
+            return
+        (packed,) = packer.rows()
+    expected = []
+    for piece in pieces:
+        row = [(t, i, len(piece) - 1, float(i > 0)) for i, t in enumerate(piece)]
+        expected.append(row + [(0, 0, j, 0.0) for j in range(len(piece), row_tokens)])
+    assert cells(packed) == expected
+
+
+def test_padded_examples_keep_their_order_and_weights():
+    examples = [Encoded([5, 6, 7], [0, 0, 1]), Encoded([8, 9], [0, 0.5]), Encoded([1] * 4, [1] * 4)]
+    with ExamplePacker(4, pad=True) as packer:
+        packer.add(examples)
+        (packed,) = packer.rows()
+    assert packed.tokens.tolist() == [[5, 6, 7, 0], [8, 9, 0, 0], [1, 1, 1, 1]]
+    assert packed.weights.tolist() == [[0, 0, 1, 0], [0, 0.5, 0, 0], [0, 1, 1, 1]]
+    with ExamplePacker(4, pad=True) as packer:
+        packer.add([Encoded([1] * 5, [1] * 5)])
+        with pytest.raises(ValueError, match='expected 1 to'):
+            list(packer.rows())

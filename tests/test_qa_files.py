@@ -10,7 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xlbarrier.corpus.documents import SourceError
+from xlbarrier import datafiles
+from xlbarrier.config.checks import ConfigError
+from xlbarrier.config.data import DataConfig
+from xlbarrier.datafiles import DataError
 from xlbarrier.qa import forms, records
 
 ROWS = [
@@ -63,18 +66,18 @@ def test_characters_that_are_cut_between_two_reads(tmp_path, monkeypatch):
     path = tmp_path / 'x.json'
     path.write_text(json.dumps(rows, ensure_ascii=False), encoding='utf-8')
     for size in (1, 2, 3, 5, 7, 11):
-        monkeypatch.setattr(records, 'CHUNK_BYTES', size)
+        monkeypatch.setattr(datafiles.files, 'CHUNK_BYTES', size)
         assert [record for _, record in records.read(path)] == rows
         cut = tmp_path / 'cut.json'
         cut.write_bytes(path.read_bytes()[:5] + b'\xe2\x82"]')
-        with pytest.raises(SourceError, match='byte 5 is 0xe2, which is not UTF-8'):
+        with pytest.raises(DataError, match='byte 5 is 0xe2, which is not UTF-8'):
             list(records.read(cut))
 
 
 def test_a_list_in_one_line_of_any_length(tmp_path):
     path = tmp_path / 'x.json'
     path.write_text(json.dumps([ROWS[0], {'question': 'x', 'answer': 'y' * (17 << 20)}, ROWS[1]]))
-    with pytest.raises(SourceError, match=r'record 1: answer: a text of 17825792 bytes'):
+    with pytest.raises(DataError, match=r'record 1: answer: a text of 17825792 bytes'):
         pairs(path)
     path.write_text(json.dumps([{'question': str(i), 'answer': 'y' * 999} for i in range(18_000)]))
     assert path.stat().st_size > 16 << 20 and len(pairs(path)) == 18_000
@@ -99,7 +102,7 @@ def test_places_are_those_of_the_file(tmp_path):
     (tmp_path / 'a.jsonl').write_text('\n' + jsonl(ROWS[:1]) + '\n' + jsonl(ROWS[1:2]))
     (tmp_path / 'b.json').write_text(json.dumps(ROWS[:2]))
     where = [example.where.rsplit('/', 1)[1] for example in forms.read(str(tmp_path / '*'))]
-    assert where == ['a.jsonl: line 2', 'a.jsonl: line 4', 'b.json: record 0', 'b.json: record 1']
+    assert where == ['a.jsonl, line 2', 'a.jsonl, line 4', 'b.json, record 0', 'b.json, record 1']
 
 
 # --- forms
@@ -138,6 +141,46 @@ def test_conversations_in_both_shapes():
         assert forms.example(record, 'x').messages == tuple(turns)
 
 
+AYA = {'inputs': 'Nibo ni Lima wa?', 'targets': 'Ni Peru.', 'language': 'Yoruba'}
+
+
+def test_rows_of_common_sets():
+    """Aya and FLAN, content as parts, the roles of OpenAI and Gemma, TRL's prompts of messages."""
+    found = forms.example(AYA, 'x')
+    assert (found.form, found.question, found.answer) == ('inputs', *list(AYA.values())[:2])
+    parts = [{'type': 'text', 'text': 'Where '}, {'type': 'text', 'text': 'is Lima?'}]
+    roles = [('developer', 'Be short.'), ('user', parts), ('model', 'Peru.')]
+    messages = [{'role': role, 'content': content} for role, content in roles]
+    turns = (('system', 'Be short.'), ('user', 'Where is Lima?'), ('assistant', 'Peru.'))
+    assert forms.example({'messages': messages}, 'x').messages == turns
+    for prompt, completion in (
+        (messages[:2], messages[2:]),
+        (messages[:2], 'Peru.'),
+    ):
+        found = forms.example({'prompt': prompt, 'completion': completion}, 'x')
+        assert (found.form, found.messages, found.learned) == ('messages', turns, 2)
+    found = forms.example({'prompt': 'Where?', 'completion': messages[2:]}, 'x')
+    assert found.messages == (('user', 'Where?'), ('assistant', 'Peru.')) and found.learned == 1
+    empty = float('nan')  # a Parquet file of several forms that pandas wrote
+    found = forms.example({'question': 'W?', 'answer': 'I', 'prompt': empty, 'text': empty}, 'x')
+    assert found.form == 'question'
+
+
+def test_columns_of_any_name(tmp_path):
+    path = tmp_path / 'a.csv'
+    path.write_text('Frage,Antwort,answer\nWo liegt Lima?,In Peru.,nein\n')
+    fields = ('question=Frage', 'answer=Antwort')
+    (found,) = forms.read(str(path), fields)
+    assert (found.form, found.question, found.answer) == ('question', 'Wo liegt Lima?', 'In Peru.')
+    with pytest.raises(DataError, match=r"line 2 has no 'Reply', which config\.data\.fields names"):
+        forms.check(str(path), ('question=Frage', 'answer=Reply'))
+    for bad in ('question', 'Frage=question', 'question='):
+        with pytest.raises(
+            ConfigError, match=r"config\.data\.fields\[0\] is .*expected 'name=column'"
+        ):
+            DataConfig(fields=(bad,)).check('config.data')
+
+
 @pytest.mark.parametrize(
     ('record', 'words'),
     [
@@ -145,26 +188,42 @@ def test_conversations_in_both_shapes():
         ({}, ['(none)', 'none of the known forms']),
         (
             {'prompt': 'a', 'answer': 'b', 'completion': 'c'},
-            ['prompt_input and completion', 'just one'],
+            ['prompt_input and completion', 'exactly one'],
         ),
         ({'text': ' '}, ['text is blank']),
         ({'question': 'x', 'answer': ''}, ['answer is blank', "''"]),
         ({'question': ' \n', 'answer': 'y'}, ['question is blank']),
-        ({'question': 'x', 'answer': 3}, ['answer is a int', 'wanted a text']),
-        ({'question': 'x', 'answer': ['y']}, ['answer is a list']),
-        ({'instruction': 'x', 'input': 4, 'output': 'y'}, ['input is a int']),
+        ({'question': 'x', 'answer': 3}, ['answer is a number', 'expected a text']),
+        ({'question': 'x', 'answer': [3]}, ['answer[0] is a part', 'number', 'expected text']),
+        ({'instruction': 'x', 'input': 4, 'output': 'y'}, ['input is a number']),
         ({'question': 'x', 'answer': '\ud800'}, ['answer', 'U+D800', 'surrogate']),
         ({'messages': []}, ['messages is []', 'list of messages']),
         ({'messages': 'Hi'}, ["messages is 'Hi'"]),
-        ({'messages': ['Hi']}, ['messages[0] is a str', 'role and content']),
+        ({'messages': ['Hi']}, ['messages[0] is a text', 'role and content']),
         ({'messages': [{'role': 'user'}]}, ['messages[0]', "'role'", 'role and content']),
-        ({'messages': [{'role': 'bot', 'content': 'x'}]}, ['messages[0]', "'bot'", 'assistant']),
-        ({'messages': [{'role': 'user', 'content': 'x'}]}, ['of user', 'wanted the assistant']),
+        (
+            {'messages': [{'role': 'robot', 'content': 'x'}]},
+            ['messages[0]', "'robot'", 'gpt'],
+        ),
+        (
+            {'messages': [{'role': 'user', 'content': 'x'}]},
+            ['from the user', 'expected the assistant'],
+        ),
         ({'messages': [{'role': 'assistant', 'content': ' '}]}, ['messages[0]', 'blank']),
+        ({'messages': [{'role': ['user'], 'content': 'x'}]}, ['messages[0]', "['user']"]),
+        (
+            {'messages': [{'role': 'user', 'content': [{'type': 'image', 'url': 'x'}]}]},
+            ['messages[0]: content[0]', "'image'", 'expected text'],
+        ),
+        ({'prompt': 'x', 'completion': []}, ['completion is []', 'list of messages']),
+        (
+            {'prompt': 'x', 'completion': [{'role': 'user', 'content': 'y'}]},
+            ['the last of completion', 'expected the assistant'],
+        ),
     ],
 )
 def test_a_record_that_cannot_be_used_is_told_with_its_fields(record, words):
-    with pytest.raises(SourceError) as error:
+    with pytest.raises(DataError) as error:
         forms.example(record, 'qa.jsonl: line 7')
     for word in ('qa.jsonl: line 7', *words):
         assert word in str(error.value)
@@ -178,16 +237,16 @@ def test_a_record_that_cannot_be_used_is_told_with_its_fields(record, words):
     [
         ('a.jsonl', jsonl(ROWS).encode()[:-9], ['line 5', 'not JSON']),
         ('a.json', json.dumps(ROWS).encode()[:-9], ['record 4', 'not JSON']),
-        ('a.json', json.dumps(ROWS[:2]).encode()[:-1], ['behind record 2', 'cut']),
-        ('a.json', b'[', ['behind record 0', 'cut']),
-        ('a.json', b'[]', ['no record']),
+        ('a.json', json.dumps(ROWS[:2]).encode()[:-1], ['after record 2', 'cut']),
+        ('a.json', b'[', ['after record 0', 'cut']),
+        ('a.json', b'[]', ['no row']),
         ('a.json', b'[{"question": "a", "answer": "b"},,', ['record 1', 'not JSON']),
         ('a.json', b'[{"question": "a", "answer": "b"},]', ['record 1', 'not JSON']),
         ('a.json', b'[{"question": "a", "answer": "b"} {}]', ['record 1', "'{'", ', or ]']),
-        ('a.json', b'[3]', ['record 0 is a int', 'object']),
-        ('a.jsonl', b'[1]\n', ['record 0 is a int', 'object']),
-        ('a.jsonl', b'"x"\n', ['line 1 is a str', 'object']),
-        ('a.jsonl', b' \n\n', ['no record']),
+        ('a.json', b'[3]', ['record 0 is a number', 'object']),
+        ('a.jsonl', b'[1]\n', ['record 0 is a number', 'object']),
+        ('a.jsonl', b'"x"\n', ['line 1 is a text', 'object']),
+        ('a.jsonl', b' \n\n', ['no row']),
         ('a.jsonl', b'', ['empty (0 bytes)']),
         ('a.jsonl', jsonl(ROWS[-1:]).encode('latin1', 'replace'), ['byte 15', '0xf9', 'UTF-8']),
         ('a.jsonl', jsonl(ROWS).encode('utf-16'), ['byte 0', 'UTF-16']),
@@ -196,10 +255,10 @@ def test_a_record_that_cannot_be_used_is_told_with_its_fields(record, words):
             gzip.compress(jsonl(ROWS * 50).encode())[:-30],
             ['ends early or is damaged'],
         ),
-        ('a.csv', b'question,answer\nx\n', ['line 2', '1 fields', '2']),
+        ('a.csv', b'question,answer\nx\n', ['line 2', '1 cells', '2']),
         ('a.csv', b'question,question\nx,y\n', ['a column twice']),
-        ('a.csv', b'question,answer\n"x,y\n', ['not CSV']),
-        ('a.csv', b'question,answer\n', ['no record']),
+        ('a.csv', b'question,answer\n"x,y\n', ['begins in line 2', 'quote']),
+        ('a.csv', b'question,answer\n', ['no row']),
         ('a.parquet', b'PAR1 and more', ['cannot be read']),
         ('a.txt', b'x', ['.jsonl', '.parquet']),
     ],
@@ -207,19 +266,19 @@ def test_a_record_that_cannot_be_used_is_told_with_its_fields(record, words):
 def test_a_file_that_cannot_be_read_is_named(tmp_path, name, content, words):
     path = tmp_path / name
     path.write_bytes(content)
-    with pytest.raises(SourceError) as error:
+    with pytest.raises(DataError) as error:
         pairs(path)
     for word in (str(path), *words):
         assert word in str(error.value), str(error.value)
 
 
 def test_a_file_that_is_not_there_and_a_check_that_reads_one_example(tmp_path):
-    with pytest.raises(SourceError, match=r'none\*\.jsonl: no such file'):
+    with pytest.raises(DataError, match=r'none\*\.jsonl: no such file'):
         forms.check(str(tmp_path / 'none*.jsonl'))
     good, bad = tmp_path / 'a.jsonl', tmp_path / 'b.jsonl'
     good.write_text(jsonl(ROWS))
     bad.write_text('{"q": 1}\n')
-    with pytest.raises(SourceError, match=r"b\.jsonl: line 1 has the fields 'q'"):
+    with pytest.raises(DataError, match=r"b\.jsonl, line 1 has the fields 'q'"):
         forms.check(str(tmp_path / '*.jsonl'))
     bad.unlink()
     assert forms.check(str(tmp_path / '*.jsonl')) == [good]

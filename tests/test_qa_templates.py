@@ -9,8 +9,8 @@ from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
 from xlbarrier.config.data import DataConfig
-from xlbarrier.corpus.documents import SourceError
 from xlbarrier.data.tokenize import encode_pair, encode_spans
+from xlbarrier.datafiles import DataError
 from xlbarrier.qa.forms import example
 from xlbarrier.qa.packing import encode_examples
 from xlbarrier.qa.templates import write
@@ -126,6 +126,13 @@ _PROMPT = '{% if add_generation_prompt %}<|assistant|>\n'
             'assist<|end|>',
             '<think></think>b<|end|>',
         ),
+        # DeepSeek-R1's: the generation prompt opens a thought, which turns that are past have not.
+        (
+            '{% for m in messages %}' + _TURN + '{% endfor %}'
+            '{% if add_generation_prompt %}<|assistant|>\n<think>\n{% endif %}',
+            'assist<|end|>',
+            'b<|end|>',
+        ),
     ],
 )  # fmt: skip
 def test_what_is_learned_of_templates_of_many_kinds(tokenizer, template, first, last):
@@ -138,14 +145,40 @@ def test_what_is_learned_of_templates_of_many_kinds(tokenizer, template, first, 
     assert [written.text[a:b] for a, b in written.spans] == [first, last]
 
 
+def test_of_a_prompt_of_messages_the_completion_alone_is_learned(tokenizer):
+    turns = [('user', 'Hi'), ('assistant', 'Lo'), ('user', 'Who?'), ('assistant', 'Me.')]
+    messages = [{'role': role, 'content': text} for role, text in turns]
+    made = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer.backend_tokenizer,
+        eos_token='<|im_end|>',
+        chat_template='{% for m in messages %}' + _TURN + '{% endfor %}' + _PROMPT + '{% endif %}',
+    )
+    for cut, learned in ((3, ['Me.<|end|>']), (1, ['Lo<|end|>', 'Me.<|end|>'])):
+        chat = example({'prompt': messages[:cut], 'completion': messages[cut:]}, 'x')
+        written = write(chat, 'chat', made)
+        assert [written.text[a:b] for a, b in written.spans] == learned
+
+
+def test_a_template_that_does_not_follow_its_own_generation_prompt(tokenizer):
+    made = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer.backend_tokenizer,
+        chat_template='{% for m in messages %}{{ loop.length }}{{ m.role }}{{ m.content }}'
+        '{% endfor %}{% if add_generation_prompt %}<other>{% endif %}',
+    )
+    turns = [{'role': 'user', 'content': 'x'}, {'role': 'assistant', 'content': 'y'}]
+    chat = example({'messages': turns}, 'x')
+    with pytest.raises(DataError, match=r'x: .*message 1 otherwise than behind its own generation'):
+        write(chat, 'chat', made)
+
+
 def test_conversations_that_a_template_has_no_place_for(tokenizer):
-    with pytest.raises(SourceError, match=r'x: a conversation of system, user, .*plain'):
+    with pytest.raises(DataError, match=r'x: a conversation of system, user, .*plain'):
         write(CHAT, 'plain', tokenizer)
     bare = PreTrainedTokenizerFast(tokenizer_object=tokenizer.backend_tokenizer)
-    with pytest.raises(SourceError, match='x: the tokenizer has no chat template'):
+    with pytest.raises(DataError, match='x: the tokenizer has no chat template'):
         write(CHAT, 'auto', bare)
     bare.chat_template = "{{ raise_exception('no system, please') }}"
-    with pytest.raises(SourceError, match=r'x: .*refuses it: no system, please'):
+    with pytest.raises(DataError, match=r'x: .*refuses it: no system, please'):
         write(CHAT, 'auto', bare)
     # Some templates drop the thoughts of earlier turns: what was learned is not there any more.
     bare.chat_template = (
@@ -153,7 +186,7 @@ def test_conversations_that_a_template_has_no_place_for(tokenizer):
         "{{ m['content'] if loop.last else m['content'][:1] }}{% endfor %}"
         '{% if add_generation_prompt %}<assistant>{% endif %}'
     )
-    with pytest.raises(SourceError, match=r'x: .*message 2 otherwise once others follow'):
+    with pytest.raises(DataError, match=r'x: .*message 2 otherwise once others follow'):
         write(CHAT, 'auto', bare)
 
 
@@ -250,7 +283,7 @@ def pre_tokenized():
 def test_examples_that_cannot_be_learned_are_named(tokenizer):
     data = DataConfig(files=('x',))
     long = example({'question': 'Who?', 'answer': 'I ' * 60}, 'qa.jsonl: line 3')
-    with pytest.raises(SourceError, match=r'qa\.jsonl: line 3: the example has \d\d tokens; .* 64'):
+    with pytest.raises(DataError, match=r'qa\.jsonl: line 3: the example has \d\d tokens; .* 64'):
         list(encode_examples(data, [QA, long], tokenizer, 64))
     (encoded,) = encode_examples(
         DataConfig(files=('x',), too_long='drop'), [QA, long], tokenizer, 64
@@ -259,7 +292,7 @@ def test_examples_that_cannot_be_learned_are_named(tokenizer):
     blank = PreTrainedTokenizerFast(tokenizer_object=pre_tokenized())
     blank.backend_tokenizer.normalizer = normalizers.Replace('\u200b', '')
     empty = example({'prompt': 'a', 'completion': '\u200b'}, 'qa.jsonl: line 4')
-    with pytest.raises(SourceError, match=r'qa\.jsonl: line 4: the answer gives no token'):
+    with pytest.raises(DataError, match=r'qa\.jsonl: line 4: the answer has no token'):
         list(encode_examples(data, [empty], blank))
 
 

@@ -116,7 +116,7 @@ def test_a_run_has_k_words_and_only_the_last_has_fewer(text, language, k):
     'unit', ['word', 'words', 'words:0', 'words:-1', 'words:x', '', 'Sentence']
 )
 def test_other_units_are_refused(unit):
-    with pytest.raises(ValueError, match=f"unit is '{unit}'; wanted 'document', 'sentence' or"):
+    with pytest.raises(ValueError, match=f"unit is '{unit}'; expected 'document', 'sentence' or"):
         segment.parse_unit(unit)
 
 

@@ -7,7 +7,8 @@ import pytest
 import tensorflow_datasets as tfds
 
 from xlbarrier.config.corpus import TextConfig
-from xlbarrier.corpus import documents, hub, sources
+from xlbarrier.corpus import hub, sources
+from xlbarrier.datafiles import DataError
 
 TEXTS = ['One.', '', 'Zwei „Wörter“.', '三。']
 KEPT = [text for text in TEXTS if text]
@@ -36,9 +37,9 @@ def test_saved_to_disk(tmp_path):
     datasets.DatasetDict({'train': rows, 'test': rows.select([0])}).save_to_disk(tmp_path / 'two')
     assert read(f'hf:{tmp_path}/one', field='body') == KEPT
     assert read(f'hf:{tmp_path}/two', field='body', split='test') == ['One.']
-    with pytest.raises(documents.SourceError, match="no split 'valid'; it has train, test"):
+    with pytest.raises(DataError, match="no split 'valid'; it has train, test"):
         read(f'hf:{tmp_path}/two', field='body', split='valid')
-    with pytest.raises(documents.SourceError, match="no column 'text'; it has id, body"):
+    with pytest.raises(DataError, match="no column 'text'; it has id, body"):
         read(f'hf:{tmp_path}/one')
     described = sources.open_source(f'hf:{tmp_path}/one', TextConfig(field='body')).described
     assert described['fingerprint'] and described['split'] == 'train'
@@ -51,9 +52,9 @@ def test_a_folder_of_data_files_is_streamed(tmp_path):
 
 
 def test_a_dataset_that_is_not_there_is_told(tmp_path):
-    with pytest.raises(documents.SourceError, match='hf:no/such-set cannot be opened'):
+    with pytest.raises(DataError, match='hf:no/such-set cannot be opened'):
         sources.open_source('hf:no/such-set', TextConfig())
-    with pytest.raises(documents.SourceError, match='tfds:no_such_set cannot be opened'):
+    with pytest.raises(DataError, match='tfds:no_such_set cannot be opened'):
         sources.open_source('tfds:no_such_set', TextConfig(data_dir=str(tmp_path)))
 
 
@@ -87,7 +88,7 @@ def test_tfds(tmp_path):
     Tiny(data_dir=tmp_path, file_format='array_record').download_and_prepare()
     texts = read('tfds:tiny', data_dir=str(tmp_path))
     assert sorted(texts) == sorted([*KEPT, 'Hummer', 'Leben', 'Er lebt.', 'Er frisst.', 'Ende.'])
-    with pytest.raises(documents.SourceError, match="no feature 'body'; it has text"):
+    with pytest.raises(DataError, match="no feature 'body'; it has text"):
         read('tfds:tiny', data_dir=str(tmp_path), field='body')
     assert 'tensorflow' not in sys.modules
 
@@ -99,3 +100,10 @@ def test_wiki40b_marks_are_read_into_headings_and_paragraphs():
         *(('Er frisst.', False), ('Ende.', False)),
     ]
     assert {p.row for p in parts} == {7}
+
+
+@pytest.mark.parametrize('name', ['ns:set', 'kaggle:a/b', 'huggingface:x', 'a/../b', '/tmp/x'])
+def test_a_namespace_of_tfds_is_refused(name):
+    """It would load code that is downloaded."""
+    with pytest.raises(DataError, match='is refused: expected the name of a dataset'):
+        sources.open_source(f'tfds:{name}', TextConfig())

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from xlbarrier.config.corpus import TextConfig
-from xlbarrier.corpus import documents, filters, sources, wikitext
+from xlbarrier.corpus import filters, sources, wikitext
+from xlbarrier.datafiles import DataError
 
 PAGE = (
     ' \n = Blue lobster = \n \n'
@@ -76,9 +77,9 @@ def test_headings():
 
 
 def test_an_article_without_end_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(wikitext, 'MAX_DOCUMENT_BYTES', 100_000)  # 16 MiB would take long
+    monkeypatch.setattr(wikitext, 'MAX_RECORD_BYTES', 100_000)  # 16 MiB would take long
     (tmp_path / 'a').write_text('a line of text without any title at all\n' * 3_000)
-    with pytest.raises(documents.SourceError, match='are its titles written = so ='):
+    with pytest.raises(DataError, match='are its titles written = so ='):
         list(sources.open_source(f'wikitext:{tmp_path}/a', TextConfig()).documents())
 
 

@@ -110,7 +110,9 @@ def test_a_lora_target_that_the_model_has_not_is_told_before_it_is_measured(
     monkeypatch.setattr(study, 'measure', lambda *_: pytest.fail('the model was measured'))
     config = resolved(tmp_path / 'gpt2', {'fictional': TASK})
     train = dataclasses.replace(config.train, method='lora', lora_targets=('q', 'gate'))
-    with pytest.raises(ValueError, match="LoRA target 'gate': wanted some of q, k, v, o, up, down"):
+    with pytest.raises(
+        ValueError, match="LoRA target 'gate': expected some of q, k, v, o, up, down"
+    ):
         study.study(tmp_path / 'run', dataclasses.replace(config, train=train))
 
 

@@ -161,8 +161,8 @@ def test_the_pod_is_made_only_when_asked(gcloud):
     [
         (('ZONE',), FLAGS, 'not set: ZONE; see the top of launch/tpu_pod.sh'),
         (('PROJECT', 'TPU_NAME'), ('--dry-run', *FLAGS), 'not set: PROJECT, TPU_NAME;'),
-        ((), (), 'wanted at least --config=FILE --workdir'),
-        ((), ('--dry-run',), 'wanted at least --config=FILE --workdir'),
+        ((), (), 'expected at least --config=FILE --workdir'),
+        ((), ('--dry-run',), 'expected at least --config=FILE --workdir'),
         ((), (*FLAGS, '--dry-run'), '--dry-run must come first; nothing was run'),
     ],
 )

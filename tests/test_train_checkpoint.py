@@ -65,6 +65,31 @@ def test_what_is_read_has_the_bits_and_layout_of_what_was_written(tmp_path, stat
         equal(checkpoints.optimizer(state.optimizer), state.optimizer)
 
 
+def test_what_is_written_beside_the_steps_is_complete_at_the_end(tmp_path, state):
+    with Checkpoints(tmp_path, beside=True) as checkpoints:
+        checkpoints.save(numbered(state, 1), {'step': 1})
+        checkpoints.save(numbered(state, 2), {'step': 2})  # waits for the first
+    with Checkpoints(tmp_path, beside=True) as checkpoints:
+        assert checkpoints.meta() == {'step': 2}
+        equal(checkpoints.params(state.params), state.params)
+        checkpoints.save(numbered(state, 3), {}, wait=True)
+        assert checkpoints.latest == 3
+
+
+def test_a_failure_beside_the_steps_is_raised_by_the_next_save(tmp_path, state):
+    with Checkpoints(tmp_path, beside=True) as checkpoints:
+        checkpoints.save(state, {'tokens': 1}, wait=True)
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+        try:
+            with pytest.raises(CheckpointError, match='the checkpoint of step 3 is kept'):
+                big = jax.tree.map(lambda x: jnp.tile(x, 400) if x.ndim == 1 else x, state.params)
+                checkpoints.save(TrainState(jnp.int32(4), big, state.optimizer), {})
+                checkpoints.save(numbered(state, 5), {})
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
 def test_it_can_be_read_on_another_mesh(tmp_path, state):
     with Checkpoints(tmp_path) as checkpoints:
         checkpoints.save(state, {})

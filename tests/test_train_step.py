@@ -191,3 +191,62 @@ def test_decay_leaves_norms_alone():
         'embed': {'embedding': True},
         'layers': {'attn_norm': {'scale': False}},
     }
+
+
+SCHEDULES = {'cosine': 'cosine', 'linear': 'linear', 'constant': 'constant'}
+SCHEDULES |= {'inverse_sqrt': 'inverse_sqrt', 'rising': 'linear'}
+
+
+@pytest.mark.parametrize('name', SCHEDULES)
+def test_twenty_steps_of_each_schedule_equal_those_of_transformers(name):
+    """A regression by AdamW: ours and torch's, at transformers' learning rates."""
+    import optax
+    import torch
+    import transformers
+
+    config = TrainConfig(steps=20, warmup_steps=0, learning_rate=0.05, schedule=name)
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((64, 8)).astype('f'), rng.standard_normal(64).astype('f')
+    kernel = {'kernel': jnp.asarray(rng.standard_normal(8).astype('f'))}
+    theirs = torch.nn.Parameter(torch.from_numpy(np.array(kernel['kernel'])))
+    torch_optimizer = torch.optim.AdamW([theirs], lr=0.05, weight_decay=0.0)
+    scheduler = transformers.get_scheduler(
+        SCHEDULES[name],
+        torch_optimizer,
+        num_warmup_steps=config.steps if name == 'rising' else 0,
+        num_training_steps=config.steps,
+    )
+    optimizer = optimizer_lib.make_optimizer(config)
+    moments, schedule = optimizer.init(kernel), optimizer_lib.make_schedule(config)
+    differentiate = jax.value_and_grad(lambda p: jnp.mean((x @ p['kernel'] - y) ** 2))
+    for step in range(config.steps):
+        assert float(schedule(step)) == pytest.approx(
+            scheduler.get_last_lr()[0], rel=1e-5, abs=1e-9
+        )
+        loss, grads = differentiate(kernel)
+        updates, moments = optimizer.update(grads, moments, kernel)
+        kernel = optax.apply_updates(kernel, updates)
+        torch_optimizer.zero_grad()
+        torch_loss = ((torch.from_numpy(x) @ theirs - torch.from_numpy(y)) ** 2).mean()
+        torch_loss.backward()
+        torch.nn.utils.clip_grad_norm_([theirs], config.clip_norm)
+        torch_optimizer.step()
+        scheduler.step()
+        assert float(loss) == pytest.approx(float(torch_loss), rel=1e-4)
+
+
+@pytest.mark.parametrize('name', SCHEDULES)
+def test_schedules_warm_up_alike_and_reach_the_peak(name):
+    config = TrainConfig(steps=40, warmup_steps=9, learning_rate=1.0, schedule=name)
+    rates = np.array([float(optimizer_lib.make_schedule(config)(n)) for n in range(40)])
+    if name == 'rising':
+        np.testing.assert_allclose(rates, np.arange(40) / 40, rtol=1e-6)
+        return
+    np.testing.assert_allclose(rates[:10], np.arange(1, 11) / 10, rtol=1e-6)
+    after = {
+        'cosine': (1 + np.cos(np.pi * np.arange(31) / 31)) / 2,
+        'linear': 1 - np.arange(31) / 31,
+        'constant': np.ones(31),
+        'inverse_sqrt': np.sqrt(9 / (np.arange(31) + 9)),
+    }[name]
+    np.testing.assert_allclose(rates[9:], after, rtol=1e-5)

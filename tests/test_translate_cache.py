@@ -181,7 +181,7 @@ def test_a_cache_of_another_version_is_refused(tmp_path):
     with sqlite3.connect(path) as base:
         base.execute('PRAGMA user_version = 7')
     with pytest.raises(
-        CacheError, match=r'c\.sqlite is a cache of translations of version 7, want'
+        CacheError, match=r'c\.sqlite is a cache of translations of version 7, expect'
     ):
         marked(path)
 

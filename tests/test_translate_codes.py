@@ -50,6 +50,29 @@ def test_choose_takes_the_nearest_of_the_same_script():
     assert codes.choose('de', known) is None
 
 
+@pytest.mark.parametrize(
+    ('asked', 'offered', 'taken'),
+    [
+        ('pt-BR', ['pt', 'pt-BR'], 'pt-BR'),
+        ('pt', ['pt-BR', 'pt'], 'pt'),
+        ('pt-PT', ['pt', 'pt-BR'], 'pt'),
+        ('pt-BR', ['pt', 'pb'], 'pb'),  # LibreTranslate's older code
+        ('pt-BR', ['por_Latn', 'es'], 'por_Latn'),
+        ('pt-AO', ['pt-PT', 'pt-BR', 'pt'], 'pt'),
+        ('en-GB', ['en', 'en-GB', 'en-US'], 'en-GB'),
+        ('en-AU', ['en-US', 'en-GB'], None),
+        ('fr-CA', ['fr', 'fr-FR'], 'fr'),
+        ('zh-TW', ['zh', 'zh-Hant'], 'zh-Hant'),
+        ('zh', ['zh-Hant', 'zh-Hans'], 'zh-Hans'),
+        ('es-MX', ['es'], 'es'),
+        ('sr-Latn', ['sr', 'sr-Latn'], 'sr-Latn'),
+    ],
+)
+def test_a_region_that_was_asked_for_comes_before_the_bare_language(asked, offered, taken):
+    for order in (offered, offered[::-1]):
+        assert codes.choose(asked, codes.table(order)) == taken
+
+
 def test_of_two_codes_of_one_language_the_first_stays():
-    assert codes.table(['zh', 'zh-CN']) == {codes.canonical('zh'): 'zh'}
+    assert codes.table(['zh', 'zho', 'zh-CN']) == {'zh': 'zh', 'zh-CN': 'zh-CN'}
     assert codes.canonical('xxq') == 'xxq'

@@ -10,6 +10,7 @@ import pytest
 from xlbarrier.config.checks import ConfigError
 from xlbarrier.config.corpus import CorpusConfig, TextConfig, TranslatorConfig
 from xlbarrier.corpus import build
+from xlbarrier.datafiles import DataError
 from xlbarrier.translate import codes, protocol
 from xlbarrier.translate.make import make_translator
 from xlbarrier.translate.parallel import ParallelTranslator
@@ -105,6 +106,27 @@ def test_rows_of_several_lines_are_found_line_by_line_too(tmp_path):
     assert found[:3] == ['Eins.\nZwei.', 'Zwei.', 'Drei, vier.'] and isinstance(found[3], Failed)
 
 
+@pytest.mark.parametrize('form', ['columns', 'files', 'pairs'])
+def test_a_region_that_was_asked_for_comes_before_the_bare_language(tmp_path, form):
+    words = {'en': 'bus', 'pt': 'autocarro', 'pt-BR': 'ônibus'}
+    if form == 'columns':
+        place = tmp_path / 'all.tsv'
+        place.write_text('\n'.join('\t'.join(row) for row in (words, words.values())) + '\n')
+    elif form == 'files':
+        place = tmp_path / 'text.{language}.txt'
+        for code, word in words.items():
+            (tmp_path / f'text.{code}.txt').write_text(word + '\n')
+    else:
+        place = tmp_path / '{source}-{target}.tsv'
+        for code in ('pt', 'pt-BR'):
+            (tmp_path / f'en-{code}.tsv').write_text(f'bus\t{words[code]}\n')
+    translator = ParallelTranslator(str(place))
+    for asked, word in (('pt-BR', 'ônibus'), ('pt', 'autocarro'), ('pt-PT', 'autocarro')):
+        assert translator.translate(['bus'], 'en', asked) == [word]
+    if form != 'pairs':
+        assert translator.translate(['autocarro'], 'pt', 'pt-BR') == ['ônibus']
+
+
 def test_the_first_counterpart_of_a_text_that_comes_again_is_taken(tmp_path):
     (tmp_path / 'en-de.tsv').write_text('hi\t\nhi\thallo\nhi\tservus\n')
     (tmp_path / 'de-en.tsv').write_text('grüß Gott\thi\nmoin\tmorning\n')
@@ -116,20 +138,20 @@ BAD = {
     'lengths': ({'a.en.txt': 'x\ny\n', 'a.de.txt': 'x\ny\nz'}, 'a.{language}.txt',
                 r'a\.de\.txt has 3 lines and .*a\.en\.txt has 2: aligned files have as many'),
     'alone': ({'a.en.txt': 'x\n'}, 'a.{language}.txt', r'one file only \(.*a\.en\.txt\)'),
-    'empty': ({'a.en.txt': '', 'a.de.txt': ''}, 'a.{language}.txt', r'a\.de\.txt is empty'),
+    'empty': ({'a.en.txt': '', 'a.de.txt': ''}, 'a.{language}.txt', r'a\.\w+\.txt has no line'),
     'none': ({}, 'a.{language}.txt', r'no file matches .*a\.\{language\}\.txt'),
     'latin1': ({'a.en.txt': b'x\n', 'a.de.txt': b'sch\xf6n\n'}, 'a.{language}.txt',
-               r'a\.de\.txt is not UTF-8: byte 0xf6 at offset 3'),
+               r'a\.de\.txt: byte 3 is 0xf6, which is not UTF-8'),
     'utf16': ({'a.en.txt': b'x\n', 'a.de.txt': b'\xff\xfex\0\n\0'}, 'a.{language}.txt',
-              r'a\.de\.txt is not UTF-8: byte 0xff at offset 0'),
-    'fields': ({'a.tsv': 'en\tde\na\tb\nc\n'}, 'a.tsv', r'a\.tsv line 3 has 1 fields .*wanted 2'),
+              r'a\.de\.txt: byte 0 is 0xff, .* UTF-16'),
+    'fields': ({'a.tsv': 'en\tde\na\tb\nc\n'}, 'a.tsv', r'a\.tsv line 3 has 1 fields .*expected 2'),
     'pair': ({'en-de.tsv': 'a\tb\tc\n'}, '{source}-{target}.tsv', r'line 1 has 3 fields'),
     'columns': ({'a.tsv': 'en\tnumber\nx\t1\n'}, 'a.tsv', r"'en', 'number': fewer than two"),
-    'blank': ({'a.tsv': '\n\n'}, 'a.tsv', r'a\.tsv holds no text'),
+    'blank': ({'a.tsv': '\n\n'}, 'a.tsv', r'a\.tsv has no text'),
     'json': ({'a.jsonl': '{"en": "a", "de": "b"}\n{"en"\n'}, 'a.jsonl', r'line 2 is not JSON'),
-    'list': ({'a.jsonl': '["en"]\n'}, 'a.jsonl', r'line 1 is a list; wanted an object'),
-    'form': ({'a.csv': 'en,de\n'}, 'a.csv', r"place is '.*a\.csv'; a parallel translator wants"),
-    'damaged': ({'a.tsv.gz': gzip.compress(b'en\tde\na\tb\n')[:-9]}, 'a.tsv.gz', 'cannot be read'),
+    'list': ({'a.jsonl': '["en"]\n'}, 'a.jsonl', r'record 0 is a text .*; expected an object'),
+    'form': ({'a.csv': 'en,de\n'}, 'a.csv', r"place is '.*a\.csv'; a parallel translator expects"),
+    'damaged': ({'a.tsv.gz': gzip.compress(b'en\tde\na\tb\n')[:-9]}, 'a.tsv.gz', 'ends early'),
 }  # fmt: skip
 
 
@@ -138,14 +160,14 @@ def test_bad_input_is_named_at_the_start(tmp_path, name):
     files, place, message = BAD[name]
     for file, text in files.items():
         (tmp_path / file).write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(TranslatorError, match=message):
+    with pytest.raises((TranslatorError, DataError), match=message):
         ParallelTranslator(f'{tmp_path}/{place}')
 
 
 def test_a_field_that_is_no_text_is_named_with_its_line(tmp_path):
     (tmp_path / 'a.jsonl').write_text('{"en": "a", "de": "b"}\n{"en": "c", "de": 4}\n')
     translator = ParallelTranslator(f'{tmp_path}/a.jsonl')
-    with pytest.raises(TranslatorError, match=r"a\.jsonl line 2: field 'de' is 4; wanted a text"):
+    with pytest.raises(TranslatorError, match=r"a\.jsonl, line 2: field 'de' is 4; expected a"):
         translator.translate(['a'], 'en', 'de')
 
 

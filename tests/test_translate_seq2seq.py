@@ -9,6 +9,7 @@ import torch
 
 from tests import tiny_translators as tiny
 from xlbarrier.config.translate import TranslatorConfig
+from xlbarrier.datafiles import DataError
 from xlbarrier.translate import seq2seq
 from xlbarrier.translate.make import make_translator
 from xlbarrier.translate.protocol import Failed, TranslatorError
@@ -169,7 +170,7 @@ def test_the_fingerprint_is_of_model_beam_and_lengths(root, marian, tmp_path):
 
 
 def test_folders_that_cannot_be_used_are_named(root, marian, m2m100, tmp_path):
-    with pytest.raises(TranslatorError, match=r'holds no model\.bin: convert the model first'):
+    with pytest.raises(TranslatorError, match=r'has no model\.bin: convert the model first'):
         make(tmp_path)
     with pytest.raises(
         TranslatorError, match='is a Marian model, which does not say its languages'
@@ -186,10 +187,10 @@ def test_folders_that_cannot_be_used_are_named(root, marian, m2m100, tmp_path):
     with pytest.raises(TranslatorError, match=r'm2m cannot be loaded: '):
         make(broken).translate(['a'], 'en', 'de')
     (broken / 'shared_vocabulary.json').write_text('[')
-    with pytest.raises(TranslatorError, match=r'shared_vocabulary\.json is not JSON'):
+    with pytest.raises(DataError, match=r'shared_vocabulary\.json is not JSON'):
         make(broken)
     (broken / 'sentencepiece.bpe.model').unlink()
-    with pytest.raises(TranslatorError, match=r'm2m holds no SentencePiece model: copy source'):
+    with pytest.raises(TranslatorError, match=r'm2m has no SentencePiece model: copy source'):
         make(broken)
     names = json.loads((root / 'm2m/shared_vocabulary.json').read_text())
     assert seq2seq._languages(names)[0] == 'm2m100'

@@ -6,18 +6,24 @@ speaks that API's /translate and /languages, written from its documentation, and
 
 import http.server
 import json
+import pathlib
+import subprocess
+import sys
 import threading
 import time
 from email.utils import formatdate
 
 import pytest
 
+from xlbarrier.config.checks import ConfigError
 from xlbarrier.config.corpus import CorpusConfig
 from xlbarrier.config.translate import TranslatorConfig
 from xlbarrier.corpus import build
 from xlbarrier.translate import protocol, service
 from xlbarrier.translate.make import make_translator
 from xlbarrier.translate.protocol import Failed, TranslatorError
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 LANGUAGES = [
     {'code': 'en', 'name': 'English', 'targets': ['de', 'en', 'pb', 'zt']},
@@ -215,7 +221,7 @@ def test_the_key(server, monkeypatch):
         TranslatorError, match=r'variable LIBRE_KEY is not set; .*key_variable says'
     ):
         make(server, key_variable='LIBRE_KEY')
-    with pytest.raises(TranslatorError, match=r'403 \(Invalid API key\): it wants a key'):
+    with pytest.raises(TranslatorError, match=r'403 \(Invalid API key\): it expects a key'):
         make(server).translate(['a'], 'en', 'de')
     monkeypatch.setenv('LIBRE_KEY', 'wrong')
     with pytest.raises(TranslatorError, match='the key in LIBRE_KEY is refused') as caught:
@@ -240,17 +246,74 @@ def test_a_text_that_is_rejected_does_not_take_others_with_it(server):
 def test_no_server_is_told_at_the_start(server):
     server.languages = {'error': 'no'}
     with pytest.raises(
-        TranslatorError, match=r'does not tell its languages: .*wanted a list of obj'
+        TranslatorError, match=r'does not list its languages: .*expected a list of obj'
     ):
         make(server, attempts=2)
     with pytest.raises(TranslatorError, match=r'cannot be reached.*\(2 attempts\)\. Is a server'):
         make_translator(TranslatorConfig(kind='service', place='http://127.0.0.1:9', attempts=2))
-    for place in ('localhost:5000', 'ftp://a', 'http://'):
-        with pytest.raises(TranslatorError, match='wanted the address of a server'):
+    for place in ('localhost:5000', 'ftp://a', 'http://', 'http://[::1', 'http://a:port'):
+        with pytest.raises(ConfigError, match='the address of a server'):
             make_translator(TranslatorConfig(kind='service', place=place))
-    with pytest.raises(TranslatorError, match='holds a user name, a query') as caught:
-        make_translator(TranslatorConfig(kind='service', place='http://me:secret@host'))
-    assert 'secret' not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    'fields',
+    [
+        {'place': 'http://me:5EcRet@host'},
+        {'place': 'http://5EcRet@host:5000'},
+        {'place': 'http://host/?api_key=5EcRet'},
+        {'place': 'http://host/#5EcRet'},
+        {'place': 'http://[::1]@5EcRet'},
+        {'place': 'http://host', 'key_variable': '5EcRet'},
+        {'place': 'http://host', 'key_variable': 'a4f1-5EcRet'},
+        {'place': 'http://host', 'key_variable': 'KEY=5EcRet'},
+    ],
+)
+def test_a_secret_in_the_config_is_refused_before_anything_is_written(tmp_path, fields):
+    """By the command itself: no run folder, and the secret is in no message."""
+    options = [f'--config.corpus.translator.{name}={value}' for name, value in fields.items()]
+    done = subprocess.run(
+        [sys.executable, '-m', 'xlbarrier.main', '--config=configs/corpus_wikitext.py',
+         f'--workdir={tmp_path}/run', '--config.corpus.translator.kind=service', *options],
+        capture_output=True, text=True, timeout=120, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode != 0 and 'config.corpus.translator' in done.stderr
+    assert '5EcRet' not in done.stderr + done.stdout
+    assert not (tmp_path / 'run' / 'config.json').exists()
+
+
+def test_a_key_over_plain_http_is_warned_of(server, monkeypatch, caplog):
+    monkeypatch.setenv('LIBRE_KEY', 'sesame')
+    caplog.set_level('WARNING')
+    make(server, key_variable='LIBRE_KEY')
+    assert 'unencrypted' not in caplog.text  # this machine
+    monkeypatch.setattr(service, '_OWN_MACHINE', ())
+    make(server, key_variable='LIBRE_KEY')
+    assert 'LIBRE_KEY goes to 127.0.0.1 unencrypted' in caplog.text and 'sesame' not in caplog.text
+
+
+@pytest.mark.parametrize('targets', [5, 'de', [1, 2], {'de': 1}, [['de']]])
+def test_targets_that_are_no_list_of_codes(server, targets):
+    server.languages = [{'code': 'en', 'targets': targets}]
+    with pytest.raises(TranslatorError, match='does not list its languages'):
+        make(server, attempts=1)
+
+
+def test_a_region_that_was_asked_for_comes_before_the_bare_language(server):
+    everyone = ['en', 'pt', 'pt-BR', 'zh', 'zt', 'es']
+    server.languages = [{'code': code, 'targets': everyone} for code in everyone]
+    translator = make(server)
+    pairs = {
+        'pt-BR': 'pt-BR',
+        'pt': 'pt',
+        'pt-PT': 'pt',
+        'zh-TW': 'zt',
+        'zh-CN': 'zh',
+        'es-MX': 'es',
+    }
+    for asked, code in pairs.items():
+        assert translator.translate(['a'], 'en', asked) == [f'{code}:a'], asked
+    assert translator.translate(['a'], 'pt', 'pt-BR') == ['pt-BR:a']
 
 
 def test_a_corpus_through_a_server_that_fails_now_and_then(server, tmp_path):
@@ -266,6 +329,9 @@ def test_a_corpus_through_a_server_that_fails_now_and_then(server, tmp_path):
     folder = build.build(config, 'mixed', tmp_path / 'corpus' / 'mixed')
     manifest = build.read_manifest(folder)
     assert manifest['translations'] == {'wanted': 40, 'failed': 8}
+    for name in ('config.json', 'manifest.json'):  # they name the server
+        assert server.place in (folder / name).read_text()
+        assert (folder / name).stat().st_mode & 0o777 == 0o600
     rows = list(build.read_rows(folder))
     assert sum('failed' in row for row in rows) == 8
     assert all(row['text'].startswith('de:') == ('failed' not in row) for row in rows)

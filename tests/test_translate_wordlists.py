@@ -6,6 +6,7 @@ import json
 import pytest
 
 from xlbarrier.config.translate import TranslatorConfig
+from xlbarrier.datafiles import DataError
 from xlbarrier.translate import places, wordlists
 from xlbarrier.translate.make import make_translator
 from xlbarrier.translate.protocol import TranslatorError
@@ -88,16 +89,17 @@ def test_muse_tsv_and_json(tmp_path):
         assert wordlists.read(tmp_path / name) == (words, [tmp_path / name])
 
 
+PAIR = ('source', 'target')
 BAD = {
-    'a.txt': ('dog chien\none two three\n', r"a\.txt line 2 is 'one two three'; wanted a word and"),
+    'a.txt': ('dog chien\none two three\n', r"a\.txt line 2 is 'one two three'; expected a word"),
     'b.tsv': ('dog\n', r"b\.tsv line 1 is 'dog'"),
-    'c.txt': (b'dog chien\nfoo \xe9t\xe9\n', r'c\.txt is not UTF-8: byte 0xe9 at offset 14'),
-    'd.json': ('{"a": 3}', r"d\.json has 3 for 'a'; wanted a string"),
-    'e.json': ('["a"]', r'e\.json holds a list; wanted an object'),
-    'f.json': ('{\n"a"}', r'f\.json line 2 is no JSON'),
-    'g.txt': ('', r'g\.txt holds no word'),
+    'c.txt': (b'dog chien\nfoo \xe9t\xe9\n', r'c\.txt: byte 14 is 0xe9, which is not UTF-8'),
+    'd.json': ('{"a": 3}', r"d\.json has 3 for 'a'; expected a text"),
+    'e.json': ('["a"]', r'e\.json is a list .*; expected an object'),
+    'f.json': ('{\n"a"}', r'f\.json is not JSON'),
+    'g.txt': ('', r'g\.txt has no word'),
     'h.index': ('a\tA\tB\n', r'h\.index has no entries beside it: none of h\.dict'),
-    'i.tsv.gz': (gzip.compress(b'a\tb\n')[:-6], r'i\.tsv\.gz cannot be read'),
+    'i.tsv.gz': (gzip.compress(b'a\tb\n')[:-6], r'i\.tsv\.gz: the compressed data ends early'),
 }
 
 
@@ -105,7 +107,7 @@ BAD = {
 def test_bad_files_are_named_with_the_place(tmp_path, name):
     content, message = BAD[name]
     (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(TranslatorError, match=message):
+    with pytest.raises((TranslatorError, DataError), match=message):
         wordlists.read(tmp_path / name)
 
 
@@ -113,14 +115,14 @@ def test_bad_files_are_named_with_the_place(tmp_path, name):
     ('index', 'message'),
     [
         ('dog\tA\tZZZ\n', r'line 1 points at bytes 0 to 104025 of .*, which has'),
-        ('dog\tA\n', r'line 1 is .*; wanted headword, offset, length'),
+        ('dog\tA\n', r'line 1 is .*; expected headword, offset, length'),
         ('dog\t?\tB\n', r"line 1: '\?' is no number in base 64"),
     ],
 )
 def test_a_bad_index(tmp_path, index, message):
     path = dictd(tmp_path, '.dict')
     path.write_text(index)
-    with pytest.raises(TranslatorError, match=message):
+    with pytest.raises((TranslatorError, DataError), match=message):
         wordlists.read(path)
 
 
@@ -128,33 +130,31 @@ def test_a_damaged_dictzip(tmp_path):
     path = dictd(tmp_path, '.dict.dz')
     body = tmp_path / 'eng-fra.dict.dz'
     body.write_bytes(body.read_bytes()[:60] + bytes(8) + body.read_bytes()[68:])
-    with pytest.raises(TranslatorError, match=r'eng-fra\.dict\.dz cannot be read'):
+    with pytest.raises(DataError, match=r'eng-fra\.dict\.dz: .* ends early or is damaged'):
         wordlists.read(path)
 
 
 def test_files_are_found_by_the_codes_in_their_names(tmp_path):
     for name in ('wiki-en-zh-CN.tsv', 'wiki-en-deu.tsv', 'wiki-README.tsv', 'wiki-ar-eng.tsv'):
         (tmp_path / name).write_text('a\tb\n')
-    found = places.find(f'{tmp_path}/*-{{source}}-{{target}}.tsv')
+    found = places.find(f'{tmp_path}/*-{{source}}-{{target}}.tsv', PAIR)
     assert {key: path.name for key, path in found.items()} == {
-        ('ar-Arab-EG', 'en-Latn-US'): 'wiki-ar-eng.tsv',
-        ('en-Latn-US', 'de-Latn-DE'): 'wiki-en-deu.tsv',
-        ('en-Latn-US', 'zh-Hans-CN'): 'wiki-en-zh-CN.tsv',
+        ('ar', 'en'): 'wiki-ar-eng.tsv',
+        ('en', 'de'): 'wiki-en-deu.tsv',
+        ('en', 'zh-CN'): 'wiki-en-zh-CN.tsv',
     }
     (tmp_path / 'wiki-en-de.tsv').write_text('a\tb\n')
-    with pytest.raises(
-        TranslatorError, match=r'wiki-en-de.* and .*deu.* are both of en-Latn-US-de'
-    ):
-        places.find(f'{tmp_path}/*-{{source}}-{{target}}.tsv')
+    with pytest.raises(TranslatorError, match=r'wiki-en-de.* and .*deu.* are both of en-de'):
+        places.find(f'{tmp_path}/*-{{source}}-{{target}}.tsv', PAIR)
     with pytest.raises(TranslatorError, match='no file matches'):
-        places.find(f'{tmp_path}/none-{{source}}-{{target}}.tsv')
+        places.find(f'{tmp_path}/none-{{source}}-{{target}}.tsv', PAIR)
 
 
 def test_a_folder_with_brackets_and_a_home(tmp_path, monkeypatch):
     folder = tmp_path / 'lists [v1]'
     folder.mkdir()
     (folder / 'en-de.tsv').write_text('a\tb\n')
-    assert len(places.find(f'{folder}/{{source}}-{{target}}.tsv')) == 1
+    assert len(places.find(f'{folder}/{{source}}-{{target}}.tsv', PAIR)) == 1
     monkeypatch.setenv('HOME', str(tmp_path))
     config = TranslatorConfig(place='~/lists [v1]/{source}-{target}.tsv')
     assert make_translator(config).translate(['a'], 'en', 'de') == ['b']
@@ -173,3 +173,27 @@ def test_freedict(test_data):
         found, _ = wordlists.read(test_data / f'freedict/freedict-eng-{code}.index')
         assert {word: found.get(word) for word in words} == words and len(found) > 1000, code
         assert not any(char in ''.join(found.values()) for char in '<>[]\n\t')
+
+
+@pytest.mark.parametrize(
+    ('name', 'words'),
+    [
+        ('en-de.tsv', r"with \{source\} and \{target\} .*such as '.*/\{source\}-\{target\}\.tsv'"),
+        ('freedict-eng-fra.index', r"such as '.*/freedict-\{source\}-\{target\}\.index'"),
+        ('words.txt', r'with \{source\} and \{target\} where the codes of the languages are$'),
+        ('{language}.tsv', r'with \{source\} and \{target\}'),
+        ('{source}-de.tsv', r'with \{source\} and \{target\}'),
+    ],
+)
+def test_a_place_without_its_fields(tmp_path, name, words):
+    (tmp_path / name).write_text('a\tb\n')
+    with pytest.raises(TranslatorError, match=words):
+        make_translator(TranslatorConfig(place=f'{tmp_path}/{name}'))
+
+
+def test_a_region_that_was_asked_for_comes_before_the_bare_language(tmp_path):
+    for code, word in (('pt', 'autocarro'), ('pt-BR', 'ônibus'), ('de', 'Bus')):
+        (tmp_path / f'en-{code}.tsv').write_text(f'bus\t{word}\n')
+    translator = make_translator(TranslatorConfig(place=f'{tmp_path}/{{source}}-{{target}}.tsv'))
+    for asked, word in (('pt-BR', 'ônibus'), ('pt', 'autocarro'), ('pt-PT', 'autocarro')):
+        assert translator.translate(['bus'], 'en', asked) == [word]

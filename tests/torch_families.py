@@ -1,87 +1,42 @@
 """Small random models of every family, of transformers and torch: the reference for ours."""
 
 import pathlib
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 import transformers
 
-# Heads, kv heads, ffn and vocabulary divide over the tests' meshes in 'even', nothing is a power
-# of two in 'odd'; each family adds what is its own.
-EVEN = dict(
-    vocab_size=128,
-    hidden_size=32,
-    intermediate_size=48,
-    num_hidden_layers=3,
-    num_attention_heads=4,
-    num_key_value_heads=2,
-    max_position_embeddings=64,
-    initializer_range=0.2,
-)
-ODD = EVEN | dict(
-    vocab_size=131,
-    hidden_size=42,
-    intermediate_size=50,
-    num_hidden_layers=2,
-    num_attention_heads=3,
-    num_key_value_heads=1,
-    head_dim=14,
-)
-LLAMA3 = dict(
-    rope_type='llama3',
-    rope_theta=500_000.0,
-    factor=8.0,
-    low_freq_factor=1.0,
-    high_freq_factor=4.0,
-    original_max_position_embeddings=32,
-)
+from tests.torch_cases import EVEN, LLAMA3, ODD, OLD, WINDOWS, case
+from tests.torch_newer import NEWER
 
-
-@dataclass(frozen=True)
-class Case:
-    """One shape of one family: the class's stem and the fields of its config."""
-
-    stem: str
-    fields: dict = field(default_factory=dict)
-    model: str = 'ForCausalLM'
-
-
-def _case(stem, base, model='ForCausalLM', without=(), **changes):
-    fields = {k: v for k, v in (base | changes).items() if k not in without}
-    return Case(stem, fields, model)
-
-
-_OLD = ('num_key_value_heads', 'intermediate_size', 'max_position_embeddings', 'head_dim')
-WINDOWS = dict(sliding_window=7)
 CASES = {
-    'llama': _case('Llama', EVEN, tie_word_embeddings=True),
-    'llama_mha_untied': _case('Llama', EVEN, num_key_value_heads=4, tie_word_embeddings=False),
-    'llama_mha_odd': _case('Llama', ODD, num_key_value_heads=3, tie_word_embeddings=False),
-    'llama_odd_biases': _case('Llama', ODD, attention_bias=True, mlp_bias=True),
-    'llama_linear': _case(
+    'llama': case('Llama', EVEN, tie_word_embeddings=True),
+    'llama_mha_untied': case('Llama', EVEN, num_key_value_heads=4, tie_word_embeddings=False),
+    'llama_mha_odd': case('Llama', ODD, num_key_value_heads=3, tie_word_embeddings=False),
+    'llama_odd_biases': case('Llama', ODD, attention_bias=True, mlp_bias=True),
+    'llama_linear': case(
         'Llama', EVEN, rope_parameters=dict(rope_type='linear', factor=4.0, rope_theta=1e4)
     ),
-    'llama_dynamic': _case(
+    'llama_dynamic': case(
         'Llama',
         EVEN,
         rope_parameters=dict(rope_type='dynamic', factor=2.0, rope_theta=1e4),
         max_position_embeddings=16,
     ),
-    'llama3': _case('Llama', EVEN, rope_parameters=LLAMA3),
-    'mistral': _case('Mistral', EVEN, **WINDOWS),
-    'mistral_odd': _case('Mistral', ODD, sliding_window=None),
-    'qwen2': _case('Qwen2', EVEN, tie_word_embeddings=True),
-    'qwen2_odd_windows': _case(
+    'llama3': case('Llama', EVEN, rope_parameters=LLAMA3),
+    'mistral': case('Mistral', EVEN, **WINDOWS),
+    'mistral_odd': case('Mistral', ODD, sliding_window=None),
+    'qwen2': case('Qwen2', EVEN, tie_word_embeddings=True),
+    'qwen2_odd_windows': case(
         'Qwen2', ODD, without=('head_dim',), use_sliding_window=True, max_window_layers=1, **WINDOWS
     ),
-    'qwen3': _case('Qwen3', EVEN, head_dim=16, tie_word_embeddings=True),
-    'qwen3_odd': _case('Qwen3', ODD),
-    'gemma': _case('Gemma', EVEN, head_dim=16),
-    'gemma_odd': _case('Gemma', ODD, tie_word_embeddings=False),
-    'gemma2': _case('Gemma2', EVEN, head_dim=16, query_pre_attn_scalar=20, **WINDOWS),
-    'gemma2_odd': _case('Gemma2', ODD, attn_logit_softcapping=None, tie_word_embeddings=False),
-    'gemma3': _case(
+    'qwen3': case('Qwen3', EVEN, head_dim=16, tie_word_embeddings=True),
+    'qwen3_odd': case('Qwen3', ODD),
+    'gemma': case('Gemma', EVEN, head_dim=16),
+    'gemma_odd': case('Gemma', ODD, tie_word_embeddings=False),
+    'gemma2': case('Gemma2', EVEN, head_dim=16, query_pre_attn_scalar=20, **WINDOWS),
+    'gemma2_odd': case('Gemma2', ODD, attn_logit_softcapping=None, tie_word_embeddings=False),
+    'gemma3': case(
         'Gemma3',
         EVEN,
         head_dim=16,
@@ -93,38 +48,39 @@ CASES = {
         },
         **WINDOWS,
     ),
-    'gemma3_odd': _case(
+    'gemma3_odd': case(
         'Gemma3', ODD, layer_types=['full_attention', 'sliding_attention'], sliding_window=5
     ),
-    'cohere': _case('Cohere', EVEN, use_qk_norm=True),
-    'cohere_odd': _case('Cohere', ODD, without=('head_dim',), tie_word_embeddings=False),
-    'cohere2': _case('Cohere2', EVEN, num_hidden_layers=5, **WINDOWS),
-    'cohere2_odd': _case('Cohere2', ODD, without=('head_dim',), **WINDOWS),
-    'phi3': _case('Phi3', EVEN, **WINDOWS),
-    'phi3_odd_partial': _case(
+    'cohere': case('Cohere', EVEN, use_qk_norm=True),
+    'cohere_odd': case('Cohere', ODD, without=('head_dim',), tie_word_embeddings=False),
+    'cohere2': case('Cohere2', EVEN, num_hidden_layers=5, **WINDOWS),
+    'cohere2_odd': case('Cohere2', ODD, without=('head_dim',), **WINDOWS),
+    'phi3': case('Phi3', EVEN, **WINDOWS),
+    'phi3_odd_partial': case(
         'Phi3',
         ODD,
         without=('head_dim',),
         rope_parameters=dict(rope_type='default', rope_theta=1e4, partial_rotary_factor=4 / 7),
     ),
-    'bloom': _case('Bloom', EVEN, without=_OLD),
-    'bloom_odd_untied': _case(
-        'Bloom', ODD, without=_OLD, num_attention_heads=6, tie_word_embeddings=False
+    'bloom': case('Bloom', EVEN, without=OLD),
+    'bloom_odd_untied': case(
+        'Bloom', ODD, without=OLD, num_attention_heads=6, tie_word_embeddings=False
     ),
-    'gpt2': _case('GPT2', EVEN, 'LMHeadModel', without=_OLD, n_positions=64),
-    'gpt2_odd_untied': _case(
-        'GPT2', ODD, 'LMHeadModel', without=_OLD, n_positions=50, tie_word_embeddings=False
+    'gpt2': case('GPT2', EVEN, 'LMHeadModel', without=OLD, n_positions=64),
+    'gpt2_odd_untied': case(
+        'GPT2', ODD, 'LMHeadModel', without=OLD, n_positions=50, tie_word_embeddings=False
     ),
-    'xglm': _case('XGLM', EVEN, without=(*_OLD, 'hidden_size'), d_model=32, ffn_dim=48),
-    'xglm_odd_unscaled': _case(
+    'xglm': case('XGLM', EVEN, without=(*OLD, 'hidden_size'), d_model=32, ffn_dim=48),
+    'xglm_odd_unscaled': case(
         'XGLM',
         ODD,
-        without=(*_OLD, 'hidden_size'),
+        without=(*OLD, 'hidden_size'),
         d_model=42,
         ffn_dim=50,
         scale_embedding=False,
         tie_word_embeddings=False,
     ),
+    **NEWER,
 }
 
 
@@ -136,18 +92,47 @@ def make(name: str):
     pads = {} if case.stem == 'XGLM' else {'pad_token_id': None}
     ids = {'bos_token_id': 1, 'eos_token_id': 2, **pads}
     config = getattr(transformers, f'{stem}Config')(**{**ids, **case.fields})
+    config.dtype = torch.float32
     config._attn_implementation = 'eager'
     model = getattr(transformers, case.stem + case.model)(config).eval()
+    around_zero = 'gemma' in name or 'nemotron' in name  # their norms add 1
     with torch.no_grad():
         for key, parameter in model.named_parameters():
             if 'norm' in key or '.ln_' in key:
-                shift = 0.0 if 'gemma' in name or key.endswith('bias') else 1.0
+                shift = 0.0 if around_zero or key.endswith('bias') else 1.0
                 parameter.uniform_(shift - 0.5, shift + 0.5)
-            elif key.endswith('bias'):
+            elif key.endswith(('bias', 'alpha_p', 'alpha_n', 'sinks')):
                 parameter.uniform_(-0.5, 0.5)
             elif parameter.ndim > 1:
                 parameter.normal_(0, 0.2)
     return model
+
+
+def gradients(model) -> dict[str, np.ndarray]:
+    """torch's gradients by the keys of the family's files."""
+    found = {name: p.grad.numpy() for name, p in model.named_parameters()}
+    kind = model.config.model_type
+    if kind == 'gpt_neox' and 'lm_head.weight' in found:
+        found['embed_out.weight'] = found.pop('lm_head.weight')
+    if kind not in ('mixtral', 'qwen3_moe'):
+        return found
+    part, gate, up, down = ('mlp', 'gate_proj', 'up_proj', 'down_proj')
+    if kind == 'mixtral':
+        part, gate, up, down = ('block_sparse_moe', 'w1', 'w3', 'w2')
+    for name in list(found):
+        stem, _, last = name.rpartition('.')
+        stem = stem.replace('.mlp', f'.{part}')
+        if last == 'gate_up_proj':
+            for i, both in enumerate(found.pop(name)):
+                pair = np.split(both, 2)
+                found |= {
+                    f'{stem}.{i}.{k}.weight': v for k, v in zip((gate, up), pair, strict=True)
+                }
+        elif last == 'down_proj':
+            found |= {f'{stem}.{i}.{down}.weight': v for i, v in enumerate(found.pop(name))}
+        elif '.mlp.gate.' in name:
+            found[f'{stem}.{last}'] = found.pop(name)
+    return found
 
 
 def save(folder: pathlib.Path, name: str) -> pathlib.Path:
@@ -157,9 +142,12 @@ def save(folder: pathlib.Path, name: str) -> pathlib.Path:
 
 
 def read(folder: pathlib.Path):
-    """The model of a folder, float32, with plain attention."""
+    """The model of a folder, float32, with plain attention and experts."""
     return transformers.AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.float32, attn_implementation='eager'
+        folder,
+        dtype=torch.float32,
+        attn_implementation='eager',
+        experts_implementation='eager',  # the others take sizes of multiples of four alone
     ).eval()
 
 

@@ -43,6 +43,7 @@ def load_model(
     param_dtype: str | None = None,
     mesh: jax.sharding.Mesh | None = None,
     adapter: str | os.PathLike = '',
+    tokenizer: str | os.PathLike = '',
 ) -> Model:
     """Loads a decoder and its tokenizer.
 
@@ -53,6 +54,7 @@ def load_model(
       param_dtype: dtype the weights are kept in; `dtype` where None.
       mesh: devices; all of them along `data` where None.
       adapter: folder of a LoRA adapter in PEFT's format, merged into the weights.
+      tokenizer: another than the source's own: a folder, 'hf:ORG/NAME[@REVISION]' or a .gguf file.
 
     Raises:
       ValueError, FileNotFoundError: naming the file or tensor that cannot be used, or the dtype.
@@ -63,11 +65,12 @@ def load_model(
     mesh = mesh or mesh_lib.make_mesh()
     path = source.resolve(str(model_source))
     # First: what cannot be tokenised is refused before the weights are read.
-    tokenizer = tokenize.load_tokenizer(path, load.read_config(path).vocab_size)
+    tokenizer_path = source.resolve_tokenizer(str(tokenizer), path)
+    own = tokenize.load_tokenizer(tokenizer_path, load.read_config(path).vocab_size)
     decoder = load.load_decoder(
         path, mesh, param_dtype=param_dtype or dtype, compute_dtype=dtype, adapter=adapter
     )
-    return Model(decoder, tokenizer, mesh, str(model_source), path, load.fingerprint(path, adapter))
+    return Model(decoder, own, mesh, str(model_source), path, load.fingerprint(path, adapter))
 
 
 def logits(model: Model, ids_BT: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:

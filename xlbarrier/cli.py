@@ -4,12 +4,15 @@ import ast
 import dataclasses
 import inspect
 import textwrap
+import typing
 from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from xlbarrier.config import MODES, ConfigError, RunConfig
-from xlbarrier.config.checks import Section, hints, nearest
+from xlbarrier.config.checks import Section, bare, hints, nearest
 from xlbarrier.config.flags import RECIPES, recipe_names
 
+WIDTH = 100
 ABOUT = {
     'study': 'measure the base model, fine-tune one model per arm, measure each, report',
     'eval': 'measure one model on tasks',
@@ -63,7 +66,7 @@ def help_text() -> str:
 
 def show(config: RunConfig) -> str:
     """Every field of a config as a recipe would set it, with its comment, by section."""
-    return '\n'.join(_section(config, 'config', ''))
+    return '\n'.join(_section(config, 'config'))
 
 
 def _table(rows: Mapping[str, str]) -> str:
@@ -71,22 +74,38 @@ def _table(rows: Mapping[str, str]) -> str:
     return '\n'.join(f'    {name:<{width}}  {text}' for name, text in rows.items())
 
 
-def _section(section: Section, where: str, about: str) -> list[str]:
-    lines, below = [f'# {about or _about(section)}'], []
+def _section(section: Section, where: str) -> list[str]:
+    lines, below = [f'## {_about(section)}'], []
     notes, default = comments(type(section)), type(section)()
-    for name in hints(type(section)):
+    for name, hint in hints(type(section)).items():
         value = getattr(section, name)
         if isinstance(value, Section):
-            below += ['', *_section(value, f'{where}.{name}', '')]
+            below += ['', *_section(value, f'{where}.{name}')]
         elif isinstance(value, Mapping):
             for task, fields in value.items():
-                below += ['', *_section(fields, f'{where}.{name}.{task}', '')]
+                below += ['', *_section(fields, f'{where}.{name}.{task}')]
         else:
             usual = getattr(default, name)
-            note = notes[name] + ('' if value == usual else f' [default: {usual!r}]')
+            note = notes[name] + _choices(hint)
+            note += '' if value == usual else f' [default: {usual!r}]'
             line = f'{where}.{name} = {value!r}'
-            lines.append(f'{line}  # {note}')
+            whole = f'{line}  # {note}'
+            lines += [whole] if len(whole) <= WIDTH else [*_wrapped(note), line]
     return lines + below
+
+
+def _choices(hint: Any) -> str:
+    """The values that an enumerated field may have, as '(full | lora)'."""
+    hint = bare(hint)
+    hint = bare(typing.get_args(hint)[0]) if typing.get_origin(hint) is tuple else hint
+    named = typing.get_args(hint) if typing.get_origin(hint) is Literal else ()
+    return f' ({" | ".join(map(str, named))})' if named else ''
+
+
+def _wrapped(note: str) -> list[str]:
+    return textwrap.wrap(
+        note, WIDTH, break_on_hyphens=False, initial_indent='# ', subsequent_indent='# '
+    )
 
 
 def _about(section: Section) -> str:

@@ -1,6 +1,7 @@
 """The device mesh and the one table of shardings."""
 
 import math
+import pathlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,12 +20,19 @@ BATCH = ('data', 'fsdp')  # a batch is split over both: fsdp shards weights and 
 
 @dataclass(frozen=True)
 class Rules:
-    """How each kind of array lies on the mesh; the names spell the dimensions.
+    """How each kind of array is laid out on the mesh; the names spell the dimensions.
 
-    B batch, T length, D model, N query heads, K kv heads, H head, F ffn, V vocabulary, L layers,
-    P places.
+    The alphabet of axes, over the whole project: B batch rows, T queries of a row, S keys (a row's
+    own, or a cache's), P positions of a prefix or asked about, C columns or positions of a chunk,
+    D model, N query heads, K kv heads, G query heads of a kv head, H channels of a head, R rank of
+    an adapter or half of the rotary channels, F feed-forward, E experts, V vocabulary, L layers,
+    M texts of a packed row, A microbatches; 1 a dimension of one.
+
+    Experts are split over `tensor`, as the feed-forward part of a dense model: each device computes
+    its own for all tokens of its rows, and one sum joins their outputs.
     """
 
+    # Parameters, split over `fsdp` and `tensor`.
     embed_VD: P = P('tensor', 'fsdp')
     head_DV: P = P('fsdp', 'tensor')
     q_LDNH: P = P(None, 'fsdp', 'tensor', None)
@@ -39,12 +47,31 @@ class Rules:
     norm_D: P = P(None)
     norm_LH: P = P(None, None)
     norm_LNH: P = P(None, 'tensor', None)
+    sinks_LN: P = P(None, 'tensor')
+    router_LDE: P = P(None, 'fsdp', None)
+    expert_LEDF: P = P(None, 'tensor', 'fsdp', None)
+    expert_LEFD: P = P(None, 'tensor', None, 'fsdp')
+    expert_bias_LED: P = P(None, 'tensor', None)
     positions_PD: P = P(None, 'fsdp')
-    tokens_BT: P = P(BATCH, None)
-    hidden_BTD: P = P(BATCH, None, None)
-    logits_BTV: P = P(BATCH, None, 'tensor')
-    heads_BTNH: P = P(BATCH, None, 'tensor', None)
+    # The same where they are used: gathered over `fsdp`.
+    used_VD: P = P('tensor', None)
+    used_DV: P = P(None, 'tensor')
+    used_PD: P = P(None, None)
     heads_N: P = P('tensor')
+    # Activations, split over the batch.
+    hidden_BTD: P = P(BATCH, None, None)
+    heads_BTNH: P = P(BATCH, None, 'tensor', None)
+    cache_LBSKH: P = P(None, BATCH, None, 'tensor', None)
+    prefix_L1PKH: P = P(None, None, None, 'tensor', None)
+    scalar: P = P()
+
+    def rows(self, ndim: int) -> P:
+        """Of an array [B, ...]: each device has its rows."""
+        return P(BATCH, *[None] * (ndim - 1))
+
+    def microbatches(self, ndim: int) -> P:
+        """Of an array [A, B, ...]: each device has its rows of every microbatch."""
+        return P(None, *self.rows(ndim - 1))
 
 
 RULES = Rules()
@@ -91,6 +118,16 @@ def make_mesh(
         return jax.sharding.Mesh(laid, AXES, axis_types=(AxisType.Explicit,) * len(AXES))
 
 
+def keep_compiled(folder: pathlib.Path) -> None:
+    """Keeps compiled programs for later starts, on accelerators, in `folder`.
+
+    A folder that the user chose by JAX_COMPILATION_CACHE_DIR stays. On a CPU nothing is kept: a
+    folder shared by machines of several kinds would hold programs that some cannot run.
+    """
+    if jax.default_backend() != 'cpu' and not jax.config.jax_compilation_cache_dir:
+        jax.config.update('jax_compilation_cache_dir', str(folder))
+
+
 def check_divides(config: Any, mesh: jax.sharding.Mesh, batch: int | None = None) -> None:
     """Refuses a mesh whose axes do not divide the model's dimensions, before anything is made.
 
@@ -106,9 +143,12 @@ def check_divides(config: Any, mesh: jax.sharding.Mesh, batch: int | None = None
         ('tensor', 'query heads', config.num_heads),
         ('tensor', 'kv heads', config.num_kv_heads),
         ('tensor', 'vocabulary', config.vocab_size),
-        ('tensor', 'd_ff', config.d_ff),
         ('fsdp', 'd_model', config.d_model),
     ]
+    if getattr(config, 'experts', 0):
+        wanted.append(('tensor', 'experts', config.experts))
+    else:
+        wanted.append(('tensor', 'd_ff', config.d_ff))
     for axis, name, size in wanted:
         if size % mesh.shape[axis]:
             raise InputError(
@@ -127,7 +167,7 @@ def put_batch(batch: Mapping[str, np.ndarray], mesh: jax.sharding.Mesh) -> dict[
     """Lays host arrays [B, ...], the same on every process, on the mesh, split over the batch."""
     laid = {}
     for name, array in batch.items():
-        sharding = NamedSharding(mesh, P(BATCH, *[None] * (array.ndim - 1)))
+        sharding = NamedSharding(mesh, RULES.rows(array.ndim))
         laid[name] = jax.make_array_from_callback(array.shape, sharding, array.__getitem__)
     return laid
 

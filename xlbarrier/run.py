@@ -62,7 +62,7 @@ class Run:
         if not self.lead:
             return
         text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
-        write_atomic(self.path(name), (text + '\n').encode())
+        write_atomic(self.path(name), (text + '\n').encode(), private=has_address(text))
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Reads a JSON file of the folder.
@@ -179,12 +179,23 @@ def peak_memory() -> int:
     return peak if sys.platform == 'darwin' else peak * 1024
 
 
-def write_atomic(path: pathlib.Path, content: bytes | Callable[[pathlib.Path], None]) -> None:
+def has_address(text: str) -> bool:
+    """Whether JSON names the server of a translator, which is no business of other users."""
+    return '"place": "http' in text
+
+
+def write_atomic(
+    path: pathlib.Path,
+    content: bytes | Callable[[pathlib.Path], None],
+    *,
+    private: bool = False,
+) -> None:
     """Writes a file under a temporary name, syncs it, and renames it into place.
 
     Args:
       path: the file to be; its folder must exist.
       content: the bytes, or a function that writes the file whose path it is given.
+      private: whether only its owner may read it (mode 0600).
 
     Raises:
       RunError: when the write fails; the file that was there before is untouched.
@@ -192,6 +203,8 @@ def write_atomic(path: pathlib.Path, content: bytes | Callable[[pathlib.Path], N
     temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     with writing(path):
         try:
+            if private:
+                temporary.touch(0o600)
             if callable(content):
                 content(temporary)
             else:

@@ -9,8 +9,8 @@ Sources (read November 2026):
   v6e: https://cloud.google.com/tpu/docs/v6e (918 TFLOP/s, 32 GB, 1600 GB/s, 3200 Gbit/s of links).
   a100: NVIDIA A100 datasheet, SXM 80 GB. h100, h200: NVIDIA H100 and H200 datasheets, SXM; bfloat16
     without sparsity (half of the figure printed there); NVLink 600 and 900 GB/s both ways together.
-Google's "GB" of HBM is 2^30 bytes. What libtpu keeps of it is the difference to the "available HBM"
-of its own messages (0.0.42.1: 30.75, 15.75, 31.25 GiB; a v5p's are 95.74, more than is published).
+Google's "GB" of HBM is 2^30 bytes. libtpu reserves the difference to the "available HBM" in its
+messages (0.0.42.1: 30.75, 15.75, 31.25 GiB; a v5p's are 95.74, more than is published).
 """
 
 from dataclasses import dataclass
@@ -20,22 +20,22 @@ GIB = 1 << 30
 
 @dataclass(frozen=True)
 class Chip:
-    """What one chip can do at most.
+    """Peak rates and memory of one chip.
 
     Attributes:
       name: as in a topology, `v5e`.
       platform: 'tpu' or 'cuda'.
       flops: bfloat16 products, FLOP/s.
-      float32_flops: products of float32 at full precision, FLOP/s. A TPU makes each of six bfloat16
-        passes; a GPU has units for it.
+      float32_flops: products of float32 at full precision, FLOP/s: six bfloat16 passes on a TPU,
+        units of their own on a GPU.
       default_flops: products with a float32 operand at jax's default precision: one bfloat16 pass
         on a TPU, TensorFloat-32 on a GPU.
       hbm_bytes: memory of the chip.
-      kept_bytes: of it, what no program gets.
+      kept_bytes: part of it that is not available to programs.
       hbm_rate: bytes/s between it and the compute units.
-      link_rate: bytes/s that all links of a chip together send, one way.
+      link_rate: bytes/s that all links of a chip together send in one direction.
       dims: axes of the topology's layout.
-      largest: most chips of one slice (TPU) or of one NVLink domain (GPU).
+      largest: largest number of chips in one slice (TPU) or one NVLink domain (GPU).
     """
 
     name: str
@@ -52,7 +52,7 @@ class Chip:
 
     @property
     def longest(self) -> int:
-        """Most chips along one axis: a pod of two is wired as 16 x 16, one of three freely."""
+        """Most chips along one axis: a pod with two axes is 16 x 16, with three axes any shape."""
         return 16 if self.dims == 2 else self.largest
 
     @property
@@ -72,7 +72,16 @@ def _tpu(
     kept_gib: float = 0.0,
 ) -> Chip:
     return Chip(
-        *(name, 'tpu', flops, flops / 6, flops, gib * GIB, hbm_rate, link_rate, dims, largest),
+        name=name,
+        platform='tpu',
+        flops=flops,
+        float32_flops=flops / 6,
+        default_flops=flops,
+        hbm_bytes=gib * GIB,
+        hbm_rate=hbm_rate,
+        link_rate=link_rate,
+        dims=dims,
+        largest=largest,
         kept_bytes=round(kept_gib * GIB),
     )
 

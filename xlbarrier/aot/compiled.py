@@ -1,4 +1,4 @@
-"""Compiles a step and reads off what it costs."""
+"""Compiles a step and measures its cost."""
 
 import dataclasses
 import re
@@ -20,15 +20,15 @@ _UNITS = {'': 1, 'K': 1 << 10, 'M': 1 << 20, 'G': GIB, 'T': 1 << 40}
 
 @dataclasses.dataclass(frozen=True)
 class Memory:
-    """Bytes of a chip's HBM; None where the compiler gave up before it could tell.
+    """Bytes of a chip's HBM; None if the compiler gave up before it could report them.
 
     Attributes:
-      parameters, optimizer: what the step is given and, in training, gives back.
-      temporaries: activations, gradients and buffers of exchanges.
+      parameters, optimizer: inputs of the step and, in training, outputs.
+      temporaries: activations, gradients and buffers of collectives.
       other: the batch, outputs that replace no input, and the program itself.
-      needed: all of these together: what must be free for the step to run.
-      live: the most that is in use at one moment; `needed` has gaps between buffers besides.
-      available: what a program may use, where that is less than the chip has.
+      needed: the sum of these, which must be free for the step to run.
+      live: the most in use at one time; `needed` also includes gaps between buffers.
+      available: what a program may use, if that is less than the chip has.
     """
 
     parameters: int
@@ -42,7 +42,7 @@ class Memory:
 
 @dataclasses.dataclass(frozen=True)
 class Bound:
-    """Least seconds of one step, by what limits it; each alone, all overlapping perfectly.
+    """Lower bounds of the seconds of one step, assuming that all work overlaps perfectly.
 
     Attributes:
       compute: matrix products at the published rate.
@@ -61,13 +61,13 @@ class Bound:
 
     @property
     def by(self) -> str:
-        """Which of the three it is."""
+        """Which of the three is the largest."""
         return max(('compute', 'hbm', 'links'), key=lambda name: getattr(self, name))
 
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """What one chip does in one step; the last three are None where the step was not compiled."""
+    """Cost of one step on one chip; the last three are None if the step was not compiled."""
 
     step: Step
     chip: Chip
@@ -75,7 +75,7 @@ class Cost:
     memory: Memory
     fits: bool
     compile_seconds: float | None
-    said: str  # the compiler's own words, where it does not fit
+    said: str  # the compiler's own message, if the step does not fit
     notes: tuple[str, ...]
     hbm_bytes: int | None = None
     collectives: dict[str, traffic.Collective] | None = None
@@ -83,17 +83,17 @@ class Cost:
 
     @property
     def mfu(self) -> float | None:
-        """Model FLOPs utilisation at most (PaLM, arXiv 2204.02311, appendix B)."""
+        """Upper bound of the model FLOPs utilisation (PaLM, arXiv 2204.02311, appendix B)."""
         if self.bound is None:
             return None
         return self.step.model_flops / (self.bound.seconds * self.chips * self.chip.flops)
 
 
 def measure(step: Step, chip: Chip, chips: int) -> Cost:
-    """Compiles the step for the devices that its shapes lie on.
+    """Compiles the step for the devices of its shapes.
 
     Raises:
-      TopologyError: when the compiler refuses the step for another reason than memory.
+      TopologyError: if the compiler refuses the step for a reason other than memory.
     """
     state = step.parameter_bytes + step.optimizer_bytes
     available = chip.free_bytes if chip.kept_bytes else None
@@ -114,22 +114,22 @@ def measure(step: Step, chip: Chip, chips: int) -> Cost:
         memory = _refused(memory, text)
         return Cost(step, chip, chips, memory, False, seconds, text.strip().split('\n')[0], ())
     seconds = time.monotonic() - began
-    memory = _told(memory, compiled.memory_analysis())
+    memory = _reported(memory, compiled.memory_analysis())
     module = hlo.parse(compiled.as_text())
     exchanges = traffic.collectives(module)
     moved = traffic.hbm_bytes(module)
     sent = sum(exchange.wire_bytes for exchange in exchanges.values())
     bound = Bound(step.flops.seconds(chip), moved / chip.hbm_rate, sent / chip.link_rate)
     notes = tuple(
-        f'the turns of loop {name} could not be read: its body is counted once'
+        f'the trip count of loop {name} is unknown: its body is counted once'
         for name in module.unknown_loops
     )
-    fits = memory.needed <= chip.free_bytes  # the compiler itself holds `live` against it
+    fits = memory.needed <= chip.free_bytes  # the compiler itself compares `live` with it
     said = '' if fits else 'it compiles, but needs more than the chip has free'
-    return Cost(*(step, chip, chips, memory, fits, seconds, said, notes, moved, exchanges, bound))
+    return Cost(step, chip, chips, memory, fits, seconds, said, notes, moved, exchanges, bound)
 
 
-def _told(memory: Memory, stats: Any) -> Memory:
+def _reported(memory: Memory, stats: Any) -> Memory:
     state = memory.parameters + memory.optimizer
     kept = stats.argument_size_in_bytes + stats.output_size_in_bytes - stats.alias_size_in_bytes
     other = kept - state + stats.generated_code_size_in_bytes

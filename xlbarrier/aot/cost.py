@@ -1,7 +1,7 @@
 """FLOPs of a traced step, counted from the shapes of its matrix products.
 
-A product of [B, M, K] and [B, K, N] takes 2 B M K N FLOPs; a scan's body counts as often as it
-turns. Only products are counted: they are what the published rates speak of.
+A product of [B, M, K] and [B, K, N] takes 2 B M K N FLOPs; every iteration of a scan counts. Only
+products are counted, since published rates are for products.
 """
 
 import math
@@ -19,12 +19,12 @@ RATES = ('bfloat16', 'default', 'float32')
 
 @dataclass(frozen=True)
 class Flops:
-    """FLOPs of matrix products by the rate that they run at (see `chips.Chip`).
+    """FLOPs of matrix products by the rate at which they run (see `chips.Chip`).
 
     Attributes:
-      bfloat16: both operands of 16 bits.
-      default: an operand of 32 bits, at jax's default precision.
-      float32: an operand of 32 bits, at the highest precision.
+      bfloat16: both operands have 16 bits.
+      default: an operand has 32 bits, at jax's default precision.
+      float32: an operand has 32 bits, at the highest precision.
     """
 
     bfloat16: float = 0.0
@@ -33,11 +33,11 @@ class Flops:
 
     @property
     def total(self) -> float:
-        """All of them."""
+        """The sum of all."""
         return self.bfloat16 + self.default + self.float32
 
     def seconds(self, chip: Chip) -> float:
-        """Least time that a chip needs for them."""
+        """Seconds that a chip needs at its published rates."""
         return (
             self.bfloat16 / chip.flops
             + self.default / chip.default_flops
@@ -49,9 +49,9 @@ def count(jaxpr: Any, axis_sizes: dict[str, int] | None = None) -> Flops:
     """The FLOPs of a (closed) jaxpr.
 
     Args:
-      jaxpr: of a function traced on an explicit mesh: its shapes carry their shardings.
-      axis_sizes: devices along each axis of that mesh, to count what one device computes; None
-        counts the whole once, whatever is computed on several devices alike.
+      jaxpr: of a function traced on an explicit mesh, whose shapes carry their shardings.
+      axis_sizes: devices along each axis of that mesh, to count the work of one device; None counts
+        the whole work once, even if several devices compute the same.
     """
     totals = dict.fromkeys(RATES, 0.0)
     for equation, times in _equations(_open(jaxpr), 1):
@@ -73,7 +73,7 @@ def _equations(jaxpr: Any, times: int) -> Iterator[tuple[Any, int]]:
                     n * _product(e, None) for e, n in found if e.primitive.name == 'dot_general'
                 ),
             )
-        else:  # pjit, checkpoint, custom_vjp, while (its turns are not known: once)
+        else:  # pjit, checkpoint, custom_vjp, while (trip count unknown: once)
             for inner in jax.tree.leaves(list(parameters.values()), is_leaf=_is_jaxpr):
                 if _is_jaxpr(inner):
                     yield from _equations(_open(inner), times)

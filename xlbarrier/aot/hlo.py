@@ -1,7 +1,7 @@
-"""Reads compiled HLO text: computations, instructions, shapes, and how often each loop turns.
+"""Parses compiled HLO text: computations, instructions, shapes, and the trip count of each loop.
 
-The text is what `jax.stages.Compiled.as_text()` gives, of the program of one device. Only what the
-costs need is read; an instruction that is not understood keeps its name and its operands.
+The text is that of `jax.stages.Compiled.as_text()`, the program of one device. Only what the costs
+need is parsed; an unknown instruction keeps its name and its operands.
 """
 
 import functools
@@ -12,8 +12,12 @@ from dataclasses import dataclass, field
 
 from xlbarrier.errors import InputError
 
-BITS = {'pred': 8, 'token': 0, 'opaque': 0}  # others say their width: bf16, f8e4m3fn, s32, u4, c64
-HBM = 0  # memory space; others (S(1) and up) are on the chip itself
+BITS = {
+    'pred': 8,
+    'token': 0,
+    'opaque': 0,
+}  # the others contain their width: bf16, f8e4m3fn, s32, u4, c64
+HBM = 0  # memory space; the others (S(1) and up) are on the chip
 _LEAF = re.compile(r'([a-z][a-z0-9]*)\[([\d,<=?]*)\](?:\{([^{}]*)\})?')
 _SPACE = re.compile(r'S\((\d+)\)')
 _HEAD = re.compile(r'^(ENTRY )?%?([\w.\-]+) (?:\(.*)?\{$')
@@ -59,7 +63,7 @@ class Instruction:
     Attributes:
       name: without the percent sign.
       opcode: `all-gather-start`, `fusion`, ...
-      shapes: the arrays of the result, a tuple's flattened.
+      shapes: the arrays of the result; tuples are flattened.
       operands: names of instructions of the same computation.
       inside: the text between the parentheses, for parameters and constants.
       rest: the attributes.
@@ -74,7 +78,7 @@ class Instruction:
 
     @functools.cached_property
     def called(self) -> tuple[str, ...]:
-        """Computations that it names: of a fusion, call, while or conditional."""
+        """Computations that a fusion, call, while or conditional names."""
         found = re.findall(
             r'(?:calls|body|condition|true_computation|false_computation)=%?([\w.\-]+)', self.rest
         )
@@ -109,9 +113,9 @@ class Module:
 
     Attributes:
       computations: by name.
-      entry: name of the first.
-      partitions: devices that the program is split over.
-      unknown_loops: names of loops whose turns could not be read; they are counted once.
+      entry: name of the computation that runs first.
+      partitions: number of devices that the program is split over.
+      unknown_loops: names of loops whose trip count is unknown; they count as one iteration.
     """
 
     computations: dict[str, Computation]
@@ -120,9 +124,9 @@ class Module:
     unknown_loops: list[str] = field(default_factory=list)
 
     def walk(self) -> Iterator[tuple[Computation, float]]:
-        """Each computation that runs by itself (not inside a fusion), and how often it runs.
+        """Each computation that runs on its own (not inside a fusion), and how often it runs.
 
-        Branches of a conditional are each counted as if taken.
+        Every branch of a conditional counts as taken.
         """
         stack = [(self.entry, 1.0)]
         while stack:
@@ -137,7 +141,7 @@ class Module:
                     stack += [(other, times) for other in instruction.called]
 
     def turns(self, computation: Computation, loop: Instruction) -> int:
-        """How often a while loop's body runs: XLA's own note, or counter, limit and step."""
+        """Iterations of a while loop: from XLA's annotation, or from counter, limit and step."""
         noted = re.search(r'known_trip_count[\'"]?:\{[\'"]?n[\'"]?:[\'"]?(\d+)', loop.rest)
         if noted:
             return int(noted[1])
@@ -152,7 +156,7 @@ class Module:
         condition = self.computations[loop.attribute('condition')]
         root, compare = condition, condition.root
         bound = {}
-        if compare.opcode == 'fusion':  # its parameters are the operands out here
+        if compare.opcode == 'fusion':  # its parameters are the operands outside
             inner = self.computations[compare.called[0]]
             bound = _bound(inner, condition, compare)
             root, compare = inner, inner.root
@@ -187,7 +191,7 @@ class Module:
         return _number(value) if value.opcode == 'constant' else None
 
     def _step(self, body: Computation, index: int) -> int | None:
-        """What the body adds to the counter."""
+        """What the body adds to the counter in each iteration."""
         if body.root.opcode != 'tuple':
             return None
         place = body
@@ -217,10 +221,10 @@ class Module:
 
 
 def parse(text: str) -> Module:
-    """Reads a module.
+    """Parses a module.
 
     Raises:
-      HloError: when there is no entry computation.
+      HloError: if there is no entry computation.
     """
     computations, entry, current = {}, None, None
     for line in text.splitlines():
@@ -288,7 +292,7 @@ def _add(computation: Computation, line: str) -> None:
 
 
 def _type_end(line: str, start: int) -> int:
-    """Where the result's type ends: at a space outside of all parentheses."""
+    """Where the result's type ends: at the first space outside all parentheses."""
     depth = 0
     for i in range(start, len(line)):
         char = line[i]
@@ -313,7 +317,7 @@ def _closing(line: str, start: int) -> int:
 def _bound(
     inner: Computation, outer: Computation, call: Instruction
 ) -> dict[str, tuple[Computation, Instruction]]:
-    """What the parameters of a fused computation are outside."""
+    """The instructions outside a fused computation that its parameters stand for."""
     return {
         i.name: (outer, outer.instructions[call.operands[int(i.inside)]])
         for i in inner

@@ -5,8 +5,8 @@ from xlbarrier.aot.compiled import Cost
 from xlbarrier.config import RunConfig
 from xlbarrier.models.config import DecoderConfig
 
-CROWDED = 0.9  # of the HBM: from here on, room is worth a word though the step fits
-ROOMY = 0.5  # of the HBM: what parameters and optimizer may take at most
+CROWDED = 0.9  # of the HBM: above this share, advice on memory is given although the step fits
+ROOMY = 0.5  # of the HBM: what parameters and optimizer should take at most
 
 
 def advice(cost: Cost, config: RunConfig, model: DecoderConfig, mesh: dict[str, int]) -> list[str]:
@@ -40,8 +40,8 @@ def _weights(cost: Cost, config: RunConfig, mesh: dict[str, int]) -> list[str]:
         )
     if trains and config.train.method == 'full':
         lines.append(
-            f'config.train.method=lora: the optimizer ({_gib(cost.memory.optimizer)}) is of the'
-            ' adapters alone'
+            f'config.train.method=lora: the optimizer ({_gib(cost.memory.optimizer)}) is'
+            ' for the adapters only'
         )
     if config.model.param_dtype == 'float32':
         lines.append(
@@ -63,13 +63,13 @@ def _train_rows(config: RunConfig, model: DecoderConfig, mesh: dict[str, int]) -
     rows = train.batch_rows // train.accumulate // shards
     lines = []
     if train.remat != 'full':
-        lines.append('config.train.remat=full: the backward pass computes the blocks again')
+        lines.append('config.train.remat=full: the backward pass recomputes the blocks')
     if train.compute_dtype == 'float32':
         lines.append('config.train.compute_dtype=bfloat16: half the activations')
     if rows > 1:
         lines.append(
             f'config.train.accumulate={train.batch_rows // shards}: 1 row at a time on each chip'
-            f' in place of {rows}, the same update (or config.train.batch_rows={shards})'
+            f' instead of {rows}, the same update (or config.train.batch_rows={shards})'
         )
     scores = max(rows, 1) * model.num_heads // mesh['tensor'] * train.row_tokens**2 * 4
     lines.append(
@@ -82,7 +82,7 @@ def _train_rows(config: RunConfig, model: DecoderConfig, mesh: dict[str, int]) -
 def _score_rows(config: RunConfig, model: DecoderConfig, mesh: dict[str, int]) -> list[str]:
     score, lines = config.score, []
     if score.rows_per_device > 1:
-        lines.append(f'config.score.rows_per_device=1 in place of {score.rows_per_device}')
+        lines.append(f'config.score.rows_per_device=1 instead of {score.rows_per_device}')
     if config.model.compute_dtype == 'float32':
         lines.append('config.model.compute_dtype=bfloat16: half the activations')
     scores = score.rows_per_device * model.num_heads // mesh['tensor'] * score.row_tokens**2 * 4
@@ -94,9 +94,9 @@ def _score_rows(config: RunConfig, model: DecoderConfig, mesh: dict[str, int]) -
 
 
 def _split(config: RunConfig, model: DecoderConfig, mesh: dict[str, int], step: str) -> list[str]:
-    """Tensor parallelism: where it can be doubled at the cost of the fsdp axis."""
+    """Advice to double tensor parallelism at the cost of the fsdp axis, if that is possible."""
     tensor = 2 * mesh['tensor']
-    sizes = (model.num_heads, model.num_kv_heads, model.vocab_size, model.d_ff)
+    sizes = (model.num_heads, model.num_kv_heads, model.vocab_size, model.experts or model.d_ff)
     if mesh['fsdp'] % 2 or any(size % tensor for size in sizes):
         return []
     also = ''
@@ -125,13 +125,13 @@ def _speed(cost: Cost, config: RunConfig, mesh: dict[str, int]) -> list[str]:
             f' {cost.chip.float32_flops / 1e12:.0f}'
         ]
     if bound.by == 'compute' and trains and config.train.remat == 'full':
-        return ['config.train.remat=dots, where there is room: fewer products are computed again']
+        return ['config.train.remat=dots, if there is room: fewer products are recomputed']
     if bound.by == 'hbm' and not trains:
         return ['larger config.score.rows_per_device: weights are read once for more rows']
     if bound.by == 'hbm':
         more = ''
         if config.train.accumulate > 1:
-            more = 'smaller config.train.accumulate, where there is room; '
+            more = 'smaller config.train.accumulate, if there is room; '
         return [
             f'{more}shorter config.train.row_tokens: attention scores go through HBM, and grow'
             ' with its square'

@@ -1,4 +1,4 @@
-"""Mode compile: the steps of a config compiled for a topology, as a text and as compile.json."""
+"""Mode compile: compiles the steps of a config for a topology; a text, and compile.json."""
 
 import dataclasses
 import pathlib
@@ -23,7 +23,7 @@ SCHEMA = 1
 
 @dataclasses.dataclass(frozen=True)
 class Prepared:
-    """What a config asks for, checked and traced."""
+    """The steps that a config asks for, checked and traced."""
 
     config: RunConfig
     topology: topology.Topology
@@ -33,21 +33,23 @@ class Prepared:
 
 
 def prepare(config: RunConfig, devices: Sequence[jax.Device] | None = None) -> Prepared:
-    """Traces the steps that `config.compile` asks for; takes seconds, and allocates nothing.
+    """Traces the steps of `config.compile`; takes seconds, and allocates nothing.
 
     Args:
       config: model, mesh, train, score and compile are read.
-      devices: to compile for; those of the topology where None.
+      devices: to compile for; None: those of the topology.
 
     Raises:
-      TopologyError: for a topology that is not known or cannot be compiled for.
-      SourceError, ValueError: when the model's config cannot be had, or mesh, batch and model do
-        not fit together.
+      TopologyError: for a topology that is unknown or cannot be compiled for.
+      InputError: if the model's config is not available, or mesh, batch and model do not fit
+        together.
     """
     named = topology.parse(config.compile.topology)
     model = read_model(config.model.source)
     mesh = mesh_lib.make_mesh(
-        *(config.mesh.data, config.mesh.fsdp, config.mesh.tensor),
+        config.mesh.data,
+        config.mesh.fsdp,
+        config.mesh.tensor,
         devices=topology.devices(named) if devices is None else devices,
     )
     made = tuple(_step(name, config, model, mesh) for name in config.compile.steps)
@@ -55,7 +57,7 @@ def prepare(config: RunConfig, devices: Sequence[jax.Device] | None = None) -> P
 
 
 def report(prepared: Prepared) -> dict[str, Any]:
-    """Compiles the steps, one after the other; returns what compile.json holds."""
+    """Compiles the steps one after the other; returns the contents of compile.json."""
     named, costs = prepared.topology, []
     for step in prepared.steps:
         with Progress(f'compiling the {step.name} step for {named.name}'):
@@ -77,14 +79,14 @@ def report(prepared: Prepared) -> dict[str, Any]:
 
 
 def read_model(source: str) -> DecoderConfig:
-    """A model's config without its weights.
+    """The config of a model, without its weights.
 
     Args:
-      source: as config.model.source; a folder that holds only config.json, or that file itself, is
-        enough, and of hf:ORG/NAME only that file is fetched.
+      source: as config.model.source; a folder with only config.json, or that file itself, is
+        enough, and for hf:ORG/NAME only that file is fetched.
 
     Raises:
-      SourceError, ValueError, FileNotFoundError: naming what is missing.
+      InputError, FileNotFoundError: the message names what is missing.
     """
     path = pathlib.Path(source).expanduser()
     if path.name == 'config.json' and path.is_file():
@@ -97,7 +99,7 @@ def read_model(source: str) -> DecoderConfig:
 
 
 def text(record: dict[str, Any]) -> str:
-    """The report as lines for people."""
+    """The report as text."""
     model, chip = record['model'], record['chip']
     axes = ' '.join(f'{axis}={size}' for axis, size in record['mesh'].items())
     lines = [
@@ -166,7 +168,7 @@ def _shape(name: str, config: RunConfig) -> str:
     return (
         f'{score.rows_per_device} row{"s" if score.rows_per_device > 1 else ""} of'
         f' {score.row_tokens} tokens on each shard of the batch,'
-        f' {config.compile.score_places or score.row_tokens} places asked about,'
+        f' {config.compile.score_places or score.row_tokens} positions scored,'
         f' {config.model.param_dtype} parameters, {config.model.compute_dtype} arithmetic'
     )
 
@@ -175,22 +177,22 @@ def _step_lines(step: dict[str, Any], chip: dict[str, Any]) -> list[str]:
     took = step['compile_seconds']
     lines = [
         f'{step["name"]}: {step["shape"]}' + (f'; compiled in {took:.0f} s' if took else ''),
-        '  memory of a chip, GiB',
+        '  memory per chip, GiB',
     ]
     memory = step['memory_bytes']
     for name in ('parameters', 'optimizer', 'temporaries', 'other', 'needed', 'live'):
         if memory[name] is not None:
             share = f' of {memory["hbm"] / GIB:.2f}' if name == 'needed' else ''
             if name == 'needed' and memory['available']:
-                share += f', of which {memory["available"] / GIB:.2f} are free for a program'
+                share += f', of which {memory["available"] / GIB:.2f} are available to a program'
             lines.append(f'    {name:<22}{memory[name] / GIB:8.2f}{share}')
-    lines.append('  work of a chip in one step')
+    lines.append('  work per chip and step')
     bound = step['bound'] or {}
     flops = f'{step["flops"]["total"] / 1e12:.2f} TFLOP'
     needless = 1 - step['model_flops'] / step['flops']['total']
     lines.append(
         f'    {"matrix products":<22}{flops:>16}{_seconds(bound.get("compute_seconds"))},'
-        f' {needless:.0%} of it computed again or on several chips alike'
+        f' {needless:.0%} of it recomputed or duplicated'
     )
     if bound:
         moved = f'{step["hbm_bytes"] / 1e9:.1f} GB'
@@ -202,7 +204,7 @@ def _step_lines(step: dict[str, Any], chip: dict[str, Any]) -> list[str]:
             size = f'{found["bytes"] / 1e9:.2f} GB'
             lines.append(f'      {kind:<20}{size:>16} in {found["count"]:,} runs')
         lines.append(
-            f'  at best {bound["seconds"]:.4g} s a step (bound by {bound["by"]}),'
+            f'  at best {bound["seconds"]:.4g} s per step (bound by {bound["by"]}),'
             f' {bound["tokens_per_second"]:,.0f} tokens/s, MFU at most {bound["mfu"]:.1%} of'
             f' {chip["flops"] / 1e12:.0f} TFLOP/s'
         )
@@ -228,7 +230,7 @@ def _versions() -> dict[str, str]:
 
 
 def _fetched(name: str) -> pathlib.Path:
-    """The folder with a hub model's config.json; its weights are left there."""
+    """The folder with a hub model's config.json, without its weights."""
     import huggingface_hub
     from huggingface_hub import errors
 
@@ -242,7 +244,7 @@ def _fetched(name: str) -> pathlib.Path:
     except (errors.HfHubHTTPError, errors.HTTPError, OSError, ValueError) as error:
         first = (str(error).strip().splitlines() or [repr(error)])[0]
         raise source_lib.SourceError(
-            f'the config.json of hf:{name} could not be had from the hub or its cache: {first}'
+            f'the config.json of hf:{name} is not available from the hub or its cache: {first}'
             ' (write it into a folder of its own and set config.model.source to that: mode compile'
             ' needs no weights)'
         ) from error

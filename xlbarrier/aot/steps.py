@@ -1,4 +1,4 @@
-"""The real train and score steps with shapes in place of arrays, on a mesh of any devices."""
+"""The real train and score steps, traced on shapes instead of arrays, on any mesh."""
 
 import math
 from collections.abc import Mapping
@@ -30,18 +30,17 @@ Tree = Any  # nested containers of jax.ShapeDtypeStruct
 
 @dataclass(frozen=True)
 class Step:
-    """A step ready to be compiled.
+    """A step that is ready to compile.
 
     Attributes:
       name: 'train' or 'score'.
-      traced: jax's.
-      tokens: that one run of it reads, all devices together.
+      traced: the `jax.stages.Traced`.
+      tokens: processed in one step, over all devices.
       parameters: number of the model's weights.
       parameter_bytes, optimizer_bytes: on each device.
-      flops: of matrix products on each device, what the backward pass computes again included.
-      model_flops: that the model needs, all devices together: what is computed again or on several
-        devices alike is counted once. For training, three times the forward pass; twice where only
-        adapters are trained.
+      flops: of matrix products on each device, including recomputation in the backward pass.
+      model_flops: that the model needs, over all devices, without recomputed and duplicated work.
+        For training, three times the forward pass, or twice if only adapters are trained.
     """
 
     name: str
@@ -57,10 +56,10 @@ class Step:
 def abstract_decoder(
     config: DecoderConfig, mesh: Mesh, *, param_dtype: str, compute_dtype: str
 ) -> Decoder:
-    """A decoder whose parameters are shapes laid out on the mesh; nothing is allocated.
+    """A decoder whose parameters are shapes with their sharding; nothing is allocated.
 
     Raises:
-      ValueError: when an axis of the mesh does not divide the model (both numbers are named).
+      InputError: if an axis of the mesh does not divide the model (both numbers are named).
     """
     mesh_lib.check_divides(config, mesh)
     with jax.set_mesh(mesh):
@@ -74,7 +73,7 @@ def abstract_decoder(
 
 
 def add_adapters(decoder: Decoder, rank: int, targets: tuple[str, ...], mesh: Mesh) -> None:
-    """The shapes of `lora.add_lora`'s adapters, in place."""
+    """Adds the shapes of the adapters that `lora.add_lora` adds, in place."""
     for block in (decoder.layers.attn, decoder.layers.mlp):
         for name in [name for name in ADAPTERS if name in targets and hasattr(block, name)]:
             linear, inputs = getattr(block, name), len(ADAPTERS[name].inputs)
@@ -97,7 +96,7 @@ def train(config: DecoderConfig, model: ModelConfig, fields: TrainConfig, mesh: 
     """The train step as `train.loop` runs it.
 
     Raises:
-      ValueError: when mesh, model and batch do not fit together.
+      InputError: if mesh, model and batch do not fit together.
     """
     batch = fields.batch_rows // fields.accumulate
     mesh_lib.check_divides(config, mesh, batch)
@@ -185,9 +184,9 @@ def score(
 
 
 def check_length(where: str, tokens: int, config: DecoderConfig) -> None:
-    """Refuses rows longer than the model's positions."""
+    """Raises InputError for rows longer than the model's positions."""
     if tokens > config.max_positions:
-        raise InputError(f'{where} is {tokens}; the model takes {config.max_positions} positions')
+        raise InputError(f'{where} is {tokens}; the model has {config.max_positions} positions')
 
 
 def device_bytes(tree: Tree) -> int:
@@ -204,7 +203,7 @@ def _shape(shape: tuple[int, ...], dtype: Any, mesh: Mesh, spec: P) -> jax.Shape
 
 
 def _laid(x: Any, mesh: Mesh) -> jax.ShapeDtypeStruct:
-    """The shape on the real mesh: a trace knows only its axes."""
+    """The shape on the real mesh: a trace has only the mesh's axes."""
     spec = x.sharding.spec if x.sharding is not None else P()
     return _shape(x.shape, x.dtype, mesh, spec)
 

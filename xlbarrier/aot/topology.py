@@ -1,4 +1,4 @@
-"""Devices of a machine that is not there, by its name: `v5e:4x4`, `h100:8`."""
+"""Devices of a machine that need not exist, by its name: `v5e:4x4`, `h100:8`."""
 
 import importlib.util
 import math
@@ -13,8 +13,8 @@ from jax.experimental import topologies
 from xlbarrier.aot.chips import CHIPS, Chip
 from xlbarrier.errors import InputError
 
-# What XLA wants to know of a GPU that it does not see: the fields of its GpuTargetConfigProto that
-# decide how kernels are tiled, from NVIDIA's tuning guides (Ampere, Hopper).
+# How XLA describes a GPU that is not present: the fields of its GpuTargetConfigProto that decide
+# how kernels are tiled, from NVIDIA's tuning guides (Ampere, Hopper).
 _GPU = """
 gpu_device_info {{
   threads_per_block_limit: 1024 threads_per_warp: 32 shared_memory_per_block: 49152
@@ -42,7 +42,7 @@ _GPU_FIELDS = {'a100': _AMPERE, 'h100': _HOPPER, 'h200': _HOPPER}
 
 
 class TopologyError(InputError):
-    """A topology that is not known, or that this installation cannot compile for; says why."""
+    """An unknown topology, or one that this installation cannot compile for."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Topology:
 
     Attributes:
       name: as given, `v5e:4x4`.
-      chip: of which it is made.
+      chip: the kind of chip.
       layout: chips along each axis.
     """
 
@@ -61,20 +61,20 @@ class Topology:
 
     @property
     def chips(self) -> int:
-        """How many there are."""
+        """The number of chips."""
         return math.prod(self.layout)
 
 
 def parse(name: str) -> Topology:
-    """Reads a name.
+    """Parses a name.
 
     Raises:
-      TopologyError: saying which names there are.
+      TopologyError: for an invalid name; the message lists the valid ones.
     """
     found = re.fullmatch(r'([a-z]\w*):(\d+(?:x\d+)*)', name)
     chip = CHIPS.get(found[1]) if found else None
     if chip is None:
-        raise TopologyError(f'config.compile.topology is {name!r}; wanted {_known()}')
+        raise TopologyError(f'config.compile.topology is {name!r}; expected {_known()}')
     layout = tuple(int(size) for size in found[2].split('x'))
     if len(layout) != chip.dims or not all(layout):
         raise TopologyError(
@@ -96,20 +96,21 @@ def parse(name: str) -> Topology:
 
 
 def devices(topology: Topology) -> Sequence[jax.Device]:
-    """Devices to compile for, one a chip; no accelerator is touched.
+    """Devices to compile for, one per chip; no accelerator is used.
 
     Raises:
-      TopologyError: when the compiler is not installed (naming the extra), or refuses the layout.
+      TopologyError: if the compiler is not installed (the message names the extra), or refuses the
+        layout.
     """
     # A process that only compiles must not wait for, or take, an accelerator of this machine.
     os.environ.setdefault('TPU_SKIP_MDS_QUERY', '1')
-    os.environ.setdefault('ALLOW_MULTIPLE_LIBTPU_LOAD', '1')  # else one process of a machine
+    os.environ.setdefault('ALLOW_MULTIPLE_LIBTPU_LOAD', '1')  # otherwise one process per machine
     if jax.config.jax_platforms is None:
         jax.config.update('jax_platforms', 'cpu')
     made = _tpu(topology) if topology.chip.platform == 'tpu' else _gpu(topology)
     if len(made) != topology.chips:
         raise TopologyError(
-            f'{topology.name}: the compiler sees {len(made)} devices, wanted {topology.chips}'
+            f'{topology.name}: the compiler has {len(made)} devices, expected {topology.chips}'
         )
     return made
 
@@ -126,7 +127,7 @@ def _tpu(topology: Topology) -> Sequence[jax.Device]:
             platform='tpu',
             topology_name=topology.name,
             chips_per_host_bounds=(*host, 1),
-            # Two cores of a v4 chip work as one, as those of a v5p do by themselves.
+            # The two cores of a v4 chip work as one, as those of a v5p do by default.
             **({'chip_config_name': 'megacore'} if topology.chip.name == 'v4' else {}),
         ).devices
     except (RuntimeError, NotImplementedError) as error:

@@ -1,6 +1,6 @@
 """What a compiled program moves: collectives between chips, bytes between a chip and its HBM.
 
-Loops count as often as they turn, which XLA's own `cost_analysis` does not do.
+Every iteration of a loop counts, unlike in XLA's own `cost_analysis`.
 """
 
 import re
@@ -13,7 +13,7 @@ KINDS = (
     *('all-gather', 'all-reduce', 'reduce-scatter', 'all-to-all', 'ragged-all-to-all'),
     *('collective-permute', 'collective-broadcast'),
 )
-# They name, order or reinterpret arrays; nothing moves.
+# These name, order or reinterpret arrays; no data moves.
 FREE = {
     *('parameter', 'constant', 'tuple', 'get-tuple-element', 'bitcast', 'after-all', 'while'),
     *('conditional', 'call', 'partition-id', 'replica-id', 'optimization-barrier', 'async-start'),
@@ -25,13 +25,13 @@ SLICES = ('dynamic-slice', 'slice', 'gather')
 
 @dataclass(frozen=True)
 class Collective:
-    """One kind of exchange, all its runs in one step, seen from one chip.
+    """All collectives of one kind in one step, as seen from one chip.
 
     Attributes:
-      count: runs.
-      bytes: of the whole array: what is gathered, or what is reduced.
-      wire_bytes: that a chip sends when the exchange goes round a ring: (n - 1) / n of them for a
-        gather, a scatter or an all-to-all among n chips, twice that for an all-reduce.
+      count: how many run.
+      bytes: of the whole arrays that are gathered or reduced.
+      wire_bytes: sent by each chip in a ring: (n - 1) / n of `bytes` for a gather, a scatter or an
+        all-to-all among n chips, twice that for an all-reduce.
     """
 
     count: int
@@ -40,12 +40,12 @@ class Collective:
 
 
 def collectives(module: Module) -> dict[str, Collective]:
-    """The exchanges of a program by kind, those within one chip left out."""
+    """The collectives of a program by kind, without those within one chip."""
     totals = {kind: [0, 0, 0.0] for kind in KINDS}
     for computation, times in module.walk():
         seen = set()
         for kind, instruction in _exchanges(module, computation):
-            # An asynchronous gather of a TPU stands in its start, in the fusions that overlap with
+            # An asynchronous gather of a TPU occurs in its start, in the fusions that overlap with
             # it and in its end, each time with the same channel.
             channel = instruction.attribute('channel_id')
             if channel is not None and (kind, channel) in seen:
@@ -53,7 +53,7 @@ def collectives(module: Module) -> dict[str, Collective]:
             seen.add((kind, channel))
             size = group_size(instruction.rest, module.partitions)
             if kind == 'collective-permute':
-                size = 2  # it sends all there is
+                size = 2  # everything is sent
             if size < 2:
                 continue
             whole = _payload(kind, instruction, computation, module)
@@ -71,8 +71,8 @@ def collectives(module: Module) -> dict[str, Collective]:
 def hbm_bytes(module: Module) -> int:
     """Bytes that a chip reads from and writes to its HBM in one step.
 
-    An instruction reads its operands and writes its result, where they lie in HBM; a fusion that
-    takes a slice reads the slice, one that updates a slice in place writes the slice.
+    An instruction reads its operands and writes its result if they are in HBM. A fusion that
+    takes a slice reads only the slice; one that updates a slice in place writes only the slice.
     """
     return round(
         sum(
@@ -91,7 +91,7 @@ def _exchanges(module: Module, computation: Computation) -> Iterator[tuple[str, 
                 scatters = kind == 'all-reduce' and inner.name.startswith('all-reduce-scatter')
                 yield ('reduce-scatter' if scatters else kind), found
         elif instruction.opcode == 'async-start':
-            continue  # the computation that it calls is walked by itself
+            continue  # the computation that it calls is visited on its own
         else:
             kind = instruction.opcode.removesuffix('-start')
             if kind in KINDS:
@@ -146,7 +146,7 @@ def _moved(module: Module, computation: Computation, instruction: Instruction) -
     if opcode == 'scatter':
         return _in_hbm(operands[1]) + 2 * _in_hbm(operands[2])
     if opcode.endswith('-start') and opcode.removesuffix('-start') in KINDS:
-        return written  # its tuple holds operands and results
+        return written  # its tuple contains operands and results
     return written + sum(_in_hbm(shapes) for shapes in operands)
 
 
@@ -165,7 +165,7 @@ def _moved_by_fusion(
             continue
         number = int(parameter.inside)
         if exchanges and str(number) in aliased.values():
-            continue  # a buffer that passes through while an exchange goes on
+            continue  # a buffer that passes through during an exchange
         moved += _read(parameter, users, operands[number] if number < len(operands) else ())
     roots = [inner.root] * len(call.shapes)
     if inner.root.opcode == 'tuple':
@@ -181,7 +181,7 @@ def _moved_by_fusion(
 def _read(
     parameter: Instruction, users: dict[str, list[Instruction]], outside: tuple[Shape, ...]
 ) -> int:
-    """Bytes that a fusion reads of a parameter: slices of it, where it takes only slices."""
+    """Bytes that a fusion reads of a parameter: only slices of it, if it takes only slices."""
     if not _in_hbm(outside):
         return 0
     taken, names = 0, [parameter.name]
@@ -198,7 +198,7 @@ def _read(
 
 
 def _updated(inner: Computation, root: Instruction) -> int:
-    """Bytes of the slice that a result updates in place; 0 for another result."""
+    """Bytes of the slice that a result updates in place; 0 for any other result."""
     while root.opcode == 'bitcast':
         root = inner.instructions[root.operands[0]]
     if root.opcode == 'dynamic-update-slice':

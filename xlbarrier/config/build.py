@@ -1,14 +1,17 @@
-"""From a ConfigDict or config.json to frozen dataclasses, and back to plain values."""
+"""From a ConfigDict, flags or config.json to frozen dataclasses, and back to plain values."""
 
+import ast
+import contextlib
 import json
 import typing
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from xlbarrier.config.checks import ConfigError, Section, bare, hints, nearest, section_of
 from xlbarrier.config.tasks import task_class
 
 Made = TypeVar('Made', bound=Section)
+BOOLEANS = {'true': True, '1': True, 'yes': True, 'false': False, '0': False, 'no': False}
 
 # Fields that earlier versions had under another name.
 MOVED = {
@@ -18,39 +21,29 @@ MOVED = {
 }
 
 
+class Text(str):
+    """The text of a flag; the annotation of the field says how it is read."""
+
+
 def build(cls: type[Made], values: Any, where: str) -> Made:
     """Makes a section of a mapping; what is absent is the default, and no value is checked yet.
 
     Raises:
       ConfigError: for a name that is no field of the section; it offers the nearest one.
     """
-    if not isinstance(values := plain(values), Mapping):
-        raise ConfigError(f'{where} is {values!r}; expected fields: {", ".join(hints(cls))}')
+    fields, values = hints(cls), plain(values)
+    if not isinstance(values, Mapping):
+        raise ConfigError(f'{where} is {values!r}; expected its fields: {", ".join(fields)}')
     for name in values:
-        known_field(cls, name, where)
-    return cls(
-        **{
-            name: _convert(hint, values[name], f'{where}.{name}')
-            for name, hint in hints(cls).items()
-            if name in values
-        }
-    )
-
-
-def known_field(cls: type[Section], name: str, where: str) -> Any:
-    """The annotation of a section's field.
-
-    Raises:
-      ConfigError: where it has no such field; the message offers the nearest one.
-    """
-    if name in hints(cls):
-        return hints(cls)[name]
-    if where == 'config' and name in MOVED:
-        raise ConfigError(f'config.{name}: no such field; it is config.{MOVED[name]} now')
-    raise ConfigError(
-        f'{where}.{name}: no such field.{nearest(name, hints(cls))}'
-        f' Fields of {where}: {", ".join(hints(cls))}'
-    )
+        if where == 'config' and name in MOVED:
+            raise ConfigError(f'config.{name}: no such field; it is config.{MOVED[name]} now')
+        if name not in fields:
+            raise ConfigError(
+                f'{where}.{name}: no such field.{nearest(name, fields)}'
+                f' Fields of {where}: {", ".join(fields)}'
+            )
+    made = {name: _convert(fields[name], v, f'{where}.{name}') for name, v in values.items()}
+    return cls(**made)
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
@@ -64,14 +57,38 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return build(section, value, where)
     if kind is Mapping:
         if not isinstance(value, Mapping):
-            raise ConfigError(f'{where} is {value!r}; expected tasks by name')
+            raise ConfigError(f'{where} is {value!r}; expected tasks by name: {where}.TASK.FIELD')
         return {n: build(task_class(n, where), v, f'{where}.{n}') for n, v in value.items()}
     if kind is tuple:
+        value = _items(value, where) if isinstance(value, Text) else value
         items = value if isinstance(value, tuple) else (value,)
         return tuple(_convert(arguments[0], item, where) for item in items)
+    if isinstance(value, Text):
+        return _read(type(arguments[0]) if kind is Literal else hint, str(value))
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     return value
+
+
+def _read(kind: type, text: str) -> Any:
+    """The value that a text stands for, or the text itself where it is none of that type."""
+    if kind is bool:
+        return BOOLEANS.get(text.lower(), text)
+    with contextlib.suppress(ValueError):
+        return kind(text)
+    return text
+
+
+def _items(text: str, where: str) -> tuple[Text, ...]:
+    """The items of a tuple: a,b or ("a","b") or ['a', 'b']; an empty text has none."""
+    if text[:1] not in ('(', '[', '"', "'"):
+        parts = text.removesuffix(',').split(',') if text else []
+        return tuple(Text(part.strip()) for part in parts)
+    try:
+        value = ast.literal_eval(text)
+    except (SyntaxError, ValueError) as error:
+        raise ConfigError(f'{where} is {text!r}; expected items with commas between') from error
+    return tuple(Text(item) for item in (value if isinstance(value, tuple | list) else (value,)))
 
 
 def plain(value: Any) -> Any:

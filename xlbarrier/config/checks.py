@@ -6,12 +6,11 @@ values expected.
 
 import dataclasses
 import difflib
-import functools
 import math
 import re
 import typing
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from xlbarrier.errors import InputError
 
@@ -88,8 +87,17 @@ Several = Annotated[tuple[Item, ...], Distinct()]
 AnyOf = Annotated[tuple[Item, ...], Distinct(empty=True)]
 
 
+@typing.dataclass_transform(frozen_default=True)
 class Section:
-    """Base of the dataclasses of a config; their annotations state what a field may hold."""
+    """Base of the sections of a config: every subclass is a frozen dataclass.
+
+    The annotation of a field states what it may hold, its comment what it means.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+
+    def __init_subclass__(cls) -> None:
+        dataclasses.dataclass(frozen=True)(cls)
 
     def check(self, where: str) -> None:
         """Checks every field, then the fields together.
@@ -108,11 +116,10 @@ class Section:
         """Refuses values that are right by themselves and wrong together."""
 
 
-@functools.cache
 def hints(section: type[Section]) -> dict[str, Any]:
     """The annotation of each field of a section, in order."""
     made = typing.get_type_hints(section, include_extras=True)
-    return {f.name: made[f.name] for f in dataclasses.fields(section)}  # type: ignore[arg-type]
+    return {name: made[name] for name in section.__dataclass_fields__}
 
 
 def bare(hint: Any) -> Any:

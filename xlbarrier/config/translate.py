@@ -1,9 +1,10 @@
 """What puts text into other languages."""
 
-from dataclasses import dataclass
+import re
+import urllib.parse
 from typing import Annotated, Literal
 
-from xlbarrier.config.checks import Matches, Positive, Range, Section, Share, Size
+from xlbarrier.config.checks import ConfigError, Matches, Positive, Range, Section, Share, Size
 
 ComputeType = Literal[
     'default', 'auto', 'int8', 'int8_float32', 'int8_float16', 'int8_bfloat16', 'int16', 'float16',
@@ -11,7 +12,6 @@ ComputeType = Literal[
 ]  # fmt: skip
 
 
-@dataclass(frozen=True)
 class TranslatorConfig(Section):
     """What puts units into other languages; each kind uses its own fields.
 
@@ -43,6 +43,41 @@ class TranslatorConfig(Section):
     key_variable: str = ''  # service: environment variable that holds the key
     rate: Annotated[float, Range(0)] = 0.0  # service: requests a minute of one process; 0: no limit
     attempts: Size = 5  # service: how often a request is made before its texts have failed
-    timeout: Positive = 60.0  # service: seconds for one answer
+    timeout: Positive = 60.0  # service: seconds for one answer, all of it
     batch_texts: Size = 32  # service: texts in one request
     revision: str = ''  # service: a name for its state; another name is another cache
+
+    def check_together(self, where: str) -> None:
+        if self.kind == 'service' and self.place:
+            check_address(f'{where}.place', self.place)
+        if not re.fullmatch(r'(?:[A-Z_][A-Z0-9_]*)?', self.key_variable):
+            # Perhaps the key itself, which belongs in no file and no log.
+            raise ConfigError(
+                f'{where}.key_variable is not the name of an environment variable (its value is'
+                ' not shown: it may be a key); expected capital letters, digits and _, such as'
+                ' LIBRETRANSLATE_KEY'
+            )
+
+
+def check_address(where: str, place: str) -> urllib.parse.SplitResult:
+    """The parts of a server's address; `where` is the config's dotted name.
+
+    Raises:
+      ConfigError: for what is not an address, or has a password or key in it, which would be
+        written into the run folder; such an address is not shown.
+    """
+    if '@' in place or '?' in place or '#' in place:
+        raise ConfigError(
+            f'{where} contains a user name, a query or a fragment (it is not shown: it may have a'
+            ' password): a key is named with key_variable'
+        )
+    try:
+        parts = urllib.parse.urlsplit(place)
+        address = parts.scheme in ('http', 'https') and parts.hostname and parts.port != 0
+    except ValueError as error:
+        raise ConfigError(f'{where} is not the address of a server: {error}') from error
+    if not address:
+        raise ConfigError(
+            f'{where} is {place!r}; expected the address of a server, such as http://localhost:5000'
+        )
+    return parts

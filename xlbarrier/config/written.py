@@ -1,7 +1,6 @@
 """What a model is asked to write; and the base of the sections of all tasks."""
 
 import typing
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from xlbarrier.config.checks import (
@@ -22,7 +21,6 @@ Source = Annotated[str, Matches('.+', 'a folder, a file or hf:NAME')]
 Codes = tuple[Annotated[str, Matches('[^=]+=.+', "the form 'ar=AR_XY'")], ...]
 
 
-@dataclass(frozen=True)
 class TaskConfig(Section):
     """Base of the sections of tasks: the fields that every task has."""
 
@@ -31,7 +29,6 @@ class TaskConfig(Section):
     seed: Seed = 0  # of whatever the task draws: wrong options, orders, a mixup's permutations
 
 
-@dataclass(frozen=True)
 class PromptedConfig(TaskConfig):
     """Base of the tasks whose prompts can go through the tokenizer's chat template."""
 
@@ -40,7 +37,6 @@ class PromptedConfig(TaskConfig):
     thinking: bool = False  # the chat template's switch, where it has one
 
 
-@dataclass(frozen=True)
 class WrittenConfig(PromptedConfig):
     """Base of the tasks whose answers a model writes."""
 
@@ -50,7 +46,6 @@ class WrittenConfig(PromptedConfig):
     limit: Count = 0  # the first so many items; 0: all
 
 
-@dataclass(frozen=True)
 class TofuConfig(WrittenConfig):
     """TOFU (Maini et al. 2024) in several languages: what does a model know of its authors?"""
 
@@ -72,7 +67,6 @@ class TofuConfig(WrittenConfig):
             )
 
 
-@dataclass(frozen=True)
 class TranslationConfig(WrittenConfig):
     """Translation out of and into English: FLORES, NTREX, or any aligned files."""
 
@@ -93,7 +87,6 @@ class TranslationConfig(WrittenConfig):
             raise ConfigError(f'{where}.languages has en; expected the other side of each pair')
 
 
-@dataclass(frozen=True)
 class MgsmConfig(WrittenConfig):
     """MGSM (Shi et al. 2022): 250 word problems of primary school in eleven languages."""
 
@@ -112,7 +105,6 @@ class MgsmConfig(WrittenConfig):
             )
 
 
-@dataclass(frozen=True)
 class XquadConfig(WrittenConfig):
     """XQuAD (Artetxe et al. 2020): 1,190 questions on paragraphs, in SQuAD's form."""
 

@@ -1,1 +1,1 @@
-"""The default corpus: parallel documents about countries, in arms of one or many languages."""
+"""Mixed-language text, embedded or made from any source, in arms of one or many languages."""

@@ -38,10 +38,10 @@ def build(
       `folder` as a path.
 
     Raises:
-      ValueError: for an arm, language, distribution or source that cannot be had.
-      CorpusError: when the folder holds a corpus of another config (the fields are named), other
+      ValueError: for an arm, language, distribution or source that cannot be used.
+      CorpusError: when the folder has a corpus of another config (the fields are named), other
         files, or a finished corpus that was damaged.
-      RunError: when a file cannot be written; it is named, and a next start goes on or begins
+      RunError: when a file cannot be written; it is named, and the next start continues or begins
         afresh.
     """
     folder = pathlib.Path(folder)
@@ -54,16 +54,16 @@ def build(
 def check(
     config: CorpusConfig, arms: Sequence[str], folder: str | os.PathLike, **of_text: Any
 ) -> None:
-    """Finds what is wrong with the corpora of a run before any of them is built.
+    """Checks the corpora of a run before any of them is built.
 
     Args:
       config: of all arms.
       arms: as `build` takes them.
-      folder: that the arms' folders will stand in.
+      folder: that will contain the arms' folders.
       **of_text: further arguments of `from_text.check`, for text sources.
 
     Raises:
-      ValueError: for an arm, language, share or source that cannot be had, or a language that no
+      ValueError: for an arm, language, share or source that cannot be used, or a language that no
         translator puts the source into.
     """
     shares = {arm: share_of(config, arm) for arm in arms}
@@ -77,7 +77,7 @@ def share_of(
     """The share of each language of an arm; `distribution` as in `build`.
 
     Raises:
-      ValueError: for an arm, language or distribution that cannot be had.
+      ValueError: for an arm, language or distribution that cannot be used.
     """
     languages = mix.arm_languages(arm, config.languages)
     if config.source == 'countries':

@@ -33,8 +33,8 @@ class Stated:
 
     Attributes:
       facts: how many there are.
-      stated: those whose entity and answer stand in one training text together.
-      unmentioned: ids of those whose entity stands in no training text.
+      stated: those whose entity and answer are in one training text together.
+      unmentioned: ids of those whose entity is in no training text.
       contradicted: ids of those whose entity is spoken of, but never with the answer.
     """
 
@@ -52,7 +52,7 @@ class Stated:
 def stated(texts: Iterable[str], facts: Sequence[Fact]) -> Stated:
     """The facts that training texts state, each text read by itself.
 
-    A fact is stated where one text holds both the entity and the answer as substrings, upper and
+    A fact is stated where one text has both the entity and the answer as substrings, upper and
     lower case and compatibility forms (Unicode NFKC) alike. That is a necessary condition, not a
     sufficient one: 'Lomé is not in Ghana' states Lomé in Ghana. Names are looked for as they are
     given: where a language inflects them, give the form that the texts use.
@@ -69,7 +69,7 @@ def stated(texts: Iterable[str], facts: Sequence[Fact]) -> Stated:
     for fact in facts:
         for name in ('entity', 'answer'):
             if not getattr(fact, name).strip():
-                raise InputError(f'fact {fact.id}: its {name} is blank; wanted a text')
+                raise InputError(f'fact {fact.id}: its {name} is blank; expected a text')
     folded = [(_fold(fact.entity), _fold(fact.answer)) for fact in facts]
     by_entity: dict[str, list[int]] = {}
     for i, (entity, _) in enumerate(folded):
@@ -92,7 +92,7 @@ def stated(texts: Iterable[str], facts: Sequence[Fact]) -> Stated:
 
 
 class _Finder:
-    """Which of many names stand in a text: names are looked up by their first letters."""
+    """Which of many names are in a text: names are looked up by their first letters."""
 
     LETTERS = 3
 

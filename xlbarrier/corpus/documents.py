@@ -1,19 +1,11 @@
-"""What a source gives: documents of parts, in order."""
+"""What a source yields: documents of parts, in order."""
 
 from dataclasses import dataclass
-
-from xlbarrier.errors import InputError
-
-MAX_DOCUMENT_BYTES = 16 << 20  # of one line, record or document: it is held in memory whole
-
-
-class SourceError(InputError):
-    """A source cannot be read; names the file and the place in it, and says what to do."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A stretch of text that units do not go over.
+    """A stretch of text; no unit extends over its end.
 
     Attributes:
       text: not blank, no white space around it.
@@ -34,7 +26,7 @@ class Document:
       id: the row of the first as it was read.
       parts: in order.
       end: the row behind the last that was read for it; 0: that behind the last part's. Rows may
-        have given no part: those of WikiText that hold nothing but <unk>.
+        have no part: those of WikiText that contain nothing but <unk>.
     """
 
     id: str

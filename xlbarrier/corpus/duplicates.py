@@ -1,4 +1,4 @@
-"""Documents that were there before: exactly, or nearly (minhash); what was seen lies on disk."""
+"""Finds documents that came before, exactly or nearly (minhash); what was seen is kept on disk."""
 
 import contextlib
 import hashlib
@@ -12,7 +12,7 @@ from xlbarrier.text import segment
 
 PERMUTATIONS = 128
 SHINGLE = 5  # words
-RECALL = 0.99  # chance that a pair just as similar as asked for meets in a band
+RECALL = 0.99  # probability that a pair of exactly the given similarity shares a band
 
 
 class Duplicates:
@@ -25,7 +25,7 @@ class Duplicates:
 
     def __init__(self, path: pathlib.Path, kind: str, threshold: float, language: str):
         """Args:
-        path: of the file; one that lies there is begun anew.
+        path: of the file; one that exists is begun anew.
         kind: 'exact' or 'near'.
         threshold: least similarity of 'near', above 0.
         language: BCP-47 code of the texts.

@@ -1,6 +1,5 @@
 """Which parts and documents of a source are taken, in the order of the checks, with counts."""
 
-import json
 import os
 import pathlib
 import re
@@ -8,10 +7,12 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from xlbarrier import datafiles
 from xlbarrier.config.corpus import FilterConfig
 from xlbarrier.corpus.contamination import Decontaminator
-from xlbarrier.corpus.documents import Document, SourceError
+from xlbarrier.corpus.documents import Document
 from xlbarrier.corpus.duplicates import Duplicates
+from xlbarrier.datafiles import DataError
 from xlbarrier.text import languages, segment
 
 
@@ -19,7 +20,7 @@ class Filters:
     """Takes documents one by one, in the source's order, and counts what it leaves out.
 
     Parts are left out by row number and by overlap with questions; documents by keyword, length,
-    language and likeness to an earlier one. A document without a part left is gone.
+    language and likeness to an earlier one. A document is dropped when no part of it is left.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class Filters:
           questions: of each task, for decontamination.
 
         Raises:
-          SourceError: for a file of rows that is none, or a library that is not installed.
+          DataError: for a file without row numbers, or a library that is not installed.
         """
         self._config, self._language = config, language
         self._rows = read_rows(config.rows) if config.rows else None
@@ -59,9 +60,10 @@ class Filters:
         """The documents that are taken.
 
         Raises:
-          SourceError: when the source ends before a row that is listed.
+          DataError: when the source ends before a row that is listed.
         """
-        last, end = max(self._rows) if self._rows else None, 0
+        rows = self._rows or frozenset()
+        last, end = max(rows, default=None), 0
         for document in documents:
             if last is not None and document.parts[0].row > last:
                 end = document.parts[0].row
@@ -75,8 +77,8 @@ class Filters:
                 else:
                     self._left_out[reason] = self._left_out.get(reason, 0) + 1
         if last is not None and end <= last:
-            raise SourceError(
-                f'{self._config.rows} lists {len(self._rows)} rows, the last is {last}; the source'
+            raise DataError(
+                f'{self._config.rows} lists {len(rows)} rows, the last is {last}; the source'
                 f' has {end} rows: are the rows those of this text?'
             )
 
@@ -84,7 +86,7 @@ class Filters:
         """What was left out so far, by filter; JSON-ready."""
         found: dict[str, Any] = {}
         if self._rows is not None:
-            # Fewer are taken where a row holds nothing that is kept, as headings that are dropped.
+            # Fewer are taken where nothing of a row is kept, as of headings that are dropped.
             found |= {'rows_listed': len(self._rows), 'rows_taken': self._taken_rows}
         found['documents_left_out'] = dict(sorted(self._left_out.items()))
         if self._contamination:
@@ -126,19 +128,16 @@ class Filters:
 def read_rows(path: str | os.PathLike) -> frozenset[int]:
     """Row numbers, from 0, over the rows of a source that are not blank.
 
-    The file is a JSON list of numbers; or an object that holds one list, as the published indices
-    of WikiText-103's lines about Harry Potter (Chua et al. 2024) do; or a number a line.
+    The file is a JSON list of numbers; or an object with one list in it, as the published indices
+    of WikiText-103's lines about Harry Potter (Chua et al. 2024) do; or one number per line.
 
     Raises:
-      SourceError: for another form, a number below 0, or no number at all.
+      DataError: for another form, a number below 0, or no number at all.
     """
     path = pathlib.Path(path).expanduser()
+    text = datafiles.read_text(path)
     try:
-        text = path.read_text(encoding='utf-8')
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f'config.corpus.filters.rows: cannot read {path}: {error}') from error
-    try:
-        value = json.loads(text)
+        value = datafiles.decode_json(text)
     except ValueError:
         value = text.split()
     if isinstance(value, int) and not isinstance(value, bool):
@@ -146,14 +145,14 @@ def read_rows(path: str | os.PathLike) -> frozenset[int]:
     if isinstance(value, dict) and len(value) == 1:
         value = next(iter(value.values()))
     if not isinstance(value, list) or not value:
-        raise SourceError(
-            f'{path} holds no row numbers; wanted a JSON list, an object with one list, or a'
-            ' number a line'
+        raise DataError(
+            f'{path} contains no row numbers; expected a JSON list, an object with one list, or a'
+            ' number per line'
         )
     rows = set()
     for i, item in enumerate(value):
         if isinstance(item, bool) or not re.fullmatch(r'\d+', str(item)):
-            raise SourceError(f'{path}: entry {i} is {item!r}; wanted a number of at least 0')
+            raise DataError(f'{path}: entry {i} is {item!r:.40}; expected a number of at least 0')
         rows.add(int(item))
     return frozenset(rows)
 
@@ -161,7 +160,7 @@ def read_rows(path: str | os.PathLike) -> frozenset[int]:
 def _any_of(keywords: Sequence[str], language: str) -> Callable[[str], bool] | None:
     """Whether a text has any of the words or phrases, whole, in any case.
 
-    Where words stand without spaces between them (zh, ja, th) nothing tells a whole one, and a
+    Where there are no spaces between words (zh, ja, th) whole words cannot be recognised, and a
     keyword is looked for anywhere.
     """
     if not keywords:
@@ -170,7 +169,7 @@ def _any_of(keywords: Sequence[str], language: str) -> Callable[[str], bool] | N
     if not languages.language(language).spaces:
         return lambda text: bool(re.search(either, text, re.IGNORECASE))
     whole = re.compile(rf'(?<!\w)(?:{either})(?!\w)', re.IGNORECASE)
-    # A vowel sign, as of Hindi, goes on with a word, and is none of \w.
+    # A vowel sign, as of Hindi, continues a word but is not in \w.
     return lambda text: any(
         not _is_mark(text[match.end() : match.end() + 1])
         and not _is_mark(text[max(match.start() - 1, 0) : match.start()])
@@ -187,14 +186,14 @@ def _identifier(language: str) -> Callable[[str], float]:
     try:
         from lingua import IsoCode639_1, Language, LanguageDetectorBuilder
     except ImportError as error:
-        raise SourceError(
+        raise DataError(
             'config.corpus.filters.language needs a library that is not installed: pip install'
             " 'xlbarrier[langid]' (lingua-language-detector), or set it to 0"
         ) from error
     code = getattr(IsoCode639_1, language.split('-')[0].upper(), None)
     if code is None:
-        raise SourceError(f'lingua knows no language {language!r}: set filters.language to 0')
-    wanted = Language.from_iso_code_639_1(code)
+        raise DataError(f'lingua knows no language {language!r}: set filters.language to 0')
+    asked = Language.from_iso_code_639_1(code)
     # The accurate mode takes a gigabyte, and is for texts of a few words.
     detector = LanguageDetectorBuilder.from_all_languages().with_low_accuracy_mode().build()
-    return lambda text: detector.compute_language_confidence(text[:2000], wanted)
+    return lambda text: detector.compute_language_confidence(text[:2000], asked)

@@ -2,13 +2,13 @@
 
 One process reads, cuts, draws and writes, in the source's order; `translation` runs the
 translators. So the bytes are the same for any number of processes. A shard is written whole, with
-its record; a killed build reads the source again, leaves out what the finished shards hold (their
-records know the digest of the text so far, so that a changed source is noticed), and finds what
+its record; a killed build reads the source again, skips what the finished shards have (their
+records have the digest of the text so far, so that a changed source is noticed), and finds what
 was translated in the cache.
 
 config.json, shard-*.jsonl.zst, manifest.json    see store.py; the same bytes always
-failures.jsonl    pieces without a translation, where there are any; they stand as they were, and
-                  their row says so in `failed`
+failures.jsonl    pieces without a translation, if any; they are kept as they were, and `failed` of
+                  their row says so
 build.json        of the start that finished: time, speed, cache hits; no two are the same
 """
 
@@ -32,7 +32,7 @@ from xlbarrier.corpus import sources, store, translation, units
 from xlbarrier.corpus.counts import Counts
 from xlbarrier.corpus.documents import Document
 from xlbarrier.corpus.filters import Filters, read_rows
-from xlbarrier.corpus.shards import PROGRESS, Row, Shards, Tally
+from xlbarrier.corpus.shards import PROGRESS, CorpusRow, Shards, Tally
 from xlbarrier.corpus.store import CorpusError
 from xlbarrier.progress import Progress
 from xlbarrier.text import languages as languages_lib
@@ -54,7 +54,7 @@ def build(
     make: translation.Make | None = None,
     questions: Questions | None = None,
 ) -> pathlib.Path:
-    """Writes one arm into `folder`, goes on with one that was begun, or finds it there.
+    """Writes one arm into `folder`, continues one that was begun, or finds it there.
 
     Args:
       config: source, languages, unit, filters, translator.
@@ -66,12 +66,12 @@ def build(
 
     Raises:
       CorpusError: see `store.finished`; or too many translations failed (failures.jsonl lists
-        them), nothing is left of the source, or it has changed since the build began.
-      SourceError: for a source that cannot be read.
-      TranslatorError: for a translator that cannot be had, or not for every language.
+        them), nothing of the source is left, or it has changed since the build began.
+      DataError: for a source that cannot be read.
+      TranslatorError: for a translator that cannot be used, or not for every language.
     """
-    wanted = _wanted(config, arm, share)
-    if store.finished(folder, wanted):
+    asked = _asked(config, arm, share)
+    if store.finished(folder, asked):
         shutil.rmtree(folder / PROGRESS, ignore_errors=True)
         return folder
     source = sources.open_source(config.source, config.text)
@@ -81,7 +81,7 @@ def build(
     workers = config.translator.workers if targets else 1
     with translation.Translators(make, config.text.language, workers) as works:
         fingerprint = works.check(targets)
-        _begin(folder, wanted, fingerprint)
+        _begin(folder, asked, fingerprint)
         filters = Filters(config.filters, config.text.language, folder, questions)
         try:
             shards, digest = _write(config, arm, folder, share, source, filters, works)
@@ -104,7 +104,7 @@ def build(
         **total.counts.fields(segment.WORD_RULE),
         'filters': report,
         'translations': {'wanted': total.asked, 'failed': len(total.failures)},
-        'config': wanted,
+        'config': asked,
         'shards': entries,
         'sha256': store.total_digest(entries, 'content_sha256'),
     }
@@ -125,11 +125,11 @@ def check(
     Args:
       config: of all arms.
       shares: of each language, by arm.
-      folder: that the arms' folders will stand in; the cache lies there.
+      folder: that will contain the arms' folders; the cache is in it.
       make: makes a cached translator; None: the configured one.
 
     Raises:
-      SourceError, TranslatorError: as `build`.
+      DataError, TranslatorError: as `build`.
     """
     sources.open_source(config.source, config.text)
     if config.filters.rows:
@@ -148,25 +148,25 @@ def maker(config: CorpusConfig, folder: pathlib.Path) -> translation.Make:
 
     Args:
       config: its translator.
-      folder: where the cache lies, unless the config names a file.
+      folder: of the cache, unless the config names a file.
     """
     path = config.translator.cache or str(folder / 'translations.sqlite')
     return functools.partial(translation.configured, config.translator, path)
 
 
-# Of the translator: how it is reached, not what it gives.
+# Fields of the translator that do not change its output.
 _MEANS = ('workers', 'cache', 'max_failed', 'key_variable', 'rate', 'attempts', 'timeout')
 
 
-def _wanted(config: CorpusConfig, arm: str, share: Mapping[str, float]) -> dict[str, Any]:
+def _asked(config: CorpusConfig, arm: str, share: Mapping[str, float]) -> dict[str, Any]:
     """What decides the bytes."""
-    wanted = config_lib.to_dict(config) | {'arm': arm, 'distribution': dict(share)}
+    asked = config_lib.to_dict(config) | {'arm': arm, 'distribution': dict(share)}
     for name in ('shares', 'preview', 'count_tokens'):
-        del wanted[name]
-    wanted['translator'] = {
-        name: value for name, value in wanted['translator'].items() if name not in _MEANS
+        del asked[name]
+    asked['translator'] = {
+        name: value for name, value in asked['translator'].items() if name not in _MEANS
     }
-    return wanted
+    return asked
 
 
 def _targets(config: CorpusConfig, share: Mapping[str, float]) -> list[str]:
@@ -175,11 +175,11 @@ def _targets(config: CorpusConfig, share: Mapping[str, float]) -> list[str]:
     return [code for code, part in share.items() if part > 0 and code != config.text.language]
 
 
-def _begin(folder: pathlib.Path, wanted: Mapping[str, Any], fingerprint: str) -> None:
+def _begin(folder: pathlib.Path, asked: Mapping[str, Any], fingerprint: str) -> None:
     """Marks the folder as this corpus's; a translator that has changed since is refused."""
     with run_lib.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    store.write_json(folder / 'config.json', wanted)
+    store.write_json(folder / 'config.json', asked)
     with run_lib.writing(folder):
         (folder / PROGRESS).mkdir(exist_ok=True)
     path = folder / PROGRESS / 'translator'
@@ -227,11 +227,13 @@ def _hashed(documents: Iterator[Document], running) -> Iterator[Document]:
         yield document
 
 
-def _translated(cut: Iterator[Cut], language: str, works: translation.Translators) -> Iterator[Row]:
-    """The rows in order, some batches of documents being translated ahead."""
+def _translated(
+    cut: Iterator[Cut], language: str, works: translation.Translators
+) -> Iterator[CorpusRow]:
+    """The rows in order, with some batches of documents translated ahead."""
     waiting: collections.deque[tuple[list[Cut], Callable]] = collections.deque()
     for batch in _batches(cut):
-        texts = [pair for _, _, plan in batch for pair in plan.wanted(language)]
+        texts = [pair for _, _, plan in batch for pair in plan.to_translate(language)]
         waiting.append((batch, works.submit(texts)))
         if len(waiting) > works.ahead:
             yield from _rows(*waiting.popleft(), language)
@@ -251,7 +253,7 @@ def _batches(cut: Iterator[Cut]) -> Iterator[list[Cut]]:
         yield batch
 
 
-def _rows(batch: Sequence[Cut], answers: Callable, language: str) -> Iterator[Row]:
+def _rows(batch: Sequence[Cut], answers: Callable, language: str) -> Iterator[CorpusRow]:
     translated = answers()
     for document, digest, plan in batch:
         yield _row(document, digest, plan, translated, language)
@@ -263,9 +265,9 @@ def _row(
     plan: units.Plan,
     translated: Mapping[tuple[str, str], Any],
     source: str,
-) -> Row:
-    """A document's line. A piece whose translation failed stands in the source's language, and is
-    counted so; its unit's number stands in `failed`."""
+) -> CorpusRow:
+    """A document's line. A piece whose translation failed stays in the source's language, and is
+    counted so; the number of its unit is in `failed`."""
     tally = Tally(Counts())
     pieces, languages = list(plan.pieces), list(plan.languages)
     failed = []
@@ -291,7 +293,7 @@ def _row(
         )
     texts, codes = units.grouped(plan, pieces, languages, source)
     tally.counts.add(texts, codes, segment.count_words)
-    line = {
+    line: dict[str, Any] = {
         'id': plan.id,
         'text': units.join(pieces, plan.behind, languages, source),
         'languages': codes,
@@ -299,7 +301,7 @@ def _row(
     }
     if failed:
         line['failed'] = sorted(set(failed))
-    return Row(line, tally, sum(len(part.text) for part in document.parts), digest)
+    return CorpusRow(line, tally, sum(len(part.text) for part in document.parts), digest)
 
 
 def _write_build(

@@ -1,25 +1,29 @@
 """Datasets of the two libraries: Hugging Face `datasets` and TensorFlow Datasets."""
 
 import pathlib
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from xlbarrier import datafiles
 from xlbarrier.config.corpus import TextConfig
-from xlbarrier.corpus import files
-from xlbarrier.corpus.documents import Document, Part, SourceError, single
+from xlbarrier.corpus.documents import Document, Part, single
+from xlbarrier.datafiles import DataError
 
 Opened = tuple[dict[str, Any], Callable[[], Iterator[Document]]]
 
-# Wiki40B's own marks (Guo et al. 2020): each stands on a line before what it names.
+# Wiki40B's own marks (Guo et al. 2020): each is on a line before what it names.
 _ARTICLE, _SECTION, _PARAGRAPH = '_START_ARTICLE_', '_START_SECTION_', '_START_PARAGRAPH_'
 _NEWLINE = '_NEWLINE_'
+# NAME[/CONFIG][:VERSION]; 'NAMESPACE:NAME' loads the code of a community.
+_TFDS_NAME = re.compile(r'\w+(?:/[\w.+-]+)?(?::[\d.*]+)?')
 
 
 def huggingface(name: str, text: TextConfig) -> Opened:
     """A dataset by name (streamed), or a folder: one that `save_to_disk` made, or data files.
 
     Raises:
-      SourceError: when it, its split or its text column cannot be had; what there is, is named.
+      DataError: when it, its split or its text column cannot be read; names those there are.
     """
     import datasets
 
@@ -34,18 +38,18 @@ def huggingface(name: str, text: TextConfig) -> Opened:
             found = datasets.load_dataset(
                 str(folder) if folder.is_dir() else name, text.subset or None, streaming=True
             )
-    except Exception as error:  # the library raises of every kind; its message says what
-        raise SourceError(f'hf:{name} cannot be opened: {error}') from error
+    except Exception as error:  # the library raises errors of every kind; its message says what
+        raise DataError(f'hf:{name} cannot be opened: {error}') from error
     if isinstance(found, dict):
         if text.split not in found:
-            raise SourceError(
+            raise DataError(
                 f'hf:{name} has no split {text.split!r}; it has {", ".join(map(str, found))}: set'
                 ' config.corpus.text.split'
             )
         found = found[text.split]
     columns = found.column_names or list(next(iter(found), {}))
     if text.field not in columns:
-        raise SourceError(
+        raise DataError(
             f'hf:{name} has no column {text.field!r}; it has {", ".join(columns)}: set'
             ' config.corpus.text.field'
         )
@@ -60,19 +64,24 @@ def tfds(name: str, text: TextConfig) -> Opened:
     """A dataset by `tfds.data_source`: random access, no TensorFlow; prepared if it is not yet.
 
     Raises:
-      SourceError: when it, its split or its text feature cannot be had.
+      DataError: when it, its split or its text feature cannot be read.
     """
     import tensorflow_datasets as library
 
+    if not _TFDS_NAME.fullmatch(name):
+        raise DataError(
+            f'tfds:{name} is refused: expected the name of a dataset that the library itself has,'
+            ' such as wiki40b/en:1.3.0; one with a namespace runs code that is downloaded'
+        )
     try:
         builder = library.builder(name, file_format='array_record', **_data_dir(text))
         builder.download_and_prepare(file_format='array_record')
         source = builder.as_data_source(split=text.split)
-    except Exception as error:  # the library raises of every kind; its message says what
-        raise SourceError(f'tfds:{name} cannot be opened: {error}') from error
+    except Exception as error:  # the library raises errors of every kind; its message says what
+        raise DataError(f'tfds:{name} cannot be opened: {error}') from error
     if text.field not in builder.info.features:
         there = ', '.join(map(str, builder.info.features))
-        raise SourceError(
+        raise DataError(
             f'tfds:{name} has no feature {text.field!r}; it has {there}: set'
             ' config.corpus.text.field'
         )
@@ -94,13 +103,13 @@ def _documents(where: str, texts: Iterator[Any]) -> Iterator[Document]:
     row = 0
     for i, text in enumerate(texts):
         if not isinstance(text, str):
-            raise SourceError(f'{where}: row {i} is {type(text).__name__}; wanted a string')
+            raise DataError(f'{where}: row {i} is a {datafiles.kind_of(text)}; expected a text')
         if text.strip():
-            text = files.check_unicode(text, f'{where}: row {i}')
+            text = datafiles.check_unicode(text, f'{where}: row {i}')
             yield wiki40b(text, row) if _ARTICLE in text else single(text, row)
             row += 1
     if not row:
-        raise SourceError(f'{where} has no text')
+        raise DataError(f'{where} has no text')
 
 
 def wiki40b(text: str, row: int) -> Document:

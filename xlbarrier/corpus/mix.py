@@ -20,7 +20,7 @@ def arm_languages(arm: str, languages: Sequence[str]) -> tuple[str, ...]:
     """The languages that an arm needs its documents in.
 
     Raises:
-      ValueError: for an arm that is none of english, mixed, single:LANGUAGE, monolingual-mix.
+      ValueError: for an arm other than english, mixed, single:LANGUAGE, monolingual-mix.
     """
     kind, _, language = arm.partition(':')
     if arm == 'english':
@@ -30,7 +30,7 @@ def arm_languages(arm: str, languages: Sequence[str]) -> tuple[str, ...]:
     if kind == 'single' and language:
         return (language,)
     raise InputError(
-        f"arm is {arm!r}; wanted 'english', 'mixed', 'single:LANGUAGE' or 'monolingual-mix'"
+        f"arm is {arm!r}; expected 'english', 'mixed', 'single:LANGUAGE' or 'monolingual-mix'"
     )
 
 
@@ -49,16 +49,11 @@ def shares(languages: Sequence[str], distribution: Mapping[str, float] | None) -
                 f' corpus: {", ".join(languages)}'
             )
         if not (np.isfinite(share) and share >= 0):
-            raise InputError(f'distribution[{language!r}] is {share}; wanted a number >= 0')
+            raise InputError(f'distribution[{language!r}] is {share}; expected a number >= 0')
     total = sum(distribution.values())
     if not total > 0:
-        raise InputError('distribution is zero for every language; wanted one above 0')
+        raise InputError('distribution is zero for every language; expected one above 0')
     return {language: distribution.get(language, 0) / total for language in languages}
-
-
-def draw_language(seed: int, document_id: str, unit: int, share: Mapping[str, float]) -> str:
-    """The language of one unit: a function of its arguments only, whoever asks, in any order."""
-    return _languages(np.array([draw.uniform(seed, f'unit/{document_id}', unit)]), share)[0]
 
 
 def unit_languages(

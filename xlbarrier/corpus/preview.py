@@ -1,7 +1,8 @@
-"""Units side by side in colour: what a corpus will hold, before it is built."""
+"""Units side by side in colour: what a corpus will contain, before it is built."""
 
 import itertools
 import pathlib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from xlbarrier.config.corpus import CorpusConfig
@@ -9,11 +10,13 @@ from xlbarrier.corpus import from_text, sources, translation, units
 from xlbarrier.corpus.filters import Filters
 from xlbarrier.text import languages as languages_lib
 
-# Foregrounds of the 256-colour table that can be told apart on black and on white.
+# Foregrounds of the 256-colour table that can be distinguished on black and on white.
 COLOURS = (33, 166, 34, 162, 136, 99, 37, 160, 64, 129, 30, 172, 69, 125, 70, 61)
 BOLD, RESET = '\x1b[1m', '\x1b[0m'
 # A right-to-left text between these does not disturb its line's label.
 ISOLATE, END_ISOLATE = '\u2068', '\u2069'
+# Control characters, which a terminal obeys, and marks that change the direction of a text.
+_CONTROLS = re.compile('[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]')
 
 
 def preview(
@@ -27,7 +30,7 @@ def preview(
     make: translation.Make | None = None,
     questions: from_text.Questions | None = None,
 ) -> Iterator[str]:
-    """The lines to print: `count` units in every language, and the text they make in the arm.
+    """The lines to print: `count` units in every language, and the text that they make in the arm.
 
     The language that was drawn for a unit is marked with '>'. What is translated goes through the
     cache, and the build finds it there.
@@ -37,13 +40,13 @@ def preview(
       arm: whose draw is shown.
       share: of each language of the arm.
       count: units to show; those of one document after the other, from the first.
-      folder: where the cache and what the filters have seen lie.
+      folder: of the cache and of what the filters have seen.
       colour: whether to write ANSI colours.
       make: makes a cached translator; None: the configured one.
       questions: see `from_text.build`.
 
     Raises:
-      SourceError, TranslatorError: as `from_text.build`.
+      DataError, TranslatorError: as `from_text.build`.
     """
     language, unit = config.text.language, units.unit_of(config.unit, arm)
     targets = [code for code, part in share.items() if part > 0 and code != language]
@@ -59,7 +62,8 @@ def preview(
             for document in filters.apply(source.documents()):
                 plan = units.plan(document, unit, arm, language, config.seed, share, lines=lines)
                 part = _first(plan, count - shown)
-                yield f'{BOLD if colour else ""}document {document.id}{RESET if colour else ""}'
+                name = printable(document.id)
+                yield f'{BOLD if colour else ""}document {name}{RESET if colour else ""}'
                 yield from _document(part, language, targets, works, paint)
                 shown += len(part.units)
                 if shown >= count:
@@ -112,10 +116,16 @@ def _first(plan: units.Plan, count: int) -> units.Plan:
     return units.Plan(plan.id, plan.pieces[:pieces], behind, plan.languages[:pieces], kept)
 
 
+def printable(text: str) -> str:
+    """A text without characters that a terminal obeys, such as escape sequences; U+FFFD instead."""
+    return _CONTROLS.sub('\ufffd', text)
+
+
 def _painter(codes: Sequence[str], colour: bool) -> Callable[[str, str], str]:
     number = dict(zip(codes, itertools.cycle(COLOURS), strict=False))
 
     def paint(code: str, text: str) -> str:
+        text = printable(text)
         if languages_lib.language(code).direction == 'rtl':
             text = f'{ISOLATE}{text}{END_ISOLATE}'
         return f'\x1b[38;5;{number[code]}m{text}{RESET}' if colour else text

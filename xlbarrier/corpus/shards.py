@@ -1,8 +1,7 @@
-"""Shards written one after another, each whole or not at all, and taken up again after a kill."""
+"""Shards written one after another, each atomically, and continued after a kill."""
 
 import contextlib
 import hashlib
-import json
 import pathlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -10,10 +9,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from xlbarrier import datafiles
 from xlbarrier import run as run_lib
 from xlbarrier.corpus import store
 from xlbarrier.corpus.counts import Counts
 from xlbarrier.corpus.store import CorpusError
+from xlbarrier.datafiles import DataError
 
 SHARD_CHARACTERS = 4 << 20  # of source text, after which a shard is closed
 PROGRESS = 'progress'  # folder of the records of finished shards, until the manifest is written
@@ -23,10 +24,10 @@ FEW = 500  # translations before which the share of failures says nothing
 
 @dataclass
 class Tally:
-    """What a shard, or all of them, holds."""
+    """What a shard, or all of them, contains."""
 
     counts: Counts = field(default_factory=Counts)
-    asked: int = 0  # pieces that a translation was wanted for
+    asked: int = 0  # pieces to be translated
     failures: list[dict[str, Any]] = field(default_factory=list)
 
     def merge(self, other: 'Tally') -> None:
@@ -37,7 +38,7 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Row:
+class CorpusRow:
     """A document as it is written, and where it comes from.
 
     Attributes:
@@ -57,11 +58,11 @@ class Shards:
     """The shards of one folder: the finished ones, and the one that is being filled."""
 
     def __init__(self, folder: pathlib.Path, max_failed: float):
-        """Takes up what lies in the folder.
+        """Continues with what is in the folder.
 
         Args:
-          folder: of the corpus; it holds config.json.
-          max_failed: share of the wanted translations above which `add` stops the build.
+          folder: of the corpus; it has a config.json.
+          max_failed: share of the translations that may fail; above it `add` stops the build.
 
         Raises:
           RunError: when what is left of an unfinished shard cannot be removed.
@@ -86,15 +87,15 @@ class Shards:
         self._begin_shard()
 
     def unwritten(self, documents: Iterator[tuple[Any, str]]) -> Iterator[tuple[Any, str]]:
-        """(document, source digest) behind those that the finished shards hold.
+        """(document, source digest) after those that the finished shards have.
 
         Raises:
           CorpusError: when the source is another than at the start that wrote them.
         """
         ends, place = {}, 0
-        for record in self._records:
-            place += record['documents']
-            ends[place] = record
+        for written in self._records:
+            place += written['documents']
+            ends[place] = written
         for number in range(1, place + 1):
             _, source = next(documents, (None, None))
             record = ends.get(number)
@@ -106,7 +107,7 @@ class Shards:
                 )
         yield from documents
 
-    def add(self, row: Row) -> None:
+    def add(self, row: CorpusRow) -> None:
         """Adds a document to the shard, and closes the shard where it is full.
 
         Raises:
@@ -159,8 +160,8 @@ class Shards:
 
     def _record(self, number: int) -> dict[str, Any] | None:
         name = f'shard-{number:05d}.jsonl.zst'
-        with contextlib.suppress(FileNotFoundError, ValueError):
-            record = json.loads((self._folder / PROGRESS / f'{name}.json').read_text('utf-8'))
+        with contextlib.suppress(FileNotFoundError, DataError, KeyError):
+            record = datafiles.read_object(self._folder / PROGRESS / f'{name}.json')
             packed = (self._folder / name).read_bytes()
             if hashlib.sha256(packed).hexdigest() == record['sha256']:
                 return record

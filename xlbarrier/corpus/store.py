@@ -1,12 +1,11 @@
-"""A corpus folder: whether what lies there is whole and is what was asked for; reading it.
+"""A corpus folder: reading it, and whether it is complete and is what was asked for.
 
 config.json      what was asked for; written first
-shard-*.jsonl    a line a document: id, text, languages[], units[]; or .jsonl.zst
-manifest.json    counts, source, digests; written last: its presence means done
+shard-*.jsonl    one line per document: id, text, languages[], units[]; or .jsonl.zst
+manifest.json    counts, source, digests; written last: its presence means that the corpus is done
 """
 
 import hashlib
-import io
 import json
 import os
 import pathlib
@@ -14,8 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from xlbarrier import config as config_lib
+from xlbarrier import datafiles
 from xlbarrier import run as run_lib
-from xlbarrier.corpus import files
+from xlbarrier.datafiles import DataError
 from xlbarrier.errors import InputError
 
 
@@ -23,11 +23,11 @@ class CorpusError(InputError):
     """The folder cannot be used for this corpus; names it and says what to do."""
 
 
-def finished(folder: pathlib.Path, wanted: Mapping[str, Any]) -> bool:
-    """Whether the corpus lies there whole.
+def finished(folder: pathlib.Path, asked: Mapping[str, Any]) -> bool:
+    """Whether the corpus is there, complete.
 
     Raises:
-      CorpusError: when the folder holds a corpus of another config (the fields are named), other
+      CorpusError: when the folder has a corpus of another config (the fields are named), other
         files, or a finished corpus that was damaged.
     """
     if not folder.exists():
@@ -36,15 +36,15 @@ def finished(folder: pathlib.Path, wanted: Mapping[str, Any]) -> bool:
         foreign = sorted(p.name for p in folder.iterdir() if not p.name.startswith('.'))
         if foreign:
             raise CorpusError(
-                f'{folder} holds files that are no corpus ({", ".join(foreign[:5])}):'
+                f'{folder} contains files that are not a corpus ({", ".join(foreign[:5])}):'
                 ' take another folder'
             )
         return False
-    differing = config_lib.diff(read_json(folder / 'config.json'), wanted)
+    differing = config_lib.diff(read_json(folder / 'config.json'), asked)
     if differing:
         fields = '; '.join(f'{name}: there {old!r}, now {new!r}' for name, old, new in differing)
         raise CorpusError(
-            f'{folder} holds a corpus of another config ({fields}): take another folder, or'
+            f'{folder} has a corpus of another config ({fields}): take another folder, or'
             ' remove this one'
         )
     if not (folder / 'manifest.json').exists():
@@ -70,20 +70,34 @@ def read(folder: str | os.PathLike) -> Iterator[str]:
 
 
 def read_rows(folder: str | os.PathLike) -> Iterator[dict[str, Any]]:
-    """Each document of a finished corpus: id, text, and languages and units, one a unit."""
+    """Each document of a finished corpus: id, text, and a list of languages and one of units."""
     folder = pathlib.Path(folder)
     for shard in read_manifest(folder)['shards']:
-        with files.open_stream(folder / shard['name']) as stream:
-            yield from map(json.loads, io.TextIOWrapper(stream, encoding='utf-8'))
+        for offset, line in datafiles.lines(folder / shard['name']):
+            yield datafiles.parse_object(line, f'{folder / shard["name"]}, byte {offset}')
 
 
 def read_manifest(folder: str | os.PathLike) -> dict[str, Any]:
     """The manifest of a finished corpus.
 
     Raises:
-      CorpusError: when there is none, or it is not JSON.
+      CorpusError: when there is none, or it is not a manifest.
     """
-    return read_json(pathlib.Path(folder) / 'manifest.json')
+    path = pathlib.Path(folder) / 'manifest.json'
+    manifest = read_json(path)
+    shards = manifest.get('shards')
+    whole = isinstance(shards, list) and all(
+        isinstance(shard, dict)
+        and all(isinstance(shard.get(name), str) for name in ('name', 'sha256'))
+        and pathlib.PurePath(shard['name']).name == shard['name']
+        for shard in shards
+    )
+    if not whole or not isinstance(manifest.get('sha256'), str):
+        raise CorpusError(
+            f'{path} does not list the shards of a corpus: remove {path.parent} to have it built'
+            ' again'
+        )
+    return manifest
 
 
 def lines(rows: Sequence[Mapping[str, Any]]) -> bytes:
@@ -92,27 +106,26 @@ def lines(rows: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def total_digest(shards: Sequence[Mapping[str, Any]], field: str = 'sha256') -> str:
-    """SHA-256 over the digests of the shards, which stands for the corpus."""
+    """SHA-256 over the digests of the shards, which identifies the corpus."""
     return hashlib.sha256(''.join(shard[field] for shard in shards).encode()).hexdigest()
 
 
 def write_json(path: pathlib.Path, value: Any) -> None:
-    """Writes a JSON file, whole or not at all."""
+    """Writes a JSON file, atomically."""
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
-    run_lib.write_atomic(path, (text + '\n').encode())
+    private = run_lib.has_address(text)
+    run_lib.write_atomic(path, (text + '\n').encode(), private=private)
 
 
-def read_json(path: pathlib.Path) -> Any:
-    """A JSON file of the folder.
+def read_json(path: pathlib.Path) -> dict[str, Any]:
+    """The object in a JSON file of the folder.
 
     Raises:
-      CorpusError: when it is absent or is not JSON.
+      CorpusError: when it is absent or is not a JSON object.
     """
+    if not path.exists():
+        raise CorpusError(f'{path} does not exist: the corpus is not finished, build it')
     try:
-        return json.loads(path.read_text(encoding='utf-8'))
-    except FileNotFoundError as error:
-        raise CorpusError(f'{path} does not exist: the corpus is not finished, build it') from error
-    except ValueError as error:
-        raise CorpusError(
-            f'{path} is not JSON ({error}): remove {path.parent} to have it built again'
-        ) from error
+        return datafiles.read_object(path)
+    except DataError as error:
+        raise CorpusError(f'{error}: remove {path.parent} to have it built again') from error

@@ -1,7 +1,7 @@
-"""Translators at work: in this process or several; a text always goes to the same one.
+"""Runs translators in this process or in several; a text always goes to the same one.
 
-So no two processes ever have the same text to translate at once, and with the cache behind each
-of them a text is translated once, whatever the number of processes.
+So no two processes ever translate the same text at once, and with the cache that they share, each
+text is translated once, whatever the number of processes.
 """
 
 import concurrent.futures.process
@@ -42,7 +42,7 @@ def configured(config: TranslatorConfig, path: str) -> Any:
 
     Raises:
       TranslatorError: for files, models or services that cannot be used.
-      CacheError, RunError: for a cache that cannot be.
+      CacheError, RunError: for a cache that cannot be opened or written.
     """
     # Here: a corpus in one language needs no translator.
     from xlbarrier.translate import cache
@@ -66,13 +66,13 @@ class Translators:
         self.count = Count()
         self._pools: list[ProcessPoolExecutor] = []
         self._translator = None
-        self.ahead = 0 if workers == 1 else workers + 1  # batches worth having in hand
+        self.ahead = 0 if workers == 1 else workers + 1  # batches submitted ahead
         if make is None:
             return
         if workers == 1:
             self._translator = make()
             return
-        # Not fork: the parent may hold threads of jax and of the tokenizers.
+        # Not fork: the parent may have threads of jax and of the tokenizers.
         context = multiprocessing.get_context('spawn')
         self._pools = [
             ProcessPoolExecutor(1, mp_context=context, initializer=_begin, initargs=(make,))
@@ -83,7 +83,7 @@ class Translators:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
-        """Ends the processes; after an error, what they are at is not waited for."""
+        """Ends the processes; after an error, without waiting for their work."""
         if kind is None:
             for ended in [pool.submit(_close_here) for pool in self._pools]:
                 _answer(ended)
@@ -105,7 +105,7 @@ class Translators:
         return _answer(self._pools[0].submit(_checked_here, self._source, list(targets)))
 
     def submit(self, texts: Sequence[tuple[str, str]]) -> Callable[[], dict[tuple[str, str], Any]]:
-        """Begins to translate (language, text) pairs; the answer's `()` waits for them.
+        """Starts to translate (language, text) pairs; calling the result waits for them.
 
         Returns:
           A function that gives the translation, or `Failed`, of each pair.
@@ -143,8 +143,8 @@ def _answer(future: Future) -> Any:
         return future.result()
     except concurrent.futures.process.BrokenProcessPool as error:
         raise StateError(
-            'a translating process ended of itself (killed, or out of memory). What was translated'
-            ' is kept: start again, perhaps with fewer config.corpus.translator.workers'
+            'a translating process ended unexpectedly (killed, or out of memory). What was'
+            ' translated is kept: start again, perhaps with fewer config.corpus.translator.workers'
         ) from error
 
 
@@ -154,8 +154,9 @@ _HERE: Any = None  # the translator of a translating process
 def _begin(make: Make) -> None:
     global _HERE
     parent = multiprocessing.parent_process()
-    # A parent that is killed cannot tell its children: each watches it.
-    threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+    if parent is not None:
+        # A parent that is killed cannot stop its children, so each watches it.
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
     _HERE = make()
 
 

@@ -1,9 +1,9 @@
 """A document as units in their languages: cut, drawn, and put together again.
 
-A unit is what is put into one language: the document, a sentence, or a run of words. A piece is
-what is translated in one go: the unit, or each sentence of a document. Where a document stays in
-one language (`single:l`, `monolingual-mix`) a run of words is nothing to the result, and pieces
-and units are sentences. For a translator that looks up aligned lines, a line stands for a sentence.
+A unit is in one language: the document, a sentence, or a run of words. A piece is translated in
+one go: the unit, or each sentence of a document. Where a document stays in
+one language (`single:l`, `monolingual-mix`) runs of words make no difference to the result, and
+pieces and units are sentences. For a translator that looks up aligned lines, a line is a sentence.
 """
 
 import re
@@ -17,7 +17,7 @@ from xlbarrier.text import segment
 from xlbarrier.text.languages import FULL_WIDTH
 
 _LINE_START = re.compile(r'(?<=\n)')
-_BREAK = re.compile(r'\s*[\n\r]\s*')
+_SPACE = re.compile(r'\s+')
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Plan:
     Attributes:
       id: of the document.
       pieces: source texts, without white space around them.
-      behind: what stands behind each piece in the source; '' behind the last.
+      behind: the white space after each piece in the source; '' after the last.
       languages: of each piece.
       units: how many pieces each unit has.
     """
@@ -38,8 +38,8 @@ class Plan:
     languages: tuple[str, ...]
     units: tuple[int, ...]
 
-    def wanted(self, source: str) -> list[tuple[str, str]]:
-        """(language, text) of each piece to be translated; one without a letter or digit is not."""
+    def to_translate(self, source: str) -> list[tuple[str, str]]:
+        """(language, text) of each piece to be translated: those with a letter or digit."""
         return [
             (language, to_translate(piece))
             for piece, language in zip(self.pieces, self.languages, strict=True)
@@ -66,7 +66,7 @@ def plan(
     """Cuts a document and draws its languages: a function of its arguments only.
 
     Args:
-      document: its parts are cut one by one, and stand on lines of their own.
+      document: its parts are cut one by one, each on a line of its own.
       unit: 'document', 'sentence' or 'words:K', as `unit_of` gives it.
       arm: see `mix.arm_languages`.
       source: BCP-47 code of the text.
@@ -103,8 +103,10 @@ def has_word(text: str) -> bool:
 
 
 def to_translate(piece: str) -> str:
-    """A piece on one line, as translators want it."""
-    return _BREAK.sub(' ', piece) if '\n' in piece or '\r' in piece else piece
+    """A piece on one line, as translators expect it."""
+    if '\n' not in piece and '\r' not in piece:
+        return piece
+    return _SPACE.sub(lambda run: ' ' if '\n' in run[0] or '\r' in run[0] else run[0], piece)
 
 
 def grouped(
@@ -124,11 +126,11 @@ def grouped(
 def join(
     pieces: Sequence[str], behind: Sequence[str], languages: Sequence[str], source: str
 ) -> str:
-    """The pieces as one text, with the white space that their languages want between them.
+    """The pieces as one text, with the white space that their languages have between them.
 
-    Between two pieces in the source's language stands what stood there. A line break stays. Else a
-    space stands between two pieces, but none between two that are written without (zh, ja), and
-    between runs of words of one clause, none in any script without spaces between words.
+    Between two pieces in the source's language nothing changes, and a line break is kept. Otherwise
+    there is a space between two pieces, except between two languages written without (zh, ja);
+    between runs of words of one clause, no script without spaces between words has one.
     """
     parts = []
     for i, piece in enumerate(pieces):

@@ -1,30 +1,32 @@
 """WikiText files as articles: headings apart from paragraphs, tokens made text again.
 
 Rules, each applied to every line that is not blank:
-1. ` = Title = ` behind a blank line or a heading begins an article; with more signs it is a
-   heading inside one. The signs go. (Formulas that look so stand behind running text.)
+1. ` = Title = ` after a blank line or a heading begins an article; with more signs it is a
+   heading inside one. The signs are removed. (Formulas that look like it follow running text.)
 2. ` @-@ `, ` @,@ `, ` @.@ ` become `-`, `,`, `.` without white space around.
-3. `<unk>`: 'remove' takes it out with the space before it, a hyphen or 's that hangs on it, and
-   marks that enclosed nothing else; 'keep' leaves it; 'drop' leaves out the line. What is left
-   without a letter or digit is left out.
-4. Where `detokenize` is set, the white space that tokenisation put around marks goes: before
-   closing marks that stand alone, behind opening ones, inside a pair of quotation marks (found
-   first), before 's and 't and the like, around the colon of a time and the dash of a range.
+3. `<unk>`: 'remove' removes it with the space before it, a hyphen or 's attached to it, and marks
+   that enclosed nothing else; 'keep' keeps it; 'drop' leaves out the line. A line without a letter
+   or digit left is left out.
+4. With `detokenize`, the white space that tokenisation put around marks is removed: before closing
+   marks that are alone, after opening ones, inside a pair of quotation marks (found first), before
+   's and 't and the like, around the colon of a time and the dash of a range.
 """
 
 import pathlib
 import re
 from collections.abc import Iterator, Sequence
 
-from xlbarrier.corpus import files
-from xlbarrier.corpus.documents import MAX_DOCUMENT_BYTES, Document, Part, SourceError
+from xlbarrier import datafiles
+from xlbarrier.corpus.documents import Document, Part
+from xlbarrier.datafiles import MAX_RECORD_BYTES, DataError
 
 UNKNOWN = ('remove', 'keep', 'drop')
 
-_HEADING = re.compile(r'((?:= )+)(\S.*?)((?: =)+)')
+# Runs of white space that no WikiText file has; squeezed, so that each pattern below is linear.
+_LONG_SPACE = re.compile(r'(?<!\s)\s{8,}')
 _AT = re.compile(r'\s*@([-,.])@\s*')
 _UNKNOWN = re.compile(r"(?<=[\"(\[])<unk> |(?:\s*@[-,.]@)?\s*<unk>(?: @[-,.]@|(?: 's)(?!\w))?")
-# Marks left with nothing between them where <unk> stood.
+# Marks with nothing left between them once <unk> is removed.
 _EMPTIED = (
     (re.compile(r'"\s*"|\([\s,;:/–-]*\)'), ''),
     (re.compile(r'([,;])(?:\s*[,;])+'), r'\1'),
@@ -57,13 +59,13 @@ def articles(
       headings: whether titles and headings are parts too.
 
     Raises:
-      SourceError: for a file without a line of text, or an article of more than 16 MiB.
+      DataError: for a file without a line of text, or an article of more than 16 MiB.
     """
     parts: list[Part] = []
     size, row = 0, 0
     for path in paths:
         before, apart = row, True
-        for offset, line in files.lines(path):
+        for offset, line in datafiles.lines(path):
             text = line.strip()
             if not text:
                 apart = True
@@ -77,30 +79,40 @@ def articles(
             if any(map(str.isalnum, text)) and (headings or not level):
                 parts.append(Part(text, row, level > 0))
                 size += len(line)
-                if size > MAX_DOCUMENT_BYTES:
-                    raise SourceError(
+                if size > MAX_RECORD_BYTES:
+                    raise DataError(
                         f'{path}: the article that ends behind byte {offset} is longer than'
-                        f' {MAX_DOCUMENT_BYTES} bytes (16 MiB): are its titles written = so = ?'
+                        f' {MAX_RECORD_BYTES} bytes (16 MiB): are its titles written = so = ?'
                     )
             row += 1
         if row == before:
-            raise SourceError(f'{path} has no line of text: remove it or leave it out')
+            raise DataError(f'{path} has no line of text: remove it or leave it out')
     if parts:
         yield Document(str(parts[0].row), tuple(parts), row)
 
 
 def heading(line: str) -> tuple[int, str]:
     """Level and text of a heading: (2, 'Life cycle') of '= = Life cycle = ='; (0, '') of others."""
-    match = _HEADING.fullmatch(line)
-    if not match or match[1].count('=') != match[3].count('='):
-        return 0, ''
-    return match[1].count('='), match[2]
+    before = behind = 0
+    while line.startswith('= ', 2 * before):
+        before += 1
+    while line.endswith(' =', 0, len(line) - 2 * behind):
+        behind += 1
+    # A sign may be of either side, as in '= = ='; the title has at least one character.
+    for level in range(before, 0, -1):
+        rest = len(line) - 2 * level
+        closing = min(behind, (rest - 1) // 2)
+        if closing > 0 and not line[2 * level].isspace():
+            title = line[2 * level : len(line) - 2 * level]
+            return (level, title) if closing == level else (0, '')
+    return 0, ''
 
 
 def plain(text: str, unknown: str = 'remove', detokenize: bool = True) -> str:
     """A line's text by rules 2 to 4; '' where the line is to be left out."""
     if '<unk>' in text and unknown == 'drop':
         return ''
+    text = _LONG_SPACE.sub(' ', text)
     rules = _PAIRS if detokenize else ()
     if '<unk>' in text and unknown == 'remove':
         rules = (*rules, (_UNKNOWN, ''), *_EMPTIED)

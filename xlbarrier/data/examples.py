@@ -1,4 +1,4 @@
-"""Examples that stay whole, packed side by side in few rows."""
+"""Examples that stay whole: packed side by side in few rows, or each padded in a row of its own."""
 
 import pathlib
 import tempfile
@@ -26,7 +26,7 @@ def assign(lengths: np.ndarray, row_tokens: int) -> np.ndarray:
     others those that fill what room it has as well as any do. Examples of one length are alike, so
     that rows are found by the histogram of lengths, as in Krell et al. 2021 (arXiv 2107.02027):
     one that was found is made as often as the lengths allow. Of equals the first comes first, and
-    rows are numbered by the first example that each of them holds.
+    rows are numbered by the first example in each.
 
     Args:
       lengths: int [N] tokens of each example, 1 to `row_tokens`.
@@ -36,12 +36,13 @@ def assign(lengths: np.ndarray, row_tokens: int) -> np.ndarray:
       int64 [N] row of each example.
 
     Raises:
-      ValueError: for a length that is no row's.
+      ValueError: for a length that is not of a row.
     """
     lengths = np.asarray(lengths, np.int64)
     if len(lengths) and not (lengths.min() >= 1 and lengths.max() <= row_tokens):
         raise InputError(
-            f'lengths are {lengths.min()} to {lengths.max()}; wanted 1 to row_tokens = {row_tokens}'
+            f'lengths are {lengths.min()} to {lengths.max()}; expected 1 to'
+            f' row_tokens = {row_tokens}'
         )
     order = np.argsort(lengths, kind='stable')
     found, begins, counts = np.unique(lengths[order], return_index=True, return_counts=True)
@@ -96,24 +97,26 @@ def _row(left: Mapping[int, int], row_tokens: int) -> dict[int, int]:
 
 
 class ExamplePacker:
-    """Examples taken up one after another, kept on disk, and laid in rows at the end.
+    """Collects examples on disk and lays them in rows at the end.
 
-    In memory there are the lengths, and a block of rows at a time.
+    Only the lengths, and one block of rows at a time, are in memory.
     """
 
-    def __init__(self, row_tokens: int, folder: pathlib.Path | None = None):
-        """Takes up nothing yet.
+    def __init__(self, row_tokens: int, folder: pathlib.Path | None = None, *, pad: bool = False):
+        """Begins without examples.
 
         Args:
           row_tokens: T.
-          folder: of the files that the examples wait in; they have no name, so that a killed
-            process leaves none.
+          folder: of the temporary files; they have no name, so that a killed process leaves
+            none.
+          pad: whether each example gets a row of its own, which is padded.
 
         Raises:
-          ValueError: when a row could not hold two tokens.
+          ValueError: when a row has no room for two tokens.
         """
         if row_tokens < 2:
-            raise InputError(f'row_tokens is {row_tokens}; wanted at least 2')
+            raise InputError(f'row_tokens is {row_tokens}; expected at least 2')
+        self._pad = pad
         self._row_tokens, self._folder = row_tokens, folder or pathlib.Path(tempfile.gettempdir())
         with writing(self._folder):
             self._tokens = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 closed by __exit__
@@ -131,7 +134,7 @@ class ExamplePacker:
         return len(self._lengths)
 
     def add(self, examples: Iterable[Encoded]) -> None:
-        """Takes up examples, none of them empty or longer than a row.
+        """Adds examples, none of them empty or longer than a row.
 
         Raises:
           RunError: when the folder is full.
@@ -143,7 +146,7 @@ class ExamplePacker:
             self._lengths.append(len(ids))
 
     def rows(self) -> Iterator[PackedRows]:
-        """Blocks of rows; a row holds whole examples in the order they came, then padding.
+        """Blocks of rows; a row has whole examples in the order they came, then padding.
 
         Raises:
           ValueError: when there is no example, or one is empty or longer than a row.
@@ -151,7 +154,10 @@ class ExamplePacker:
         if not self._lengths:
             raise InputError('there is no example: nothing to pack')
         lengths = np.array(self._lengths, np.int64)
-        row_of = assign(lengths, self._row_tokens)
+        if self._pad and lengths.min() >= 1 and lengths.max() <= self._row_tokens:
+            row_of = np.arange(len(lengths))
+        else:
+            row_of = assign(lengths, self._row_tokens)
         offsets = np.cumsum(lengths) - lengths
         with writing(self._folder):
             self._tokens.flush()
@@ -177,3 +183,14 @@ class ExamplePacker:
                     starts[place + 1 : place + length] = False
                     place += length
             yield lay(flat, starts, self._row_tokens, weight)
+
+
+def chunks(ids: Sequence[int], row_tokens: int) -> Iterator[Encoded]:
+    """A document cut into pieces of at most `row_tokens` tokens, all of them to be predicted.
+
+    A last piece of one token, which nothing predicts, is left out.
+    """
+    for start in range(0, len(ids), row_tokens):
+        piece = ids[start : start + row_tokens]
+        if len(piece) > 1:
+            yield Encoded(piece, [1.0] * len(piece))

@@ -16,7 +16,7 @@ class Mixture:
 
     Attributes:
       parts: rows of one length.
-      counts: how many rows of each part there are in every `sum(counts)` places of the training;
+      counts: how many rows of each part there are in every `sum(counts)` rows of the training;
         (): every row of all parts once, then again.
     """
 
@@ -26,10 +26,10 @@ class Mixture:
     def __post_init__(self) -> None:
         lengths = sorted({part.shape[1] for part in self.parts})
         if len(lengths) != 1:
-            raise InputError(f'the parts have rows of {lengths} tokens; wanted one length')
+            raise InputError(f'the parts have rows of {lengths} tokens; expected one length')
         if self.counts and (len(self.counts) != len(self.parts) or sum(self.counts) < 1):
             raise InputError(
-                f'counts are {self.counts}; wanted a number of rows for each of'
+                f'counts are {self.counts}; expected a number of rows for each of'
                 f' {len(self.parts)} parts, one of them at least 1'
             )
 
@@ -59,7 +59,7 @@ class Mixture:
         return made
 
     def rows_at(self, places: np.ndarray, seed: int) -> np.ndarray:
-        """The row at each place of the training: a function of seed and place alone.
+        """The row at each position of the training: a function of seed and position alone.
 
         The parts' places are drawn; a part's rows come in an order drawn anew each time that all
         of them have come.
@@ -84,20 +84,20 @@ class Mixture:
 
 
 def row_counts(
-    weights: Sequence[float], tokens_a_row: Sequence[float], places: int
+    weights: Sequence[float], tokens_per_row: Sequence[float], places: int
 ) -> tuple[int, ...]:
     """Rows of each part in so many places, so that its share of the tokens is as its weight.
 
     Args:
       weights: of the parts, at least one above 0; they need not add up to 1.
-      tokens_a_row: mean tokens of each part's rows that are no padding.
+      tokens_per_row: mean tokens of each part's rows, without padding.
       places: how many rows there are to be in all; largest remainders share out what is left over.
 
     Raises:
       ValueError: for a part that has weight, but too little for one row.
     """
-    wanted = np.array(weights, np.float64) / np.array(tokens_a_row, np.float64)
-    exact = places * wanted / wanted.sum()
+    rows_wanted = np.array(weights, np.float64) / np.array(tokens_per_row, np.float64)
+    exact = places * rows_wanted / rows_wanted.sum()
     counts = np.floor(exact).astype(np.int64)
     order = np.argsort(-(exact - counts), kind='stable')
     counts[order[: places - int(counts.sum())]] += 1

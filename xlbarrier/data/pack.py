@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from xlbarrier import datafiles
 from xlbarrier.errors import InputError
 from xlbarrier.run import write_atomic, writing
 
@@ -25,13 +26,13 @@ BLOCK_TOKENS = 1 << 18  # laid at a time
 
 @dataclass(frozen=True)
 class PackedRows:
-    """Training rows. A document that crosses a row's end goes on in the next row as a new segment.
+    """Training rows. A document that crosses a row's end goes on in the next as a new segment.
 
     Attributes:
       tokens: int32 [R, T] token ids; 0 in the padding at the end of a row.
-      positions: int32 [R, T] places within the segment.
-      until: int32 [R, T] last place of the segment, in the row: what may see the token ends there.
-      weights: float32 [R, T] weight of predicting the token AT this place from the one before: 0
+      positions: int32 [R, T] positions within the segment.
+      until: int32 [R, T] position in the row of the segment's last token, the last that may see it.
+      weights: float32 [R, T] weight of predicting the token AT this position from the one before: 0
         for a segment's first token, for padding, and for what is not to be learned.
     """
 
@@ -65,7 +66,7 @@ class PackedRows:
           ValueError: when there are fewer.
         """
         if rows > len(self):
-            raise InputError(f'{rows} rows asked for, {len(self)} packed')
+            raise InputError(f'{rows} rows were asked for, {len(self)} are packed')
         return PackedRows(*(getattr(self, f.name)[:rows] for f in fields(self)))
 
     def batch(self, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -73,7 +74,7 @@ class PackedRows:
         return {f.name: np.asarray(getattr(self, f.name)[rows]) for f in fields(self)}
 
     def save(self, folder: pathlib.Path, record: Mapping[str, Any] | None = None) -> None:
-        """Writes one .npy file an array, and rows.json last: without it `load` refuses the folder.
+        """Writes one .npy file per array, and rows.json last: without it `load` refuses the folder.
 
         Args:
           folder: made if absent; what it held is replaced.
@@ -94,7 +95,7 @@ class PackedRows:
           ValueError: naming the file that is absent, truncated, or of another shape or type.
         """
         shape = read_record(folder)
-        wanted = (shape['rows'], shape['row_tokens'])
+        expected = (shape['rows'], shape['row_tokens'])
         arrays = {}
         for f in fields(cls):
             path = folder / f'{f.name}.npy'
@@ -103,8 +104,8 @@ class PackedRows:
             except (OSError, ValueError) as error:
                 raise InputError(f'{path} cannot be read: {error}') from error
             met = (str(arrays[f.name].dtype), arrays[f.name].shape)
-            if met != (DTYPES[f.name], wanted):
-                raise InputError(f'{path} holds {met}, wanted {(DTYPES[f.name], wanted)}')
+            if met != (DTYPES[f.name], expected):
+                raise InputError(f'{path} has {met}, expected {(DTYPES[f.name], expected)}')
         return cls(**arrays)
 
 
@@ -115,7 +116,7 @@ def read_record(folder: pathlib.Path) -> dict[str, Any]:
       ValueError: when it is absent or damaged: the rows were not saved whole.
     """
     try:
-        record = json.loads((folder / RECORD).read_text(encoding='utf-8'))
+        record = datafiles.read_object(folder / RECORD)
         return {**record, 'rows': int(record['rows']), 'row_tokens': int(record['row_tokens'])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
@@ -165,7 +166,7 @@ class RowWriter:
         for name, dtype in DTYPES.items():
             with writing(self._folder / f'{name}.npy'):
                 array = np.ascontiguousarray(getattr(rows, name), dtype)
-                self._files[name].write(memoryview(array).cast('B'))
+                self._files[name].write(array.data.cast('B'))
         self._rows += len(rows)
 
     def finish(self, record: Mapping[str, Any]) -> PackedRows:
@@ -219,7 +220,7 @@ def pack(documents: Sequence[Sequence[int]], row_tokens: int) -> PackedRows:
       row_tokens: T.
 
     Raises:
-      ValueError: when there is nothing to pack or a row could not hold two tokens.
+      ValueError: when there is nothing to pack or a row has no room for two tokens.
     """
     blocks = list(flow([documents], row_tokens))
     return PackedRows(*(np.concatenate([getattr(b, f) for b in blocks]) for f in DTYPES))
@@ -236,10 +237,10 @@ def flow(
       block_tokens: about so many tokens are held.
 
     Raises:
-      ValueError: when there is nothing to pack or a row could not hold two tokens.
+      ValueError: when there is nothing to pack or a row has no room for two tokens.
     """
     if row_tokens < 2:
-        raise InputError(f'row_tokens is {row_tokens}; wanted at least 2')
+        raise InputError(f'row_tokens is {row_tokens}; expected at least 2')
     block = max(1, block_tokens // row_tokens) * row_tokens
     held: list[np.ndarray] = []  # tokens, and beside each whether a document starts there
     begun: list[np.ndarray] = []
@@ -268,7 +269,7 @@ def flow(
                 yield lay(flat[first:last], starts[first:last], row_tokens)
             held, begun, count = [flat[whole:].copy()], [starts[whole:].copy()], count - whole
     if total == 0:
-        raise InputError(f'{met} documents hold no token: nothing to pack')
+        raise InputError(f'{met} documents have no token: nothing to pack')
     if count:
         yield lay(np.concatenate(held), np.concatenate(begun), row_tokens)
 
@@ -276,7 +277,7 @@ def flow(
 def lay(
     flat: np.ndarray, starts: np.ndarray, row_tokens: int, weights: np.ndarray | None = None
 ) -> PackedRows:
-    """Rows of a flat run of tokens; what is missing of the last row is padding.
+    """Rows of a flat run of tokens; the rest of the last row is padding.
 
     Args:
       flat: int32 [N] tokens.

@@ -4,7 +4,6 @@ Baichuan's is: its repository has tokenizer.model and a Python class, which is n
 """
 
 import functools
-import json
 import pathlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
 from transformers import PreTrainedTokenizerFast
 
+from xlbarrier import datafiles
 from xlbarrier.errors import InputError
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def read(folder: pathlib.Path) -> PreTrainedTokenizerFast:
     try:
         pieces = sentencepiece.SentencePieceProcessor(model_file=str(path))
     except (OSError, RuntimeError) as error:
-        raise InputError(f'{path} is no SentencePiece model: {error}') from error
+        raise InputError(f'{path} is not a SentencePiece model: {error}') from error
     vocabulary = _vocabulary_of(pieces)
     kept = _kept_whole(vocabulary)
     for prefix in (False, True):  # whether a text begins with a space of its own
@@ -180,7 +180,4 @@ def _kept_whole(vocabulary: Vocabulary) -> list[str]:
 
 def _fields(folder: pathlib.Path) -> dict:
     path = folder / CONFIG
-    try:
-        return json.loads(path.read_text(encoding='utf-8')) if path.exists() else {}
-    except ValueError as error:
-        raise InputError(f'{path} is not JSON: {error}') from error
+    return datafiles.read_object(path) if path.exists() else {}

@@ -27,14 +27,16 @@ def batch_at(
       ValueError: for a negative step or a batch of no rows.
     """
     if step < 0 or batch_rows < 1:
-        raise InputError(f'step is {step}, wanted 0 or more; batch_rows is {batch_rows}, 1 or more')
+        raise InputError(
+            f'step is {step}, expected 0 or more; batch_rows is {batch_rows}, 1 or more'
+        )
     rows = len(packed)
-    wanted = np.arange(step * batch_rows, (step + 1) * batch_rows)
+    places = np.arange(step * batch_rows, (step + 1) * batch_rows)
     if isinstance(packed, Mixture) and packed.counts:
-        return packed.batch(packed.rows_at(wanted, seed))
-    epochs = wanted // rows
+        return packed.batch(packed.rows_at(places, seed))
+    epochs = places // rows
     orders = {int(epoch): _order(rows, seed, int(epoch)) for epoch in np.unique(epochs)}
-    chosen = [orders[int(e)][i % rows] for e, i in zip(epochs, wanted, strict=True)]
+    chosen = [orders[int(e)][i % rows] for e, i in zip(epochs, places, strict=True)]
     return packed.batch(np.array(chosen))
 
 

@@ -14,6 +14,9 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from xlbarrier.data import gguf_tokenizer, pieces
 from xlbarrier.errors import InputError
 
+# Attributes of a tokenizer that name a special token.
+NAMED = tuple(f'{name}_token' for name in ('bos', 'eos', 'unk', 'sep', 'pad', 'cls', 'mask'))
+
 
 def load_tokenizer(
     path: str | pathlib.Path, vocab_size: int | None = None
@@ -64,13 +67,70 @@ def _from_folder(path: pathlib.Path) -> PreTrainedTokenizerFast:
         return pieces.read(path)
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, use_fast=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f'{path}: the tokenizer cannot be loaded: {error}') from error
     if not tokenizer.is_fast:
         raise InputError(f'{path}: no fast tokenizer; save one with tokenizer.json')
     for how in ('is_local', 'local_files_only'):  # how it was loaded; would be saved with it
         tokenizer.init_kwargs.pop(how, None)
+    if (path / 'tokenizer.json').exists():
+        return _as_in_file(tokenizer, path / 'tokenizer.json')
     return tokenizer
+
+
+def _as_in_file(tokenizer: PreTrainedTokenizerFast, path: pathlib.Path) -> PreTrainedTokenizerFast:
+    """The tokenizer with the ids of tokenizer.json.
+
+    By its class's name, which need not be that of the model, transformers builds some tokenizers
+    anew, with another normaliser or pre-tokenizer than the file's. Special tokens, the chat
+    template and what tokenizer_config.json adds are kept.
+    """
+    file = _read_core(path)
+    built = json.loads(tokenizer.backend_tokenizer.to_str())
+    if _rules(built) == _rules(json.loads(file.to_str())):
+        return tokenizer
+    logging.info(
+        '%s: the ids of this file are kept; transformers would build a %s with other rules',
+        path,
+        type(tokenizer).__name__,
+    )
+    known = file.get_vocab(with_added_tokens=True)
+    more = sorted(tokenizer.added_tokens_decoder.items())
+    file.add_tokens([token for _, token in more if token.content not in known])
+    named = {name: getattr(tokenizer, name) for name in NAMED if getattr(tokenizer, name)}
+    fresh = PreTrainedTokenizerFast(
+        tokenizer_object=file,
+        chat_template=tokenizer.chat_template,
+        clean_up_tokenization_spaces=False,
+        model_max_length=tokenizer.model_max_length,
+        **named,
+    )
+    expected = _read_core(path)
+    fresh.backend_tokenizer.post_processor = expected.post_processor
+    for text in pieces.PROBES:
+        if fresh(text)['input_ids'] != expected.encode(text).ids:
+            raise InputError(
+                f'{path}: transformers does not give the ids of this file; save the tokenizer with'
+                ' tokenizer_class PreTrainedTokenizerFast'
+            )
+    return fresh
+
+
+def _read_core(path: pathlib.Path) -> Tokenizer:
+    try:
+        core = Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises nothing more special
+        raise InputError(f'{path}: the tokenizer cannot be loaded: {error}') from error
+    core.no_truncation()
+    core.no_padding()
+    return core
+
+
+def _rules(raw: dict[str, Any]) -> list[Any]:
+    """What decides the ids of plain text."""
+    added = sorted((token['content'], token['id']) for token in raw['added_tokens'])
+    model = {k: v for k, v in raw['model'].items() if v}
+    return [raw['normalizer'], raw['pre_tokenizer'], raw['post_processor'], model, added]
 
 
 def encode_pair(

@@ -97,20 +97,27 @@ def read_rows(path: str | os.PathLike) -> list[DataRow]:
     return rows
 
 
-def stream_rows(path: pathlib.Path) -> Iterator[DataRow]:
+def stream_rows(
+    path: pathlib.Path, kind: str = '', columns: list[str] | None = None
+) -> Iterator[DataRow]:
     """Each row of a file of JSONL, JSON, CSV, TSV or Parquet, compressed or not.
 
     A .json file contains one list of objects, or an object per line.
+
+    Args:
+      path: of the file.
+      kind: its suffix, if not the one that its name has.
+      columns: of Parquet, to be read; None: all.
 
     Raises:
       DataError: naming the file and the row: for another suffix, text that is not UTF-8, a row that
         is not an object, or a file that is cut or has no row.
     """
-    kind = files.suffix(path)
+    kind = kind or files.suffix(path)
     if kind in ('.csv', '.tsv'):
         found = _headed(path, '\t' if kind == '.tsv' else ',')
     elif kind == '.parquet':
-        found = _parquet(path)
+        found = _parquet(path, columns)
     elif kind in SUFFIXES:
         values = _list(path) if _first_character(path) == '[' else _lines(path)
         found = (DataRow(where, json_reader.as_object(value, where)) for where, value in values)
@@ -241,14 +248,12 @@ def _list(path: pathlib.Path) -> Iterator[tuple[str, Any]]:
             at, row, expected = end, row + 1, ',]'
 
 
-def _parquet(path: pathlib.Path) -> Iterator[DataRow]:
-    for row, values in enumerate(parquet_values(path)):
+def _parquet(path: pathlib.Path, columns: list[str] | None) -> Iterator[DataRow]:
+    for row, values in enumerate(_parquet_values(path, columns)):
         yield DataRow(f'{path}, row {row}', values)
 
 
-def parquet_values(
-    path: pathlib.Path, columns: list[str] | None = None
-) -> Iterator[dict[str, Any]]:
+def _parquet_values(path: pathlib.Path, columns: list[str] | None) -> Iterator[dict[str, Any]]:
     """The values of each row of a Parquet file, decoded some rows at a time.
 
     Texts stay encoded by their dictionary until then, so that a small file of few texts that are

@@ -10,8 +10,7 @@ import dataclasses
 import json
 import math
 import pathlib
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -20,31 +19,14 @@ from absl import logging
 
 from xlbarrier import multihost
 from xlbarrier.errors import InputError
-from xlbarrier.models import lora, safetensors_io, tables
+from xlbarrier.models import adapter_config, lora, safetensors_io, tables
+from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.models.weights import LAYER, Entry
 from xlbarrier.run import writing
 
-CONFIG, WEIGHTS = 'adapter_config.json', 'adapter_model.safetensors'
+CONFIG, WEIGHTS = adapter_config.FILE, 'adapter_model.safetensors'
 PREFIX = 'base_model.model.'
-# Fields of adapter_config.json -> values under which the adapter is plain LoRA.
-PLAIN = {
-    'peft_type': ('LORA',),
-    'bias': ('none', None),
-    'use_dora': (False, None),
-    'modules_to_save': (None, []),
-    'layer_replication': (None,),
-    'lora_bias': (False, None),
-    'trainable_token_indices': (None,),
-    'target_parameters': (None, []),
-    'alora_invocation_tokens': (None,),
-    'use_bdlora': (None,),
-    'arrow_config': (None,),
-    'kasa_config': (None,),
-    'monteclora_config': (None,),
-}
-# Of init_lora_weights: PEFT takes a part of the base's weights away when it makes such an adapter.
-CHANGE_THE_BASE = ('pissa', 'corda', 'olora', 'loftq', 'lora_ga')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +70,7 @@ def save_adapter(decoder: Decoder, folder: str | pathlib.Path, *, base: str) -> 
         }
         if not arrays:
             continue
-        stem = module.key.removeprefix(tables.STYLES[decoder.config.family].base)
+        stem = module.key.removeprefix(tables.style_of(decoder.config).base)
         stem = stem.partition(f'{LAYER}.')[2]
         for layer in range(decoder.config.num_layers):
             a, b = _joined(module, {n: (x[layer], y[layer]) for n, (x, y) in arrays.items()})
@@ -121,7 +103,7 @@ def load_adapter(decoder: Decoder, folder: str | pathlib.Path) -> Decoder:
         no plain LoRA, or that is for another base model (what its modules or shapes tell).
     """
     folder = pathlib.Path(folder)
-    raw = _read_config(folder)
+    raw = adapter_config.read_config(folder)
     if not (folder / WEIGHTS).exists():
         raise FileNotFoundError(
             f'{folder} has no {WEIGHTS} (a pickled adapter_model.bin is not read: save it again'
@@ -129,25 +111,28 @@ def load_adapter(decoder: Decoder, folder: str | pathlib.Path) -> Decoder:
         )
     logging.info('adapter %s was made for %s', folder, raw.get('base_model_name_or_path'))
     file = safetensors_io.SafetensorsFile(folder / WEIGHTS)
-    modules = _as_spelled(modules_of(decoder), decoder.config.family, file)
-    layers = decoder.config.num_layers
-    ranks = {
-        name: _check_tensors(file, modules[name], layers)
-        for name in _modules_in(file, modules, layers)
-    }
+    modules = _as_spelled(modules_of(decoder), decoder.config, file)
+    adapted = _modules_in(file, modules, decoder.config.num_layers, raw)
+    ranks = {name: _check_tensors(file, modules[name], raw, adapted[name]) for name in adapted}
     linears = _linears(decoder)
-    for name, rank in ranks.items():
-        keys = [PREFIX + name.format(layer=i) for i in range(layers)]
-        scale_L = np.array([_scale(raw, key.removeprefix(PREFIX), rank) for key in keys])
+    for name, rank_of in ranks.items():
+        rank = max(rank_of.values())
         whole = (slice(None), slice(None))
-        a = [file.read(f'{key}.lora_A.weight', whole) for key in keys]
-        b = [file.read(f'{key}.lora_B.weight', whole) for key in keys]
+        scale_L = np.zeros(decoder.config.num_layers)
+        pairs: list[tuple[np.ndarray, np.ndarray] | None] = [None] * decoder.config.num_layers
+        for layer, own in rank_of.items():
+            key = PREFIX + name.format(layer=layer)
+            scale_L[layer] = adapter_config.scale(raw, key.removeprefix(PREFIX), own)
+            a, b = (file.read(f'{key}.lora_{part}.weight', whole) for part in 'AB')
+            # The ranks of layers may differ: zeros change nothing.
+            more = rank - own
+            pairs[layer] = np.pad(a, ((0, more), (0, 0))), np.pad(b, ((0, 0), (0, more)))
         for map_name, (into, out) in modules[name].maps.items():
             lora.attach(
                 linears[map_name],
                 map_name.partition('.')[2],
-                np.stack([_taken(_ranked(into, rank), array) for array in a]),
-                np.stack([_taken(_ranked(out, rank), array) for array in b]),
+                np.stack([_taken(_ranked(into, rank), pair and pair[0]) for pair in pairs]),
+                np.stack([_taken(_ranked(out, rank), pair and pair[1]) for pair in pairs]),
                 scale_L,
             )
     return decoder
@@ -159,7 +144,7 @@ def modules_of(decoder: Decoder) -> dict[str, Module]:
     found: dict[str, Module] = {}
     for name, (inputs, outputs) in tables.MAPS.items():
         entry = table.get(f'layers.{name}.kernel')
-        if entry is None:
+        if entry is None or name.rpartition('.')[2] not in decoder.config.adaptable:
             continue
         key = entry.key.removesuffix('.weight')
         axis = next(i for i, letters in enumerate(entry.split) if set(outputs) <= set(letters))
@@ -205,7 +190,10 @@ def _joined(
     return np.concatenate(rows), np.concatenate(blocks, axis=1)
 
 
-def _taken(entry: Entry, array: np.ndarray) -> np.ndarray:
+def _taken(entry: Entry, array: np.ndarray | None) -> np.ndarray:
+    """The part of a module's array that is of one map; zeros for a layer without an adapter."""
+    if array is None:
+        return np.zeros(entry.shape, np.float32)
     box = tuple((0, size) for size in entry.shape)
     return entry.to_param(array[entry.file_index(box)], box).astype(np.float32)
 
@@ -231,7 +219,7 @@ def _config(
         'target_modules': sorted(ranks),
         'rank_pattern': {k: r for k, r in sorted(ranks.items()) if r != common_rank},
         'alpha_pattern': {k: a for k, a in sorted(alphas.items()) if a != common_alpha},
-        'fan_in_fan_out': tables.STYLES[decoder.config.family].transposed,
+        'fan_in_fan_out': tables.style_of(decoder.config).transposed,
         'init_lora_weights': True,
         'use_rslora': False,
         'use_dora': False,
@@ -239,39 +227,12 @@ def _config(
     }
 
 
-def _read_config(folder: pathlib.Path) -> dict[str, Any]:
-    path = folder / CONFIG
-    if not path.exists():
-        raise FileNotFoundError(f'{path} does not exist: {folder} is no PEFT adapter')
-    try:
-        raw = json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as error:
-        raise InputError(f'{path} is not JSON: {error}') from error
-    for name, allowed in PLAIN.items():
-        if raw.get(name) not in allowed:
-            raise InputError(
-                f'{path}: {name} = {raw.get(name)!r} is not supported; supported: {allowed[0]!r}'
-            )
-    made = raw.get('init_lora_weights')
-    if isinstance(made, str) and made.lower().startswith(CHANGE_THE_BASE):
-        raise InputError(
-            f'{path}: init_lora_weights = {made!r} is not supported: the adapter is for a base'
-            ' whose weights PEFT has changed; save it as plain LoRA'
-            ' (save_pretrained(..., path_initial_model_for_weight_conversion=...))'
-        )
-    for name in ('r', 'lora_alpha'):
-        if not isinstance(raw.get(name), int | float):
-            raise InputError(f'{path}: {name} is {raw.get(name)!r}; wanted a number')
-    return raw
-
-
 def _as_spelled(
-    modules: Mapping[str, Module], family: str, file: safetensors_io.SafetensorsFile
+    modules: Mapping[str, Module], config: DecoderConfig, file: safetensors_io.SafetensorsFile
 ) -> dict[str, Module]:
-    """The modules by the names that the file has: Gemma 3 with images calls its text part so."""
-    base, keys = tables.STYLES[family].base, file.shapes
-    outer = (f'{base}language_model.', f'language_model.{base}') if family == 'gemma3_text' else ()
-    for spelled in outer:
+    """The modules by the names that the file has, where the model has images too."""
+    base, keys = tables.style_of(config).base, file.shapes
+    for spelled in (f'{base}language_model.', f'language_model.{base}') if config.within else ():
         if any(key.startswith(PREFIX + spelled) for key in keys):
             names = {key: spelled + key.removeprefix(base) for key in modules}
             return {names[k]: dataclasses.replace(m, key=names[k]) for k, m in modules.items()}
@@ -279,27 +240,36 @@ def _as_spelled(
 
 
 def _modules_in(
-    file: safetensors_io.SafetensorsFile, modules: Mapping[str, Module], layers: int
-) -> list[str]:
-    """The modules that the file adapts: all of their layers, and nothing else is in the file."""
+    file: safetensors_io.SafetensorsFile,
+    modules: Mapping[str, Module],
+    layers: int,
+    raw: Mapping[str, Any],
+) -> dict[str, list[int]]:
+    """The modules that the file adapts, each with its layers; nothing else is in the file.
+
+    A layer without tensors is one that the adapter's config leaves out (`layers_to_transform`,
+    names or patterns of `target_modules`); else the file is not whole, or is for another model.
+    """
     left = set(file.shapes)
-    found = []
+    found: dict[str, list[int]] = {}
     for name, module in modules.items():
-        keys = {
-            f'{PREFIX}{module.key.format(layer=i)}.lora_{part}.weight'
-            for i in range(layers)
-            for part in 'AB'
-        }
-        if not keys & left:
-            continue
-        missing = sorted(keys - left)
-        if missing:
-            raise InputError(
-                f'{file.path}: no tensor {missing[0]!r}; wanted all {layers} layers of its module,'
-                ' so the adapter is for another base model, or for some layers only'
-            )
-        left -= keys
-        found.append(name)
+        for layer in range(layers):
+            stem = PREFIX + module.key.format(layer=layer)
+            keys = {f'{stem}.lora_{part}.weight' for part in 'AB'}
+            if keys <= left:
+                left -= keys
+                found.setdefault(name, []).append(layer)
+            elif keys & left:
+                raise InputError(f'{file.path}: no tensor {min(keys - left)!r}')
+        for layer in sorted(set(range(layers)) - set(found.get(name, range(layers)))):
+            stem = module.key.format(layer=layer)
+            if adapter_config.is_targeted(raw, stem, layer):
+                raise InputError(
+                    f'{file.path}: no tensor {f"{PREFIX}{stem}.lora_A.weight"!r}, though its'
+                    f' {CONFIG} does not leave that layer out (layers_to_transform,'
+                    f' target_modules); this model has {layers} layers, so the adapter is for'
+                    ' another base model, or is not whole'
+                )
     if left or not found:
         raise InputError(
             f'{file.path}: tensor {min(left, default=None)!r} is of no linear map of this base'
@@ -309,36 +279,37 @@ def _modules_in(
     return found
 
 
-def _check_tensors(file: safetensors_io.SafetensorsFile, module: Module, layers: int) -> int:
-    """The rank of a module's adapter, the same in all layers, whose tensors are finite."""
-    keys = [PREFIX + module.key.format(layer=i) for i in range(layers)]
-    first = file.shapes[f'{keys[0]}.lora_A.weight']
+def _check_tensors(
+    file: safetensors_io.SafetensorsFile,
+    module: Module,
+    raw: Mapping[str, Any],
+    layers: Sequence[int],
+) -> dict[int, int]:
+    """The rank of a module's adapter in each of its layers, whose tensors are finite."""
     into = next(iter(module.maps.values()))[0]
     inputs = math.prod(into.sizes[name] for name in into.split[1])
-    rank = first[0] if first else 0
-    wanted = {'A': (rank, inputs), 'B': (module.outputs, rank)}
-    for key in keys:
-        for part, shape in wanted.items():
-            name = f'{key}.lora_{part}.weight'
+    ranks: dict[int, int] = {}
+    for layer in layers:
+        stem = module.key.format(layer=layer)
+        first = file.shapes[f'{PREFIX}{stem}.lora_A.weight']
+        rank = first[0] if first else 0
+        expected = adapter_config.of_pattern(raw, 'rank_pattern', stem, raw['r'])
+        if rank != expected:
+            raise InputError(
+                f'{file.path}: tensor {f"{PREFIX}{stem}.lora_A.weight"!r} has rank {rank}, but'
+                f' {CONFIG} says {expected} (r, rank_pattern): they are not of the same adapter'
+            )
+        for part, shape in {'A': (rank, inputs), 'B': (module.outputs, rank)}.items():
+            name = f'{PREFIX}{stem}.lora_{part}.weight'
             if file.shapes[name] != shape:
                 raise InputError(
-                    f'{file.path}: tensor {name!r} has shape {file.shapes[name]}, wanted {shape}'
-                    ' for this base model: the adapter is for another one, or its'
-                    ' ranks (rank_pattern) differ between layers, which is not supported'
+                    f'{file.path}: tensor {name!r} has shape {file.shapes[name]}, expected {shape}'
+                    ' for this base model: the adapter is for another one'
                 )
             if not np.isfinite(file.read(name, (slice(None), slice(None)))).all():
                 raise InputError(f'{file.path}: tensor {name!r} holds NaN or infinity')
-    return rank
-
-
-def _scale(raw: Mapping[str, Any], module: str, rank: int) -> float:
-    """alpha / r, or alpha / sqrt(r) (rsLoRA, Kalajdzievski 2023), of one layer's module."""
-    alpha = raw['lora_alpha']
-    for pattern, value in (raw.get('alpha_pattern') or {}).items():
-        if re.match(rf'(.*\.)?({pattern})$', module):  # as PEFT's get_pattern_key: the first
-            alpha = value
-            break
-    return alpha / (math.sqrt(rank) if raw.get('use_rslora') else rank)
+        ranks[layer] = rank
+    return ranks
 
 
 def _linears(decoder: Decoder) -> dict[str, Any]:
@@ -347,7 +318,7 @@ def _linears(decoder: Decoder) -> dict[str, Any]:
         name: getattr(blocks[block], last)
         for name in tables.MAPS
         for block, last in [name.split('.')]
-        if hasattr(blocks[block], last)
+        if last in decoder.config.adaptable
     }
 
 

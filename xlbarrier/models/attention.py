@@ -22,18 +22,21 @@ class View:
     """What a layer's queries see, where, and by which kernel.
 
     Attributes:
-      kernel: of `kernels.choose`.
+      kernel, documents: as of `kernels.choose`.
       first_BT: int32, the first key that each query sees, for a kernel that takes ranges, or None.
       mask_BTS: bool, for the others, cut to the window in a local layer; else None.
       sin, cos: float32 [B, T, 1, R / 2], or None without rotary positions.
+      growth: float32 [B, T, 1, 1], a factor of the queries; else None.
       behind_BTS: float32, how far behind its query a key is, for ALiBi; else None.
     """
 
     kernel: str = dataclasses.field(metadata={'static': True})
+    documents: int = dataclasses.field(default=0, metadata={'static': True})
     first_BT: jax.Array | None = None
     mask_BTS: jax.Array | None = None
     sin: jax.Array | None = None
     cos: jax.Array | None = None
+    growth: jax.Array | None = None
     behind_BTS: jax.Array | None = None
 
 
@@ -56,20 +59,20 @@ def first_keys(until_BT: jax.Array) -> jax.Array:
 
 
 def views(
-    c: DecoderConfig, positions_BT: jax.Array, until_BT: jax.Array, *, packed: bool, dtype: str
+    c: DecoderConfig, positions_BT: jax.Array, until_BT: jax.Array, *, documents: int, dtype: str
 ) -> tuple[View, View]:
     """The views of whole and of local layers; the same object where all layers are alike.
 
     Args:
       c: the config.
       positions_BT, until_BT: as of `Decoder.hidden`.
-      packed: whether each row is texts laid end to end, so that `until` never falls along it.
+      documents: each row is at most so many texts laid end to end; 0: `until` may be any.
       dtype: of the arithmetic.
     """
-    chosen = kernels.choose(c, dtype, until_BT.shape[1], packed=packed)
-    if not (packed and chosen.ranges):
+    chosen = kernels.choose(c, dtype, until_BT.shape[1], documents=documents)
+    if not documents or chosen.kernel not in kernels.RANGES:
         return _views(c, chosen.kernel, visible(until_BT), positions_BT, positions_BT)
-    whole = View(chosen.kernel, first_BT=first_keys(until_BT))
+    whole = View(chosen.kernel, documents, first_BT=first_keys(until_BT))
     return _with_positions(c, whole, positions_BT, None)
 
 
@@ -85,7 +88,7 @@ def views_of(
 
     S may exceed T: keys of a shared prefix or a cache come before or around the row's own.
     """
-    chosen = kernels.choose(c, dtype, positions_BT.shape[1], packed=False)
+    chosen = kernels.choose(c, dtype, positions_BT.shape[1], documents=0)
     return _views(c, chosen.kernel, mask_BTS, positions_BT, keys_BS)
 
 
@@ -103,15 +106,20 @@ def _with_positions(
     if c.positions == 'rope':
         sin, cos = rope_table(positions_BT, c.rope, rotary)
         view = dataclasses.replace(view, sin=sin, cos=cos)
+        if c.query_beta:
+            times_BT = jnp.floor(positions_BT / c.rope.original_positions)
+            growth = (1 + c.query_beta * jnp.log(1 + times_BT))[:, :, None, None]
+            view = dataclasses.replace(view, growth=growth)
     elif c.positions == 'alibi' and keys_BS is not None:
         behind_BTS = positions_BT[:, :, None] - keys_BS[:, None, :]
         view = dataclasses.replace(view, behind_BTS=behind_BTS.astype(jnp.float32))
-    if not c.window:
-        return view, view
-    if view.first_BT is not None:  # within a text, positions and places in the row go together
+    local = view
+    if (
+        c.window and view.first_BT is not None
+    ):  # within a text, positions and places in the row go together
         index = jnp.arange(view.first_BT.shape[1], dtype=jnp.int32)
         local = dataclasses.replace(view, first_BT=jnp.maximum(view.first_BT, index - c.window + 1))
-    else:
+    elif c.window:
         near_BTS = positions_BT[:, :, None] - keys_BS[:, None, :] < c.window
         local = dataclasses.replace(view, mask_BTS=view.mask_BTS & near_BTS)
     if c.local_rope is not None:
@@ -132,7 +140,7 @@ def attend(weights: Weights, x_BTD: jax.Array, view: View, c: DecoderConfig) -> 
     Returns:
       [B, T, D], in the compute dtype.
     """
-    return project('o', weights, mix(*project_qkv(weights, x_BTD, view, c), view, c))
+    return project('o', weights, mix(*project_qkv(weights, x_BTD, view, c), view, c, weights))
 
 
 def project_qkv(
@@ -141,19 +149,36 @@ def project_qkv(
     """Queries [B, T, N, H], keys and values [B, T, K, H], normed and rotated."""
     q_BTNH, k_BSKH = project('q', weights, x_BTD), project('k', weights, x_BTD)
     v_BSKH = project('v', weights, x_BTD)
-    if c.qk_norm:
-        q_BTNH, k_BSKH = norm(q_BTNH, weights['q_norm'], c), norm(k_BSKH, weights['k_norm'], c)
+    if c.qk_norm and not c.qk_norm_after:
+        q_BTNH, k_BSKH = norm_qk(q_BTNH, weights, 'q', c), norm_qk(k_BSKH, weights, 'k', c)
     if view.sin is not None:
         q_BTNH, k_BSKH = rotate(q_BTNH, view.sin, view.cos), rotate(k_BSKH, view.sin, view.cos)
+    if c.qk_norm_after:
+        q_BTNH, k_BSKH = norm_qk(q_BTNH, weights, 'q', c), norm_qk(k_BSKH, weights, 'k', c)
+    if view.growth is not None:
+        q_BTNH *= view.growth.astype(q_BTNH.dtype)
     arrays = zip(NAMES, (q_BTNH, k_BSKH, v_BSKH), strict=True)
     q_BTNH, k_BSKH, v_BSKH = (checkpoint_name(array, name) for name, array in arrays)
     return q_BTNH, k_BSKH, v_BSKH
 
 
+def norm_qk(x_BTNH: jax.Array, weights: Weights, which: str, c: DecoderConfig) -> jax.Array:
+    """The norm of queries or keys: of each head, or of the channels of all heads together."""
+    return norm(x_BTNH, weights[f'{which}_norm'], c, axes=2 if c.qk_norm == 'joint' else 1)
+
+
 def mix(
-    q_BTNH: jax.Array, k_BSKH: jax.Array, v_BSKH: jax.Array, view: View, c: DecoderConfig
+    q_BTNH: jax.Array,
+    k_BSKH: jax.Array,
+    v_BSKH: jax.Array,
+    view: View,
+    c: DecoderConfig,
+    weights: Weights,
 ) -> jax.Array:
-    """The values as each query weighs them, [B, T, N, H], by the view's kernel."""
+    """The values as each query weighs them, [B, T, N, H], by the view's kernel.
+
+    `weights` are the layer's, for its sinks.
+    """
     return kernels.attend(
         view.kernel,
         q_BTNH,
@@ -161,6 +186,8 @@ def mix(
         v_BSKH,
         c,
         first_BT=view.first_BT,
+        documents=view.documents,
         mask_BTS=view.mask_BTS,
         behind_BTS=view.behind_BTS,
+        sinks_N=weights['sinks'] if c.sinks else None,
     )

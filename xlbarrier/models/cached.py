@@ -11,12 +11,10 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import PartitionSpec as P
 
-from xlbarrier.mesh import BATCH
+from xlbarrier.mesh import BATCH, RULES
 from xlbarrier.models import attention
 from xlbarrier.models.decoder import Decoder, block, view_of
 from xlbarrier.models.layers import project
-
-CACHE = P(None, BATCH, None, 'tensor', None)
 
 
 class Beginning(NamedTuple):
@@ -52,8 +50,8 @@ def begin(decoder: Decoder, tokens_BP: jax.Array) -> Beginning:
     """
     none_B = jnp.zeros_like(tokens_BP[:, 0])
     _, cache = read(decoder, tokens_BP, none_B, tokens_BP.shape[1])
-    whole = P(None, None, None, 'tensor', None)
-    return Beginning(*(jax.reshard(x, whole)[:, :1] for x in (cache.keys, cache.values)))
+    pair = (cache.keys, cache.values)
+    return Beginning(*(jax.reshard(x, RULES.prefix_L1PKH)[:, :1] for x in pair))
 
 
 def read(
@@ -101,7 +99,9 @@ def read(
                 pairs = zip(before, seen, strict=True)
                 seen = [jnp.concatenate([_on_rows(b, rows), x], axis=1) for b, x in pairs]
             kept.extend(seen)
-            return project('o', weights['attn'], attention.mix(q_BTNH, *seen, view, c))
+            return project(
+                'o', weights['attn'], attention.mix(q_BTNH, *seen, view, c, weights['attn'])
+            )
 
         x_BTD = block(c, x_BTD, weights, attend)
         return x_BTD, tuple(kept)
@@ -109,7 +109,7 @@ def read(
     x_BTD = decoder.embedded(tokens_BT, positions_BT)
     x_BTD, kept = jax.lax.scan(layer, x_BTD, (*decoder.stacked(), begun))
     room = ((0, 0), (0, 0), (0, columns - shared - length), (0, 0), (0, 0))
-    keys, values = (jax.reshard(jnp.pad(x, room), CACHE) for x in kept)
+    keys, values = (jax.reshard(jnp.pad(x, room), RULES.cache_LBSKH) for x in kept)
     counts = jnp.int32(shared), pads_B, jnp.int32(shared + length)
     return decoder.finished(x_BTD[:, -1:])[:, 0], Cache(keys, values, *counts)
 
@@ -151,7 +151,7 @@ def step(decoder: Decoder, cache: Cache, tokens_B: jax.Array) -> tuple[jax.Array
             k_BSKH, v_BSKH = (
                 jax.lax.dynamic_index_in_dim(whole, number, keepdims=False) for whole in held
             )
-            mixed_B1NH = attention.mix(q_B1NH, k_BSKH, v_BSKH, view, c)
+            mixed_B1NH = attention.mix(q_B1NH, k_BSKH, v_BSKH, view, c, weights['attn'])
             return project('o', weights['attn'], mixed_B1NH)
 
         x_B1D = block(c, x_B1D, weights, attend)

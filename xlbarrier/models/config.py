@@ -1,4 +1,4 @@
-"""What a decoder is made of: one field a constant of its architecture (see `hf_config`)."""
+"""What a decoder is made of: one field for each constant of its architecture (see `hf_config`)."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -13,8 +13,15 @@ class Rope:
       theta: base of the frequencies; 0 leaves a layer without positions (Cohere 2's whole layers).
       kind: 'default'; 'linear' (divided by `factor`, Chen et al. 2023); 'dynamic' (the base grows
         with a text longer than `original_positions`: NTK scaling as transformers has it); 'llama3'
-        (low frequencies divided, Llama 3.1's; factors in the three fields below).
-      factor, low_freq_factor, high_freq_factor, original_positions: of those.
+        (low frequencies divided, Llama 3.1's); 'yarn' (Peng et al. 2023); 'longrope' (Ding et al.
+        2024); 'proportional' (the last frequencies are zero, Gemma 4).
+      factor, original_positions: of those.
+      low_freq_factor, high_freq_factor: of 'llama3'.
+      beta_fast, beta_slow: of 'yarn', in rotations over `original_positions`.
+      truncate: whether yarn's bounds are rounded to whole channels.
+      attention_factor: sines and cosines are multiplied by it ('yarn', 'longrope').
+      short_factors, long_factors: of 'longrope', a divisor for each frequency, in texts within
+        `original_positions` and in longer ones.
     """
 
     theta: float = 10_000.0
@@ -23,6 +30,12 @@ class Rope:
     low_freq_factor: float = 1.0
     high_freq_factor: float = 4.0
     original_positions: int = 0
+    beta_fast: float = 32.0
+    beta_slow: float = 1.0
+    truncate: bool = True
+    attention_factor: float = 1.0
+    short_factors: tuple[float, ...] = ()
+    long_factors: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -32,20 +45,40 @@ class DecoderConfig:
     Attributes:
       family: model_type of its config.json, a key of `families.FAMILIES`.
       positions: 'rope', 'alibi' (Press et al. 2022), 'learned' (a table) or 'sinusoidal' (XGLM's).
+      position_offset: rows of a learned table before that of position 0 (OPT's 2).
       rotary_dim: channels of a head that rotate; 0: all.
-      window: tokens that a local layer sees back, itself included; 0: no layer is local.
-      local_layers: which layers are; () with a window: all of them.
+      window: tokens that a local layer sees back, itself included; 0: no layer has a window.
+      local_layers: which layers are local: they have the window and `local_rope`; () with a
+        window: all of them.
       local_rope: rotary positions of local layers, where they have their own.
-      norm: 'rms' (Zhang and Sennrich 2019), 'rms_one' (scaled by 1 + w, Gemma) or 'layer'.
-      qk_norm: '' none, 'head' (one scale for all heads) or 'heads' (one for each).
+      norm: 'rms' (Zhang and Sennrich 2019), 'rms_one' (scaled by 1 + w, Gemma), 'layer' (Ba et al.
+        2016) or 'layer_one' (scaled by 1 + w, Nemotron).
+      qk_norm: '' none, 'head' (one scale for all heads), 'heads' (one scale for each head) or
+        'joint' (one norm over the channels of all heads, OLMo 2).
+      qk_norm_after: whether queries and keys are normed after their rotation (Hunyuan).
+      activation: a key of `layers.ACTIVATIONS`, 'xielu' (Huang and Schlag 2024) or 'clamped'
+        (gpt-oss).
       gated: act(gate(x)) * up(x) (Shazeer 2020) or act(up(x)).
-      parallel: attention and feed-forward part read the same norm and are added at once.
+      parallel: attention and feed-forward part read the same states and are added at once.
+      two_norms: each of the parallel parts has a norm of its own (GPT-NeoX).
+      pre_norms: whether the inputs of the two parts are normed.
       post_norms: their outputs are normed too.
+      sinks: each head has a logit that takes part in the softmax and has no value (gpt-oss).
       normed_head: the head's vectors have unit length (Baichuan 2).
       query_scalar: scores are divided by its square root; 0: by that of head_dim.
+      score_multiplier: scores are multiplied by it instead; 0: see query_scalar.
+      query_beta: queries are multiplied by 1 + query_beta * log(1 + floor(position / the rope's
+        original_positions)) (Ministral 3, after Llama 4); 0: they are not.
+      residual_scale: what a part adds to the residual stream is multiplied by it (Granite).
       attn_softcap, logit_softcap: c tanh(x / c); 0: none.
+      experts: feed-forward parts of a mixture (Shazeer et al. 2017); 0: one part, for all tokens.
+      experts_per_token: how many of them, those of the largest router logits, a token goes to.
+      norm_top: whether the weights of a token's experts sum to one.
+      router_bias, expert_bias: whether the router and the experts' maps have biases.
+      balance: weight of the auxiliary load-balancing loss in training.
       extra: the config.json that it was read from, as JSON, for the fields that nothing here needs;
         not compared.
+      within: whether that was the text part of a model of text and images; not compared.
     """
 
     family: str
@@ -60,6 +93,7 @@ class DecoderConfig:
     tied: bool
     max_positions: int
     positions: str = 'rope'
+    position_offset: int = 0
     rope: Rope = Rope()
     rotary_dim: int = 0
     window: int = 0
@@ -69,23 +103,37 @@ class DecoderConfig:
     norm_bias: bool = False
     embed_norm: bool = False
     qk_norm: str = ''
-    activation: str = 'silu'  # or 'gelu', 'gelu_tanh'
+    qk_norm_after: bool = False
+    activation: str = 'silu'
     gated: bool = True
     parallel: bool = False
+    two_norms: bool = False
+    pre_norms: bool = True
     post_norms: bool = False
     qkv_bias: bool = False
     o_bias: bool = False
     mlp_bias: bool = False
+    sinks: bool = False
     normed_head: bool = False
     query_scalar: float = 0.0
+    score_multiplier: float = 0.0
+    query_beta: float = 0.0
+    residual_scale: float = 1.0
     attn_softcap: float = 0.0
     logit_softcap: float = 0.0
     logit_scale: float = 1.0
     embed_scale: float = 1.0
+    experts: int = 0
+    experts_per_token: int = 0
+    norm_top: bool = True
+    router_bias: bool = False
+    expert_bias: bool = False
+    balance: float = 0.0
     bos_id: int | None = None
     eos_id: int | None = None
     pad_id: int | None = None
     extra: str = dataclasses.field(default='', compare=False, repr=False)
+    within: bool = dataclasses.field(default=False, compare=False, repr=False)
 
     def replace(self, **changes: Any) -> 'DecoderConfig':
         """A copy with other values."""
@@ -93,7 +141,23 @@ class DecoderConfig:
 
     @property
     def local(self) -> tuple[bool, ...]:
-        """For each layer, whether it sees only a window."""
-        if not self.window:
-            return (False,) * self.num_layers
-        return self.local_layers or (True,) * self.num_layers
+        """For each layer, whether it is local: has the window and `local_rope`."""
+        return self.local_layers or (bool(self.window),) * self.num_layers
+
+    @property
+    def mlp_norm(self) -> bool:
+        """Whether the feed-forward part has a norm of its own before it."""
+        return self.pre_norms and (not self.parallel or self.two_norms)
+
+    @property
+    def score_scale(self) -> float:
+        """What products of queries and keys are multiplied by."""
+        return self.score_multiplier or float(self.query_scalar or self.head_dim) ** -0.5
+
+    @property
+    def adaptable(self) -> tuple[str, ...]:
+        """The linear maps that can have low-rank adapters: of a mixture those of attention."""
+        maps = ('q', 'k', 'v', 'o')
+        if self.experts:
+            return maps
+        return maps + (('gate', 'up', 'down') if self.gated else ('up', 'down'))

@@ -14,11 +14,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jax.sharding import PartitionSpec as P
 
-from xlbarrier.mesh import RULES
-from xlbarrier.models import attention, layers, positions
+from xlbarrier.mesh import RULES, platform
+from xlbarrier.models import attention, experts, layers, positions
 from xlbarrier.models.config import DecoderConfig
+from xlbarrier.models.parts import Embedding, Kernel, Layers, Norm
 
 
 def _keeps_attention(primitive: Any, *_: Any, **__: Any) -> bool:
@@ -36,89 +36,9 @@ REMAT = {
 }
 
 
-class Kernel(nnx.Module):
-    """A weight of a linear map, laid out as `spec` says, and its bias, where `bias_spec` says."""
+AUTO = {'cpu': 'dots', 'gpu': 'attention', 'tpu': 'attention'}  # by benchmarks/accelerator.py
 
-    def __init__(
-        self,
-        shape: tuple[int, ...],
-        spec: P,
-        dtype: jnp.dtype,
-        rngs: nnx.Rngs,
-        bias: tuple[int, ...] = (),
-        bias_spec: P | None = None,
-    ):
-        self.kernel = nnx.Param(_random(rngs, shape, dtype, spec), out_sharding=spec)
-        if bias:
-            zeros = jnp.zeros(bias, dtype, out_sharding=bias_spec)
-            self.bias = nnx.Param(zeros, out_sharding=bias_spec)
-
-
-class Norm(nnx.Module):
-    """The weights of a norm (see `layers.norm`)."""
-
-    def __init__(self, c: DecoderConfig, shape: tuple[int, ...], spec: P, dtype: jnp.dtype):
-        fill = jnp.zeros if c.norm == 'rms_one' else jnp.ones
-        self.scale = nnx.Param(fill(shape, dtype, out_sharding=spec), out_sharding=spec)
-        if c.norm_bias:
-            self.bias = nnx.Param(jnp.zeros(shape, dtype, out_sharding=spec), out_sharding=spec)
-
-
-class Attention(nnx.Module):
-    """Kernels of grouped-query attention, of all layers."""
-
-    def __init__(self, c: DecoderConfig, dtype: jnp.dtype, rngs: nnx.Rngs):
-        L, D, N, K, H = c.num_layers, c.d_model, c.num_heads, c.num_kv_heads, c.head_dim
-        q_bias, kv_bias = ((L, N, H), (L, K, H)) if c.qkv_bias else ((), ())
-        bias = RULES.bias_LNH
-        self.q = Kernel((L, D, N, H), RULES.q_LDNH, dtype, rngs, q_bias, bias)
-        self.k = Kernel((L, D, K, H), RULES.kv_LDKH, dtype, rngs, kv_bias, bias)
-        self.v = Kernel((L, D, K, H), RULES.kv_LDKH, dtype, rngs, kv_bias, bias)
-        o_bias = (L, D) if c.o_bias else ()
-        self.o = Kernel((L, N, H, D), RULES.o_LNHD, dtype, rngs, o_bias, RULES.bias_LD)
-        if c.qk_norm == 'head':
-            self.q_norm = Norm(c, (L, H), RULES.norm_LH, dtype)
-            self.k_norm = Norm(c, (L, H), RULES.norm_LH, dtype)
-        elif c.qk_norm == 'heads':
-            self.q_norm = Norm(c, (L, N, H), RULES.norm_LNH, dtype)
-            self.k_norm = Norm(c, (L, K, H), RULES.norm_LNH, dtype)
-
-
-class Mlp(nnx.Module):
-    """Kernels of the feed-forward part, of all layers."""
-
-    def __init__(self, c: DecoderConfig, dtype: jnp.dtype, rngs: nnx.Rngs):
-        L, D, F = c.num_layers, c.d_model, c.d_ff
-        up_bias, down_bias = ((L, F), (L, D)) if c.mlp_bias else ((), ())
-        if c.gated:
-            self.gate = Kernel((L, D, F), RULES.up_LDF, dtype, rngs, up_bias, RULES.bias_LF)
-        self.up = Kernel((L, D, F), RULES.up_LDF, dtype, rngs, up_bias, RULES.bias_LF)
-        self.down = Kernel((L, F, D), RULES.down_LFD, dtype, rngs, down_bias, RULES.bias_LD)
-
-
-class Layers(nnx.Module):
-    """All blocks; every parameter has a leading layer axis."""
-
-    def __init__(self, c: DecoderConfig, dtype: jnp.dtype, rngs: nnx.Rngs):
-        def norm() -> Norm:
-            return Norm(c, (c.num_layers, c.d_model), RULES.norm_LD, dtype)
-
-        self.attn_norm = norm()
-        self.attn = Attention(c, dtype, rngs)
-        if c.post_norms:
-            self.attn_post_norm = norm()
-        if not c.parallel:
-            self.mlp_norm = norm()
-        self.mlp = Mlp(c, dtype, rngs)
-        if c.post_norms:
-            self.mlp_post_norm = norm()
-
-
-class Embedding(nnx.Module):
-    """A table of vectors: of tokens, or of places."""
-
-    def __init__(self, shape: tuple[int, int], spec: P, dtype: jnp.dtype, rngs: nnx.Rngs):
-        self.embedding = nnx.Param(_random(rngs, shape, dtype, spec), out_sharding=spec)
+Feed = Callable[[layers.Weights, jax.Array, DecoderConfig], jax.Array]
 
 
 class Decoder(nnx.Module):
@@ -127,7 +47,7 @@ class Decoder(nnx.Module):
     Attributes:
       config: shapes and constants.
       compute_dtype: of the activations.
-      remat: what the backward pass computes again, a key of REMAT.
+      remat: what the backward pass computes again: a key of REMAT, or 'auto', by AUTO.
     """
 
     def __init__(
@@ -145,7 +65,8 @@ class Decoder(nnx.Module):
         D = config.d_model
         self.embed = Embedding((config.vocab_size, D), RULES.embed_VD, dtype, rngs)
         if config.positions == 'learned':
-            self.positions = Embedding((config.max_positions, D), RULES.positions_PD, dtype, rngs)
+            rows = config.max_positions + config.position_offset
+            self.positions = Embedding((rows, D), RULES.positions_PD, dtype, rngs)
         if config.embed_norm:
             self.embed_norm = Norm(config, (D,), RULES.norm_D, dtype)
         self.layers = Layers(config, dtype, rngs)
@@ -160,7 +81,7 @@ class Decoder(nnx.Module):
         positions_BT: jax.Array,
         until_BT: jax.Array,
         *,
-        packed: bool = False,
+        documents: int = 0,
     ) -> jax.Array:
         """The last hidden states, after the final norm.
 
@@ -169,13 +90,38 @@ class Decoder(nnx.Module):
           positions_BT: int32 [B, T], a token's distance from the start of its text.
           until_BT: int32 [B, T], the last position in the row that may see each token (see the
             module).
-          packed: whether rows are texts laid end to end, as in training: `until` never falls along
-            a row. Kernels then take each query's first key; otherwise they take a mask.
+          documents: where positive, each row is at most so many texts laid end to end (counted by
+            `kernels.count_segments`), so that kernels can take each query's first key; where 0,
+            `until` may be any, and they take a mask.
 
         Returns:
           [B, T, D] in the compute dtype.
         """
-        return self._run(tokens_BT, positions_BT, until_BT, packed)[0]
+        return self._run(tokens_BT, positions_BT, until_BT, documents)[0]
+
+    def balanced(
+        self,
+        tokens_BT: jax.Array,
+        positions_BT: jax.Array,
+        until_BT: jax.Array,
+        counts_BT: jax.Array,
+        *,
+        documents: int = 0,
+    ) -> tuple[jax.Array, jax.Array]:
+        """`hidden` of a mixture of experts, and its load-balancing loss (`experts.balance`).
+
+        Args:
+          tokens_BT, positions_BT, until_BT, documents: as of `hidden`.
+          counts_BT: float32 [B, T], 1 for tokens that count, 0 for padding.
+
+        Returns:
+          [B, T, D] in the compute dtype, and a float32 scalar.
+        """
+        last_BTD, _, loads_L2E = self._run(
+            tokens_BT, positions_BT, until_BT, documents, counts_BT=counts_BT
+        )
+        assert loads_L2E is not None
+        return last_BTD, experts.balance(loads_L2E, jnp.maximum(counts_BT.sum(), 1))
 
     def depth_sums(
         self,
@@ -199,7 +145,8 @@ class Decoder(nnx.Module):
             x32, equation = x_BTD.astype(jnp.float32), 'BT,BTD->BD'
             return jnp.einsum(equation, weights_BT, x32, precision=jax.lax.Precision.HIGHEST)
 
-        last_BTD, sums_LBD = self._run(tokens_BT, positions_BT, until_BT, collect=summed)
+        last_BTD, sums_LBD, _ = self._run(tokens_BT, positions_BT, until_BT, collect=summed)
+        assert sums_LBD is not None
         return jnp.concatenate([sums_LBD, summed(last_BTD)[None]])
 
     def _run(
@@ -207,29 +154,42 @@ class Decoder(nnx.Module):
         tokens_BT: jax.Array,
         positions_BT: jax.Array,
         until_BT: jax.Array,
-        packed: bool = False,
+        documents: int = 0,
         collect: Callable[[jax.Array], jax.Array] | None = None,
-    ) -> tuple[jax.Array, jax.Array | None]:
-        """The last hidden states, and of what goes into each layer what `collect` makes of it."""
+        counts_BT: jax.Array | None = None,
+    ) -> tuple[jax.Array, jax.Array | None, jax.Array | None]:
+        """The last hidden states; of what goes into each layer what `collect` makes of it; and how
+        the counted tokens load the experts of each layer, [L, 2, E], where counts are given.
+        """
         c = self.config
         dtype = self.compute_dtype
-        views = attention.views(c, positions_BT, until_BT, packed=packed, dtype=dtype)
+        views = attention.views(c, positions_BT, until_BT, documents=documents, dtype=dtype)
 
         def layer(
             x_BTD: jax.Array, scanned: tuple[layers.Weights, jax.Array]
-        ) -> tuple[jax.Array, jax.Array | None]:
+        ) -> tuple[jax.Array, tuple[jax.Array | None, jax.Array | None]]:
             weights, is_local = scanned
             collected = collect(x_BTD) if collect else None
             view = view_of(c, views, is_local)
-            return (
-                block(c, x_BTD, weights, lambda y: attention.attend(weights['attn'], y, view, c)),
-                collected,
-            )
+            loads: list[jax.Array] = []
+
+            def feed(weights: layers.Weights, y_BTD: jax.Array, c: DecoderConfig) -> jax.Array:
+                assert counts_BT is not None
+                routing = experts.route(weights, y_BTD, c)
+                loads.append(experts.loads(routing, counts_BT))
+                return experts.mixture(weights, y_BTD, routing, c)
+
+            def attend(y_BTD: jax.Array) -> jax.Array:
+                return attention.attend(weights['attn'], y_BTD, view, c)
+
+            counted = counts_BT is not None
+            x_BTD = block(c, x_BTD, weights, attend, feed if counted else feed_forward)
+            return x_BTD, (collected, loads[0] if counted else None)
 
         x_BTD = self.embedded(tokens_BT, positions_BT)
         layer = self._rematerialised(layer)
-        x_BTD, collected = jax.lax.scan(layer, x_BTD, self.stacked())
-        return self.finished(x_BTD), collected
+        x_BTD, (collected, loads) = jax.lax.scan(layer, x_BTD, self.stacked())
+        return self.finished(x_BTD), collected, loads
 
     def stacked(self) -> tuple[layers.Weights, jax.Array]:
         """What a scan over the layers takes: their weights, and bool [L], whether each is local."""
@@ -246,9 +206,9 @@ class Decoder(nnx.Module):
     def logits_of(self, hidden_BKD: jax.Array, tokens_BK: jax.Array) -> jax.Array:
         """The logits, float32 [B, K], of one token at each hidden state [B, K, D]."""
         if self.config.tied:
-            table_VD = jax.reshard(self.embed.embedding[...], P('tensor', None))
+            table_VD = jax.reshard(self.embed.embedding[...], RULES.used_VD)
         else:
-            table_VD = jax.reshard(self.head.kernel[...], P(None, 'tensor')).T
+            table_VD = jax.reshard(self.head.kernel[...], RULES.used_DV).T
         vectors_BKD = table_VD.at[tokens_BK].get(out_sharding=RULES.hidden_BTD)
         if self.config.normed_head:
             vectors_BKD = _unit(vectors_BKD, axis=-1)
@@ -274,13 +234,14 @@ class Decoder(nnx.Module):
     def embedded(self, tokens_BT: jax.Array, positions_BT: jax.Array) -> jax.Array:
         """What goes into the first layer, [B, T, D] in the compute dtype."""
         c, dtype = self.config, jnp.dtype(self.compute_dtype)
-        table_VD = jax.reshard(self.embed.embedding[...], P('tensor', None))
+        table_VD = jax.reshard(self.embed.embedding[...], RULES.used_VD)
         x_BTD = table_VD.at[tokens_BT].get(out_sharding=RULES.hidden_BTD).astype(dtype)
         if c.embed_scale != 1:
             x_BTD *= jnp.asarray(c.embed_scale, dtype)
         if c.positions == 'learned':
-            table_PD = jax.reshard(self.positions.embedding[...], P(None, None))
-            x_BTD += table_PD.at[positions_BT].get(out_sharding=RULES.hidden_BTD).astype(dtype)
+            table_PD = jax.reshard(self.positions.embedding[...], RULES.used_PD)
+            rows_BT = positions_BT + c.position_offset
+            x_BTD += table_PD.at[rows_BT].get(out_sharding=RULES.hidden_BTD).astype(dtype)
         elif c.positions == 'sinusoidal':
             x_BTD += positions.sinusoids(positions_BT, c.d_model).astype(dtype)
         return layers.norm(x_BTD, _weights(self.embed_norm), c) if c.embed_norm else x_BTD
@@ -288,15 +249,15 @@ class Decoder(nnx.Module):
     def head_kernel(self) -> jax.Array:
         """What hidden states are multiplied by, [D, V], compute dtype, split over `tensor`."""
         if self.config.tied:
-            kernel_DV = jax.reshard(self.embed.embedding[...], P('tensor', None)).T
+            kernel_DV = jax.reshard(self.embed.embedding[...], RULES.used_VD).T
         else:
-            kernel_DV = jax.reshard(self.head.kernel[...], P(None, 'tensor'))
+            kernel_DV = jax.reshard(self.head.kernel[...], RULES.used_DV)
         if self.config.normed_head:
             kernel_DV = _unit(kernel_DV, axis=0)
         return kernel_DV.astype(jnp.dtype(self.compute_dtype))
 
     def _rematerialised(self, block: Callable) -> Callable:
-        policy = REMAT[self.remat]
+        policy = REMAT[AUTO[platform()] if self.remat == 'auto' else self.remat]
         return block if policy is None else jax.checkpoint(block, policy=policy, prevent_cse=False)
 
 
@@ -315,20 +276,34 @@ def block(
     x_BTD: jax.Array,
     weights: layers.Weights,
     attend: Callable[[jax.Array], jax.Array],
+    feed: Feed | None = None,
 ) -> jax.Array:
-    """One layer; `attend` is its attention, of normed hidden states."""
-    y_BTD = layers.norm(x_BTD, weights['attn_norm'], c)
+    """One layer; `attend` is its attention, `feed` its feed-forward part, of normed states."""
+    feed = feed or feed_forward
+    y_BTD = layers.norm(x_BTD, weights['attn_norm'], c) if c.pre_norms else x_BTD
     attended_BTD = attend(y_BTD)
     if c.parallel:
-        return x_BTD + attended_BTD + layers.feed_forward(weights['mlp'], y_BTD, c)
+        y_BTD = layers.norm(x_BTD, weights['mlp_norm'], c) if c.two_norms else y_BTD
+        return x_BTD + attended_BTD + feed(weights['mlp'], y_BTD, c)
     if c.post_norms:
         attended_BTD = layers.norm(attended_BTD, weights['attn_post_norm'], c)
-    x_BTD += attended_BTD
-    y_BTD = layers.norm(x_BTD, weights['mlp_norm'], c)
-    y_BTD = layers.feed_forward(weights['mlp'], y_BTD, c)
+    x_BTD += _scaled(attended_BTD, c)
+    y_BTD = layers.norm(x_BTD, weights['mlp_norm'], c) if c.pre_norms else x_BTD
+    y_BTD = feed(weights['mlp'], y_BTD, c)
     if c.post_norms:
         y_BTD = layers.norm(y_BTD, weights['mlp_post_norm'], c)
-    return x_BTD + y_BTD
+    return x_BTD + _scaled(y_BTD, c)
+
+
+def feed_forward(weights: layers.Weights, x_BTD: jax.Array, c: DecoderConfig) -> jax.Array:
+    """The feed-forward part of a layer, [B, T, D]: one for all tokens, or a mixture."""
+    if not c.experts:
+        return layers.feed_forward(weights, x_BTD, c)
+    return experts.mixture(weights, x_BTD, experts.route(weights, x_BTD, c), c)
+
+
+def _scaled(x_BTD: jax.Array, c: DecoderConfig) -> jax.Array:
+    return x_BTD if c.residual_scale == 1 else x_BTD * jnp.asarray(c.residual_scale, x_BTD.dtype)
 
 
 def logits_by(c: DecoderConfig, kernel_DV: jax.Array, hidden: jax.Array) -> jax.Array:
@@ -349,9 +324,3 @@ def _unit(vectors: jax.Array, axis: int) -> jax.Array:
     """Vectors of length one (Baichuan 2's NormHead), float32."""
     v32 = vectors.astype(jnp.float32)
     return v32 / jnp.maximum(jnp.linalg.norm(v32, axis=axis, keepdims=True), 1e-12)
-
-
-def _random(rngs: nnx.Rngs, shape: tuple[int, ...], dtype: jnp.dtype, spec: P) -> jax.Array:
-    # Drawn in its shards: the values depend on the key alone, whatever the mesh.
-    values = jax.random.normal(rngs.params(), shape, jnp.float32, out_sharding=spec)
-    return (0.02 * values).astype(dtype)

@@ -15,10 +15,11 @@ import numpy as np
 from xlbarrier.errors import InputError
 from xlbarrier.models import hf_config
 from xlbarrier.models.config import DecoderConfig, Rope
-from xlbarrier.models.families import FAMILIES, names_of
+from xlbarrier.models.families import FAMILIES, LOCAL, WHOLE, Fused, Style, names_of
+from xlbarrier.models.families.family import QKV
 from xlbarrier.models.gguf import GgufFile
-from xlbarrier.models.positions import LOCAL, WHOLE, inverse_frequencies
-from xlbarrier.models.tables import QKV, Fused, Style, make_table
+from xlbarrier.models.positions import inverse_frequencies
+from xlbarrier.models.tables import make_table
 from xlbarrier.models.weights import Entry
 
 HEAD, FACTORS = 'output.weight', 'rope_freqs.weight'
@@ -163,10 +164,15 @@ def from_gguf(file: GgufFile) -> DecoderConfig:
     for key, allowed in REFUSED.items():
         get.require(key, allowed)
     names = names_of(FAMILIES[architecture.family])
-    c = {ours: get.need(key) for ours, key in KEYS.items()}
+    c = {ours: _positive(get, key) for ours, key in KEYS.items()}
+    if c['num_layers'] > len(file.shapes):
+        raise InputError(
+            f'{get.architecture}.block_count = {c["num_layers"]}, but the file has'
+            f' {len(file.shapes)} tensors'
+        )
     c['norm_eps'] = get.need(architecture.epsilon)
-    c['num_kv_heads'] = get('attention.head_count_kv', c['num_heads'])
-    c['head_dim'] = get('attention.key_length', c['d_model'] // c['num_heads'])
+    c['num_kv_heads'] = _positive(get, 'attention.head_count_kv', c['num_heads'])
+    c['head_dim'] = _positive(get, 'attention.key_length', c['d_model'] // c['num_heads'])
     get.require('attention.value_length', (c['head_dim'], None))
     tokens = file.metadata.get('tokenizer.ggml.tokens')
     c['vocab_size'] = get.need('vocab_size') if tokens is None else get('vocab_size', len(tokens))
@@ -176,10 +182,22 @@ def from_gguf(file: GgufFile) -> DecoderConfig:
     raw |= {theirs: c[ours] for ours, theirs in names.items() if ours in c}
     for name, key in (('bos', 'bos'), ('eos', 'eos'), ('pad', 'padding')):
         raw[f'{name}_token_id'] = file.metadata.get(f'tokenizer.ggml.{key}_token_id')
+    # Chat models have an end of a turn or of a message besides that of a text.
+    ends = (file.metadata.get(f'tokenizer.ggml.{name}_token_id') for name in ('eos', 'eot', 'eom'))
+    ends = list(dict.fromkeys(number for number in ends if number is not None))
+    if len(ends) > 1:
+        raw['eos_token_id'] = ends
     if architecture.rotary:
         raw |= _rope(get, c['head_dim'])
     raw |= _windows(get, architecture, c['num_layers'])
     return hf_config.from_hf(raw | architecture.more(get, raw))
+
+
+def _positive(get: Reader, key: str, default: int | None = None) -> int:
+    value = get.need(key) if default is None else get(key, default)
+    if type(value) is not int or value < 1:
+        raise InputError(f'{get.architecture}.{key} = {value!r}; expected a whole number above 0')
+    return value
 
 
 def gguf_table(c: DecoderConfig) -> dict[str, Entry]:

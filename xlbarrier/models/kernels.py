@@ -9,44 +9,44 @@ shared prefix, a cache).
 """
 
 import functools
-import importlib.util
+import importlib
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from absl import logging
 
+from xlbarrier.errors import InputError
 from xlbarrier.mesh import RULES, platform
 from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.layers import product, soft_cap
 from xlbarrier.models.positions import alibi_slopes
 
-XLA, CUDNN, MOSAIC, SPLASH = 'xla', 'cudnn', 'mosaic', 'splash'
+XLA, CUDNN, CUDNN_PACKED, MOSAIC, SPLASH = 'xla', 'cudnn', 'cudnn-packed', 'mosaic', 'splash'
+RANGES = (CUDNN_PACKED, MOSAIC, SPLASH)  # take first keys instead of a mask, where rows are packed
 HIDDEN = -1e30  # the score of a key that is not seen
-SPLASH_LENGTH = 128  # rows are a multiple of it
 QUERIES = 256  # whose scores exist at a time, where no kernel takes a step on an accelerator
 SHORT = 16  # queries of a step that reads a cache, fewer than any kernel's block
+SPLASH_LENGTH = 128  # rows are a multiple of it
+CUDNN_DOCUMENTS = 64  # cuDNN starts blocks for as many in each row, empty ones too
 
 
 class Choice(NamedTuple):
-    """A kernel, and why it is not another."""
+    """A kernel, and why it is not the platform's best."""
 
     kernel: str
     why: str = ''
 
-    @property
-    def ranges(self) -> bool:
-        """Whether it takes `first_BT`; others take a mask."""
-        return self.kernel in (MOSAIC, SPLASH)
 
-
-def choose(c: DecoderConfig, dtype: str, length: int, *, packed: bool, on: str = '') -> Choice:
+def choose(c: DecoderConfig, dtype: str, length: int, *, documents: int, on: str = '') -> Choice:
     """The kernel of a step.
 
     Args:
       c: the model's shapes.
       dtype: of the arithmetic.
       length: T, queries of a row.
-      packed: whether rows are documents laid end to end; else queries see by a mask.
+      documents: at most so many texts are laid end to end in each row; 0: queries see by a mask.
       on: 'cpu', 'gpu' or 'tpu'; the platform of the mesh that is set where empty.
     """
     on = on or platform()
@@ -54,41 +54,55 @@ def choose(c: DecoderConfig, dtype: str, length: int, *, packed: bool, on: str =
         return Choice(XLA)
     if c.positions == 'alibi':
         return Choice(XLA, 'ALiBi adds to every score')
+    if c.sinks:
+        return Choice(XLA, 'each head has a sink in its softmax')
     if dtype == 'float32':
         return Choice(XLA, 'the kernels round float32 to bfloat16')
     if length < SHORT:
         return Choice(XLA, f'{length} queries a row are too few for a kernel')
-    return _of_gpu(c, packed) if on == 'gpu' else _of_tpu(c, length, packed)
+    if on == 'gpu':
+        return _of_gpu(c, length, documents)
+    return _of_tpu(c, length, documents)
 
 
-def _of_gpu(c: DecoderConfig, packed: bool) -> Choice:
+def _of_gpu(c: DecoderConfig, length: int, documents: int) -> Choice:
     if c.head_dim % 8 or c.head_dim > 256:
         return Choice(XLA, f'heads of {c.head_dim} channels')
-    if has_tokamax():
-        return Choice(MOSAIC)
-    if packed:
-        return Choice(XLA, 'packed rows need the package tokamax, which is not installed')
     if c.attn_softcap:
-        return Choice(XLA, 'a soft cap needs the package tokamax, which is not installed')
-    return Choice(CUDNN, 'the package tokamax is not installed')
+        why = 'soft caps of scores'
+    elif not documents:
+        return Choice(CUDNN)
+    elif documents > CUDNN_DOCUMENTS:
+        why = f'rows of up to {documents} texts'
+    elif 0 < c.window < length:
+        why = 'windows shorter than a row'
+    else:
+        return Choice(CUDNN_PACKED)
+    if has_tokamax():
+        return Choice(MOSAIC, why)
+    return Choice(XLA, f'{why} need the package tokamax, which is not installed')
 
 
-def _of_tpu(c: DecoderConfig, length: int, packed: bool) -> Choice:
-    if not packed:
+def _of_tpu(c: DecoderConfig, length: int, documents: int) -> Choice:
+    if not documents:
         return Choice(XLA, 'splash attention takes no mask that is computed')
     if length % SPLASH_LENGTH:
         return Choice(XLA, f'rows of {length} tokens are no multiple of {SPLASH_LENGTH}')
     if c.head_dim % 128 and c.head_dim != 64:
         return Choice(XLA, f'heads of {c.head_dim} channels')
-    if c.window and len(set(c.local)) > 1:
+    if 0 < c.window < length and len(set(c.local)) > 1:
         return Choice(XLA, 'some layers see a window, others do not')
     return Choice(SPLASH)
 
 
 @functools.cache
 def has_tokamax() -> bool:
-    """Whether the package tokamax can be imported."""
-    return importlib.util.find_spec('tokamax') is not None
+    """Whether the package tokamax is there, with all that it needs."""
+    try:
+        return importlib.import_module('tokamax._src.ops.attention.api') is not None
+    except ImportError as error:
+        logging.info('tokamax is not used: %s', error)
+        return False
 
 
 def attend(
@@ -99,8 +113,10 @@ def attend(
     c: DecoderConfig,
     *,
     first_BT: jax.Array | None = None,
+    documents: int = 0,
     mask_BTS: jax.Array | None = None,
     behind_BTS: jax.Array | None = None,
+    sinks_N: jax.Array | None = None,
 ) -> jax.Array:
     """The values as each query weighs them; softmax in float32.
 
@@ -109,24 +125,31 @@ def attend(
       q_BTNH, k_BSKH, v_BSKH: on an explicit mesh that is set; N is a multiple of K. The keys are
         the queries' own row, or longer (a cache, a prefix): S need not be T.
       c: soft cap, scale, window.
-      first_BT: int32, of a kernel that takes ranges; S is T.
-      mask_BTS: bool, of one that takes a mask.
+      first_BT: int32, each query's first key, of packed rows and a kernel of RANGES; S is T.
+      documents: as of `choose`.
+      mask_BTS: bool, what each query sees, in all other cases.
       behind_BTS: float32, how far a key stands behind its query, for ALiBi.
+      sinks_N: logits that take part in each head's softmax and have no value (gpt-oss), of 'xla'.
 
     Returns:
       [B, T, N, H] in the queries' dtype.
     """
-    scale = (c.query_scalar or c.head_dim) ** -0.5
+    scale = c.score_scale
     if kernel == XLA:
         slopes_N = None
         if behind_BTS is not None:
             slopes_N = jnp.asarray(alibi_slopes(c.num_heads), jnp.float32)
             slopes_N = jax.reshard(slopes_N, RULES.heads_N)
-        arguments = (mask_BTS, slopes_N, behind_BTS)
+        if sinks_N is not None:
+            sinks_N = jax.reshard(sinks_N.astype(jnp.float32), RULES.heads_N)
+        arguments = (mask_BTS, slopes_N, behind_BTS, sinks_N)
         whole = _xla if platform() == 'cpu' else _xla_in_blocks
         run = functools.partial(whole, scale=scale, cap=c.attn_softcap)
     elif kernel == CUDNN:
         arguments, run = (mask_BTS,), functools.partial(_cudnn, scale=scale)
+    elif kernel == CUDNN_PACKED:
+        arguments = (first_BT,)
+        run = functools.partial(_cudnn_packed, scale=scale, documents=documents)
     elif kernel == MOSAIC:
         arguments = (first_BT, mask_BTS)
         run = functools.partial(_mosaic, scale=scale, cap=c.attn_softcap)
@@ -146,6 +169,7 @@ def _xla(
     mask_BTS: jax.Array,
     slopes_N: jax.Array | None,
     behind_BTS: jax.Array | None,
+    sinks_N: jax.Array | None,
     *,
     scale: float,
     cap: float,
@@ -163,10 +187,21 @@ def _xla(
     if slopes_N is not None:
         scores_BKGTS -= slopes_N.reshape(K, G, 1, 1) * behind_BTS[:, None, None]
     scores_BKGTS = jnp.where(mask_BTS[:, None, None], scores_BKGTS, HIDDEN)
-    probs_BKGTS = jax.nn.softmax(scores_BKGTS, axis=-1).astype(q_BTNH.dtype)
+    if sinks_N is None:
+        probs_BKGTS = jax.nn.softmax(scores_BKGTS, axis=-1)
+    else:
+        probs_BKGTS = _softmax_with_sinks(scores_BKGTS, sinks_N.reshape(K, G, 1, 1))
+    probs_BKGTS = probs_BKGTS.astype(q_BTNH.dtype)
     out_BKRH = product('BKRS,BSKH->BKRH', probs_BKGTS.reshape(B, K, G * T, S), v_BSKH)
     out_BTKGH = out_BKRH.reshape(B, K, G, T, H).transpose(0, 3, 1, 2, 4)
     return out_BTKGH.reshape(B, T, N, H)
+
+
+def _softmax_with_sinks(scores: jax.Array, sinks: jax.Array) -> jax.Array:
+    """Softmax over the last axis and one more logit, whose share is left out."""
+    top = jax.lax.stop_gradient(jnp.maximum(jnp.max(scores, -1, keepdims=True), sinks))
+    weighed = jnp.exp(scores - top)
+    return weighed / (jnp.sum(weighed, -1, keepdims=True) + jnp.exp(sinks - top))
 
 
 def _xla_in_blocks(
@@ -176,6 +211,7 @@ def _xla_in_blocks(
     mask_BTS: jax.Array,
     slopes_N: jax.Array | None,
     behind_BTS: jax.Array | None,
+    sinks_N: jax.Array | None,
     *,
     scale: float,
     cap: float,
@@ -184,7 +220,8 @@ def _xla_in_blocks(
     length = q_BTNH.shape[1]
     blocks = -(-length // QUERIES)
     if blocks == 1:
-        return _xla(q_BTNH, k_BSKH, v_BSKH, mask_BTS, slopes_N, behind_BTS, scale=scale, cap=cap)
+        rest = (mask_BTS, slopes_N, behind_BTS, sinks_N)
+        return _xla(q_BTNH, k_BSKH, v_BSKH, *rest, scale=scale, cap=cap)
 
     def split(x: jax.Array | None) -> jax.Array | None:
         if x is None:
@@ -195,7 +232,7 @@ def _xla_in_blocks(
 
     def block(some: tuple[jax.Array, jax.Array, jax.Array | None]) -> jax.Array:
         q, mask, behind = some
-        return _xla(q, k_BSKH, v_BSKH, mask, slopes_N, behind, scale=scale, cap=cap)
+        return _xla(q, k_BSKH, v_BSKH, mask, slopes_N, behind, sinks_N, scale=scale, cap=cap)
 
     some = (split(q_BTNH), split(mask_BTS), split(behind_BTS))
     out = jnp.moveaxis(jax.lax.map(jax.checkpoint(block), some), 0, 1)
@@ -210,6 +247,83 @@ def _cudnn(
     return jax.nn.dot_product_attention(
         q_BTNH, k_BSKH, v_BSKH, mask=mask, scale=scale, implementation='cudnn'
     )
+
+
+def _cudnn_packed(
+    q_BTNH: jax.Array,
+    k_BSKH: jax.Array,
+    v_BSKH: jax.Array,
+    first_BT: jax.Array,
+    *,
+    scale: float,
+    documents: int,
+) -> jax.Array:
+    """cuDNN's flash attention, causal within each text of a row."""
+    if documents == 1:
+        return jax.nn.dot_product_attention(
+            q_BTNH, k_BSKH, v_BSKH, is_causal=True, scale=scale, implementation='cudnn'
+        )
+    # The public function takes no offsets.
+    from jax._src.cudnn import fused_attention_stablehlo as cudnn
+
+    lengths_BM, starts_BM = segments(first_BT, documents)
+    return cudnn.dot_product_attention(
+        q_BTNH,
+        k_BSKH,
+        v_BSKH,
+        q_seqlen=lengths_BM,
+        kv_seqlen=lengths_BM,
+        q_offsets=starts_BM,
+        kv_offsets=starts_BM,
+        scale=scale,
+        mask_type=cudnn.MaskType.PADDING_CAUSAL,
+    )
+
+
+def segments(first_BT: jax.Array, documents: int) -> tuple[jax.Array, jax.Array]:
+    """The texts of packed rows as cuDNN's interface in jax takes them, filled up with -1.
+
+    Texts of one token next to each other (padding) make one segment: then such a token sees those
+    before it, which changes its own hidden state and, since nothing else sees it, no other.
+
+    Args:
+      first_BT: int32, the first key of each query.
+      documents: M, at least as many as `count_segments` finds in any row.
+
+    Returns:
+      int32 [B, M] lengths, and int32 [B, M + 1] positions of the first tokens.
+    """
+    T = first_BT.shape[1]
+    index = jnp.arange(T, dtype=jnp.int32)
+    begins_BT = first_BT == index
+    single_BT = begins_BT & jnp.pad(begins_BT[:, 1:], ((0, 0), (0, 1)), constant_values=True)
+    before_BT = jnp.pad(single_BT[:, :-1], ((0, 0), (1, 0)))
+    begins_BT &= ~(single_BT & before_BT)
+
+    def row(begins_T: jax.Array) -> tuple[jax.Array, jax.Array]:
+        starts_M = jnp.nonzero(begins_T, size=documents + 1, fill_value=T)[0].astype(jnp.int32)
+        lengths_M = starts_M[1:] - starts_M[:-1]
+        # A start of a segment that is not there would shift those of the rows behind it.
+        starts_M = jnp.where(starts_M < T, starts_M, -1)
+        return jnp.where(lengths_M > 0, lengths_M, -1), starts_M
+
+    return jax.vmap(row)(begins_BT)
+
+
+def count_segments(until_BT: np.ndarray) -> int:
+    """The most texts in a row of the batch, counted as `segments` counts them.
+
+    Raises:
+      ValueError: where `until` falls along a row: it is no row of texts laid end to end.
+    """
+    if (np.diff(until_BT, axis=1) < 0).any():
+        raise InputError('until falls along a packed row; its texts are not laid end to end')
+    T = until_BT.shape[1]
+    begins = np.ones(until_BT.shape, bool)
+    begins[:, 1:] = until_BT[:, :-1] < np.arange(1, T)
+    single = begins & (until_BT == np.arange(T))
+    begins[:, 1:] &= ~(single[:, 1:] & single[:, :-1])
+    return int(begins.sum(axis=1).max(initial=1))
 
 
 def _mosaic(

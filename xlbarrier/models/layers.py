@@ -21,6 +21,8 @@ ACTIVATIONS = {
     'silu': jax.nn.silu,
     'gelu': functools.partial(jax.nn.gelu, approximate=False),
     'gelu_tanh': functools.partial(jax.nn.gelu, approximate=True),
+    'relu': jax.nn.relu,
+    'relu2': lambda x: jnp.square(jax.nn.relu(x)),  # So et al. 2021
 }
 
 # kernel -> (einsum, layout once gathered over fsdp, layout of the product)
@@ -133,19 +135,21 @@ def adapt(name: str, weights: Weights, x: jax.Array) -> jax.Array:
     return out * weights['lora_scale'].astype(x.dtype)
 
 
-def norm(x: jax.Array, weights: Weights, c: DecoderConfig) -> jax.Array:
-    """The config's norm of the last axis, computed in float32.
+def norm(x: jax.Array, weights: Weights, c: DecoderConfig, axes: int = 1) -> jax.Array:
+    """The config's norm of the last axis, or the last two, computed in float32.
 
     'rms': x / sqrt(mean(x^2) + eps) * w (Zhang and Sennrich 2019); 'rms_one': the same by 1 + w
-    (Gemma); 'layer': (x - mean) / sqrt(var + eps) * w + b (Ba et al. 2016), b where there is one.
+    (Gemma); 'layer': (x - mean) / sqrt(var + eps) * w + b (Ba et al. 2016), b where there is one;
+    'layer_one': the same by 1 + w (Nemotron).
     """
     x32, scale = x.astype(jnp.float32), weights['scale']
-    if c.norm == 'layer':
-        x32 -= jnp.mean(x32, -1, keepdims=True)
-    x32 *= jax.lax.rsqrt(jnp.mean(x32 * x32, -1, keepdims=True) + c.norm_eps)
+    over = tuple(range(-axes, 0))
+    if c.norm.startswith('layer'):
+        x32 -= jnp.mean(x32, over, keepdims=True)
+    x32 *= jax.lax.rsqrt(jnp.mean(x32 * x32, over, keepdims=True) + c.norm_eps)
     if c.norm == 'rms':
         return x32.astype(x.dtype) * scale.astype(x.dtype)
-    x32 *= scale.astype(jnp.float32) + (1 if c.norm == 'rms_one' else 0)
+    x32 *= scale.astype(jnp.float32) + (1 if c.norm.endswith('_one') else 0)
     if 'bias' in weights:
         x32 += weights['bias'].astype(jnp.float32)
     return x32.astype(x.dtype)
@@ -165,8 +169,24 @@ def soft_cap(x: jax.Array, cap: float) -> jax.Array:
     return cap * jnp.tanh(x / cap) if cap else x
 
 
+def xielu(x: jax.Array, slopes: Weights) -> jax.Array:
+    """xIELU (Huang and Schlag 2024, arXiv 2411.13010) with beta = 0.5 and eps = -1e-6.
+
+    a_p x^2 + x / 2 for positive x, a_n (exp(min(x, eps)) - 1 - x) + x / 2 for others; a_p is
+    softplus(alpha_p), a_n is 1 / 2 + softplus(alpha_n).
+    """
+    x32 = x.astype(jnp.float32)
+    a_p = jax.nn.softplus(slopes['alpha_p'].astype(jnp.float32))
+    a_n = 0.5 + jax.nn.softplus(slopes['alpha_n'].astype(jnp.float32))
+    above = a_p * x32 * x32
+    below = a_n * (jnp.expm1(jnp.minimum(x32, -1e-6)) - x32)
+    return (jnp.where(x32 > 0, above, below) + 0.5 * x32).astype(x.dtype)
+
+
 def feed_forward(weights: Weights, x_BTD: jax.Array, c: DecoderConfig) -> jax.Array:
     """down(act(gate(x)) * up(x)) (Shazeer 2020), or down(act(up(x))). Returns [B, T, D]."""
+    if c.activation == 'xielu':
+        return project('down', weights, xielu(project('up', weights, x_BTD), weights['act']))
     act = ACTIVATIONS[c.activation]
     if not c.gated:
         return project('down', weights, act(project('up', weights, x_BTD)))

@@ -4,12 +4,9 @@ import contextlib
 import functools
 import hashlib
 import json
-import math
-import mmap
 import pathlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -17,16 +14,20 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from xlbarrier import multihost
+from xlbarrier import datafiles, multihost
 from xlbarrier.errors import InputError
 from xlbarrier.gguf_header import part_files
 from xlbarrier.mesh import check_divides
 from xlbarrier.models import (
     adapters,
+    generation_config,
     gguf_families,
     hf_config,
     lora,
+    quantised,
     safetensors_io,
+    shards,
+    source,
     tables,
     weights,
 )
@@ -36,14 +37,15 @@ from xlbarrier.models.gguf import GgufFile
 from xlbarrier.run import RunError, writing
 
 SHARD_BYTES = 5 * 10**9
-READERS = 2  # threads
-PIECE_BYTES = 4 << 20  # of a tensor, in float32, that a thread reads at once
-STRIPE = 64  # values
-# Of Gemma 3 with images: what its text part does not have.
-VISION = ('vision_tower.', 'multi_modal_projector.')
+# Of models of text and images: what the text part does not have.
+VISION = ('vision_tower.', 'multi_modal_projector.', 'vision_model.', 'visual.', 'image_newline')
 HEADS = ('lm_head.weight', 'language_model.lm_head.weight')
+LAYERS = ('num_hidden_layers', 'n_layer', 'n_layers', 'num_layers')  # fields of config.json
+NESTED = ('text_config', 'language_config', 'llm_config')
+MOST_LAYERS = 10_000
 COMPARED_ROWS = 4096  # of two tables at once
 BUFFERS = ('rotary_emb.inv_freq', '.attn.bias', '.attn.masked_bias', 'embed_positions.weights')
+BUFFERS += ('.attention.bias', '.attention.masked_bias')
 
 
 def read_config(path: pathlib.Path) -> DecoderConfig:
@@ -58,11 +60,11 @@ def read_config(path: pathlib.Path) -> DecoderConfig:
     config = path / 'config.json'
     if not config.exists():
         raise FileNotFoundError(f'{config} does not exist: {path} is no Hugging Face model folder')
-    try:
-        raw = json.loads(config.read_text(encoding='utf-8'))
-    except ValueError as error:
-        raise InputError(f'{config} is not JSON: {error}') from error
-    return _named(config, hf_config.from_hf, raw)
+    raw = datafiles.read_object(config)
+    _check_layers(config, raw)
+    if quantised.method_of(raw, config):
+        raw = {name: value for name, value in raw.items() if name not in quantised.FIELDS}
+    return generation_config.attach(_named(config, hf_config.from_hf, raw), path)
 
 
 def init_decoder(
@@ -114,7 +116,7 @@ def load_decoder(
         ignored = functools.partial(gguf_families.carries_no_parameter, config)
     else:
         config = read_config(path)
-        file = safetensors_io.SafetensorsFolder(path)
+        file = open_folder(path)
         table = tables.hf_table(config)
         table = _as_spelled(table, config, file.shapes)
         ignored = _ignored_in_hf(config)
@@ -158,20 +160,28 @@ def export_hf(
         raise InputError(f'cannot export parameter {extra!r}: merge adapters first (merge_lora)')
     dtype = params['embed.embedding'].dtype
     arrays = dict(weights.arrays_of(table, config.num_layers))
+    constants = tables.constants_of(config)
 
+    @functools.lru_cache(maxsize=1)  # the arrays of a layer's experts follow each other
     def layer_of(path: str, layer: int | None) -> np.ndarray:
         return _to_host(params[path] if layer is None else params[path][layer])
 
     def read(key: str) -> np.ndarray:
+        if key in constants:
+            return np.array(constants[key], dtype)
         return weights.assemble(arrays[key], dtype, layer_of)
 
     shapes = {key: parts[0][1].file_shape for key, parts in arrays.items()}
+    shapes |= dict.fromkeys(constants, ())
     if multihost.is_lead():
         with writing(folder), _replacing(folder) as partial:
             if tokenizer is not None:
                 tokenizer.save_pretrained(partial)
             safetensors_io.write_folder(partial, shapes, dtype, read, shard_bytes)
-            text = json.dumps(hf_config.to_hf(config, str(dtype)), indent=1, sort_keys=True)
+            raw = hf_config.to_hf(config, str(dtype))
+            raw.pop(generation_config.KEY, None)
+            text = json.dumps(raw, indent=1, sort_keys=True)
+            generation_config.write(config, partial)
             (partial / 'config.json').write_text(text, encoding='utf-8')
     else:
         for key in shapes:  # the lead's gathers need every process
@@ -193,6 +203,29 @@ def fingerprint(path: str | pathlib.Path, adapter: str | pathlib.Path = '') -> s
         with file.open('rb') as f:
             digest.update(hashlib.file_digest(f, 'sha256').digest())
     return digest.hexdigest()
+
+
+def open_folder(path: pathlib.Path) -> safetensors_io.SafetensorsFolder:
+    """The weights of a Hugging Face folder, which are dequantised where its config says so."""
+    config = path / 'config.json'
+    method = quantised.method_of(datafiles.read_object(config), config)
+    if method is None:
+        return safetensors_io.SafetensorsFolder(path)
+    try:
+        return quantised.QuantisedFolder(path, method)
+    except InputError as error:
+        raise InputError(f'{path}: {error}') from error
+
+
+def describe(model_source: str, path: str | pathlib.Path, digest: str) -> dict[str, Any]:
+    """A model for the run's provenance: source, digest, files, and terms where known."""
+    found = {
+        'source': model_source,
+        'fingerprint': digest,
+        'files': [file.name for file in weight_files(path)],
+    }
+    terms = source.terms(model_source)
+    return found | ({'terms': terms} if terms else {})
 
 
 def weight_files(path: str | pathlib.Path) -> list[pathlib.Path]:
@@ -220,92 +253,10 @@ def _fill(
         for path, variable in nnx.to_flat_state(state):
             name = '.'.join(str(part) for part in path)
             sharding = jax.NamedSharding(mesh, variable.get_metadata('out_sharding'))
-            variable.set_value(_read_param(table.pop(name), config, file, sharding, dtype))
+            variable.set_value(shards.read_param(table.pop(name), config, file, sharding, dtype))
         if table:
             raise AssertionError(f'weight table entries without a parameter: {sorted(table)}')
         return nnx.merge(graph, state)
-
-
-def _read_param(
-    entry: weights.Entry,
-    config: DecoderConfig,
-    file: GgufFile | safetensors_io.SafetensorsFolder,
-    sharding: jax.NamedSharding,
-    dtype: jnp.dtype,
-) -> jax.Array:
-    """A parameter from its tensors; of each, only the box that this host's devices hold is read."""
-    keys = list(weights.keys_of(entry, config.num_layers))
-    lead = (len(keys),) if weights.LAYER in entry.key else ()  # the layer axis is never split
-    shape = (*lead, *entry.shape)
-    indices = sharding.addressable_devices_indices_map(shape).values()
-    boxes = sorted({_box(index[len(lead) :], entry.shape) for index in indices})
-    axes = list(zip(*boxes, strict=True))
-    host = tuple((min(a for a, _ in axis), max(b for _, b in axis)) for axis in axes)
-    parts = {box: _fresh((*lead, *(b - a for a, b in box)), dtype) for box in boxes}
-
-    def fill(layer: int, key: str, piece: weights.Box) -> None:
-        array = file.read(key, entry.file_index(piece))
-        if array.dtype.itemsize < dtype.itemsize:  # now: casting what is turned is slow
-            array = array.astype(dtype)
-        array = entry.to_param(array, piece)
-        if not _finite(array):
-            raise InputError(f'{file.where(key)}: tensor {key!r} holds NaN or infinity')
-        for box, part in parts.items():
-            both = [(max(a, c), min(b, d)) for (a, b), (c, d) in zip(piece, box, strict=True)]
-            if all(a < b for a, b in both):
-                inside, place = (
-                    tuple(
-                        slice(a - first, b - first)
-                        for (a, b), (first, _) in zip(both, of, strict=True)
-                    )
-                    for of in (piece, box)
-                )
-                _put((part[layer] if lead else part)[place], array[inside])
-
-    pieces = entry.pieces(host, PIECE_BYTES // 4)
-    # Reading, checking and turning leave Python's lock; more threads would only hold more pieces.
-    with ThreadPoolExecutor(READERS) as pool:
-        work = [pool.submit(fill, i, key, piece) for i, key in enumerate(keys) for piece in pieces]
-        try:
-            for done in work:
-                done.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-    return jax.make_array_from_callback(
-        shape, sharding, lambda index: parts[_box(index[len(lead) :], entry.shape)]
-    )
-
-
-def _fresh(shape: tuple[int, ...], dtype: jnp.dtype) -> np.ndarray:
-    """An array of zeros that a CPU device takes as it is, without a copy: it begins with a page."""
-    # Not numpy's: it asks for huge pages, which a virtual machine may have to fetch first.
-    size = math.prod(shape) * dtype.itemsize
-    pages = mmap.mmap(-1, max(1, size), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    return np.frombuffer(pages, dtype, math.prod(shape)).reshape(shape)
-
-
-def _put(out: np.ndarray, array: np.ndarray) -> None:
-    """`out[...] = array`; of an array that is turned, in stripes that stay in the cache."""
-    if array.ndim < 2 or array.strides[0] > array.strides[1]:
-        out[...] = array
-        return
-    step = max(1, STRIPE // math.prod(array.shape[2:]))
-    for start in range(0, array.shape[1], step):
-        out[:, start : start + step] = array[:, start : start + step]
-
-
-def _finite(array: np.ndarray) -> bool:
-    """Whether all values are, in one or two passes."""
-    flat = array.ravel(order='K')
-    if array.dtype == jnp.bfloat16:  # the largest exponent is that of NaN and infinity
-        return not array.size or bool((flat.view(np.uint16) & 0x7F80).max() < 0x7F80)
-    if array.dtype in (np.float32, np.float64) and np.isfinite(np.vdot(flat, flat)):
-        return True  # a sum of squares that is not may also have overflowed
-    return bool(np.isfinite(flat).all())
-
-
-def _box(index: tuple[slice, ...], shape: tuple[int, ...]) -> weights.Box:
-    return tuple(part.indices(size)[:2] for part, size in zip(index, shape, strict=True))
 
 
 @contextlib.contextmanager
@@ -342,11 +293,13 @@ def _to_host(array: jax.Array) -> np.ndarray:
 
 
 def _ignored_in_hf(config: DecoderConfig) -> Callable[[str], bool]:
+    constants = tuple(f'.{key}' for key in tables.style_of(config).constants)
+
     # Older checkpoints store rotary frequencies and causal masks; some tied ones the head again.
     def ignored(key: str) -> bool:
         tied_head = config.tied and key in HEADS  # see _check_tied_head
-        seeing = config.family == 'gemma3_text' and key.removeprefix('model.').startswith(VISION)
-        return tied_head or seeing or key.endswith(BUFFERS)
+        seeing = config.within and key.removeprefix('model.').startswith(VISION)
+        return tied_head or seeing or key.endswith((*BUFFERS, *constants))
 
     return ignored
 
@@ -377,9 +330,10 @@ def _as_spelled(
     Checkpoints of bare models (AutoModel's, and the published BLOOM and GPT-2) have none, those of
     models of images and text have one more.
     """
-    base = tables.STYLES[config.family].base
+    base = tables.style_of(config).base
     embed = table['embed.embedding'].key.removeprefix(base)
-    prefixes = (base, '', f'language_model.{base}', f'{base}language_model.')
+    bare = base.removeprefix('model.')  # OPT's
+    prefixes = (base, '', f'language_model.{base}', f'{base}language_model.', bare)
     found = next((prefix for prefix in prefixes if prefix + embed in present), base)
     outer = 'language_model.' if found.startswith('language_model.') else ''
 
@@ -387,6 +341,16 @@ def _as_spelled(
         return found + key.removeprefix(base) if key.startswith(base) else outer + key
 
     return table if found == base else weights.renamed(table, respell)
+
+
+def _check_layers(path: pathlib.Path, raw: Mapping[str, Any]) -> None:
+    """Refuses a number of layers that no model has, before anything of that size is made."""
+    parts = [raw, *(raw[name] for name in NESTED if isinstance(raw.get(name), Mapping))]
+    for name in LAYERS:
+        for part in parts:
+            value = part.get(name)
+            if isinstance(value, int) and value > MOST_LAYERS:
+                raise InputError(f'{path}: {name} = {value}; expected at most {MOST_LAYERS}')
 
 
 def _named(path: pathlib.Path, make: Any, *args: Any, **kwargs: Any) -> DecoderConfig:

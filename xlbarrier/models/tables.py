@@ -1,10 +1,11 @@
 """The weight tables: which array of a family's files is which parameter, read both ways."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from xlbarrier.models.config import DecoderConfig
-from xlbarrier.models.weights import Entry
+from xlbarrier.models.families import FAMILIES, Fused, Style
+from xlbarrier.models.weights import EXPERT, Entry
 
 # Linear map -> its inputs, its outputs.
 MAPS = {
@@ -16,111 +17,32 @@ MAPS = {
     'mlp.up': ('D', 'F'),
     'mlp.down': ('F', 'D'),
 }
+ROUTER = 'mlp.router'
+SUFFIXES = {'kernel': '.weight', 'scale': '.weight', 'embedding': '.weight'}  # else its own name
 
 
-@dataclass(frozen=True)
-class Fused:
-    """A file's array that holds several maps: one after another, or for each head in turn."""
-
-    key: str
-    maps: tuple[str, ...]
-    by_head: bool = False
-
-
-@dataclass(frozen=True)
-class Style:
-    """What a family's files call things; keys without '.weight', of layers without their prefix.
-
-    Attributes:
-      base: prefix of all but the head; checkpoints of bare models lack it.
-      layer: prefix of a layer, after `base`.
-      names: parameter (without kernel, scale, bias) -> key or Fused.
-      transposed: whether linear maps are [in, out] (GPT-2's Conv1D).
-      interleaved: whether rotary pairs stand side by side (Cohere).
-    """
-
-    base: str
-    layer: str
-    names: Mapping[str, str | Fused]
-    transposed: bool = False
-    interleaved: bool = False
+def style_of(c: DecoderConfig) -> Style:
+    """What the files of the config's family call things."""
+    family = FAMILIES[c.family]
+    if family.style_of is not None:
+        return family.style_of(c)
+    assert family.style is not None, c.family
+    return family.style
 
 
-LLAMA = {
-    'embed': 'embed_tokens',
-    'attn_norm': 'input_layernorm',
-    'attn.q': 'self_attn.q_proj',
-    'attn.k': 'self_attn.k_proj',
-    'attn.v': 'self_attn.v_proj',
-    'attn.q_norm': 'self_attn.q_norm',
-    'attn.k_norm': 'self_attn.k_norm',
-    'attn.o': 'self_attn.o_proj',
-    'mlp_norm': 'post_attention_layernorm',
-    'mlp.gate': 'mlp.gate_proj',
-    'mlp.up': 'mlp.up_proj',
-    'mlp.down': 'mlp.down_proj',
-    'final_norm': 'norm',
-    'head': 'lm_head',
-}
-QKV = ('attn.q', 'attn.k', 'attn.v')
-W_PACK = dict.fromkeys(QKV, Fused('self_attn.W_pack', QKV))
-PHI3 = dict.fromkeys(QKV, Fused('self_attn.qkv_proj', QKV)) | dict.fromkeys(
-    ('mlp.gate', 'mlp.up'), Fused('mlp.gate_up_proj', ('mlp.gate', 'mlp.up'))
-)
-GEMMA_POST = {
-    'attn_post_norm': 'post_attention_layernorm',
-    'mlp_norm': 'pre_feedforward_layernorm',
-    'mlp_post_norm': 'post_feedforward_layernorm',
-}
-BLOOM = {
-    'embed': 'word_embeddings',
-    'embed_norm': 'word_embeddings_layernorm',
-    'attn_norm': 'input_layernorm',
-    **dict.fromkeys(QKV, Fused('self_attention.query_key_value', QKV, by_head=True)),
-    'attn.o': 'self_attention.dense',
-    'mlp_norm': 'post_attention_layernorm',
-    'mlp.up': 'mlp.dense_h_to_4h',
-    'mlp.down': 'mlp.dense_4h_to_h',
-    'final_norm': 'ln_f',
-    'head': 'lm_head',
-}
-GPT2 = {
-    'embed': 'wte',
-    'positions': 'wpe',
-    'attn_norm': 'ln_1',
-    **dict.fromkeys(QKV, Fused('attn.c_attn', QKV)),
-    'attn.o': 'attn.c_proj',
-    'mlp_norm': 'ln_2',
-    'mlp.up': 'mlp.c_fc',
-    'mlp.down': 'mlp.c_proj',
-    'final_norm': 'ln_f',
-    'head': 'lm_head',
-}
-XGLM = LLAMA | {
-    'attn_norm': 'self_attn_layer_norm',
-    'attn.o': 'self_attn.out_proj',
-    'mlp_norm': 'final_layer_norm',
-    'mlp.up': 'fc1',
-    'mlp.down': 'fc2',
-    'final_norm': 'layer_norm',
-}
-_LAYERS = 'layers.{layer}.'
-_LLAMA = Style('model.', _LAYERS, LLAMA)
-STYLES = {
-    **dict.fromkeys(('llama', 'mistral', 'qwen2', 'qwen3', 'gemma'), _LLAMA),
-    **dict.fromkeys(('gemma2', 'gemma3_text'), Style('model.', _LAYERS, LLAMA | GEMMA_POST)),
-    **dict.fromkeys(('cohere', 'cohere2'), Style('model.', _LAYERS, LLAMA, interleaved=True)),
-    'phi3': Style('model.', _LAYERS, LLAMA | PHI3),
-    'baichuan': Style('model.', _LAYERS, LLAMA | W_PACK),
-    'bloom': Style('transformer.', 'h.{layer}.', BLOOM),
-    'gpt2': Style('transformer.', 'h.{layer}.', GPT2, transposed=True),
-    'xglm': Style('model.', _LAYERS, XGLM),
-}
+def constants_of(c: DecoderConfig) -> dict[str, float]:
+    """Keys of arrays of one value that the family's files have and no parameter is."""
+    style = style_of(c)
+    return {
+        style.base + style.layer.format(layer=layer) + key: value
+        for layer in range(c.num_layers)
+        for key, value in style.constants.items()
+    }
 
 
 def hf_table(c: DecoderConfig) -> dict[str, Entry]:
     """Parameter path -> entry of a Hugging Face checkpoint of the config's family."""
-    return make_table(c, STYLES[c.family])
+    return make_table(c, style_of(c))
 
 
 def make_table(c: DecoderConfig, style: Style) -> dict[str, Entry]:
@@ -132,7 +54,9 @@ def make_table(c: DecoderConfig, style: Style) -> dict[str, Entry]:
         'K': c.num_kv_heads,
         'H': c.head_dim,
         'F': c.d_ff,
-        'P': c.max_positions,
+        'P': c.max_positions + c.position_offset,
+        'E': c.experts,
+        '1': 1,
     }
     table = {}
     for path, axes in parameters(c).items():
@@ -142,16 +66,20 @@ def make_table(c: DecoderConfig, style: Style) -> dict[str, Entry]:
         if path.startswith('layers.'):
             prefix += style.layer
         key = name.key if isinstance(name, Fused) else name
-        suffix = '.bias' if kind == 'bias' else '.weight'
+        if c.experts and stem in MAPS and stem.startswith('mlp.'):
+            table[path] = _of_experts(prefix, name, stem, kind, axes, sizes)
+            continue
         split, order = _axes(stem, kind, axes, style)
-        fields = _fused(name, stem, kind, split, sizes, style) if isinstance(name, Fused) else {}
-        rotates = stem in ('attn.q', 'attn.k', 'attn.q_norm', 'attn.k_norm')
-        table[path] = Entry(
-            prefix + key + suffix,
-            **({'split': split, 'sizes': sizes} | fields),
+        entry = Entry(
+            prefix + key + SUFFIXES.get(kind, f'.{kind}'),
+            split=split,
             order=order,
-            interleaved=style.interleaved and rotates,
+            sizes=sizes,
+            interleaved=style.interleaved
+            and stem in ('attn.q', 'attn.k', 'attn.q_norm', 'attn.k_norm'),
+            rotary=c.rotary_dim,
         )
+        table[path] = _in_fused(entry, name, stem, style) if isinstance(name, Fused) else entry
     return table
 
 
@@ -162,21 +90,28 @@ def parameters(c: DecoderConfig) -> dict[str, str]:
         found['positions.embedding'] = 'PD'
     if c.embed_norm:
         found |= _norm(c, 'embed_norm')
-    found |= _norm(c, 'layers.attn_norm')
+    if c.pre_norms:
+        found |= _norm(c, 'layers.attn_norm')
     for name, (inputs, outputs) in MAPS.items():
         if name == 'mlp.gate' and not c.gated:
             continue
-        found[f'layers.{name}.kernel'] = inputs + outputs
+        expert = 'E' if c.experts and 'mlp' in name else ''
+        found[f'layers.{name}.kernel'] = expert + inputs + outputs
         biased = {'attn.o': c.o_bias}.get(name, c.qkv_bias if 'attn' in name else c.mlp_bias)
-        if biased:
-            found[f'layers.{name}.bias'] = outputs
+        if biased or (expert and c.expert_bias):
+            found[f'layers.{name}.bias'] = expert + outputs
         if name == 'attn.v' and c.qk_norm:
-            each = c.qk_norm == 'heads'
-            found['layers.attn.q_norm.scale'] = 'NH' if each else 'H'
-            found['layers.attn.k_norm.scale'] = 'KH' if each else 'H'
+            one = c.qk_norm == 'head'
+            found['layers.attn.q_norm.scale'] = 'H' if one else 'NH'
+            found['layers.attn.k_norm.scale'] = 'H' if one else 'KH'
         if name == 'attn.o':
+            found |= {'layers.attn.sinks': 'N'} if c.sinks else {}
             found |= _norm(c, 'layers.attn_post_norm') if c.post_norms else {}
-            found |= {} if c.parallel else _norm(c, 'layers.mlp_norm')
+            found |= _norm(c, 'layers.mlp_norm') if c.mlp_norm else {}
+            found |= {f'layers.{ROUTER}.kernel': 'DE'} if c.experts else {}
+            found |= {f'layers.{ROUTER}.bias': 'E'} if c.router_bias else {}
+    if c.activation == 'xielu':
+        found |= {f'layers.mlp.act.{name}': '1' for name in ('alpha_p', 'alpha_n')}
     found |= _norm(c, 'layers.mlp_post_norm') if c.post_norms else {}
     found |= _norm(c, 'final_norm')
     if not c.tied:
@@ -193,42 +128,55 @@ def _axes(
 ) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
     """The file's axes as products of the parameter's, and the parameter's."""
     order = tuple(axes)
-    if stem in MAPS and kind == 'bias':
+    linear = {**MAPS, 'head': ('D', 'V'), ROUTER: ('D', 'E')}
+    if stem in linear and kind == 'bias':
         return (order,), order
-    if stem in MAPS or stem == 'head':
-        inputs, outputs = MAPS.get(stem, ('D', 'V'))
+    if stem in linear:
+        inputs, outputs = linear[stem]
         split = (tuple(inputs), tuple(outputs))
         return (split if style.transposed and stem != 'head' else split[::-1]), order
+    if stem in ('attn.q_norm', 'attn.k_norm') and style.joint_norms:
+        return (order,), order
     return tuple((name,) for name in order), order
 
 
-def _fused(
-    fused: Fused,
-    stem: str,
-    kind: str,
-    split: tuple[tuple[str, ...], ...],
-    sizes: Mapping[str, int],
-    style: Style,
-) -> dict:
-    outputs = tuple(MAPS[stem][1])
-    axis = split.index(outputs)
-    if fused.by_head:  # each head's q, k and v: heads and kv heads are as many
-        split = tuple((names[0], 'p', *names[1:]) if names == outputs else names for names in split)
-        return {
-            'split': split,
-            'sizes': {**sizes, 'p': len(fused.maps)},
-            'part': fused.maps.index(stem),
-        }
+def _in_fused(entry: Entry, fused: Fused, stem: str, style: Style) -> Entry:
+    """The entry as part of an array that holds several maps."""
+    sizes, outputs = entry.sizes, tuple(MAPS[stem][1])
+    place = fused.maps.index(stem)
+    if fused.by_head:  # of each kv head its group of queries, its key and its value
+        group = sizes['N'] // sizes['K']
+        first, count = ((0, group), (group, 1), (group + 1, 1))[place]
+        split = tuple(
+            ('K', 'p', *names[1:]) if names == outputs else names for names in entry.split
+        )
+        return entry.replace(split=split, sizes={**sizes, 'p': group + 2}, part=first, parts=count)
 
     def width(name: str) -> int:
-        size = 1
-        for letter in MAPS[name][1]:
-            size *= sizes[letter]
-        return size
+        return math.prod(sizes[letter] for letter in MAPS[name][1])
 
-    place = fused.maps.index(stem)
-    return {
-        'start': sum(width(name) for name in fused.maps[:place]),
-        'total': sum(width(name) for name in fused.maps),
-        'fused': axis,
-    }
+    return entry.replace(
+        start=sum(width(name) for name in fused.maps[:place]),
+        total=sum(width(name) for name in fused.maps),
+        fused=entry.split.index(outputs),
+    )
+
+
+def _of_experts(
+    prefix: str, name: str | Fused, stem: str, kind: str, axes: str, sizes: Mapping[str, int]
+) -> Entry:
+    """Experts in an array each, [out, in], or all in one, [E, in, out] (gpt-oss)."""
+    order = tuple(axes)
+    inputs, outputs = MAPS[stem]
+    split: tuple[tuple[str, ...], ...]
+    if isinstance(name, str) and EXPERT in name:
+        split = ((outputs,), (inputs,)) if kind == 'kernel' else ((outputs,),)
+        return Entry(prefix + name + SUFFIXES.get(kind, f'.{kind}'), split, order, sizes)
+    key = prefix + (name.key if isinstance(name, Fused) else name)
+    key += '_bias' if kind == 'bias' else ''
+    split = (('E',), (inputs,), (outputs,)) if kind == 'kernel' else (('E',), (outputs,))
+    if not isinstance(name, Fused):
+        return Entry(key, split, order, sizes)
+    split = (*split[:-1], (outputs, 'p'))  # columns of gate and up in turn
+    part = name.maps.index(stem)
+    return Entry(key, split, order, {**sizes, 'p': len(name.maps)}, part=part)

@@ -9,13 +9,14 @@ import math
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from xlbarrier.errors import InputError
 
 Box = tuple[tuple[int, int], ...]  # (start, stop) along each axis
-LAYER = '{layer}'
+LAYER, EXPERT = '{layer}', '{expert}'
 
 
 @dataclass(frozen=True)
@@ -24,17 +25,20 @@ class Entry:
 
     The file's axes are products of the parameter's: `split` (('N', 'H'), ('D',)) for a file's
     [N * H, D]. In a fused array either a file's axis holds several maps one after another (`start`,
-    `total`), or each head has its own q, k and v ('p', a dimension of `sizes`, and `part`).
+    `total`), or each kv head has its own q, k and v ('p', a dimension of `sizes`, and `part`).
 
     Attributes:
-      key: name in the file; '{layer}' stands for the number of the layer.
+      key: name in the file; '{layer}' stands for the number of the layer, '{expert}' for that of
+        an expert, whose arrays have no axis 'E'.
       split: for each axis of the file the dimensions that make it up, outermost first.
       order: the parameter's dimensions.
       sizes: of each dimension.
-      part: index along 'p'.
-      start, total: first place and length of the file's fused axis, in the axis `fused`.
+      part: first index along 'p'.
+      parts: how many: with several, 'K' and these are the parameter's 'N' (a group of queries).
+      start, total: first index and length of the file's fused axis, in the axis `fused`.
       fused: that axis, or -1.
       interleaved: whether the file has the two rotary halves of each head interleaved.
+      rotary: the channels of a head that are so; 0: all.
       shift: what the file holds more than the parameter (GGUF's Gemma norms: 1).
     """
 
@@ -43,10 +47,12 @@ class Entry:
     order: tuple[str, ...]
     sizes: Mapping[str, int]
     part: int = 0
+    parts: int = 1
     start: int = 0
     total: int = 0
     fused: int = -1
     interleaved: bool = False
+    rotary: int = 0
     shift: float = 0.0
 
     @property
@@ -65,6 +71,10 @@ class Entry:
     def file_index(self, box: Box) -> tuple[slice, ...]:
         """The part of the file's array that holds the box of the parameter (whole heads)."""
         ranges = dict(zip(self.order, box, strict=True))
+        if self.grouped:
+            start, stop = ranges['N']
+            assert start % self.parts == 0 and stop % self.parts == 0, 'whole groups'
+            ranges['K'] = (start // self.parts, stop // self.parts)
         index = []
         for axis, names in enumerate(self.split):
             for name in names[1:]:
@@ -77,74 +87,143 @@ class Entry:
 
     def pieces(self, box: Box, values: int) -> list[Box]:
         """The box in pieces that are rows of the file's array, `values` of it or one row each."""
-        axis = self.order.index(self.split[0][0])
-        row = math.prod(self.file_shape) // self.sizes[self.order[axis]]
+        if EXPERT in self.key:  # an array for each expert
+            start, stop = box[0]
+            if stop - start > 1:
+                boxes = [((expert, expert + 1), *box[1:]) for expert in range(start, stop)]
+                return [piece for each in boxes for piece in self.pieces(each, values)]
+        name, step = self.split[0][0], 1
+        if self.grouped and name == 'K':
+            name, step = 'N', self.parts
+        axis = self.order.index(name)
+        row = math.prod(self.file_shape) // (self.sizes[name] // step)
         start, stop = box[axis]
-        step = max(1, values // max(1, row))
+        step *= max(1, values // max(1, row))
         return [
             (*box[:axis], (first, min(first + step, stop)), *box[axis + 1 :])
             for first in range(start, stop, step)
         ]
 
+    def key_of(self, key: str, box: Box) -> str:
+        """The key with the number of the expert that the box is of, where there is one."""
+        return key.replace(EXPERT, str(box[0][0]))
+
     def to_param(self, array: np.ndarray, box: Box) -> np.ndarray:
         """The array at `file_index(box)` as that box of one layer of the parameter."""
         sizes = {name: stop - start for name, (start, stop) in zip(self.order, box, strict=True)}
+        if self.grouped:
+            sizes['K'] = sizes['N'] // self.parts
         flat = [name for axis in self.split for name in axis]
         array = array.reshape([sizes.get(name, self.sizes[name]) for name in flat])
         if 'p' in flat:
-            array = array.take(self.part, flat.index('p'))
-            flat.remove('p')
+            array, flat = self._taken(array, flat, sizes)
         if self.interleaved:
-            array = _swap_halves(array, flat.index('H'), inner=2)
+            array = self._swap(array, flat.index('H'), back=False)
+        if EXPERT in self.key:
+            array, flat = array[None], ['E', *flat]
         array = array.transpose([flat.index(name) for name in self.order])
         return array - array.dtype.type(self.shift) if self.shift else array
 
     def write(self, out: np.ndarray, array: np.ndarray) -> None:
-        """Puts one layer of the parameter into its place of the file's array, `out`."""
-        flat = [name for axis in self.split for name in axis if name != 'p']
-        array = array.transpose([self.order.index(name) for name in flat])
+        """Puts one layer of the parameter, of one expert, into its place of the file's array."""
+        names = [name for name in self.order if name != 'E' or EXPERT not in self.key]
+        flat = [name for axis in self.split for name in axis]
+        if self.grouped:  # N is K and the parts
+            axis = names.index('N')
+            shape = array.shape
+            shape = (*shape[:axis], self.sizes['K'], self.parts, *shape[axis + 1 :])
+            array = array.reshape(shape)
+            names[axis : axis + 1] = ['K', 'p']
+        ours = [name for name in flat if name in names]
+        array = array.transpose([names.index(name) for name in ours])
         if self.interleaved:
-            array = _swap_halves(array, flat.index('H'), inner=self.sizes['H'] // 2)
+            array = self._swap(array, ours.index('H'), back=True)
         if self.shift:
             array = array + array.dtype.type(self.shift)
-        place = out[self.file_index(tuple((0, size) for size in self.shape))]
-        flat = [name for axis in self.split for name in axis]
+        whole = tuple((0, self.sizes[name]) for name in self.order)
+        place = out[self.file_index(whole)]
         # A view of `out`: axes are only split, or all of a row-contiguous array is taken.
         view = place.reshape([self.sizes[name] for name in flat])
         assert np.shares_memory(view, out), self.key
-        index = tuple(self.part if name == 'p' else slice(None) for name in flat)
-        view[index] = array
+        part = slice(self.part, self.part + self.parts) if self.grouped else self.part
+        view[tuple(part if name == 'p' else slice(None) for name in flat)] = array
+
+    @property
+    def grouped(self) -> bool:
+        """Whether the parameter's heads are groups along 'p'."""
+        return 'N' in self.order and any('p' in axis and axis[0] == 'K' for axis in self.split)
+
+    def replace(self, **changes: Any) -> 'Entry':
+        """A copy with other values."""
+        return dataclasses.replace(self, **changes)
+
+    def _taken(
+        self, array: np.ndarray, flat: list[str], sizes: Mapping[str, int]
+    ) -> tuple[np.ndarray, list[str]]:
+        """The parameter's part along 'p', and the dimensions that are left."""
+        axis = flat.index('p')
+        if not self.grouped:
+            return array.take(self.part, axis), flat[:axis] + flat[axis + 1 :]
+        index = (slice(None),) * axis + (slice(self.part, self.part + self.parts),)
+        shape = [sizes.get(name, self.sizes[name]) for name in flat]
+        joined = [*shape[: axis - 1], sizes['N'], *shape[axis + 1 :]]
+        return array[index].reshape(joined), [*flat[: axis - 1], 'N', *flat[axis + 1 :]]
+
+    def _swap(self, array: np.ndarray, axis: int, back: bool) -> np.ndarray:
+        rotary = self.rotary or array.shape[axis]
+        inner = rotary // 2 if back else 2
+        if rotary == array.shape[axis]:
+            return _swap_halves(array, axis, inner)
+        turned, rest = np.split(array, [rotary], axis)
+        return np.concatenate([_swap_halves(turned, axis, inner), rest], axis)
 
 
 def keys_of(entry: Entry, num_layers: int) -> Iterable[str]:
-    """The file's keys of an entry: one a layer where the parameter is stacked."""
+    """The file's keys of an entry: one for each layer where the parameter is stacked.
+
+    The number of an expert is left open (see `Entry.key_of`).
+    """
     if LAYER not in entry.key:
         return [entry.key]
-    return [entry.key.format(layer=i) for i in range(num_layers)]
+    return [entry.key.replace(LAYER, str(i)) for i in range(num_layers)]
 
 
-def arrays_of(
-    table: Mapping[str, Entry], num_layers: int
-) -> Iterator[tuple[str, list[tuple[str, Entry, int | None]]]]:
-    """The file's keys in the table's order, each with what it is made of: (path, entry, layer)."""
+def all_keys_of(entry: Entry, num_layers: int) -> Iterator[str]:
+    """All keys of the file that are of an entry."""
+    for key in keys_of(entry, num_layers):
+        if EXPERT in key:
+            yield from (key.replace(EXPERT, str(i)) for i in range(entry.sizes['E']))
+        else:
+            yield key
+
+
+Part = tuple[str, Entry, int | None, int | None]  # path, entry, layer, expert
+
+
+def arrays_of(table: Mapping[str, Entry], num_layers: int) -> Iterator[tuple[str, list[Part]]]:
+    """The file's keys in the table's order, each with the parts that it is made of."""
     parts: dict[str, list[tuple[str, Entry]]] = {}
     for path, entry in table.items():
         parts.setdefault(entry.key, []).append((path, entry))
     for key, entries in parts.items():
+        experts = entries[0][1].sizes['E'] if EXPERT in key else 0
         for layer, name in enumerate(keys_of(entries[0][1], num_layers)):
             number = layer if LAYER in key else None
-            yield name, [(path, entry, number) for path, entry in entries]
+            for expert in range(experts) if experts else (None,):
+                full = name if expert is None else name.replace(EXPERT, str(expert))
+                yield full, [(path, entry, number, expert) for path, entry in entries]
 
 
 def assemble(
-    parts: list[tuple[str, Entry, int | None]],
+    parts: list[Part],
     dtype: np.dtype,
     read: Callable[[str, int | None], np.ndarray],
 ) -> np.ndarray:
     """A file's array from the parameters in it; `read` gives one layer of a parameter."""
     out = np.empty(parts[0][1].file_shape, dtype)
-    for path, entry, layer in parts:
-        entry.write(out, read(path, layer).reshape(entry.shape))
+    for path, entry, layer, expert in parts:
+        array = read(path, layer).reshape(entry.shape)
+        entry.write(out, array if expert is None else array[expert])
     return out
 
 
@@ -158,7 +237,8 @@ def check_tiles(table: Mapping[str, Entry]) -> None:
     sizes: dict[str, int] = {}
     for entry in table.values():
         filled.setdefault(entry.key, []).append((entry.start, entry.part))
-        sizes[entry.key] = sizes.get(entry.key, 0) + math.prod(entry.shape)
+        each = entry.sizes['E'] if EXPERT in entry.key else 1
+        sizes[entry.key] = sizes.get(entry.key, 0) + math.prod(entry.shape) // each
         if len(set(filled[entry.key])) < len(filled[entry.key]):
             raise AssertionError(f'{entry.key}: a part is taken twice')
     for entry in table.values():
@@ -189,10 +269,16 @@ def match(
     """
     check_tiles(table)
     wanted = {
-        key: entry.file_shape for entry in table.values() for key in keys_of(entry, num_layers)
+        key: entry.file_shape for entry in table.values() for key in all_keys_of(entry, num_layers)
     }
     missing = sorted(wanted.keys() - present.keys())
     surplus = sorted(key for key in present.keys() - wanted.keys() if not ignored(key))
+    if missing and all(key.endswith('lm_head.weight') for key in missing):
+        raise InputError(
+            f'{where(None)}: tensor {missing[0]!r} is missing, though the config says (or leaves at'
+            ' its default) tie_word_embeddings = false: if the head is the embedding, set'
+            ' tie_word_embeddings to true in config.json; else the file is incomplete'
+        )
     if missing:
         raise InputError(
             f'{where(None)}: {len(missing)} tensor(s) missing, first {missing[0]!r} of shape'

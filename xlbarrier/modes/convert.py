@@ -23,7 +23,13 @@ def convert(folder: pathlib.Path, config: RunConfig) -> None:
     out = run.path('export', 'model')
     with Progress(f'loading {config.model.source}'):
         dtype = config.model.param_dtype
-        model = api.load_model(config.model.source, dtype, mesh=mesh, adapter=config.model.adapter)
+        model = api.load_model(
+            config.model.source,
+            dtype,
+            mesh=mesh,
+            adapter=config.model.adapter,
+            tokenizer=config.model.tokenizer,
+        )
     with Progress(f'writing {out}'):
         shard_bytes = int(config.export.shard_gb * 1e9)
         load.export_hf(model.decoder, out, tokenizer=model.tokenizer, shard_bytes=shard_bytes)

@@ -11,7 +11,7 @@ from absl import logging
 
 from xlbarrier import multihost
 from xlbarrier import run as run_lib
-from xlbarrier.config import RunConfig
+from xlbarrier.config import ModelConfig, RunConfig
 from xlbarrier.config.data import DATA_ARM
 from xlbarrier.corpus import build as corpus_lib
 from xlbarrier.corpus import preview, sources, store
@@ -55,15 +55,16 @@ def corpus(folder: pathlib.Path, config: RunConfig) -> None:
         _build(run, config, tasks)
         for arm, place in _folders(run, config).items():
             if config.corpus.count_tokens:
-                _count_tokens(place, config.model.source)
+                _count_tokens(place, config.model)
             logging.info('%s: %s', arm, _told(place))
         run.update_provenance(finished=run_lib.now())
 
 
-def _count_tokens(folder: pathlib.Path, model_source: str) -> None:
+def _count_tokens(folder: pathlib.Path, model: ModelConfig) -> None:
     """Puts the tokens of the units, each tokenised by itself, into a finished manifest."""
-    path = source.resolve(model_source)
-    tokenizer = tokenize.load_tokenizer(path)
+    named = model.tokenizer or model.source
+    path = source.resolve(model.source) if not model.tokenizer else pathlib.Path()
+    tokenizer = tokenize.load_tokenizer(source.resolve_tokenizer(model.tokenizer, path))
     digest = tokenize.digest(tokenizer)
     manifest = corpus_lib.read_manifest(folder)
     if manifest.get('tokens', {}).get('tokenizer') == digest:
@@ -77,7 +78,7 @@ def _count_tokens(folder: pathlib.Path, model_source: str) -> None:
                 counts[language] += length
             progress.update(1)
     tokens = {'total': counts.total(), 'by_language': dict(sorted(counts.items()))}
-    manifest['tokens'] = {**tokens, 'tokenizer': digest, 'model': model_source}
+    manifest['tokens'] = {**tokens, 'tokenizer': digest, 'model': named}
     store.write_json(folder / 'manifest.json', manifest)
 
 

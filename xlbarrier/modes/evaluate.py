@@ -12,6 +12,7 @@ from xlbarrier import api, datafiles
 from xlbarrier import run as run_lib
 from xlbarrier.config import RunConfig
 from xlbarrier.data import tokenize
+from xlbarrier.models import load
 from xlbarrier.modes.results import BASE, finish
 from xlbarrier.modes.start import begin
 from xlbarrier.progress import Progress
@@ -59,9 +60,10 @@ def measure(
             param_dtype=config.model.param_dtype,
             mesh=mesh,
             adapter=config.model.adapter if name == BASE else '',
+            tokenizer=config.model.tokenizer if name == BASE else '',
         )
     run.update_provenance(
-        models={name: {'source': str(model_source), 'fingerprint': model.fingerprint}},
+        models={name: load.describe(model.source, model.path, model.fingerprint)},
         tokenizer=tokenize.bos_policy(model.tokenizer),
     )
     for task_name, task in tasks.items():

@@ -64,6 +64,7 @@ def open_on_devices(
 ) -> tuple[run_lib.Run, jax.sharding.Mesh]:
     """Joins the processes of the run, makes the mesh, and opens the run folder on the lead."""
     multihost.initialize()
+    mesh_lib.keep_compiled(source.cache_folder() / 'compiled')
     mesh = mesh_lib.make_mesh(config.mesh.data, config.mesh.fsdp, config.mesh.tensor)
     run = run_lib.follow(folder)
     if multihost.is_lead():

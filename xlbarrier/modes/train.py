@@ -53,7 +53,10 @@ def fine_tune(
         return export
     with Progress(f'{arm}: loading {config.model.source}'):
         path = source.resolve(config.model.source)
-        tokenizer = tokenize.load_tokenizer(path, load.read_config(path).vocab_size)
+        tokenizer = tokenize.load_tokenizer(
+            source.resolve_tokenizer(config.model.tokenizer, path),
+            load.read_config(path).vocab_size,
+        )
         decoder = load.load_decoder(
             path,
             mesh,

@@ -17,14 +17,13 @@ from typing import Any, NamedTuple
 
 from absl import logging
 
-from xlbarrier import multihost
+from xlbarrier import datafiles, multihost
 from xlbarrier import run as run_lib
 from xlbarrier.config import RunConfig, diff
 from xlbarrier.config import data as config_data
 from xlbarrier.config.checks import ConfigError, nearest
 from xlbarrier.config.data import DATA_ARM, DataConfig
 from xlbarrier.corpus import build as corpus_lib
-from xlbarrier.corpus import files
 from xlbarrier.data import pack, tokenize
 from xlbarrier.data.mixture import Mixture, row_counts
 from xlbarrier.data.pack import PackedRows
@@ -61,7 +60,7 @@ def check(folder: pathlib.Path, config: RunConfig, tasks: Mapping[str, Task] | N
       tasks: by name; 'task:NAME' among the files is what one of them gives to train on.
 
     Raises:
-      SourceError: for a glob without files, or a file whose first example cannot be read.
+      DataError: for a glob without files, or a file whose first example cannot be read.
       ConfigError: for a task that is not there, or gives no rows.
       DataError: when a task's rows do not teach what it asks.
     """
@@ -72,7 +71,7 @@ def check(folder: pathlib.Path, config: RunConfig, tasks: Mapping[str, Task] | N
             if task is not None:
                 task.check_lessons()
             else:
-                forms.check(pattern)
+                forms.check(pattern, config.data.fields)
 
 
 def prepare(
@@ -90,7 +89,7 @@ def prepare(
       tasks: by name; one whose rows are trained on writes them to lessons/<task>.jsonl too.
 
     Raises:
-      SourceError: naming file and row, for an example that cannot be trained on.
+      DataError: naming file and row, for an example that cannot be trained on.
       RunError: when a file cannot be written, or what an arm's training was begun with has changed.
       ValueError: when there is nothing to train on.
     """
@@ -98,7 +97,9 @@ def prepare(
     if not arms:
         return {}
     path = source.resolve(config.model.source)
-    tokenizer = tokenize.load_tokenizer(path, load.read_config(path).vocab_size)
+    tokenizer = tokenize.load_tokenizer(
+        source.resolve_tokenizer(config.model.tokenizer, path), load.read_config(path).vocab_size
+    )
     if run.lead:
         # Those that are trained already, too: the arms of a study must share the same examples.
         begun = [a for a in config.arms if any((run.folder / 'checkpoints' / a).glob('*'))]
@@ -107,6 +108,7 @@ def prepare(
             'format': FORMAT,
             'tokenizer': tokenize.digest(tokenizer),
             'row_tokens': config.train.row_tokens,
+            **({'pad': True} if config.train.pad else {}),
         }
         # Files are shared: of each folder, its part and the arms that it is for.
         folders: dict[str, tuple[_Wanted, list[str]]] = {}
@@ -122,7 +124,10 @@ def prepare(
             else:
                 task = _teacher(config.data, config.data.files.index(part.name), tasks)
                 if task is None:
-                    listed, examples = _digests(part.name), forms.read(part.name)
+                    listed, examples = (
+                        _digests(part.name),
+                        forms.read(part.name, config.data.fields),
+                    )
                 else:
                     path = run.path('lessons', f'{task.name}.jsonl')
                     task.write_lessons(path)
@@ -168,7 +173,7 @@ def _arm(run: run_lib.Run, config: RunConfig, arm: str) -> PackedRows | Mixture:
     counts: tuple[int, ...] = ()
     if weights and len(parts) > 1:
         # Text counts as full, so that arms whose last row is padded differently share out alike.
-        text = [row_tokens] if wanted[0].folder == arm else []
+        text = [row_tokens] if wanted[0].folder == arm and not config.train.pad else []
         full = text + [p.record['tokens'] / len(p.rows) for p in parts[len(text) :]]
         counts = row_counts(weights, full, places)
     rows = parts[0].rows if len(parts) == 1 else Mixture(tuple(p.rows for p in parts), counts)
@@ -253,7 +258,7 @@ def _lessons(name: str, lessons: Iterable[Mapping[str, str]]) -> Iterator[forms.
 
 
 def _digests(pattern: str) -> dict[str, str]:
-    return {str(path): _digest(path) for path in files.find(pattern)}
+    return {str(path): _digest(path) for path in datafiles.find(pattern)}
 
 
 def _digest(path: pathlib.Path) -> str:
@@ -264,7 +269,8 @@ def _digest(path: pathlib.Path) -> str:
 def _file_key(data: DataConfig, listed: Mapping[str, str]) -> dict[str, Any]:
     """What packed examples depend on: the digests of their files, and how they are written."""
     fields = {name: getattr(data, name) for name in ('template', 'loss', 'too_long')}
-    return {**fields, 'files': listed}
+    own = {'fields': list(data.fields)} if data.fields else {}
+    return {**fields, **own, 'files': listed}
 
 
 def _make(

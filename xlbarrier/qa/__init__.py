@@ -1,1 +1,1 @@
-"""Questions with answers, as files hold them, written out as training text."""
+"""Questions with answers, read from files and written out as training text."""

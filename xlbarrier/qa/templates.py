@@ -2,13 +2,13 @@
 
   plain        Question: {question}\\nAnswer: {answer}, as the tasks here ask; the space before the
                answer belongs to it
-  raw          {question}{answer}, as they stand
+  raw          {question}{answer}, as they are
   alpaca       Taori et al. 2023, train.py of tatsu-lab/stanford_alpaca, byte for byte: nothing
-               stands between '### Response:' and the answer
+               is between '### Response:' and the answer
   clika        Gao et al. 2024, fictional/trainFull.sh: the template `alpaca` of LLaMA-Factory as it
                was then (src/llmtuner/extras/template.py), which is not Alpaca's own: the input
-               stands in the line after the prompt. It tokenised the parts one by one; here the text
-               is one string
+               is in the line after the prompt. It tokenised the parts one by one; here the text is
+               one string
   tofu         Maini et al. 2024, config/model_config.yaml of locuslab/tofu for Phi and others: the
                tag 'Answer: ' is learned too, as data_module.py masks the question alone
   tofu-llama2  the same for Llama 2: [INST] {question} [/INST]{answer}
@@ -16,9 +16,9 @@
                that ends them
 
 `auto` takes chat for conversations, alpaca for instruction/input/output, clika for
-prompt/input/answer, plain for question/answer, raw for prompt/completion. Where a form has an input
-apart and a template no place for it, the input stands in the line after the question. EOS follows
-each but chat, whose template ends a turn itself.
+prompt/input/answer, plain for question/answer and inputs/targets, raw for prompt/completion. Where
+a form has an input of its own and a template no place for it, the input is in the line after the
+question. EOS follows each but chat, whose template ends a turn itself.
 """
 
 import itertools
@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 from transformers import PreTrainedTokenizerFast
 
-from xlbarrier.corpus.documents import SourceError
+from xlbarrier.datafiles import DataError
 from xlbarrier.qa.forms import Example
 
 AUTO = {
@@ -35,6 +35,7 @@ AUTO = {
     'instruction': 'alpaca',
     'prompt_input': 'clika',
     'question': 'plain',
+    'inputs': 'plain',
     'completion': 'raw',
 }
 # Alpaca's with an input and without.
@@ -47,7 +48,7 @@ ALPACA = (
     'Below is an instruction that describes a task. Write a response that appropriately completes'
     ' the request.\n\n### Instruction:\n{question}\n\n### Response:'
 )
-# Of each template the context, and what stands right before the answer and is learned with it.
+# Of each template the context, and what comes right before the answer and is learned with it.
 PROMPTS = {
     'plain': ('Question: {question}\nAnswer:', ' '),
     'raw': ('{question}', ''),
@@ -83,8 +84,8 @@ def write(
       loss: 'answer', or 'all': the spans then are the whole text.
 
     Raises:
-      SourceError: naming the file and row: for a conversation that the template has no place for,
-        or a chat template that cannot be followed.
+      DataError: naming the file and row: for a conversation that the template has no place for,
+        or a chat template that cannot be used.
     """
     if template == 'auto':
         template = AUTO[example.form]
@@ -102,7 +103,7 @@ def _parts(example: Example, template: str) -> tuple[str, str, str]:
     if example.form == 'messages':
         roles = [role for role, _ in example.messages]
         if roles != ['user', 'assistant']:
-            raise SourceError(
+            raise DataError(
                 f'{example.where}: a conversation of {", ".join(roles)}; the template'
                 f" '{template}' has a place for one question and one answer: set"
                 " config.data.template to 'chat'"
@@ -110,7 +111,7 @@ def _parts(example: Example, template: str) -> tuple[str, str, str]:
         (_, question), (_, answer) = example.messages
     if template == 'alpaca':
         prompt = ALPACA_INPUT if about else ALPACA
-        # Not str.format twice: a question may hold braces.
+        # Not str.format twice: a question may have braces.
         return prompt.format(question=question, input=about), '', answer
     prompt, between = PROMPTS[template]
     if about.strip():
@@ -120,7 +121,7 @@ def _parts(example: Example, template: str) -> tuple[str, str, str]:
 
 def _chat(example: Example, tokenizer: PreTrainedTokenizerFast) -> Written:
     if not tokenizer.chat_template:
-        raise SourceError(
+        raise DataError(
             f'{example.where}: the tokenizer has no chat template: set config.data.template to one'
             f' of {", ".join((*PROMPTS, "alpaca"))}'
         )
@@ -132,33 +133,43 @@ def _chat(example: Example, tokenizer: PreTrainedTokenizerFast) -> Written:
     whole = _render(tokenizer, messages, example.where)
     spans = []
     for i, (role, content) in enumerate(turns):
-        if role != 'assistant':
+        if role != 'assistant' or i < example.learned:
             continue
         before = _render(tokenizer, messages[:i], example.where, add_generation_prompt=True)
         through = _render(tokenizer, messages[: i + 1], example.where)
-        if before == _render(tokenizer, messages[:i], example.where):
-            # No generation prompt: the header ends where another answer makes another text.
+        bare = _render(tokenizer, messages[:i], example.where)
+        if before == bare or not through.startswith(before):
+            # No generation prompt, or one that begins a thought, which a turn that is past has not
+            # (DeepSeek-R1): the header ends where another answer makes another text.
             other = {'role': role, 'content': 'b' if content.lstrip()[0] == 'a' else 'a'}
             changed = _render(tokenizer, [*messages[:i], other], example.where)
             pairs = zip(through, changed, strict=False)
-            same = itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)
-            before = through[: len(list(same))]
+            header = through[: sum(1 for _ in itertools.takewhile(lambda p: p[0] == p[1], pairs))]
+            if before == bare or (before.startswith(header) and len(header) > len(bare)):
+                before = header
         span = _turn(whole, before, through, content.strip(), tokenizer.eos_token or '')
         if span is None:
-            raise SourceError(
-                f"{example.where}: the tokenizer's chat template writes message {i} otherwise once"
-                ' others follow it, so that its place cannot be told: cut the conversation there'
+            last = i == len(turns) - 1
+            raise DataError(
+                f"{example.where}: the tokenizer's chat template writes message {i} otherwise"
+                + (
+                    ' than behind its own generation prompt, so that its place is not clear: set'
+                    ' config.data.template to another'
+                    if last
+                    else ' once others follow it, so that its place is not clear: cut the'
+                    ' conversation there'
+                )
             )
         spans.append(span)
     return Written(whole, tuple(spans), False)
 
 
 def _turn(whole: str, before: str, through: str, content: str, eos: str) -> tuple[int, int] | None:
-    """Where a turn stands in the whole, from behind its header through the token that ends it.
+    """The span of a turn in the whole, from after its header through the token that ends it.
 
     Args:
       whole: the conversation.
-      before: what stands before the turn, with its header.
+      before: what is before the turn, with its header.
       through: the conversation up to the turn, as it would be written if it ended there.
       content: the turn's text.
       eos: of the tokenizer.
@@ -182,4 +193,4 @@ def _render(
     try:
         return tokenizer.apply_chat_template(list(messages), tokenize=False, **options)
     except Exception as error:  # jinja's own, and what a template raises on roles it does not know
-        raise SourceError(f"{where}: the tokenizer's chat template refuses it: {error}") from error
+        raise DataError(f"{where}: the tokenizer's chat template refuses it: {error}") from error

@@ -22,7 +22,7 @@ from xlbarrier import multihost
 from xlbarrier.data.tokenize import PreTrainedTokenizerFast
 from xlbarrier.errors import InputError
 from xlbarrier.mesh import BATCH
-from xlbarrier.models import cached
+from xlbarrier.models import cached, generation_config
 from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.models.reading import Reading
@@ -152,7 +152,7 @@ def end_ids(c: DecoderConfig, tokenizer: PreTrainedTokenizerFast) -> tuple[int, 
     raw = json.loads(c.extra).get('eos_token_id') if c.extra else None
     known = tokenizer.get_added_vocab()
     found = [c.eos_id, tokenizer.eos_token_id, *(raw if isinstance(raw, list) else [raw])]
-    found += [known.get(name) for name in TURN_ENDS]
+    found += [*generation_config.end_ids(c), *(known.get(name) for name in TURN_ENDS)]
     return tuple(sorted({int(i) for i in found if i is not None and 0 <= i < c.vocab_size}))
 
 

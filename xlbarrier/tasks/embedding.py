@@ -57,7 +57,7 @@ class Embedding:
         """Reads the texts and translates their words.
 
         Raises:
-          TranslatorError, SourceError, DataError: naming what cannot be used.
+          TranslatorError, DataError: naming what cannot be used.
         """
         self.name, self.config = name, config
         self._texts = read(config, f'config.tasks.{name}')
@@ -207,7 +207,7 @@ def read(config: EmbeddingConfig, where: str) -> list[Text]:
     (a name, a number, one without an entry) is not replaced.
 
     Raises:
-      TranslatorError, SourceError: for files that cannot be used.
+      TranslatorError, DataError: for files that cannot be used.
       DataError: when the source has too few paragraphs.
     """
     translator = make_translator(config.translator)

@@ -1,1 +1,1 @@
-"""Languages, and what is where in the world, as CLDR tells it in each of them."""
+"""Languages, segmentation, and the names of countries and cities in CLDR."""

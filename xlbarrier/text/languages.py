@@ -52,7 +52,7 @@ def language(code: str) -> Language:
     """The language of a BCP-47 code.
 
     Raises:
-      UnknownLanguageError: when CLDR lacks it.
+      UnknownLanguageError: when CLDR does not have it.
     """
     if code == SEVERAL:
         return Language(code, 'several languages', 'several languages', 'Zyyy', 'ltr', True)
@@ -60,8 +60,8 @@ def language(code: str) -> Language:
     script = found.script or likely_script(code)
     return Language(
         code=code,
-        english_name=found.get_display_name('en'),
-        native_name=found.get_display_name(code.replace('-', '_')),
+        english_name=found.get_display_name('en') or code,
+        native_name=found.get_display_name(code.replace('-', '_')) or code,
         script=script,
         direction=found.character_order.replace('right-to-left', 'rtl').replace(
             'left-to-right', 'ltr'
@@ -99,25 +99,25 @@ def locale(code: str) -> Locale:
     """Babel's locale of a BCP-47 code.
 
     Raises:
-      UnknownLanguageError: when CLDR lacks it.
+      UnknownLanguageError: when CLDR does not have it.
     """
     try:
         found = Locale.parse(code, sep='-')
-        # Babel takes EN, iw and und too, and means en, he and American English by them.
+        # Babel also accepts EN, iw and und, as en, he and American English.
         if code == 'root' or found.language != code.split('-')[0]:
-            raise InputError(f'{code!r} is no code in use')
+            raise InputError(f'{code!r} is not a code in use')
         return found
     except (UnknownLocaleError, ValueError) as error:
         known = sorted(name.replace('_', '-') for name in locale_identifiers())
         near = difflib.get_close_matches(code.lower(), known, n=3, cutoff=0.4)
         hint = f'; near ones: {", ".join(near)}' if near else ''
         raise UnknownLanguageError(
-            f'CLDR has no language {code!r}{hint}. Wanted a BCP-47 code such as en, pt or zh'
+            f'CLDR has no language {code!r}{hint}. Expected a BCP-47 code such as en, pt or zh'
         ) from error
 
 
 def likely_script(code: str) -> str:
-    """ISO 15924 code of the script that CLDR holds most likely for a language; 'Zyyy' unknown."""
+    """ISO 15924 code of the most likely script of a language, by CLDR; 'Zyyy' if unknown."""
     base = code.replace('-', '_')
     subtags = get_global('likely_subtags').get(base) or get_global('likely_subtags').get(
         base.split('_')[0], ''

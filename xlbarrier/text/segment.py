@@ -1,10 +1,10 @@
 """Text cut into units, losslessly: documents, sentences, or k words, in any script.
 
 ICU (icu4py) proposes the ends of sentences, and sentencex (Wikimedia's segmenter, with the
-abbreviations of some 300 languages) says which of them are abbreviations: alone, ICU cuts behind
+abbreviations of some 300 languages) says which of them are abbreviations: alone, ICU cuts after
 'Dr.' and sentencex loses sentences between quotation marks (docs/corpus.md has the figures). Words
 and graphemes are ICU's, which cuts Chinese, Japanese, Thai, Khmer, Lao and Burmese by dictionary.
-The units of a text, joined, are the text: a unit keeps the white space behind it.
+The units of a text, joined, are the text: a unit keeps the white space after it.
 """
 
 import functools
@@ -30,13 +30,12 @@ _MAY_JOIN = re.compile('[^\x00-\u02ff]|\r')
 _HYPHENS = frozenset('-‐‑־')
 # ICU ends a sentence at each of these.
 _LINE_BREAKS = dict.fromkeys((0x0A, 0x0B, 0x0C, 0x0D, 0x85, 0x2028, 0x2029), ' ')
-# White space, then marks that open what follows.
-_OPENING = re.compile(r'(\s*)[“‘«「『（《〈【〔([{„‚¿¡]+\s*$')
+_OPENING = '“‘«「『（《〈【〔([{„‚¿¡'  # marks that open what follows
 # A closing mark that French sets apart from what it closes: '« Non ! » dit-il.'
 _CLOSING = re.compile(r'[»”’›]+(?!\w)[,.;:]*\s*')
-_WORD_START = re.compile(r'\w\S*')
-_LONGEST = 256  # characters of a sentence's last word that are looked at
-# Written without a full stop: a space stands where a clause ends.
+_LONGEST = 256  # characters of a sentence's last word, and of the next, that are looked at
+_WORD_START = re.compile(rf'\w\S{{0,{_LONGEST - 1}}}')
+# Written without a full stop: a space ends a clause.
 _BY_SPACE = frozenset(('th', 'lo'))
 # '3.' is 'third' in these.
 _ORDINAL_DOT = frozenset(
@@ -70,14 +69,14 @@ def parse_unit(unit: str) -> tuple[str, int]:
     if kind == 'words' and colon and number.isdecimal() and int(number) >= 1:
         return 'words', int(number)
     raise InputError(
-        f"unit is {unit!r}; wanted 'document', 'sentence' or 'words:K' with K >= 1, such as words:8"
+        f"unit is {unit!r}; expected 'document', 'sentence' or 'words:K' with K >= 1: words:8"
     )
 
 
 def split(text: str, unit: str, language: str) -> list[str]:
     """The units of a text; `''.join` of them is the text.
 
-    No sentence and no run of words goes over a blank line; a single line break is white space.
+    No sentence or run of words extends over a blank line; a single line break is white space.
 
     Args:
       text: any text.
@@ -98,7 +97,7 @@ def split(text: str, unit: str, language: str) -> list[str]:
 
 
 def paragraphs(text: str) -> list[str]:
-    """The text cut behind its blank lines."""
+    """The text cut after its blank lines."""
     edges = [0, *(_end_of_blank(text, match) for match in _BLANK_LINE.finditer(text)), len(text)]
     return [text[a:b] for a, b in itertools.pairwise(edges) if b > a]
 
@@ -124,13 +123,14 @@ def count_words(text: str, language: str) -> int:
 
 
 def graphemes(text: str, language: str) -> list[str]:
-    """What a reader takes for one letter or sign (Unicode's extended grapheme clusters)."""
+    """Letters and signs as a reader sees them (Unicode's extended grapheme clusters)."""
     return list(CharacterBreaker(text, language))
 
 
 def _sentences(text: str, language: str) -> list[str]:
     base = language.split('-')[0]
-    units: list[str] = []
+    units: list[list[str]] = []  # of parts, so that a long one is put together once
+    wordy: list[bool] = []  # whether a unit has a letter or digit
     opening = ''
     end = 0
     for length in map(len, SentenceBreaker(text.translate(_LINE_BREAKS), base)):
@@ -138,23 +138,32 @@ def _sentences(text: str, language: str) -> list[str]:
         end += length
         closing = _CLOSING.match(piece) if units else None
         if closing:
-            units[-1] += closing[0]
+            units[-1].append(closing[0])
             piece = piece[closing.end() :]
-        # A closing quotation mark or a row of dots alone is no sentence: it ends the one before.
-        whole = units and _has_word(units[-1]) and _has_word(piece)
-        if units and not (whole and _ends(units[-1], piece, base)):
-            units[-1] += piece
+        # A closing quotation mark or a row of dots alone is not a sentence: it ends the one before.
+        has_word = any(map(str.isalnum, piece))
+        whole = units and wordy[-1] and has_word
+        if units and not (whole and _ends(_last(units[-1]), piece, base)):
+            units[-1].append(piece)
+            wordy[-1] |= has_word
         elif piece:
-            units.append(piece)
+            units.append([piece])
+            wordy.append(has_word)
     if opening:
-        units.append(opening)
+        units.append([opening])
+    whole_units = [''.join(parts) for parts in units]
     if base in _BY_SPACE:
-        return [clause for unit in units for clause in _clauses(unit)]
-    return units
+        return [clause for unit in whole_units for clause in _clauses(unit)]
+    return whole_units
 
 
-def _has_word(text: str) -> bool:
-    return any(map(str.isalnum, text))
+def _last(parts: list[str]) -> str:
+    """The last `_LONGEST` characters of a unit, at least."""
+    size = taken = 0
+    while taken < len(parts) and size < _LONGEST:
+        taken += 1
+        size += len(parts[-taken])
+    return ''.join(parts[-taken:])
 
 
 def _without_opening(piece: str, base: str) -> tuple[str, str]:
@@ -162,11 +171,12 @@ def _without_opening(piece: str, base: str) -> tuple[str, str]:
 
     ICU takes every quotation mark behind a full stop for a closing one.
     """
-    match = _OPENING.search(piece)
-    if not match or (match[0][0] in '“‘«' and base not in ('zh', 'ja') and not match[1]):
+    core = piece.rstrip()
+    before = core.rstrip(_OPENING)
+    spaced = before != before.rstrip()
+    if before == core or (core[len(before)] in '“‘«' and base not in ('zh', 'ja') and not spaced):
         return piece, ''  # the German closing mark “, without white space before it
-    start = match.end(1)
-    return piece[:start], piece[start:]
+    return before, piece[len(before) :]
 
 
 def _ends(sentence: str, following: str, base: str) -> bool:
@@ -229,7 +239,7 @@ def _cut(tokens: list[str], end: int, start: int) -> int:
     cut = start
     while cut > end and not tokens[cut - 1].isspace():
         cut -= 1
-    if cut == end:  # no white space: marks stay with the word before, but for opening ones
+    if cut == end:  # no white space: marks stay with the word before, except opening ones
         cut = start
     before = cut
     while before > end and (tokens[before - 1].isspace() or _opens(tokens[before - 1])):
@@ -246,10 +256,10 @@ def _opens(token: str) -> bool:
 def _whole_graphemes(text: str, units: list[str], language: str) -> list[str]:
     """The units with every cut that falls inside a grapheme moved behind it."""
     inside, place = iter(CharacterBreaker(text, language)), 0
-    edges, wanted = [0], 0
+    edges, end = [0], 0
     for unit in units[:-1]:
-        wanted += len(unit)
-        while place < wanted:
+        end += len(unit)
+        while place < end:
             place += len(next(inside))
         edges.append(place)
     edges.append(len(text))

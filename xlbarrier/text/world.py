@@ -1,7 +1,7 @@
 """Countries, currencies, languages and cities: facts and names from CLDR, through Babel.
 
-Names are looked up in one language and never fall back to another: a name that CLDR lacks is a
-`MissingNameError`, so that no English name passes for, say, an Arabic one.
+Names are looked up in one language and never fall back to another: a name that CLDR does not have
+is a `MissingNameError`, so that no English name passes for, say, an Arabic one.
 """
 
 import datetime
@@ -45,7 +45,7 @@ REGIONS = {
     '155': 'AT BE CH DE FR LI LU MC NL',
 }
 
-# The continents of UN M49 (the Americas as one), by the subregions they hold.
+# The continents of UN M49 (the Americas as one), by their subregions.
 CONTINENTS = {
     '002': ('011', '014', '015', '017', '018'),
     '009': ('053', '054', '057', '061'),
@@ -69,7 +69,7 @@ NOT_CITIES = frozenset(
         *('Pacific/Tarawa', 'Pacific/Tongatapu', 'Pacific/Truk', 'Pacific/Chuuk'),
         *('Pacific/Johnston', 'Pacific/Midway', 'Pacific/Wake', 'Pacific/Bougainville'),
         'Pacific/Funafuti',
-        # Disputed: which country they lie in is not ours to mark right or wrong.
+        # Disputed: which country they are in is not for this project to judge.
         *('Europe/Simferopol', 'Asia/Jerusalem', 'Africa/El_Aaiun', 'Asia/Famagusta'),
         'Africa/Ceuta',
         # A village of 1,500 people.
@@ -162,7 +162,7 @@ def cities() -> tuple[City, ...]:
     states = {code for codes in REGIONS.values() for code in codes.split()}
     found = []
     for zone, code in sorted(get_global('zone_territories').items()):
-        # 'America/Indiana/Knox' is told in English as 'Knox, Indiana'.
+        # 'America/Indiana/Knox' is named in English as 'Knox, Indiana'.
         plain = zone.count('/') == 1 or zone in BEST_KNOWN
         if code in states and zone not in NOT_CITIES and plain:
             found.append(City(zone, code))
@@ -174,10 +174,10 @@ def city_name(zone: str, code: str) -> str:
     """The city of a time zone in a language.
 
     In Latin script CLDR leaves out a name that is the last part of the zone's own identifier
-    ('Europe/Berlin' in German); elsewhere nothing stands in for a missing name.
+    ('Europe/Berlin' in German); elsewhere nothing replaces a missing name.
 
     Raises:
-      MissingNameError: when CLDR lacks it.
+      MissingNameError: when CLDR does not have it.
     """
     zones = languages.locale(code).time_zones
     names = (zones.get(name, {}).get('city') for name in (zone, *_former_names(zone)))
@@ -192,32 +192,32 @@ def country_name(country: str, code: str) -> str:
     """The country's name in a language, as CLDR has it for lists (nominative, no article).
 
     Raises:
-      MissingNameError: when CLDR lacks it.
+      MissingNameError: when CLDR does not have it.
     """
     return _present(languages.locale(code).territories.get(country), country, 'country', code)
 
 
 @functools.cache
 def region_name(region: str, code: str) -> str:
-    """The name of a UN M49 region in a language; raises MissingNameError when CLDR lacks it."""
+    """The name of a UN M49 region in a language; raises MissingNameError if CLDR has none."""
     return _present(languages.locale(code).territories.get(region), region, 'region', code)
 
 
 @functools.cache
 def currency_name(currency: str, code: str) -> str:
-    """The currency's name in a language; raises MissingNameError when CLDR lacks it."""
+    """The currency's name in a language; raises MissingNameError when CLDR does not have it."""
     return _present(languages.locale(code).currencies.get(currency), currency, 'currency', code)
 
 
 @functools.cache
 def language_name(language: str, code: str) -> str:
-    """A language's name in a language; raises MissingNameError when CLDR lacks it."""
+    """A language's name in a language; raises MissingNameError when CLDR does not have it."""
     return _present(languages.locale(code).languages.get(language), language, 'language', code)
 
 
 @functools.cache
 def script_name(script: str, code: str) -> str:
-    """A script's name in a language; raises MissingNameError when CLDR lacks it."""
+    """A script's name in a language; raises MissingNameError when CLDR does not have it."""
     return _present(languages.locale(code).scripts.get(script), script, 'script', code)
 
 
@@ -225,7 +225,7 @@ def fold(text: str) -> str:
     """Text for comparison: case-folded, without accents, points, punctuation or spaces.
 
     A mark that does not combine (class 0) is a vowel of an Indic script: Moscow and Minsk differ in
-    nothing else in Hindi. One of class 8 tells a Japanese ba from a ha.
+    nothing else in Hindi. One of class 8 distinguishes a Japanese ba from a ha.
     """
     kept = []
     for c in unicodedata.normalize('NFKD', text).casefold():

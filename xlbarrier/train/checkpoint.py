@@ -1,14 +1,19 @@
 """Checkpoints of a training: orbax behind one module.
 
-A checkpoint is a folder that appears whole, by a rename, or not at all. It holds the trained
-parameters, the optimizer, and a small `meta` with the place in the data. The one before it is
-deleted only when it stands.
+A checkpoint is a folder that appears whole, by a rename, or not at all. It contains the trained
+parameters, the optimizer, and a small `meta` with the position in the data. The one before it is
+deleted only when it is complete.
+
+On an accelerator the state is copied to the host while the step waits, and written beside the
+steps that follow; a failure is raised by the next save, or at the end. On a CPU the copy would be a
+second state in the same memory, so a save waits until it is written.
 """
 
 import contextlib
 import logging
 import pathlib
 import shutil
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -23,17 +28,17 @@ _HOST_COPIES_GB = 1  # a whole second copy of model and moments would double the
 
 
 def _not_orbax_chat(record: logging.LogRecord) -> bool:
-    """orbax tells every phase of a save in forty lines; progress would drown in them."""
+    """orbax logs every phase of a save in forty lines; progress would drown in them."""
     return record.levelno >= logging.WARNING or '/orbax/' not in record.pathname
 
 
-def _not_a_second_telling(record: logging.LogRecord) -> bool:
+def _not_a_second_report(record: logging.LogRecord) -> bool:
     """One failed write fails dozens beside it; the one that is raised is enough."""
     return 'orbax' not in record.getMessage() or 'never retrieved' not in record.getMessage()
 
 
 absl_logging.get_absl_logger().addFilter(_not_orbax_chat)
-logging.getLogger('asyncio').addFilter(_not_a_second_telling)
+logging.getLogger('asyncio').addFilter(_not_a_second_report)
 
 
 class CheckpointError(RunError):
@@ -47,9 +52,14 @@ class Checkpoints:
       CheckpointError: when the folder cannot be made.
     """
 
-    def __init__(self, folder: pathlib.Path):
+    def __init__(self, folder: pathlib.Path, *, beside: bool | None = None):
+        """Args:
+        folder: made if absent.
+        beside: whether a save is written beside the steps that follow; None: on accelerators.
+        """
         self.folder = pathlib.Path(folder).resolve()
-        with self._telling('prepare'):
+        self._beside = jax.default_backend() != 'cpu' if beside is None else beside
+        with self._naming('prepare'):
             self.folder.mkdir(parents=True, exist_ok=True)
             self._remove_unfinished()  # of a process that was killed
             self._manager = ocp.CheckpointManager(
@@ -61,41 +71,64 @@ class Checkpoints:
                 },
                 options=ocp.CheckpointManagerOptions(
                     max_to_keep=1,
-                    # Saved while the step waits: writing beside it would need a copy of the state.
-                    enable_async_checkpointing=False,
+                    enable_async_checkpointing=self._beside,
                 ),
             )
 
     def __enter__(self) -> 'Checkpoints':
         return self
 
-    def __exit__(self, *_: Any) -> None:
-        self._manager.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        finally:
+            self._manager.close()
 
     @property
     def latest(self) -> int | None:
         """Updates made when the last whole checkpoint was written."""
         return self._manager.latest_step()
 
-    def save(self, state: TrainState, meta: dict[str, Any], *, final: bool = False) -> None:
-        """Writes a checkpoint; returns when it stands. The last one needs no optimizer.
+    def save(
+        self,
+        state: TrainState,
+        meta: dict[str, Any],
+        *,
+        final: bool = False,
+        wait: bool = False,
+    ) -> None:
+        """Writes a checkpoint; when it returns, `state` may be donated.
+
+        Args:
+          state: what to write.
+          meta: JSON values to keep beside it.
+          final: it is the training's last: it is complete on return and needs no optimizer.
+          wait: it is complete on return.
 
         Raises:
-          CheckpointError: when it cannot be written; the one before it is kept.
+          CheckpointError: when it, or the one before it, cannot be written; the last complete one
+            is kept.
         """
+        self._finish()
         items = {
             'params': ocp.args.PyTreeSave(state.params),
             'meta': ocp.args.JsonSave(meta),
         }
         if not final:
             items['optimizer'] = ocp.args.PyTreeSave(state.optimizer)
-        with self._telling('write'):
+        with self._naming('write'):
             self._manager.save(int(state.step), args=ocp.args.Composite(**items), force=True)
+        if final or wait or not self._beside:
+            self._finish()
+
+    def _finish(self) -> None:
+        with self._naming('write'):
             self._manager.wait_until_finished()
 
     def meta(self) -> dict[str, Any]:
         """The `meta` of the last checkpoint."""
-        with self._telling('read'):
+        with self._naming('read'):
             args = ocp.args.Composite(meta=ocp.args.JsonRestore())
             return self._manager.restore(self.latest, args=args)['meta']
 
@@ -114,12 +147,12 @@ class Checkpoints:
         args = ocp.args.PyTreeRestore(
             shapes, restore_args=ocp.checkpoint_utils.construct_restore_args(shapes)
         )
-        with self._telling('read'):
+        with self._naming('read'):
             restored = self._manager.restore(self.latest, args=ocp.args.Composite(**{item: args}))
         return restored[item]
 
     @contextlib.contextmanager
-    def _telling(self, verb: str) -> Any:
+    def _naming(self, verb: str) -> Iterator[None]:
         """orbax and tensorstore raise many types; each becomes an error that names the folder."""
         try:
             yield
@@ -129,7 +162,7 @@ class Checkpoints:
             kept = f'; the checkpoint of step {self.latest} is kept' if self._has_one() else ''
             raise CheckpointError(
                 f'cannot {verb} a checkpoint in {self.folder}: {_first_line(error)}{kept}. Make'
-                ' room or mend the folder, then start again: it continues from what stands there'
+                ' room or mend the folder, then start again: it continues from what is there'
             ) from error
 
     def _remove_unfinished(self) -> None:

@@ -22,7 +22,7 @@ from xlbarrier.data.mixture import Mixture
 from xlbarrier.data.pack import PackedRows
 from xlbarrier.data.pipeline import batch_at
 from xlbarrier.errors import InputError, NotFiniteError
-from xlbarrier.models import lora
+from xlbarrier.models import kernels, lora
 from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.progress import Progress
@@ -37,6 +37,7 @@ from xlbarrier.train.step import (
     train_step,
 )
 
+ROWS_READ = 4096  # at a time, while texts are counted
 FREE_FIELDS = ('checkpoint_every', 'log_every')  # these do not change what is computed
 
 
@@ -94,6 +95,7 @@ def train(
     if config.method == 'lora':
         targets = config.lora_targets
         lora.add_lora(decoder, config.lora_rank, config.lora_alpha, targets, seed)
+    documents = _most_documents(packed)
     graph, params, frozen = split_decoder(decoder, config)
     params = jax.tree.map(_own, params)
     identity = _identity(packed, config, seed)
@@ -106,6 +108,7 @@ def train(
             _told_to_stop() as told,
             Progress(f'fine-tuning in {checkpoints.folder.name}', unit='tokens') as progress,
         ):
+            logging.info('attention: %s', _attention(decoder, config, documents))
             progress.update(0, 'compiling')
             report = _Reporter(config, progress, log, logged_through)
             previous = None
@@ -114,7 +117,13 @@ def train(
                 tokens += int(np.count_nonzero(batch['weights'][:, 1:]))
                 laid = put_microbatches(batch, mesh, config.accumulate)
                 state, numbers = train_step(
-                    state, frozen, laid, graph=graph, config=config, seed=seed
+                    state,
+                    frozen,
+                    laid,
+                    graph=graph,
+                    config=config,
+                    seed=seed,
+                    documents=documents,
                 )
                 report(previous)
                 previous = _Dispatched(step + 1, tokens, numbers)
@@ -124,7 +133,7 @@ def train(
                     previous = None
                     progress.update(0, 'writing a checkpoint')
                     meta = {'step': step + 1, 'tokens': tokens, 'training': identity}
-                    checkpoints.save(state, meta, final=last)
+                    checkpoints.save(state, meta, final=last, wait=stop)
                     progress.update(0, report.note)
                 if stop:
                     logging.info('told to stop: checkpoint of step %d written', step + 1)
@@ -222,6 +231,24 @@ def _check(
         )
     make_schedule(config)
     put_microbatches({'rows': np.zeros((config.batch_rows, 1), np.int8)}, mesh, config.accumulate)
+
+
+def _most_documents(packed: PackedRows | Mixture) -> int:
+    """The most texts in a row, as a power of two, so that few programs are compiled."""
+    most = 1
+    for part in packed.parts if isinstance(packed, Mixture) else (packed,):
+        for start in range(0, len(part), ROWS_READ):
+            until_RT = np.asarray(part.until[start : start + ROWS_READ])
+            most = max(most, kernels.count_segments(until_RT))
+    return 1 << (most - 1).bit_length()
+
+
+def _attention(decoder: Decoder, config: TrainConfig, documents: int) -> str:
+    """Which kernel computes it, and why it is not another."""
+    chosen = kernels.choose(
+        decoder.config, config.compute_dtype, config.row_tokens, documents=documents
+    )
+    return f'{chosen.kernel}, at most {documents} texts a row' + (chosen.why and f' ({chosen.why})')
 
 
 def _identity(packed: PackedRows | Mixture, config: TrainConfig, seed: int) -> dict[str, Any]:

@@ -16,9 +16,15 @@ CHUNK_TOKENS = {'cpu': 128, 'gpu': 2048, 'tpu': 2048}
 
 
 def next_token_loss(
-    decoder: Decoder, batch: Mapping[str, jax.Array], chunk_tokens: int | None = None
+    decoder: Decoder,
+    batch: Mapping[str, jax.Array],
+    chunk_tokens: int | None = None,
+    documents: int = 0,
 ) -> tuple[jax.Array, jax.Array]:
     """Weighted sum of -log p(token | the tokens it sees), and the sum of the weights.
+
+    A mixture of experts is also moved to an even load of its experts, by its config's `balance`
+    (transformers' `router_aux_loss_coef`) times the loss of each microbatch.
 
     Both are sums, so that microbatches, rows and devices add up; divide once, at the end.
 
@@ -28,11 +34,12 @@ def next_token_loss(
         predicting the token AT a position from the one before it (so the first one's is unused).
       chunk_tokens: tokens of a device whose logits exist at a time, at least one per row; the
         platform's of CHUNK_TOKENS where None.
+      documents: as of `Decoder.hidden`.
 
     Returns:
       (nats, weight), float32 scalars.
     """
-    hidden_BTD = decoder.hidden(batch['tokens'], batch['positions'], batch['until'], packed=True)
+    hidden_BTD, balance = _hidden(decoder, batch, documents)
     B, T, _ = hidden_BTD.shape
     mesh = jax.sharding.get_abstract_mesh().shape
     rows = max(1, B // (mesh[BATCH[0]] * mesh[BATCH[1]]))
@@ -43,7 +50,10 @@ def next_token_loss(
     weight_BT = jnp.roll(batch['weights'], -1, axis=1) * (jnp.arange(T) < T - 1)
     kernel_DV = decoder.head_kernel()
     nats = _nats(decoder.config, chunks, kernel_DV, hidden_BTD, target_BT, weight_BT)
-    return nats, jnp.sum(weight_BT)
+    weight = jnp.sum(weight_BT)
+    # The balance moves the gradient and not the number, which stays a cross-entropy.
+    aim = weight * balance
+    return nats + (aim - jax.lax.stop_gradient(aim)), weight
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
@@ -124,6 +134,20 @@ def _split(chunks: int, *arrays: jax.Array) -> tuple[jax.Array, ...]:
         return jnp.moveaxis(x.reshape(B, chunks, each, *x.shape[2:]), 1, 0)
 
     return tuple(split(x) for x in arrays)
+
+
+def _hidden(
+    decoder: Decoder, batch: Mapping[str, jax.Array], documents: int
+) -> tuple[jax.Array, jax.Array | float]:
+    """The hidden states, and the weighted load-balancing loss of a mixture of experts."""
+    arrays = (batch['tokens'], batch['positions'], batch['until'])
+    if not decoder.config.balance:
+        return decoder.hidden(*arrays, documents=documents), 0.0
+    # Padding is a text of one token, which no other sees.
+    seen_BT = batch['until'] > jnp.arange(batch['until'].shape[1])
+    counts_BT = (seen_BT | (batch['positions'] > 0)).astype(jnp.float32)
+    hidden_BTD, balance = decoder.balanced(*arrays, counts_BT, documents=documents)
+    return hidden_BTD, decoder.config.balance * balance
 
 
 def cross_entropy(logits_BTV: jax.Array, target_BT: jax.Array) -> jax.Array:

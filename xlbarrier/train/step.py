@@ -10,11 +10,10 @@ import numpy as np
 import optax
 from flax import nnx
 from jax.sharding import NamedSharding
-from jax.sharding import PartitionSpec as P
 
 from xlbarrier.config import TrainConfig
 from xlbarrier.errors import InputError
-from xlbarrier.mesh import BATCH
+from xlbarrier.mesh import BATCH, RULES
 from xlbarrier.models import lora
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.train.loss import next_token_loss
@@ -50,7 +49,7 @@ def init_state(params: Arrays, config: TrainConfig) -> TrainState:
     mesh = jax.tree.leaves(params)[0].sharding.mesh
     with jax.set_mesh(mesh):
         moments = jax.jit(make_optimizer(config).init)(params)
-        step = jax.device_put(jnp.int32(0), NamedSharding(mesh, P()))
+        step = jax.device_put(jnp.int32(0), NamedSharding(mesh, RULES.scalar))
     return TrainState(step, params, moments)
 
 
@@ -71,7 +70,7 @@ def put_microbatches(
                 f' {accumulate} x devices along data and fsdp {shards} = {accumulate * shards}'
             )
         array = array.reshape(accumulate, -1, *array.shape[1:])
-        sharding = NamedSharding(mesh, P(None, BATCH, *[None] * (array.ndim - 2)))
+        sharding = NamedSharding(mesh, RULES.microbatches(array.ndim))
         laid[name] = jax.make_array_from_callback(array.shape, sharding, array.__getitem__)
     return laid
 
@@ -88,7 +87,9 @@ def in_dtype(params: Arrays, dtype: str) -> Arrays:
     return jax.tree_util.tree_map_with_path(cast, params)
 
 
-@functools.partial(jax.jit, static_argnames=('graph', 'config', 'seed'), donate_argnames='state')
+@functools.partial(
+    jax.jit, static_argnames=('graph', 'config', 'seed', 'documents'), donate_argnames='state'
+)
 def train_step(
     state: TrainState,
     frozen: Arrays,
@@ -97,6 +98,7 @@ def train_step(
     graph: nnx.GraphDef,
     config: TrainConfig,
     seed: int = 0,
+    documents: int = 0,
 ) -> tuple[TrainState, dict[str, jax.Array]]:
     """One update on a batch of microbatches; `state` is donated, `frozen` is not.
 
@@ -107,6 +109,7 @@ def train_step(
       graph: from `split_decoder`.
       config: decides the optimizer and the adapters' dropout.
       seed: of the dropout; it and the step decide what is dropped.
+      documents: the most texts in a row, as of `Decoder.hidden`; 0 where that is not known.
 
     Returns:
       The state after it, and float32 scalars: `nats` and `weight` (sums over the batch, before the
@@ -119,7 +122,7 @@ def train_step(
         decoder = nnx.merge(graph, in_dtype(params, config.compute_dtype), frozen)
         if config.method == 'lora' and config.lora_dropout > 0:
             lora.set_noise(decoder, jax.random.fold_in(key, index), config.lora_dropout)
-        return next_token_loss(decoder, micro)
+        return next_token_loss(decoder, micro, documents=documents)
 
     differentiate = jax.value_and_grad(nats_of, has_aux=True)
 

@@ -1,10 +1,10 @@
-"""Translations as they come, in SQLite: no text is translated twice, also by several processes.
+"""Translations in SQLite, stored as they come: no text is translated twice, by any process.
 
-Who wants to translate a text claims it first, in the same transaction that finds it lacking. Who
-finds a text claimed by another waits for that one's translation, having given up no claims of its
-own to wait for, so that nobody waits in a circle. A claim lives as long as its owner: each owner
-holds a lock on a file of its own beside the cache, which the system takes away from a process that
-is killed, and whoever waits for it then takes the claim over.
+A process claims a text before it translates it, in the same transaction that finds it missing. A
+process that finds a text claimed by another waits for that translation; it waits only when it has
+no claims of its own, so there are no deadlocks. A claim lives as long as its owner: each owner
+holds a lock on a file of its own beside the cache, which the system releases when the process is
+killed, and a process that waits for it then takes the claim over.
 """
 
 import fcntl
@@ -16,6 +16,7 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Sequence
+from typing import BinaryIO
 
 from xlbarrier.errors import StateError
 from xlbarrier.translate.protocol import Failed, Translator
@@ -23,7 +24,7 @@ from xlbarrier.translate.protocol import Failed, Translator
 VERSION = 1
 APPLICATION = 0x786C6274  # 'xlbt'
 BUSY = 60.0  # seconds for another process that is writing
-BATCH = 256  # texts translated before they are stored: what a killed process loses at most
+BATCH = 256  # texts translated before they are stored: the most that a killed process loses
 _POLL = 0.01  # seconds between two looks for what another process translates
 _MANY = 500  # parameters of one statement
 
@@ -38,19 +39,19 @@ CREATE TABLE claims (route INTEGER NOT NULL, digest BLOB NOT NULL, owner TEXT NO
 
 
 class CacheError(StateError):
-    """The cache's file cannot be read or written, or is another version's; names it."""
+    """The cache's file cannot be read or written, or is of another version; names it."""
 
 
 class CachedTranslator:
-    """A translator that keeps what it translated; speaks the protocol itself.
+    """A translator that stores what it translated; it has the same protocol.
 
-    Failures are not kept: whoever asks again tries again.
+    Failures are not kept: the next request tries again.
 
     Attributes:
       translator: the one behind it.
-      fingerprint: that one's.
+      fingerprint: of that translator.
       path: of the SQLite file.
-      hits: texts asked for and found, in this process; repeats within one call among them.
+      hits: texts that were found, in this process, including repeats within one call.
       misses: texts that this process translated, the failed ones among them.
       failed: of the misses, those without a translation.
     """
@@ -59,12 +60,12 @@ class CachedTranslator:
         """Opens or makes the file.
 
         Args:
-          translator: what is asked for texts that the cache lacks.
+          translator: translates the texts that the cache does not have.
           path: of the file; its folder must exist, on a disk of this machine.
           batch: most texts that are translated before they are stored.
 
         Raises:
-          CacheError: when it is no cache, is another version's, or cannot be written.
+          CacheError: when it is not a cache, is of another version, or cannot be written.
         """
         self.translator = translator
         self.fingerprint = translator.fingerprint
@@ -73,7 +74,7 @@ class CachedTranslator:
         self._batch = batch
         self._pid = os.getpid()
         self._owner = uuid.uuid4().hex
-        self._lock = None
+        self._lock: BinaryIO | None = None
         self._routes: dict[tuple[str, str], int] = {}
         try:
             self._db = sqlite3.connect(self.path, timeout=BUSY, isolation_level=None)
@@ -106,7 +107,7 @@ class CachedTranslator:
         return self.translator.supports(source, target)
 
     def translate(self, texts: Sequence[str], source: str, target: str) -> list[str | Failed]:
-        """One translation a text, in the texts' order; see `Translator`.
+        """One translation per text, in the texts' order; see `Translator`.
 
         Raises:
           CacheError: naming the file; what was stored before is kept.
@@ -150,7 +151,7 @@ class CachedTranslator:
         rows: list[tuple[int, bytes, str]] = []
         try:
             answers = self.translator.translate([texts[key] for key in keys], source, target)
-            # A blank one is none, and would be found blank for ever.
+            # A blank answer is a failure; if stored, it would be found blank for ever.
             answers = [
                 Failed('the translation is empty') if isinstance(a, str) and not a.strip() else a
                 for a in answers
@@ -209,8 +210,9 @@ class CachedTranslator:
         """
         self._db.execute('BEGIN IMMEDIATE')
         try:
-            self._lock = self._lock_file(self._owner).open('xb')
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            lock = self._lock_file(self._owner).open('xb')
+            self._lock = lock
+            fcntl.flock(lock, fcntl.LOCK_EX)
             pattern = f'{glob.escape(self.path.name)}.{"[0-9a-f]" * len(self._owner)}.owner'
             for path in self.path.parent.glob(pattern):
                 if self._is_gone(path.name.split('.')[-2]):
@@ -221,7 +223,7 @@ class CachedTranslator:
             self._db.execute('COMMIT')
 
     def _is_gone(self, owner: str) -> bool:
-        """Whether an owner has ended: nobody holds its lock any more."""
+        """Whether an owner has ended: its lock is free."""
         if owner == self._owner:
             return False
         try:
@@ -264,7 +266,7 @@ class CachedTranslator:
                 time.sleep(_POLL)
 
     def _prepare(self) -> None:
-        """Makes the tables of a new file; refuses one that is no cache of this version."""
+        """Makes the tables of a new file; refuses one that is not a cache of this version."""
         if self._wal_mode() != 'wal':
             raise CacheError(
                 f'{self.path} cannot be a cache of translations: its disk does not bear WAL mode'
@@ -286,7 +288,7 @@ class CachedTranslator:
         if tables and application != APPLICATION:
             self._refuse('is an SQLite file of another program')
         if tables and version != VERSION:
-            self._refuse(f'is a cache of translations of version {version}, wanted {VERSION}')
+            self._refuse(f'is a cache of translations of version {version}, expected {VERSION}')
 
     def _refuse(self, what: str) -> None:
         self._db.close()
@@ -301,12 +303,12 @@ def _digest(text: str) -> bytes:
 
 
 def _advice(error: sqlite3.Error) -> str:
-    """What to do about it. The first byte of SQLite's code tells the kind."""
+    """What to do about it. The first byte of SQLite's code is the kind of error."""
     code = getattr(error, 'sqlite_errorcode', 0) & 0xFF
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return 'The file is damaged: remove it, and what it held is translated again'
     if code == sqlite3.SQLITE_BUSY:
-        return 'Another process is using it: end that one, then start again'
+        return 'Another process is using it: stop that process, then start again'
     return (
         'What was stored before is kept: make room or mend the permission, then start again with'
         ' the same cache'

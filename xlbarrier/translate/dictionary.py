@@ -1,4 +1,4 @@
-"""Word for word by dictionaries: what no dictionary has stays as it is, and is counted."""
+"""Translates word for word by dictionaries; words without an entry are kept, and counted."""
 
 import collections
 import functools
@@ -12,7 +12,7 @@ import snowballstemmer
 
 from xlbarrier.text import languages, segment
 from xlbarrier.translate import codes, places, wordlists
-from xlbarrier.translate.protocol import digest, unsupported
+from xlbarrier.translate.protocol import Failed, digest, unsupported
 
 # How a word was found.
 ENTRY, INFLECTED, PARTS, KEPT, NUMBER = 'entry', 'inflected', 'parts', 'kept', 'number'
@@ -46,11 +46,11 @@ _DENSE_SPACE = re.compile(f'(?<=[{_DENSE}]) (?=[{_DENSE}])')
 
 @dataclass(frozen=True)
 class Coverage:
-    """Of the words of all texts translated into a language, how many were found, and how.
+    """How many words of the texts translated into a language were found, and how.
 
     Attributes:
-      words: words with a letter; numbers are none.
-      entry: with an entry as they stand, capitals aside.
+      words: words with a letter; numbers do not count.
+      entry: with an entry as they are, apart from capitals.
       inflected: with the entry of their stem, or without a possessive 's.
       parts: compounds of which at least one part was found.
     """
@@ -86,11 +86,16 @@ class DictionaryTranslator:
         """
         self._stem = stem
         self._words: dict[str, dict[str, dict[str, str]]] = {}
-        parts = [_RULES, f'stem={stem}', f'snowball={version("snowballstemmer")}' if stem else '']
-        for (source, target), path in places.find(place).items():
+        parts: list[str | bytes] = [
+            _RULES,
+            f'stem={stem}',
+            f'snowball={version("snowballstemmer")}' if stem else '',
+        ]
+        for (source, target), path in places.find(place, ('source', 'target')).items():
             words, files = wordlists.read(path)
             self._words.setdefault(source, {})[target] = words
-            parts += [source, target, *(file.read_bytes() for file in files)]
+            parts += [codes.canonical(source), codes.canonical(target)]
+            parts += [file.read_bytes() for file in files]
         self.fingerprint = digest(*parts)
         self._ready: dict[tuple[str, str], _Pair] = {}
 
@@ -98,7 +103,7 @@ class DictionaryTranslator:
         """Whether there is a word list of the two languages."""
         return codes.choose(target, codes.choose(source, self._words) or {}) is not None
 
-    def translate(self, texts: Sequence[str], source: str, target: str) -> list[str]:
+    def translate(self, texts: Sequence[str], source: str, target: str) -> list[str | Failed]:
         """The texts word for word; white space and punctuation stay where they are.
 
         Between words of a script without spaces there is none; between words of a script with
@@ -128,7 +133,7 @@ class DictionaryTranslator:
         }
 
 
-# Changes with what is done to a word, so that no cache of older rules is taken for ours.
+# Changes when the rules do, so that no cache of older rules is used.
 _RULES = 'dictionary 4'
 
 
@@ -163,7 +168,7 @@ class _Pair:
 
     def translate(self, text: str) -> str:
         pieces = _gaps_and_words(text, self._source) if self._dense_source else _WORD.split(text)
-        count = collections.Counter()
+        count: collections.Counter[str] = collections.Counter()
         out = [pieces[0]]
         i = 1
         while i < len(pieces):

@@ -20,8 +20,8 @@ def make_translator(config: TranslatorConfig) -> Translator:
     config.check('config.corpus.translator')
     if not config.place:
         raise TranslatorError(
-            f'config.corpus.translator.place is empty: a {config.kind} translator has to be told'
-            ' where its files, model or server are (docs/translators.md)'
+            f'config.corpus.translator.place is empty: a {config.kind} translator needs the place'
+            ' of its files, model or server (docs/translators.md)'
         )
     place = os.path.expanduser(config.place)
     if config.kind == 'dictionary':

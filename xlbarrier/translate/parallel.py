@@ -1,13 +1,12 @@
-"""Looked up, not made: the translations that aligned files or datasets hold.
+"""Looks translations up in aligned files or datasets.
 
-A text is found by what it says: in one Unicode form (NFC), white space counted once. So the source
+Texts are compared in one Unicode form (NFC), with runs of white space as one space. So the source
 of a corpus may be one of the aligned files, or any other copy of its lines. Rows of several lines
 can be found line by line where both languages have as many.
 """
 
 import functools
 import itertools
-import json
 import os
 import pathlib
 import re
@@ -15,8 +14,11 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from xlbarrier import datafiles
 from xlbarrier.translate import codes, places
 from xlbarrier.translate.protocol import Failed, TranslatorError, digest, unsupported
+
+PAIR = ('source', 'target')
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class _Table:
 
     Attributes:
       name: of the file, files or dataset.
-      columns: name of each language's column, by canonical code.
+      columns: name of each language's column, by plain code.
       read: the texts of a column.
       fingerprint: of all that can be read.
     """
@@ -37,7 +39,7 @@ class _Table:
 
 
 class ParallelTranslator:
-    """Aligned texts; see `Translator`. What they do not hold has failed."""
+    """Aligned texts; see `Translator`. Texts that are not among them fail."""
 
     def __init__(
         self, place: str, column: str = '{language}', subset: str = '', split: str = 'train'
@@ -47,7 +49,7 @@ class ParallelTranslator:
         Args:
           place: see `TranslatorConfig`.
           column: the name of a language's column in a .tsv or .jsonl file or a dataset; with dots
-            where it lies in another, as in 'translation.{language}'.
+            where it is within another, as in 'translation.{language}'.
           subset: configuration of a dataset.
           split: of a dataset.
 
@@ -57,7 +59,10 @@ class ParallelTranslator:
         self._place = place
         self._tables = _open(place, column, subset, split)
         self._found: dict[tuple[str, str], dict[str, str]] = {}
-        parts = ((table.fingerprint, *sorted(table.columns)) for table in self._tables)
+        parts = (
+            (table.fingerprint, *sorted(map(codes.canonical, table.columns)))
+            for table in self._tables
+        )
         self.fingerprint = digest('parallel 1', *itertools.chain.from_iterable(parts))
 
     def supports(self, source: str, target: str) -> bool:
@@ -68,7 +73,7 @@ class ParallelTranslator:
         """The aligned texts; `Failed` for one that is not there, or has no counterpart.
 
         Raises:
-          TranslatorError: for a pair of languages that no file has, or a row that is no text.
+          TranslatorError: for a pair of languages that no file has, or a row that is not a text.
         """
         found = self._found.get((source, target))
         if found is None:
@@ -115,63 +120,57 @@ def _pairs(text: str, translation: str) -> Iterator[tuple[str, str]]:
 
 
 def _open(place: str, column: str, subset: str, split: str) -> list[_Table]:
-    fields = {name for name in ('source', 'target', 'language') if f'{{{name}}}' in place}
+    fields = tuple(n for n in ('source', 'target', 'language') if f'{{{n}}}' in place)
     if place.startswith('hf:') or os.path.isdir(place):
         return [_dataset(place.removeprefix('hf:'), column, subset, split)]
-    if fields == {'source', 'target'}:
-        return [_pair(path, pair) for pair, path in places.find(place).items()]
-    if fields == {'language'}:
+    if fields == PAIR:
+        return [_pair(path, pair) for pair, path in places.find(place, PAIR).items()]
+    if fields == ('language',):
         return [_files(place)]
-    if not fields and _suffix(place) in _READERS:
+    if not fields and datafiles.suffix(pathlib.Path(place)) in _READERS:
         return [_columns(pathlib.Path(place), column)]
     raise TranslatorError(
-        f'config.corpus.translator.place is {place!r}; a parallel translator wants aligned files'
-        ' (with {language}), a file a pair (with {source} and {target}), one .tsv or .jsonl with a'
-        ' column a language, a folder of save_to_disk, or hf:NAME'
+        f'config.corpus.translator.place is {place!r}; a parallel translator expects aligned'
+        ' files (with {language}), a file per pair (with {source} and {target}), one .tsv or .jsonl'
+        ' with a column per language, a folder of save_to_disk, or hf:NAME'
     )
 
 
-def _suffix(place: str) -> str:
-    return pathlib.Path(place.removesuffix('.gz')).suffix
-
-
-def _lines(path: pathlib.Path) -> list[str]:
-    """Lines end at line feeds only: texts hold other characters that Python ends lines at."""
-    lines = places.decode(places.read(path), path).replace('\r\n', '\n').split('\n')
-    return lines[:-1] if not lines[-1] else lines
-
-
 def _files(place: str) -> _Table:
-    paths = {key[0]: path for key, path in places.find(place).items()}
+    paths = {key[0]: path for key, path in places.find(place, ('language',)).items()}
     if len(paths) < 2:
         raise TranslatorError(
             f'{place} is one file only ({next(iter(paths.values()))}): aligned files are two or'
-            ' more, one a language'
+            ' more, one per language'
         )
-    counts = {path: len(_lines(path)) for path in paths.values()}
+    counts = {path: len(datafiles.text_lines(path)) for path in paths.values()}
     first, *others = counts.items()
     for path, count in others:
         if count != first[1]:
             raise TranslatorError(
                 f'{first[0]} has {first[1]} lines and {path} has {count}: aligned files have as'
-                ' many lines; a line without a counterpart stands against a blank one'
+                ' many lines; the counterpart of a line that has none is a blank line'
             )
-    if not first[1]:
-        raise TranslatorError(f'{first[0]} is empty (0 lines)')
     return _Table(
         place,
         {code: str(path) for code, path in paths.items()},
-        lambda name: _lines(pathlib.Path(name)),
-        digest(*(part for code, path in paths.items() for part in (code, places.read(path)))),
+        lambda name: datafiles.text_lines(pathlib.Path(name)),
+        digest(
+            *(
+                part
+                for code, path in paths.items()
+                for part in (codes.canonical(code), datafiles.read_bytes(path))
+            )
+        ),
     )
 
 
 def _pair(path: pathlib.Path, pair: Sequence[str]) -> _Table:
     """A file of two columns; its name says their languages, the source's first."""
-    if _suffix(str(path)) == '.jsonl':
+    if datafiles.suffix(path) == '.jsonl':
         raise TranslatorError(
-            f'{path}: one a pair of languages is a .tsv or .txt file, a text and its translation'
-            ' with a tab between them; .jsonl files are one for all languages'
+            f'{path}: a file per pair of languages is .tsv or .txt, with a text and its'
+            ' translation on each line and a tab between them; a .jsonl file has all languages'
         )
     rows = _tab_separated(path, 2)
     columns = dict(zip(pair, ('0', '1'), strict=True))
@@ -179,63 +178,54 @@ def _pair(path: pathlib.Path, pair: Sequence[str]) -> _Table:
         str(path),
         columns,
         lambda name: [row[int(name)] for row in rows()],
-        digest(places.read(path)),
+        digest(datafiles.read_bytes(path)),
     )
 
 
 def _columns(path: pathlib.Path, column: str) -> _Table:
-    """A file with a column a language."""
-    names, read = _READERS[_suffix(str(path))](path)
-    return _Table(str(path), _languages(names, column, path), read, digest(places.read(path)))
+    """A file with a column per language."""
+    names, read = _READERS[datafiles.suffix(path)](path)
+    return _Table(
+        str(path), _languages(names, column, path), read, digest(datafiles.read_bytes(path))
+    )
 
 
-def _tab_separated(path: pathlib.Path, wanted: int) -> Callable[[], list[list[str]]]:
+def _tab_separated(path: pathlib.Path, columns: int) -> Callable[[], list[list[str]]]:
     def rows() -> list[list[str]]:
         found = []
-        for number, line in enumerate(_lines(path), 1):
+        for number, line in enumerate(datafiles.text_lines(path), 1):
             fields = line.split('\t')
-            if len(fields) != wanted and line.strip():
+            if len(fields) != columns and line.strip():
                 raise TranslatorError(
                     f'{path} line {number} has {len(fields)} fields with tabs between them;'
-                    f' wanted {wanted}'
+                    f' expected {columns}'
                 )
             if line.strip():
                 found.append(fields)
         if not found:
-            raise TranslatorError(f'{path} holds no text')
+            raise TranslatorError(f'{path} has no text')
         return found
 
-    rows()  # what is wrong with the file is told at the start
+    rows()  # so that what is wrong with the file is reported at the start
     return rows
 
 
 def _tsv(path: pathlib.Path) -> tuple[list[str], Callable[[str], list[str]]]:
-    header = (_lines(path) or [''])[0].split('\t')
+    header = datafiles.text_lines(path)[0].split('\t')
     rows = _tab_separated(path, len(header))
     return header, lambda name: [row[header.index(name)] for row in rows()[1:]]
 
 
 def _jsonl(path: pathlib.Path) -> tuple[list[str], Callable[[str], list[str]]]:
-    def records() -> Iterator[tuple[int, dict]]:
-        for number, line in enumerate(_lines(path), 1):
-            if not line.strip():
-                continue
-            try:
-                record = json.loads(line)
-            except ValueError as error:
-                raise TranslatorError(f'{path} line {number} is not JSON: {error}') from error
-            if not isinstance(record, dict):
-                raise TranslatorError(
-                    f'{path} line {number} is a {type(record).__name__}; wanted an object'
-                )
-            yield number, _flat(record)
+    def records() -> Iterator[tuple[str, dict[str, object]]]:
+        for row in datafiles.stream_rows(path, '.jsonl'):
+            yield row.where, _flat(row.values)
 
     names = dict.fromkeys(name for _, record in records() for name in record)
     if not names:
-        raise TranslatorError(f'{path} holds no text')
+        raise TranslatorError(f'{path} has no text')
     return list(names), lambda name: [
-        _text(record.get(name), f'{path} line {number}: field {name!r}')
-        for number, record in records()
+        _text(record.get(name), f'{where}: field {name!r}') for where, record in records()
     ]
 
 
@@ -253,10 +243,10 @@ _READERS = {'.tsv': _tsv, '.jsonl': _jsonl}
 
 def _text(value: object, where: str) -> str:
     """A text of a row; '' where the row has none in this language."""
-    if value is None:
+    if datafiles.is_empty(value):
         return ''
     if not isinstance(value, str):
-        raise TranslatorError(f'{where} is {value!r}; wanted a text')
+        raise TranslatorError(f'{where} is {value!r:.60}; expected a text')
     return value
 
 
@@ -281,10 +271,10 @@ def _dataset(name: str, column: str, subset: str, split: str) -> _Table:
     found = found.flatten()
 
     @functools.cache
-    def read(wanted: str) -> list[str]:
+    def read(column_name: str) -> list[str]:
         return [
-            _text(value, f'{name} row {i}: column {wanted!r}')
-            for i, value in enumerate(found[wanted])
+            _text(value, f'{name} row {i}: column {column_name!r}')
+            for i, value in enumerate(found[column_name])
         ]
 
     return _Table(
@@ -293,14 +283,14 @@ def _dataset(name: str, column: str, subset: str, split: str) -> _Table:
 
 
 def _languages(names: Sequence[str], column: str, where: str | os.PathLike) -> dict[str, str]:
-    """The columns that are languages, by canonical code."""
+    """The columns that are languages, by plain code."""
     before, _, behind = column.partition('{language}')
     pattern = re.compile(re.escape(before) + f'({places.CODE})' + re.escape(behind))
     found: dict[str, str] = {}
     for name in names:
         match = pattern.fullmatch(name)
         if match:
-            found.setdefault(codes.canonical(match[1]), name)
+            found.setdefault(codes.plain(match[1]), name)
     if len(found) < 2:
         raise TranslatorError(
             f'{where} has the columns {", ".join(map(repr, names))}: fewer than two are'

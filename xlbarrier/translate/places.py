@@ -1,11 +1,8 @@
-"""Files whose names say which languages they hold."""
+"""Files whose names say which languages they are in."""
 
 import glob
-import gzip
-import os
 import pathlib
 import re
-import zlib
 
 from xlbarrier.translate import codes
 from xlbarrier.translate.protocol import TranslatorError
@@ -16,23 +13,32 @@ CODE = r'[a-z]{2,3}(?:[-_][A-Z][a-z]{3})?(?:[-_](?:[A-Z]{2}|\d{3}))?'
 _FIELD = re.compile(r'\{(source|target|language)\}|\*')
 
 
-def find(place: str) -> dict[tuple[str, ...], pathlib.Path]:
-    """The files of a place, by the canonical codes in their names.
+def find(place: str, fields: tuple[str, ...]) -> dict[tuple[str, ...], pathlib.Path]:
+    """The files of a place, by the plain codes in their names.
 
     Args:
-      place: a path with {source} and {target}, or {language}; '*' stands for anything.
+      place: a path with all of `fields` in braces; '*' stands for anything.
+      fields: ('source', 'target'), ('source',) or ('language',).
 
     Returns:
-      {(source, target): path} or {(language,): path}; sorted.
+      The path by the codes of the fields, sorted.
 
     Raises:
-      TranslatorError: when there is no such file, or two of one language or pair.
+      TranslatorError: for a place with other fields, or when there is no such file, or two of one
+        language or pair.
     """
+    met = tuple(name for name in ('source', 'target', 'language') if f'{{{name}}}' in place)
+    if met != fields:
+        expected = ' and '.join(f'{{{name}}}' for name in fields)
+        raise TranslatorError(
+            f'config.corpus.translator.place is {place!r}; expected a name with {expected} where'
+            f' the codes of the languages are{_example(place, fields)}'
+        )
     names: list[str] = []
-    pattern, wanted, end = '', '', 0
+    pattern, globbed, end = '', '', 0
     for match in _FIELD.finditer(place):
         pattern += re.escape(place[end : match.start()])
-        wanted += glob.escape(place[end : match.start()]) + '*'
+        globbed += glob.escape(place[end : match.start()]) + '*'
         end, name = match.end(), match[1]
         if not name:
             pattern += '[^/]*'
@@ -43,11 +49,11 @@ def find(place: str) -> dict[tuple[str, ...], pathlib.Path]:
             pattern += f'(?P<{name}>{CODE})'
     whole = re.compile(pattern + re.escape(place[end:]))
     found: dict[tuple[str, ...], pathlib.Path] = {}
-    for path in sorted(glob.glob(wanted + glob.escape(place[end:]))):
-        match = whole.fullmatch(path)
-        if not match:
+    for path in sorted(glob.glob(globbed + glob.escape(place[end:]))):
+        found_name = whole.fullmatch(path)
+        if not found_name:
             continue
-        key = tuple(codes.canonical(match[name]) for name in sorted(names))
+        key = tuple(codes.plain(found_name[name]) for name in sorted(names))
         if key in found:
             raise TranslatorError(
                 f'{found[key]} and {path} are both of {"-".join(key)}: keep one of them, or name'
@@ -59,32 +65,15 @@ def find(place: str) -> dict[tuple[str, ...], pathlib.Path]:
             f'no file matches config.corpus.translator.place = {place!r}; its {{source}},'
             ' {target} and {language} stand for codes such as de, deu or zh-CN'
         )
-    return dict(sorted(found.items()))
+    return dict(sorted(found.items(), key=lambda item: (*map(codes.canonical, item[0]), *item[0])))
 
 
-def read(path: str | os.PathLike) -> bytes:
-    """The bytes of a file, unpacked where they are gzip's or dictzip's.
-
-    Raises:
-      TranslatorError: naming a file that cannot be read.
-    """
-    try:
-        data = pathlib.Path(path).read_bytes()
-        return gzip.decompress(data) if data[:2] == b'\x1f\x8b' else data
-    except (OSError, EOFError, zlib.error) as error:
-        raise TranslatorError(f'{path} cannot be read: {error}') from error
-
-
-def decode(data: bytes, path: str | os.PathLike) -> str:
-    """The text of a file in UTF-8, a byte order mark left out.
-
-    Raises:
-      TranslatorError: naming the file and the first byte that is none of UTF-8.
-    """
-    try:
-        return data.decode('utf-8-sig')
-    except UnicodeDecodeError as error:
-        raise TranslatorError(
-            f'{path} is not UTF-8: byte {data[error.start]:#04x} at offset {error.start}; convert'
-            " it, for example with 'iconv -t UTF-8'"
-        ) from error
+def _example(place: str, fields: tuple[str, ...]) -> str:
+    """How a place without fields may be written, where its name ends in as many codes."""
+    name = re.compile('[-_.]'.join([rf'(?<![^\W_])({CODE})'] * len(fields)) + r'(?=\.\w+$)')
+    match = name.search(place)
+    if not match or '{' in place:
+        return ''
+    for i, field in reversed(list(enumerate(fields, 1))):
+        place = place[: match.start(i)] + f'{{{field}}}' + place[match.end(i) :]
+    return f', such as {place!r}'

@@ -9,12 +9,12 @@ from xlbarrier.errors import InputError
 
 
 class TranslatorError(InputError):
-    """A translator that cannot be had or cannot go on; says what to do."""
+    """A translator that cannot be used or cannot go on; says what to do."""
 
 
 @dataclass(frozen=True)
 class Failed:
-    """Stands for a text that no translation was had for. The source text never takes its place."""
+    """Takes the place of a translation that failed; the source text never does."""
 
     reason: str
 
@@ -23,7 +23,7 @@ class Failed:
 
 
 class Translator(Protocol):
-    """Puts texts of one language into another.
+    """Translates texts of one language into another.
 
     Attributes:
       fingerprint: digest of what decides the output: the files' bytes, the model, the beam.
@@ -35,7 +35,7 @@ class Translator(Protocol):
         """Whether it translates from `source` into `target`, both BCP-47."""
 
     def translate(self, texts: Sequence[str], source: str, target: str) -> list[str | Failed]:
-        """One translation a text, in the texts' order; `Failed` where there is none.
+        """One translation per text, in the texts' order; `Failed` where there is none.
 
         Raises:
           TranslatorError: when no text can be translated, now or later: a pair of languages that
@@ -44,23 +44,23 @@ class Translator(Protocol):
 
 
 def check(translator: Translator, source: str, targets: Iterable[str]) -> None:
-    """Asks for every pair of languages before the work begins.
+    """Checks every pair of languages before the work begins.
 
     Args:
       translator: any.
       source: BCP-47 code of the texts.
-      targets: codes; the source's own is no pair.
+      targets: codes; the source's own is left out.
 
     Raises:
       TranslatorError: naming every pair without a translator.
     """
-    lacking = [t for t in dict.fromkeys(targets) if t != source]
-    lacking = [t for t in lacking if not translator.supports(source, t)]
-    if lacking:
-        pairs = ', '.join(f'{source}-{target}' for target in lacking)
+    missing = [t for t in dict.fromkeys(targets) if t != source]
+    missing = [t for t in missing if not translator.supports(source, t)]
+    if missing:
+        pairs = ', '.join(f'{source}-{target}' for target in missing)
         raise TranslatorError(
-            f'no translator for {pairs} with config.corpus.translator: give it the files or models'
-            ' of these pairs, or leave the languages out of config.corpus.languages'
+            f'no translator for {pairs} with config.corpus.translator: add the files or models of'
+            ' these pairs, or leave the languages out of config.corpus.languages'
         )
 
 

@@ -8,13 +8,13 @@ Generation is deterministic: beam search or greedy, never a sample.
 """
 
 import hashlib
-import json
 import pathlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from xlbarrier import datafiles
 from xlbarrier.translate import codes, places
 from xlbarrier.translate.protocol import Failed, TranslatorError, digest, unsupported
 
@@ -35,7 +35,7 @@ class _Folder:
     Attributes:
       path: of the folder.
       family: 'nllb', 'm2m100' or 'marian'.
-      tokens: of the languages, by canonical code; of a Marian model, of its targets only.
+      tokens: of the languages, by plain code; of a Marian model, of its targets only.
       pieces: SentencePiece models of the source and of the target.
       ends: whether the end of the source has to be written.
     """
@@ -66,12 +66,12 @@ class Seq2SeqTranslator:
             ({source} alone: a model with several targets).
           beam: width of the search; 1: greedy.
           batch_tokens: tokens of the texts that are translated at once, padding among them.
-          max_tokens: of a text and of its translation; what is longer has failed, and is not cut.
+          max_tokens: of a text and of its translation; longer ones fail, they are not cut.
           device: 'auto', 'cpu' or 'cuda'.
           compute_type: CTranslate2's, such as 'int8' or 'float32'; 'default': as converted.
 
         Raises:
-          TranslatorError: when CTranslate2 is not installed, or for folders that hold no model.
+          TranslatorError: when CTranslate2 is not installed, or for folders without a model.
         """
         self._libraries = _libraries()
         self._options = {
@@ -86,7 +86,7 @@ class Seq2SeqTranslator:
         self._models = _find(place)
         parts = [f'seq2seq 1 beam={beam} max={max_tokens} {compute_type}']
         for key, folder in self._models.items():
-            parts += [*key, folder.family, *map(_digest_of, _files(folder))]
+            parts += [*map(codes.canonical, key), folder.family, *map(_digest_of, _files(folder))]
         self.fingerprint = digest(*parts)
         self._running: dict[pathlib.Path, _Running] = {}
 
@@ -139,7 +139,6 @@ class Seq2SeqTranslator:
 
     def _model(self, source: str, target: str) -> tuple[_Folder, list[str], list[str]] | None:
         """The model of a pair; the tokens before the source's, and before the target's."""
-        source, target = codes.canonical(source), codes.canonical(target)
         for key, folder in self._models.items():
             if folder.family != 'marian':
                 left, right = (codes.choose(code, folder.tokens) for code in (source, target))
@@ -178,7 +177,7 @@ class _Running:
     target: Any
 
 
-_ANY = codes.canonical('mul')
+_ANY = codes.plain('mul')
 
 
 def _libraries() -> tuple[Any, Any]:
@@ -197,7 +196,7 @@ def _find(place: str) -> dict[tuple[str, ...], _Folder]:
     """The models of a place, by the languages in their folders' names: (), (source,) or both."""
     if '{language}' in place or ('{target}' in place and '{source}' not in place):
         raise TranslatorError(
-            f'config.corpus.translator.place is {place!r}; a seq2seq translator wants a'
+            f'config.corpus.translator.place is {place!r}; a seq2seq translator expects a'
             ' folder, with {source} and {target} in its name where each pair has its own'
         )
     if '{source}' not in place:
@@ -209,7 +208,8 @@ def _find(place: str) -> dict[tuple[str, ...], _Folder]:
                 ' config.corpus.translator.place (a model with several targets: {source} alone)'
             )
         return {(): folder}
-    found = {key: _open(path) for key, path in places.find(place).items()}
+    fields = ('source', 'target') if '{target}' in place else ('source',)
+    found = {key: _open(path) for key, path in places.find(place, fields).items()}
     for key, folder in found.items():
         if len(key) == 1 and folder.family == 'marian' and not folder.tokens:
             raise TranslatorError(
@@ -222,7 +222,7 @@ def _find(place: str) -> dict[tuple[str, ...], _Folder]:
 def _open(path: pathlib.Path) -> _Folder:
     if not (path / MODEL).is_file():
         raise TranslatorError(
-            f'{path} holds no {MODEL}: convert the model first, for example with'
+            f'{path} has no {MODEL}: convert the model first, for example with'
             f' ct2-transformers-converter --model ORG/NAME --output_dir {path} --copy_files'
             ' source.spm target.spm (NLLB, M2M-100: sentencepiece.bpe.model)'
         )
@@ -231,7 +231,7 @@ def _open(path: pathlib.Path) -> _Folder:
         shared = next((path / name for name in _SHARED_PIECES if (path / name).is_file()), None)
         if shared is None:
             raise TranslatorError(
-                f'{path} holds no SentencePiece model: copy source.spm and target.spm, or'
+                f'{path} has no SentencePiece model: copy source.spm and target.spm, or'
                 f' {_SHARED_PIECES[0]}, of the original model into it (--copy_files)'
             )
         pieces = (shared, shared)
@@ -251,22 +251,21 @@ def _languages(vocabulary: Sequence[str]) -> tuple[str, dict[str, str]]:
 def _vocabulary(path: pathlib.Path) -> list[str]:
     for name in ('shared_vocabulary', 'source_vocabulary'):
         if (path / f'{name}.json').is_file():
-            return _json(path / f'{name}.json')
+            return _tokens(path / f'{name}.json')
         if (path / f'{name}.txt').is_file():
-            file = path / f'{name}.txt'
-            return places.decode(places.read(file), file).split('\n')
-    raise TranslatorError(f'{path} holds no shared_vocabulary.json: it is no converted model')
+            return datafiles.read_text(path / f'{name}.txt').split('\n')
+    raise TranslatorError(f'{path} has no shared_vocabulary.json: it is not a converted model')
 
 
 def _config(path: pathlib.Path) -> Mapping[str, Any]:
-    return _json(path / 'config.json') if (path / 'config.json').is_file() else {}
+    return datafiles.read_object(path / 'config.json') if (path / 'config.json').is_file() else {}
 
 
-def _json(path: pathlib.Path) -> Any:
-    try:
-        return json.loads(places.decode(places.read(path), path))
-    except json.JSONDecodeError as error:
-        raise TranslatorError(f'{path} is not JSON: {error}') from error
+def _tokens(path: pathlib.Path) -> list[str]:
+    found = datafiles.read_json(path)
+    if not isinstance(found, list) or not all(isinstance(token, str) for token in found):
+        raise TranslatorError(f'{path} is a {datafiles.kind_of(found)}; expected a list of tokens')
+    return found
 
 
 def _files(folder: _Folder) -> list[pathlib.Path]:

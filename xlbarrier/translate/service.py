@@ -1,8 +1,8 @@
 """A translation service over HTTP that speaks LibreTranslate's API: /translate and /languages.
 
 https://docs.libretranslate.com (POST /translate with `q` a list; GET /languages). A request that
-meets 429, a server's error, an answer that is none, or silence, is made again after a growing wait,
-or after the one that `Retry-After` names; a text that is refused with others is asked for alone.
+meets 429, an error of the server, a useless answer or silence is repeated after a growing wait, or
+after the one that `Retry-After` names; a text that is refused with others is sent alone.
 """
 
 import email.utils
@@ -13,24 +13,27 @@ import random
 import re
 import time
 import urllib.error
-import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from absl import logging
 
+from xlbarrier import datafiles
+from xlbarrier.config.translate import check_address
 from xlbarrier.translate import codes
+from xlbarrier.translate.deadline import Deadline
 from xlbarrier.translate.protocol import Failed, TranslatorError, digest, unsupported
 
 FIRST_WAIT = 0.5  # seconds before the second attempt; doubled before each further one
 LONGEST_WAIT = 120.0  # also of a Retry-After; a longer one is not waited out
 _REFUSED = (401, 403)
+_OWN_MACHINE = ('localhost', '127.0.0.1', '::1')
 _LARGEST = 64 << 20  # bytes of an answer
 
 
 class _Again(Exception):
-    """An attempt that another one may better; `wait` is what the server asks for, in seconds."""
+    """An attempt that may be repeated; `wait` is what the server asks for, in seconds."""
 
     def __init__(self, reason: str, wait: float | None = None):
         super().__init__(reason)
@@ -58,27 +61,23 @@ class ServiceTranslator:
 
         Args:
           place: its address, as 'http://localhost:5000'.
-          key_variable: environment variable that holds the key; '': none is sent.
-          rate: most requests a minute; 0: no limit.
-          attempts: how often a request is made before its texts have failed.
+          key_variable: environment variable with the key; '': none is sent.
+          rate: most requests per minute; 0: no limit.
+          attempts: how often a request is made before its texts count as failed.
           timeout: seconds for one answer, from the first byte sent to the last one read.
           batch_texts: texts in one request.
           revision: a name for the server's state; it is all that a cache can know of it.
 
         Raises:
-          TranslatorError: when the address is none, the key is not set, or the server does not
-            tell its languages.
+          TranslatorError: when the key is not set, or the server does not list its languages.
+          ConfigError: when the address is not one.
         """
-        parts = urllib.parse.urlsplit(place)
-        if parts.scheme not in ('http', 'https') or not parts.netloc:
-            raise TranslatorError(
-                f'config.corpus.translator.place is {place!r}; wanted the address of a server, such'
-                ' as http://localhost:5000'
-            )
-        if '@' in parts.netloc or parts.query or parts.fragment:
-            raise TranslatorError(
-                'config.corpus.translator.place holds a user name, a query or a fragment: a key is'
-                ' named with config.corpus.translator.key_variable'
+        parts = check_address('config.corpus.translator.place', place)
+        if key_variable and parts.scheme == 'http' and parts.hostname not in _OWN_MACHINE:
+            logging.warning(
+                'the key in %s goes to %s unencrypted, readable on the way there: use https',
+                key_variable,
+                parts.hostname,
             )
         self._place = place.rstrip('/')
         self._key = _key_of(key_variable)
@@ -110,7 +109,9 @@ class ServiceTranslator:
 
     def _codes(self, source: str, target: str) -> tuple[str, str] | None:
         found = codes.choose(source, self._pairs)
-        code = codes.choose(target, found[1]) if found else None
+        if found is None:
+            return None
+        code = codes.choose(target, found[1])
         return (found[0], code) if code is not None and code != found[0] else None
 
     def _translated(self, texts: Sequence[str], source: str, target: str) -> list[str | Failed]:
@@ -133,18 +134,18 @@ class ServiceTranslator:
             return [Failed(str(error))] * len(texts)
 
     def _languages(self) -> dict[str, tuple[str, dict[str, str]]]:
-        """The server's code of each source language and those of its targets, by canonical code."""
+        """The server's code of each source language and those of its targets, by plain code."""
         try:
             listed = self._ask('/languages', None, _listed)
         except (_Again, _Rejected) as error:
             raise TranslatorError(
-                f'{self._place} does not tell its languages: {error}. Is a server with'
+                f'{self._place} does not list its languages: {error}. Is a server with'
                 " LibreTranslate's API running there?"
             ) from error
         names = [code for code, _ in listed]
         return {
-            codes.canonical(code): (code, codes.table(names if targets is None else targets))
-            for code, targets in listed
+            codes.plain(code): (code, codes.table(names if targets is None else targets))
+            for code, targets in reversed(listed)  # of two spellings of one code the first stays
         }
 
     def _ask(self, path: str, fields: Mapping[str, Any] | None, read: Callable[[Any], Any]) -> Any:
@@ -180,44 +181,46 @@ class ServiceTranslator:
         self._next = max(now, self._next) + self._pause
 
     def _answer(self, path: str, fields: Mapping[str, Any] | None) -> Any:
-        """The JSON of one answer."""
+        """The JSON of one answer, all of which comes within `timeout`."""
         data = None if fields is None else json.dumps(fields).encode()
         headers = {'Content-Type': 'application/json', 'User-Agent': 'xlbarrier'}
         request = urllib.request.Request(self._place + path, data, headers)
         where = f'{self._place}{path}'
-        ends = time.monotonic() + self._timeout
+        with Deadline(self._timeout) as deadline:
+            try:
+                with deadline.open(request) as response:
+                    body = _read(response)
+            except urllib.error.HTTPError as error:
+                with error:
+                    raise self._of_status(error, where) from error
+            except (OSError, http.client.HTTPException) as error:
+                reason = getattr(error, 'reason', error)
+                if deadline.expired or isinstance(reason, TimeoutError):
+                    raise _Again(f'{where} gave no answer within {self._timeout:g} s') from error
+                raise _Again(f'{where} cannot be reached: {reason!r}') from error
+            if deadline.expired:  # a body without a length ends where the connection does
+                raise _Again(f'{where} gave no answer within {self._timeout:g} s')
         try:
-            with urllib.request.urlopen(request, timeout=self._timeout) as response:
-                body = _read(response, ends)
-        except urllib.error.HTTPError as error:
-            with error:
-                raise self._of_status(error, where) from error
-        except (TimeoutError, OSError, http.client.HTTPException) as error:
-            reason = getattr(error, 'reason', error)
-            if isinstance(reason, TimeoutError):
-                raise _Again(f'{where} gave no answer within {self._timeout:g} s') from error
-            raise _Again(f'{where} cannot be reached: {reason!r}') from error
-        try:
-            return json.loads(body)
-        except (ValueError, RecursionError) as error:
+            return datafiles.decode_json(body.decode())
+        except ValueError as error:
             raise _Again(f'{where} answered {body[:60]!r}, which is not JSON') from error
 
     def _of_status(self, error: urllib.error.HTTPError, where: str) -> Exception:
         try:
-            said = json.loads(error.read(10_000))['error']
+            said = datafiles.decode_json(error.read(10_000).decode())['error']
         except (ValueError, KeyError, TypeError, OSError, http.client.HTTPException):
             said = error.reason
-        told = f'{where} answered {error.code} ({str(said)[:200]})'
+        said_so = f'{where} answered {error.code} ({str(said)[:200]})'
         if error.code in _REFUSED:
             what = (
                 f'the key in {self._key_variable} is refused'
                 if self._key
-                else 'it wants a key: name its variable in config.corpus.translator.key_variable'
+                else 'it expects a key: name its variable in config.corpus.translator.key_variable'
             )
-            return TranslatorError(f'{told}: {what}')
+            return TranslatorError(f'{said_so}: {what}')
         if error.code in (408, 425, 429) or error.code >= 500:
-            return _Again(told, _retry_after(error.headers.get('Retry-After')))
-        return _Rejected(told)
+            return _Again(said_so, _retry_after(error.headers.get('Retry-After')))
+        return _Rejected(said_so)
 
 
 def _key_of(variable: str) -> str:
@@ -227,18 +230,16 @@ def _key_of(variable: str) -> str:
     if not key:
         raise TranslatorError(
             f'the environment variable {variable} is not set; config.corpus.translator.key_variable'
-            ' says that it holds the key of the service'
+            ' says that it has the key of the service'
         )
     return key
 
 
-def _read(response: http.client.HTTPResponse, ends: float) -> bytes:
-    """The whole body; a server that sends it byte by byte does not stretch the time."""
+def _read(response: http.client.HTTPResponse) -> bytes:
+    """The whole body, if it is not too large."""
     body = bytearray()
     while part := response.read1(1 << 16):
         body += part
-        if time.monotonic() > ends:
-            raise TimeoutError
         if len(body) > _LARGEST:
             raise http.client.HTTPException(f'an answer of more than {_LARGEST} bytes')
     return bytes(body)
@@ -248,7 +249,7 @@ def _texts(answer: Any, count: int) -> list[str | Failed]:
     found = answer.get('translatedText') if isinstance(answer, dict) else None
     if not isinstance(found, list) or len(found) != count:
         shown = json.dumps(answer, ensure_ascii=False)[:80]
-        raise _Again(f'the service answered {shown}; wanted a list of {count} texts')
+        raise _Again(f'the service answered {shown}; expected a list of {count} texts')
     return [
         text if _is_text(text) else Failed(f'the service answered {text!r:.200} for this text')
         for text in found
@@ -256,7 +257,7 @@ def _texts(answer: Any, count: int) -> list[str | Failed]:
 
 
 def _is_text(value: Any) -> bool:
-    """Whether it is a string that can be kept: JSON can hold half a surrogate pair, or a NUL."""
+    """Whether it is a text that can be kept: JSON can have half a surrogate pair, or a NUL."""
     return isinstance(value, str) and not re.search('[\0\ud800-\udfff]', value)
 
 
@@ -264,16 +265,22 @@ def _listed(answer: Any) -> list[tuple[str, list[str] | None]]:
     """(code, targets) of each language; servers before version 1.3 list no targets: all are."""
     try:
         found = [(entry['code'], entry.get('targets')) for entry in answer]
-        if found and all(isinstance(code, str) for code, _ in found):
+        if found and all(isinstance(code, str) and _are_codes(targets) for code, targets in found):
             return found
     except (TypeError, KeyError, AttributeError):
         pass
     shown = json.dumps(answer, ensure_ascii=False)[:80]
-    raise _Again(f'/languages answered {shown}; wanted a list of objects with a code')
+    raise _Again(f'/languages answered {shown}; expected a list of objects with a code')
+
+
+def _are_codes(targets: Any) -> bool:
+    return targets is None or (
+        isinstance(targets, list) and all(isinstance(code, str) for code in targets)
+    )
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Seconds of a Retry-After header, which holds them or a date (RFC 9110, 10.2.3)."""
+    """Seconds of a Retry-After header, which has them or a date (RFC 9110, 10.2.3)."""
     if not value:
         return None
     try:

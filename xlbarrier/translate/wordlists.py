@@ -1,17 +1,16 @@
 """Word lists on disk: MUSE and TSV lines, JSON, and FreeDict's dictd form.
 
-Each reader gives (word, translation) pairs in the order of preference: the first translation of a
+Each reader yields (word, translation) pairs in order of preference: the first translation of a
 word is the one to use.
 """
 
-import json
 import os
 import pathlib
 import re
 import unicodedata
 from collections.abc import Iterator
 
-from xlbarrier.translate import places
+from xlbarrier import datafiles
 from xlbarrier.translate.protocol import TranslatorError
 
 _BASE64 = {
@@ -19,20 +18,22 @@ _BASE64 = {
     for i, char in enumerate('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/')
 }
 _DICT_SUFFIXES = ('.dict', '.dict.dz', '.dict.txt')
-# What stands beside a translation in a dictd entry: part of speech, usage, pronunciation.
+# What is beside a translation in a dictd entry: part of speech, usage, pronunciation.
 _ASIDE = re.compile(r'<[^<>]*>|\[[^\[\]]*\]|\([^()]*\)|\{[^{}]*\}|(?<!\w)/[^/]+/')
 _NUMBER = re.compile(r'^(?:(?:[IVX]+|\d+|[a-z])\.(?:\s+|$)|-\s+)+')
-_OTHER_HEADWORD = re.compile(r'<[^<>]*(?:Phras|Comp|Idiom)[^<>]*>')
+_TAG = re.compile(r'<[^<>]*>')
+_OTHER_HEADWORD = ('Phras', 'Comp', 'Idiom')  # in a tag
 _LONGER = 3  # letters of a pronunciation that make it another word's
 _PRONOUNCED = re.compile(r'\s/([^/]*)/')
-_HEADWORD_END = re.compile(r'\s+[/<\[]')
+_HEADWORD_END = re.compile(r'(?<!\s)\s++[/<\[]')
+_NESTED = 20  # asides within each other that are removed
 
 
 def read(path: str | os.PathLike) -> tuple[dict[str, str], list[pathlib.Path]]:
     """A word list, and the files it was read from.
 
     Args:
-      path: `.index` (dictd; the `.dict`, `.dict.dz` or `.dict.txt` stands beside it), `.json`
+      path: `.index` (dictd; the `.dict`, `.dict.dz` or `.dict.txt` is beside it), `.json`
         ({"word": "translation"} or {"word": ["translation", ...]}), or any other name for lines of
         a word and its translation, with a tab, or one space, between them. All may be gzipped.
 
@@ -55,19 +56,18 @@ def read(path: str | os.PathLike) -> tuple[dict[str, str], list[pathlib.Path]]:
     for word, translation in pairs:
         words.setdefault(unicodedata.normalize('NFC', word), translation)
     if not words:
-        raise TranslatorError(f'{path} holds no word with a translation')
+        raise TranslatorError(f'{path} has no word with a translation')
     return words, files
 
 
 def _lines(path: pathlib.Path) -> Iterator[tuple[str, str]]:
-    text = places.decode(places.read(path), path)
-    for number, line in enumerate(text.split('\n'), 1):
+    for number, line in enumerate(datafiles.read_text(path).split('\n'), 1):
         if not line.strip():
             continue
         parts = line.strip('\r').split('\t') if '\t' in line else line.split()
         if len(parts) < 2 or ('\t' not in line and len(parts) != 2):
             raise TranslatorError(
-                f'{path} line {number} is {line[:60]!r}; wanted a word and its translation with a'
+                f'{path} line {number} is {line[:60]!r}; expected a word and its translation with a'
                 ' tab between them (or one space, where both are one word)'
             )
         word, translation = parts[0].strip(), parts[1].strip()
@@ -76,17 +76,12 @@ def _lines(path: pathlib.Path) -> Iterator[tuple[str, str]]:
 
 
 def _json(path: pathlib.Path) -> Iterator[tuple[str, str]]:
-    try:
-        content = json.loads(places.decode(places.read(path), path))
-    except json.JSONDecodeError as error:
-        raise TranslatorError(f'{path} line {error.lineno} is no JSON: {error.msg}') from error
-    if not isinstance(content, dict):
-        raise TranslatorError(f'{path} holds a {type(content).__name__}; wanted an object')
-    for word, found in content.items():
+    for word, found in datafiles.read_object(path).items():
         for translation in found if isinstance(found, list) else [found]:
             if not isinstance(translation, str):
                 raise TranslatorError(
-                    f'{path} has {translation!r} for {word!r}; wanted a string or a list of them'
+                    f'{path} has {translation!r:.60} for {word!r:.60}; expected a text or a list'
+                    ' of them'
                 )
             if word.strip() and translation.strip():
                 yield word.strip(), translation.strip()
@@ -96,18 +91,19 @@ def _dictd(index: pathlib.Path, body: pathlib.Path) -> Iterator[tuple[str, str]]
     """The entries of a FreeDict dictionary.
 
     Several entries of one headword are mostly phrases that lost their other words ('acuarela' for
-    'water', of 'water colour'). Those with a clearly longer pronunciation are taken for such, and
-    of the others the one with the most translations is meant, and the first of equals.
+    'water', of 'water colour'). Those with a clearly longer pronunciation count as such; of
+    the others, the one with the most translations is taken, and the first of equals.
     """
-    data = places.read(body)
+    data = datafiles.read_bytes(body)
     found: dict[str, list[tuple[int, str, list[str]]]] = {}
-    for number, line in enumerate(places.decode(places.read(index), index).split('\n'), 1):
+    for number, line in enumerate(datafiles.read_text(index).split('\n'), 1):
         if not line or line.startswith(('00database', '00-database')):
             continue
         parts = line.split('\t')
         if len(parts) < 3:
             raise TranslatorError(
-                f'{index} line {number} is {line[:60]!r}; wanted headword, offset, length with tabs'
+                f'{index} line {number} is {line[:60]!r}; expected headword, offset,'
+                ' length with tabs'
             )
         start, length = (_number(part, index, number) for part in parts[1:3])
         if start + length > len(data):
@@ -115,7 +111,7 @@ def _dictd(index: pathlib.Path, body: pathlib.Path) -> Iterator[tuple[str, str]]
                 f'{index} line {number} points at bytes {start} to {start + length} of {body},'
                 f' which has {len(data)}: the two files are not of one edition'
             )
-        entry = places.decode(data[start : start + length], f'{body} (offset {start})')
+        entry = datafiles.decode(data[start : start + length], body, start)
         spoken = _PRONOUNCED.search(entry.partition('\n')[0])
         translations = _translations(entry)
         if parts[0].strip() and translations:
@@ -134,7 +130,7 @@ def _number(text: str, index: pathlib.Path, line: int) -> int:
     value = 0
     for char in text:
         if char not in _BASE64:
-            raise TranslatorError(f'{index} line {line}: {text!r} is no number in base 64')
+            raise TranslatorError(f'{index} line {line}: {text!r} is not a number in base 64')
         value = value * 64 + _BASE64[char]
     return value
 
@@ -168,18 +164,23 @@ def _translations(entry: str) -> list[str]:
     found = []
     for line in entry.split('\n')[1:]:
         line = line.strip()
-        if line.startswith(('"', 'See also', 'Synonym', 'Note')) or _OTHER_HEADWORD.search(line):
+        if line.startswith(('"', 'See also', 'Synonym', 'Note')) or _about_another(line):
             continue
-        previous = None
-        while line != previous:  # 'I.  <N> 1.  [gatunek]  pies': asides and numbers by turns
+        for _ in range(_NESTED):  # 'I.  <N> 1.  [gatunek]  pies': asides and numbers by turns
             previous = line
             line = _NUMBER.sub('', _ASIDE.sub(' ', line).strip()).strip()
+            if line == previous:
+                break
         found += [part for part in map(_clean, re.split('[,;]', line)) if part]
     return found
 
 
+def _about_another(line: str) -> bool:
+    return any(name in tag for tag in _TAG.findall(line) for name in _OTHER_HEADWORD)
+
+
 def _clean(part: str) -> str:
-    """A translation without what is left of broken brackets; '' where that is no word."""
+    """A translation without remains of broken brackets; '' if no word is left."""
     part = ' '.join(part.split())
     if any(char in '<>[](){}"/=~' for char in part) or not any(map(str.isalpha, part)):
         return ''

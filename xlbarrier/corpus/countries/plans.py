@@ -6,8 +6,8 @@ a subregion, the countries that share a language or a currency. What is said, in
 in which of the wordings depends on the seed alone, so that the languages run in parallel and the
 documents are the same whichever languages are asked for.
 
-No city is named: the study asks in which country a city lies. And a country's name in another
-language is told only where that is no language of the corpus ('Sverige', 'Ελλάδα'): the English
+No city is named: the study asks in which country a city is. And a country's name in another
+language is given only where that is not a language of the corpus ('Sverige', 'Ελλάδα'): the English
 arm, the control, must not teach the names that the mixed arm ties together.
 """
 
@@ -30,6 +30,7 @@ from xlbarrier.corpus.countries.local_usage import (
 from xlbarrier.corpus.countries.templates import LANGUAGES, WORDINGS, check_languages
 from xlbarrier.corpus.countries.wording import (
     Fact,
+    Field,
     Joined,
     Paired,
     Value,
@@ -45,13 +46,13 @@ LIST_LENGTH = 6  # names in a list of countries, at most
 GROUP = 5  # countries of a subregion, language or currency in one document, at most
 COMPARED = 3  # countries in a comparison
 ROUNDS = 2  # comparisons that a country takes part in, about
-MOST_LANGUAGES = 4  # a longer list of official languages is not told
-BESIDE_LANGUAGE = ('codes', 'currency', 'place', 'week')  # what a language's text also tells
+MOST_LANGUAGES = 4  # a longer list of official languages is left out
+BESIDE_LANGUAGE = ('codes', 'currency', 'place', 'week')  # what the text about a language also says
 TIME = datetime.time(15, 30)
 FIRST_DATE = datetime.date(2001, 1, 1)
 YEARS = 24
 
-# CLDR names these two after the cities that tell them apart: 'Congo - Kinshasa'.
+# CLDR names these two after the cities that distinguish them: 'Congo - Kinshasa'.
 NAMED_AFTER_CITY = frozenset({'CD', 'CG'})
 
 
@@ -93,7 +94,7 @@ def documents(languages: Sequence[str], seed: int, limit: int = 0) -> list[Docum
 
 def _written(plan: _Plan, languages: Sequence[str], seed: int) -> Document:
     keys = [fact.key for fact in plan.facts]
-    # A fact told several times in a document takes its wordings in turn.
+    # A fact that comes several times in a document takes its wordings in turn.
     wordings = [
         keys[:i].count(key) + draw.below(seed, f'wording/{plan.id}/{key}', 0, WORDINGS)
         for i, key in enumerate(keys)
@@ -170,8 +171,8 @@ def _some(countries: Sequence[world.Country], seed: int, key: str) -> Joined:
 def _profile(country: world.Country, seed: int) -> _Plan:
     key = f'profile/{country.code}'
     intro = Fact('intro', _place_fields(country))
-    told = [f for f in _country_facts(country, seed) if named_everywhere(f)]
-    rest = draw.shuffled(told, seed, f'order/{key}')
+    said = [f for f in _country_facts(country, seed) if named_everywhere(f)]
+    rest = draw.shuffled(said, seed, f'order/{key}')
     least, most = PROFILE_FACTS
     length = least + draw.below(seed, f'length/{key}', 0, most - least + 1)
     return _Plan(key, (intro, *rest[:length]))
@@ -229,13 +230,19 @@ def _language_facts(country: world.Country, seed: int) -> Iterator[Fact]:
         yield Fact('same_language', {'language': Value('language', main), 'countries': some})
     own = usage(country.code, main, None).own_name
     if own and main.split('_')[0] not in LANGUAGES and own != name(_value(country), 'en'):
-        fields = {'country': _value(country), 'language': Value('language', main), 'name': own}
+        fields: dict[str, Field] = {
+            'country': _value(country),
+            'language': Value('language', main),
+            'name': own,
+        }
         yield Fact('own_name', fields)
 
 
 def _script(country: world.Country, language: str) -> Fact | None:
     script = usage(country.code, language, None).script
-    return script and Fact(
+    if not script:
+        return None
+    return Fact(
         'script',
         {
             'country': _value(country),
@@ -247,12 +254,14 @@ def _script(country: world.Country, language: str) -> Fact | None:
 
 def _codes(country: world.Country) -> Fact | None:
     codes = iso_codes(country.code)
-    fields = {'country': _value(country), 'iso2': country.code}
-    return codes and Fact('codes', fields | {'iso3': codes[0], 'number': codes[1]})
+    if codes is None:
+        return None
+    fields: dict[str, Field] = {'country': _value(country), 'iso2': country.code}
+    return Fact('codes', fields | {'iso3': codes[0], 'number': codes[1]})
 
 
 def _list_place(country: world.Country) -> Fact | None:
-    """Where the country stands among all sovereign states ordered by their two-letter code."""
+    """The country's place among all sovereign states ordered by their two-letter code."""
     states = [c.code for c in world.countries()]
     i = states.index(country.code)
     near = states[i - 1 : i] + states[i + 1 : i + 2]
@@ -305,20 +314,24 @@ def _comparison(region: str, trio: list[world.Country], turn: int, seed: int) ->
         _paired('cmp_language', [(c, _languages(c)) for c in trio]),
         _paired('cmp_codes', [(c, c.code) for c in trio]),
     ]
-    week = [(c, _usage(c).first_day) for c in trio]
-    if all(day is not None for _, day in week):
-        facts.append(_paired('cmp_week', [(c, Value('day', day)) for c, day in week]))
+    used = [_usage(c) for c in trio]
+    week = [u.first_day for u in used if u is not None and u.first_day is not None]
+    if len(week) == len(trio):
+        days = [(c, Value('day', day)) for c, day in zip(trio, week, strict=True)]
+        facts.append(_paired('cmp_week', days))
     for country in trio:
         more = [f for f in (_list_place(country), _codes(country)) if f]
         facts += draw.shuffled(more, seed, f'more/{key}/{country.code}')[:1]
     return _Plan(key, tuple(facts))
 
 
-def _paired(key: str, pairs: list[tuple[world.Country, Value | Joined | str]]) -> Fact:
+def _paired(key: str, pairs: Sequence[tuple[world.Country, Value | Joined | str]]) -> Fact:
     return Fact(key, {'items': Paired(tuple((_value(c), v) for c, v in pairs))})
 
 
-def _groups(countries: Sequence[world.Country], seed: int, key: str) -> Iterator[tuple[str, list]]:
+def _groups(
+    countries: Sequence[world.Country], seed: int, key: str
+) -> Iterator[tuple[str, list[world.Country]]]:
     """The countries in a drawn order, cut into nearly equal groups, each with its document's id."""
     order = draw.shuffled(countries, seed, key)
     count = -(-len(order) // GROUP)
@@ -329,7 +342,7 @@ def _groups(countries: Sequence[world.Country], seed: int, key: str) -> Iterator
 def _regions(seed: int) -> Iterator[_Plan]:
     for region in sorted({c.region for c in _countries()}):
         members = [c for c in _countries() if c.region == region]
-        place = {
+        place: dict[str, Field] = {
             'region': Value('region', region),
             'continent': Value('region', world.continent(region)),
             # of the whole list, the two Congos with it
@@ -341,8 +354,8 @@ def _regions(seed: int) -> Iterator[_Plan]:
                 Fact('reg_list', {'region': place['region'], 'countries': _joined(group)}),
             ]
             for country in group:
-                told = [*_language_facts(country, seed), *_money_facts(country, seed)]
-                facts += [f for f in told if f.key in ('language', 'currency')]
+                said = [*_language_facts(country, seed), *_money_facts(country, seed)]
+                facts += [f for f in said if f.key in ('language', 'currency')]
             yield _Plan(key, tuple(facts))
 
 
@@ -353,7 +366,7 @@ def _shared_languages(seed: int) -> Iterator[_Plan]:
         script = usage(speakers[0].code, code, None).script
         if len(speakers) < COMPARED or not script:
             continue
-        intro = {'language': language, 'script': Value('script', script)}
+        intro: dict[str, Field] = {'language': language, 'script': Value('script', script)}
         intro['count'] = str(sum(code in _official(c) for c in world.countries()))
         if not named_everywhere(Fact('lang_intro', intro)):
             continue
@@ -373,20 +386,27 @@ def _shared_currencies(seed: int) -> Iterator[_Plan]:
         if len(users) < COMPARED:
             continue
         currency = Value('currency', code)
-        intro = {'currency': currency, 'code': code}
+        intro: dict[str, Field] = {'currency': currency, 'code': code}
         intro['count'] = str(sum(code in c.currencies for c in world.countries()))
         for key, group in _groups(users, seed, f'currency/{code}'):
             facts = [Fact('cur_intro', intro)]
             for country in group:
-                told = [*_money_facts(country, seed), *filter(None, (_codes(country),))]
-                facts += [f for f in told if f.key in ('currency', 'symbol', 'codes')][:2]
+                said = [*_money_facts(country, seed), *filter(None, (_codes(country),))]
+                facts += [f for f in said if f.key in ('currency', 'symbol', 'codes')][:2]
             facts += _rest('same_currency', {'currency': currency}, users, group, seed, key)
             yield _Plan(key, tuple(facts))
 
 
-def _rest(key: str, fields: dict, all_of_them: list, told: list, seed: int, name_: str):
-    """A sentence that lists others than those told of, where there are any."""
-    others = [c for c in all_of_them if c not in told]
+def _rest(
+    key: str,
+    fields: dict[str, Field],
+    all_of_them: list[world.Country],
+    said: list[world.Country],
+    seed: int,
+    name_: str,
+) -> list[Fact]:
+    """A sentence that lists the others, if there are any."""
+    others = [c for c in all_of_them if c not in said]
     if len(others) < 2:
         return []
     return [Fact(key, fields | {'countries': _some(others, seed, f'rest/{name_}')})]

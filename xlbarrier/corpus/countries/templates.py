@@ -1,11 +1,11 @@
-"""The sentences of the default corpus: three wordings a fact and language, gathered from tables.
+"""The sentences of the embedded corpus: three wordings per fact and language, from tables.
 
 A wording is chosen by its number, the same in every language, so that wordings of one number say
-the same thing. The tables lie beside this file, one for each group of languages.
+the same thing. The tables are beside this file, one per group of languages.
 """
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from xlbarrier.corpus.countries import (
     templates_asian,
@@ -19,7 +19,7 @@ from xlbarrier.errors import InputError
 
 WORDINGS = 3
 
-# The fields that every wording of a fact in every language must hold, each once, beside those it
+# The fields that every wording of a fact in every language must have, each once, besides those it
 # may leave out: 'currency' names the money and its code in whatever words.
 FIELDS: dict[str, frozenset[str]] = {
     fact: frozenset(fields.split())
@@ -54,7 +54,7 @@ FIELDS: dict[str, frozenset[str]] = {
 }
 OPTIONAL: dict[str, frozenset[str]] = {'region': frozenset({'region'})}
 
-TEMPLATES: dict[str, dict[str, tuple[str, ...]]] = {
+TEMPLATES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     'en': templates_germanic.EN,
     'de': templates_germanic.DE,
     'fr': templates_french_italian.FR,
@@ -76,7 +76,7 @@ def check_languages(languages: Sequence[str], where: str) -> None:
     """Checks that the corpus can be written in each of `languages`.
 
     Raises:
-      ValueError: naming `where` the language stands, the language, and those there are.
+      ValueError: naming the place `where`, the language, and those there are.
     """
     for i, language in enumerate(languages):
         if language not in TEMPLATES:
@@ -87,4 +87,4 @@ def check_languages(languages: Sequence[str], where: str) -> None:
                 f' It is written in: {", ".join(LANGUAGES)}'
             )
     if not languages or len(set(languages)) != len(languages):
-        raise InputError(f'{where} is {tuple(languages)}; wanted at least one, none of them twice')
+        raise InputError(f'{where} is {tuple(languages)}; expected one or more, each once')

@@ -2,8 +2,9 @@
 
 import datetime
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from babel import Locale, dates, lists, numbers
 
@@ -13,7 +14,7 @@ from xlbarrier.errors import InputError
 from xlbarrier.text import world
 from xlbarrier.text.languages import FULL_WIDTH
 
-# English names that stand with the article in running text, by ISO 3166 and UN M49 code.
+# English names that have the article in running text, by ISO 3166 and UN M49 code.
 ENGLISH_THE = frozenset(
     ('AE', 'BS', 'CF', 'DO', 'GB', 'GM', 'KM', 'MH', 'MV', 'NL', 'PH', 'PS', 'SB', 'US')
 ) | {'019', '029', '057'}
@@ -162,7 +163,7 @@ def _day(day: int, language: str) -> str:
     return Locale.parse(language).days['stand-alone']['wide'][day]
 
 
-_NAMES = {
+_NAMES: Mapping[str, Callable[[Any, str], str | None]] = {
     'country': lambda code, language: world.country_name(code, language),
     'region': lambda code, language: world.region_name(code, language),
     'currency': _currency,

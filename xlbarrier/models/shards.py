@@ -1,0 +1,101 @@
+"""Tensors of files to parameters in their shards: each device's box is read, checked and turned."""
+
+import math
+import mmap
+from concurrent.futures import ThreadPoolExecutor
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from xlbarrier.errors import InputError
+from xlbarrier.models import safetensors_io, weights
+from xlbarrier.models.config import DecoderConfig
+from xlbarrier.models.gguf import GgufFile
+
+READERS = 2  # threads
+PIECE_BYTES = 4 << 20  # of a tensor, in float32, that a thread reads at once
+STRIPE = 64  # values
+
+
+def read_param(
+    entry: weights.Entry,
+    config: DecoderConfig,
+    file: GgufFile | safetensors_io.SafetensorsFolder,
+    sharding: jax.NamedSharding,
+    dtype: jnp.dtype,
+) -> jax.Array:
+    """A parameter from its tensors; of each, only the box that this host's devices hold is read."""
+    keys = list(weights.keys_of(entry, config.num_layers))
+    lead = (len(keys),) if weights.LAYER in entry.key else ()  # the layer axis is never split
+    shape = (*lead, *entry.shape)
+    indices = sharding.addressable_devices_indices_map(shape).values()
+    boxes = sorted({_box(index[len(lead) :], entry.shape) for index in indices})
+    axes = list(zip(*boxes, strict=True))
+    host = tuple((min(a for a, _ in axis), max(b for _, b in axis)) for axis in axes)
+    parts = {box: _fresh((*lead, *(b - a for a, b in box)), dtype) for box in boxes}
+
+    def fill(layer: int, key: str, piece: weights.Box) -> None:
+        key = entry.key_of(key, piece)
+        array = file.read(key, entry.file_index(piece))
+        if array.dtype.itemsize < dtype.itemsize:  # now: casting what is turned is slow
+            array = array.astype(dtype)
+        array = entry.to_param(array, piece)
+        if not _finite(array):
+            raise InputError(f'{file.where(key)}: tensor {key!r} holds NaN or infinity')
+        for box, part in parts.items():
+            both = [(max(a, c), min(b, d)) for (a, b), (c, d) in zip(piece, box, strict=True)]
+            if all(a < b for a, b in both):
+                inside, place = (
+                    tuple(
+                        slice(a - first, b - first)
+                        for (a, b), (first, _) in zip(both, of, strict=True)
+                    )
+                    for of in (piece, box)
+                )
+                _put((part[layer] if lead else part)[place], array[inside])
+
+    pieces = entry.pieces(host, PIECE_BYTES // 4)
+    # Reading, checking and turning leave Python's lock; more threads would only hold more pieces.
+    with ThreadPoolExecutor(READERS) as pool:
+        work = [pool.submit(fill, i, key, piece) for i, key in enumerate(keys) for piece in pieces]
+        try:
+            for done in work:
+                done.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+    return jax.make_array_from_callback(
+        shape, sharding, lambda index: parts[_box(index[len(lead) :], entry.shape)]
+    )
+
+
+def _fresh(shape: tuple[int, ...], dtype: jnp.dtype) -> np.ndarray:
+    """An array of zeros that a CPU device takes as it is, without a copy: it begins with a page."""
+    # Not numpy's: it asks for huge pages, which a virtual machine may have to fetch first.
+    size = math.prod(shape) * dtype.itemsize
+    pages = mmap.mmap(-1, max(1, size), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    return np.frombuffer(pages, dtype, math.prod(shape)).reshape(shape)
+
+
+def _put(out: np.ndarray, array: np.ndarray) -> None:
+    """`out[...] = array`; of an array that is turned, in stripes that stay in the cache."""
+    if array.ndim < 2 or array.strides[0] > array.strides[1]:
+        out[...] = array
+        return
+    step = max(1, STRIPE // math.prod(array.shape[2:]))
+    for start in range(0, array.shape[1], step):
+        out[:, start : start + step] = array[:, start : start + step]
+
+
+def _finite(array: np.ndarray) -> bool:
+    """Whether all values are, in one or two passes."""
+    flat = array.ravel(order='K')
+    if array.dtype == jnp.bfloat16:  # the largest exponent is that of NaN and infinity
+        return not array.size or bool((flat.view(np.uint16) & 0x7F80).max() < 0x7F80)
+    if array.dtype in (np.float32, np.float64) and np.isfinite(np.vdot(flat, flat)):
+        return True  # a sum of squares that is not may also have overflowed
+    return bool(np.isfinite(flat).all())
+
+
+def _box(index: tuple[slice, ...], shape: tuple[int, ...]) -> weights.Box:
+    return tuple(part.indices(size)[:2] for part, size in zip(index, shape, strict=True))
