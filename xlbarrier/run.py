@@ -134,6 +134,16 @@ def open_run(folder: str | os.PathLike, config: config_lib.RunConfig, **provenan
         are not a run's, is in use by another process, or cannot be written.
     """
     run = _lock_folder(pathlib.Path(folder).expanduser().resolve())
+    try:
+        _write_start(run, config, provenance)
+    except Exception:
+        run.close()
+        raise
+    return run
+
+
+def _write_start(run: Run, config: config_lib.RunConfig, provenance: Mapping[str, Any]) -> None:
+    """Writes config.json and run.json, or checks that the folder was begun with the config."""
     expected = config_lib.to_dict(config)
     if (run.folder / 'config.json').exists():
         _refuse_other_config(run, expected)
@@ -147,7 +157,6 @@ def open_run(folder: str | os.PathLike, config: config_lib.RunConfig, **provenan
     record |= _provenance() | {'seed': config.seed, 'starts': starts, **provenance}
     record.setdefault('started', record['starts'][0])
     run.write_json('run.json', record)
-    return run
 
 
 def follow(folder: str | os.PathLike) -> Run:
