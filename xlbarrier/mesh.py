@@ -78,7 +78,7 @@ RULES = Rules()
 
 
 def platform() -> str:
-    """'cpu', 'gpu' or 'tpu': where the mesh that is set lies, real or described."""
+    """'cpu', 'gpu' or 'tpu': of the mesh that is set, real or described."""
     device = jax.sharding.get_abstract_mesh().abstract_device
     name = device.platform if device is not None else jax.default_backend()
     return 'gpu' if name in ('cuda', 'rocm', 'gpu') else name
@@ -139,17 +139,17 @@ def check_divides(config: Any, mesh: jax.sharding.Mesh, batch: int | None = None
     Raises:
       ValueError: naming the axis, its size, the dimension and its size.
     """
-    wanted = [
+    divided = [
         ('tensor', 'query heads', config.num_heads),
         ('tensor', 'kv heads', config.num_kv_heads),
         ('tensor', 'vocabulary', config.vocab_size),
         ('fsdp', 'd_model', config.d_model),
     ]
     if getattr(config, 'experts', 0):
-        wanted.append(('tensor', 'experts', config.experts))
+        divided.append(('tensor', 'experts', config.experts))
     else:
-        wanted.append(('tensor', 'd_ff', config.d_ff))
-    for axis, name, size in wanted:
+        divided.append(('tensor', 'd_ff', config.d_ff))
+    for axis, name, size in divided:
         if size % mesh.shape[axis]:
             raise InputError(
                 f'mesh axis {axis} = {mesh.shape[axis]} does not divide {name} = {size};'

@@ -116,7 +116,7 @@ def _with_positions(
     local = view
     if (
         c.window and view.first_BT is not None
-    ):  # within a text, positions and places in the row go together
+    ):  # within a text, positions and columns of the row go together
         index = jnp.arange(view.first_BT.shape[1], dtype=jnp.int32)
         local = dataclasses.replace(view, first_BT=jnp.maximum(view.first_BT, index - c.window + 1))
     elif c.window:

@@ -1,4 +1,4 @@
-"""Decoding with a cache of keys and values: texts read at once, then a token at a time.
+"""Decoding with a cache of keys and values: texts are read at once, then written a token at a time.
 
 The first columns are a beginning that all rows share, if any. What follows is padded on the left,
 so that all rows end in the same column of the cache and a step writes one column. A row's token in

@@ -17,7 +17,6 @@ import jax.numpy as jnp
 import numpy as np
 from absl import logging
 
-from xlbarrier.errors import InputError
 from xlbarrier.mesh import RULES, platform
 from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.layers import product, soft_cap
@@ -59,28 +58,33 @@ def choose(c: DecoderConfig, dtype: str, length: int, *, documents: int, on: str
     if dtype == 'float32':
         return Choice(XLA, 'the kernels round float32 to bfloat16')
     if length < SHORT:
-        return Choice(XLA, f'{length} queries a row are too few for a kernel')
+        return Choice(XLA, f'{length} queries per row are too few for a kernel')
     if on == 'gpu':
         return _of_gpu(c, length, documents)
     return _of_tpu(c, length, documents)
 
 
 def _of_gpu(c: DecoderConfig, length: int, documents: int) -> Choice:
+    # Measured on an H200, forward and backward of 8,192 queries, 32 heads of 64 channels: cuDNN by
+    # segments 0.77 ms, Mosaic by first keys 0.96 ms; forward by a mask: cuDNN 0.43, Mosaic 0.26 ms.
     if c.head_dim % 8 or c.head_dim > 256:
         return Choice(XLA, f'heads of {c.head_dim} channels')
     if c.attn_softcap:
         why = 'soft caps of scores'
     elif not documents:
-        return Choice(CUDNN)
+        why = 'masks'
     elif documents > CUDNN_DOCUMENTS:
         why = f'rows of up to {documents} texts'
     elif 0 < c.window < length:
         why = 'windows shorter than a row'
     else:
         return Choice(CUDNN_PACKED)
-    if has_tokamax():
+    if has_mosaic():
         return Choice(MOSAIC, why)
-    return Choice(XLA, f'{why} need the package tokamax, which is not installed')
+    lacking = f'{why}: Mosaic needs the package tokamax and a Hopper or newer'
+    if not documents and not c.attn_softcap:
+        return Choice(CUDNN, lacking)
+    return Choice(XLA, lacking)
 
 
 def _of_tpu(c: DecoderConfig, length: int, documents: int) -> Choice:
@@ -96,8 +100,10 @@ def _of_tpu(c: DecoderConfig, length: int, documents: int) -> Choice:
 
 
 @functools.cache
-def has_tokamax() -> bool:
-    """Whether the package tokamax is there, with all that it needs."""
+def has_mosaic() -> bool:
+    """Whether tokamax is installed, with all that it needs, and has a kernel for this GPU."""
+    if float(getattr(jax.devices()[0], 'compute_capability', 0)) < 9.0:
+        return False
     try:
         return importlib.import_module('tokamax._src.ops.attention.api') is not None
     except ImportError as error:
@@ -128,7 +134,7 @@ def attend(
       first_BT: int32, each query's first key, of packed rows and a kernel of RANGES; S is T.
       documents: as of `choose`.
       mask_BTS: bool, what each query sees, in all other cases.
-      behind_BTS: float32, how far a key stands behind its query, for ALiBi.
+      behind_BTS: float32, how far a key is behind its query, for ALiBi.
       sinks_N: logits that take part in each head's softmax and have no value (gpt-oss), of 'xla'.
 
     Returns:
@@ -313,11 +319,10 @@ def segments(first_BT: jax.Array, documents: int) -> tuple[jax.Array, jax.Array]
 def count_segments(until_BT: np.ndarray) -> int:
     """The most texts in a row of the batch, counted as `segments` counts them.
 
-    Raises:
-      ValueError: where `until` falls along a row: it is no row of texts laid end to end.
+    0 where `until` falls along a row: that is no row of texts laid end to end, but a trie.
     """
     if (np.diff(until_BT, axis=1) < 0).any():
-        raise InputError('until falls along a packed row; its texts are not laid end to end')
+        return 0
     T = until_BT.shape[1]
     begins = np.ones(until_BT.shape, bool)
     begins[:, 1:] = until_BT[:, :-1] < np.arange(1, T)

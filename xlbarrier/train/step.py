@@ -45,7 +45,7 @@ def split_decoder(decoder: Decoder, config: TrainConfig) -> tuple[nnx.GraphDef, 
 
 
 def init_state(params: Arrays, config: TrainConfig) -> TrainState:
-    """The state before the first update. The moments lie on the mesh as their parameters do."""
+    """The state before the first update. The moments are laid out as their parameters are."""
     mesh = jax.tree.leaves(params)[0].sharding.mesh
     with jax.set_mesh(mesh):
         moments = jax.jit(make_optimizer(config).init)(params)
@@ -109,7 +109,7 @@ def train_step(
       graph: from `split_decoder`.
       config: decides the optimizer and the adapters' dropout.
       seed: of the dropout; it and the step decide what is dropped.
-      documents: the most texts in a row, as of `Decoder.hidden`; 0 where that is not known.
+      documents: the most texts in a row, as of `Decoder.hidden`; 0 where it is unknown.
 
     Returns:
       The state after it, and float32 scalars: `nats` and `weight` (sums over the batch, before the
