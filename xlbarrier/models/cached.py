@@ -90,11 +90,11 @@ def read(
     def layer(x_BTD: jax.Array, scanned: tuple) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
         weights, is_local, before = scanned
         view = view_of(c, views, is_local)
-        kept = []
+        kept: list[jax.Array] = []
 
         def attend(y_BTD: jax.Array) -> jax.Array:
             q_BTNH, k_BTKH, v_BTKH = attention.project_qkv(weights['attn'], y_BTD, view, c)
-            seen = (k_BTKH, v_BTKH)
+            seen = [k_BTKH, v_BTKH]
             if before:
                 pairs = zip(before, seen, strict=True)
                 seen = [jnp.concatenate([_on_rows(b, rows), x], axis=1) for b, x in pairs]
@@ -137,7 +137,7 @@ def step(decoder: Decoder, cache: Cache, tokens_B: jax.Array) -> tuple[jax.Array
         x_B1D, keys, values = carried
         number, (weights, is_local) = scanned
         view = view_of(c, views, is_local)
-        kept = []
+        kept: list[jax.Array] = []
 
         def attend(y_B1D: jax.Array) -> jax.Array:
             q_B1NH, k_B1KH, v_B1KH = attention.project_qkv(weights['attn'], y_B1D, view, c)
