@@ -294,12 +294,12 @@ def test_files_that_are_not_there(small, tmp_path):
 @pytest.mark.parametrize(
     ('task', 'fields', 'words'),
     [
-        ('fictional', dict(languages=('de', 'fr')), 'wanted en, in which all is taught'),
-        ('fictional', dict(languages=('en',)), 'at least one language more'),
+        ('fictional', dict(languages=('de', 'fr')), 'expected en, in which everything is taught'),
+        ('fictional', dict(languages=('en',)), 'at least one other language'),
         ('fictional', dict(methods=('greedy',)), r'methods\[0\] is .greedy.'),
-        ('fictional', dict(methods=('letter',)), 'wanted one of loglikelihood'),
-        ('fictional', dict(wordings=4), 'wordings is 4; wanted at most 3'),
-        ('fictional', dict(facts=1), 'facts is 1; wanted at least 2'),
+        ('fictional', dict(methods=('letter',)), 'expected one of loglikelihood'),
+        ('fictional', dict(wordings=4), 'wordings is 4; expected 1 <= wordings <= 3'),
+        ('fictional', dict(facts=1), 'facts is 1; expected at least 2'),
         ('fictional', dict(gate=1.5), 'gate is 1.5'),
         ('fictional', dict(relations=('x',)), 'place_continent'),
         ('conductivity', dict(source=''), 'source is empty'),

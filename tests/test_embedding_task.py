@@ -265,13 +265,13 @@ def test_a_text_without_a_word_in_the_list_is_told(made, tmp_path):
     ('fields', 'words'),
     [
         (dict(source=''), r'config.tasks.embedding.source is empty'),
-        (dict(rates=(0.1, 1.5)), r'rates\[1\] is 1.5; wanted 0 < rate <= 1'),
+        (dict(rates=(0.1, 1.5)), r'rates\[1\] is 1.5; expected 0 < rates\[1\] <= 1'),
         (dict(rates=()), 'rates is'),
         (dict(languages=('en',)), 'languages has en, which is the language of the text'),
         (dict(languages=('fr', 'fr')), 'none of them twice'),
-        (dict(texts=1), 'texts is 1; wanted at least 2'),
+        (dict(texts=1), 'texts is 1; expected at least 2'),
         (dict(translator={}), 'translator.place is empty'),
-        (dict(methods=('letter',)), 'wanted one of mean_hidden'),
+        (dict(methods=('letter',)), 'expected one of mean_hidden'),
     ],
 )
 def test_configs_that_will_not_do(fields, words):

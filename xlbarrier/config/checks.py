@@ -87,7 +87,7 @@ Several = Annotated[tuple[Item, ...], Distinct()]
 AnyOf = Annotated[tuple[Item, ...], Distinct(empty=True)]
 
 
-@typing.dataclass_transform(frozen_default=True)
+@typing.dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
 class Section:
     """Base of the sections of a config: every subclass is a frozen dataclass.
 

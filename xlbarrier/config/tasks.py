@@ -173,7 +173,7 @@ class TaughtConfig(TaskConfig):
 
     def check_together(self, where: str) -> None:
         if self.methods[0] != 'loglikelihood':
-            raise ConfigError(f'{where}.methods[0] is {self.methods[0]}; expected loglikelihood')
+            raise ConfigError(f'{where}.methods[0] is {self.methods[0]!r}; expected loglikelihood')
         if 'en' not in self.languages or len(self.languages) < 2:
             raise ConfigError(
                 f'{where}.languages is {self.languages}; expected en, in which everything is'
