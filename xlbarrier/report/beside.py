@@ -30,7 +30,7 @@ def language_words(code: str) -> str:
     """A language's English name, or what its mean is of; both names of a pair."""
     if code in LANGUAGE_WORDS:
         return LANGUAGE_WORDS[code]
-    return ' and '.join(languages.language(each).english_name for each in code.split(PAIR))
+    return ' and '.join(languages.named(each).english_name for each in code.split(PAIR))
 
 
 def _interval(row: dict[str, Any], form: Any = percent) -> str:

@@ -52,7 +52,7 @@ def _example(
         {
             'text': text,
             'language': code,
-            'direction': languages.language(code).direction,
+            'direction': languages.named(code).direction,
             'right': i == first['answer'],
             'chosen_by': [m for m in models if answers[m]['prediction'] == i],
         }
@@ -64,7 +64,7 @@ def _example(
         'id': first['id'],
         'variant': sheet[1],
         'language': first['question_language'],
-        'direction': languages.language(first['question_language']).direction,
+        'direction': languages.named(first['question_language']).direction,
         'question': first['question'],
         'options': options,
     }
