@@ -180,7 +180,8 @@ def test_demonstrations_are_computed_once_at_any_row_size(row_tokens, instructio
     requests = demonstrations(instruction=instruction)
     plan = planned(requests, row_tokens, rows=1, cache=16_384, cheap=False)
     assert plan.tree < plan.asked / 20
-    assert plan.computed <= 1.15 * plan.tree
+    # Long rows are not filled by the 40 questions of a subject; mixing subjects would cost more.
+    assert plan.computed <= (1.15 if row_tokens <= 512 else 1.25) * plan.tree
     assert len(plan.shapes) <= 14
     lengths = sorted({prefix.start for prefix in plan.layout.prefixes})
     assert lengths == ([0, instruction] if instruction else [0])

@@ -1,5 +1,7 @@
 """The scoring step against whole logits, on meshes that split rows, weights and vocabulary."""
 
+from typing import NamedTuple
+
 import jax
 import numpy as np
 import pytest
@@ -9,7 +11,9 @@ from tests.scoring_cases import ragged
 from xlbarrier import mesh as mesh_lib
 from xlbarrier.models import load
 from xlbarrier.scoring import plan as plan_lib
+from xlbarrier.scoring import rows as rows_lib
 from xlbarrier.scoring import step
+from xlbarrier.scoring.layout import Sizes
 
 MESHES = [(1, 1, 1), (2, 1, 1), (8, 1, 1), (1, 8, 1), (2, 2, 2), (1, 1, 2)]
 
@@ -30,10 +34,21 @@ def run(folder, sizes, batch):
     return [np.asarray(x) for x in outputs]
 
 
+class Laid(NamedTuple):
+    """A batch and its arrays."""
+
+    arrays: dict[str, np.ndarray]
+    answers: list
+
+
 @pytest.fixture(scope='module')
 def batch():
-    batches = plan_lib.plan(list(dict.fromkeys(ragged(256))), row_tokens=64, batch_rows=8)
-    return batches[0]
+    requests = list(dict.fromkeys(ragged(256)))
+    plan = plan_lib.plan(requests, Sizes(64, cache=0), rows_per_device=1, shards=8)
+    first = plan.batches[0]
+    arrays = rows_lib.arrays(first.rows, first.shape, plan.layout, first.first_column)
+    assert arrays['tokens'].shape == (8, 64)
+    return Laid(arrays, first.answers)
 
 
 @pytest.fixture(scope='module')

@@ -27,6 +27,7 @@ from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.models.reading import Reading
 from xlbarrier.progress import Progress
+from xlbarrier.scoring import sizes
 from xlbarrier.scoring.batches import Batch, Planner, columns
 from xlbarrier.scoring.store import ScoreStore
 
@@ -70,7 +71,7 @@ def generate(
     ends: Ends,
     *,
     mesh: jax.sharding.Mesh,
-    rows_per_device: int = 8,
+    rows_per_device: int = 0,
     store: ScoreStore | None = None,
     what: str = 'generating',
 ) -> list[Generated]:
@@ -85,7 +86,8 @@ def generate(
       prompts: ids, with BOS where the model wants one; repetitions allowed.
       ends: of every text; one that fills the model's positions ends there.
       mesh: the explicit mesh.
-      rows_per_device: prompts that each device continues at once; fewer where they are long.
+      rows_per_device: prompts that each device continues at once, fewer where they are long; 0:
+        chosen from the kind of device.
       store: of these weights; a killed process loses the batch that it was at.
       what: the work's name in the progress lines.
 
@@ -101,10 +103,11 @@ def generate(
     unique = sorted({tuple(map(int, p)) for p in prompts}, key=lambda ids: (-len(ids), ids))
     shards = mesh.shape['data'] * mesh.shape['fsdp']
     batches = Planner(
-        *(unique, decoder.config),
+        unique,
+        decoder.config,
         shards=shards,
         tensor=mesh.shape['tensor'],
-        rows_per_device=rows_per_device,
+        rows_per_device=rows_per_device or sizes.of_writing(mesh.devices.flat[0]),
     ).plan()
     how = json.dumps(['generate', decoder.compute_dtype, ends.tokens, ends.strings, eos])
     found = _stored(store, unique, how, ends.tokens)

@@ -71,7 +71,7 @@ def evaluate(
     row_tokens: int = 0,
     rows_per_device: int = 0,
     letter_tokens: str = 'natural',
-    generate_rows: int = 8,
+    generate_rows: int = 0,
     model_name: str = 'model',
 ) -> dict[tuple[str, str], pathlib.Path]:
     """Scores all variants and languages of a task in one plan, so that what they share is shared.
