@@ -1,8 +1,8 @@
-"""Greedy decoding: what a model writes after a prompt, the likeliest token at each place.
+"""Greedy decoding: what a model writes after a prompt, the likeliest token at each position.
 
-There is no sampling: a benchmark's answer must not depend on a draw. Prompts are read and continued
-in batches of few shapes with a cache of keys and values (`models.cached`); what many of them begin
-with, demonstrations for example, is read once (`batches`).
+There is no sampling: a benchmark's answer must not depend on a draw. Prompts are computed and
+continued in batches of few shapes with a cache of keys and values (`models.cached`); what many of
+them begin with, demonstrations for example, is computed once (`batches`).
 """
 
 import functools
@@ -54,7 +54,7 @@ class Generated:
     """What a model wrote.
 
     Attributes:
-      tokens: without the end-of-text token; with those in which a stop string stands.
+      tokens: without the end-of-text token; with those that a stop string is part of.
       text: them decoded, up to the stop string.
       reason: why it ends: 'eos', 'stop' or 'length'.
     """
@@ -96,7 +96,9 @@ def generate(
       StoreError: when an answer cannot be stored; those before it are kept.
     """
     if ends.tokens < 1 or not all(ends.strings):
-        raise InputError(f'{ends}: wanted at least one token, and stop strings that are not empty')
+        raise InputError(
+            f'{ends}: expected at least one token, and stop strings that are not empty'
+        )
     for number, prompt in enumerate(prompts):
         _check(prompt, number, decoder.config)
     eos = end_ids(decoder.config, tokenizer)
@@ -117,8 +119,14 @@ def generate(
     logging.info(
         '%s: %d prompts, %d distinct, %d batches (%d stored),'
         ' %d shapes (B, P, T, S) %s, cache %.2f GB',
-        *(what, len(prompts), len(unique), len(batches), len(batches) - len(todo), len(shapes)),
-        *(shapes, largest / 1e9),
+        what,
+        len(prompts),
+        len(unique),
+        len(batches),
+        len(batches) - len(todo),
+        len(shapes),
+        shapes,
+        largest / 1e9,
     )
     with Progress(what, unit='prompts') as progress, jax.set_mesh(mesh):
         progress.begin(len(unique), earlier=sum(tokens is not None for tokens in found))
@@ -236,8 +244,8 @@ def _text(tokenizer: PreTrainedTokenizerFast, ids: Sequence[int]) -> str:
 
 def _stop(text: str, ends: Ends) -> int | None:
     """Where the first stop string begins."""
-    places = [place for place in map(text.find, ends.strings) if place >= 0]
-    return min(places, default=None)
+    starts = [start for start in map(text.find, ends.strings) if start >= 0]
+    return min(starts, default=None)
 
 
 class _Beginnings:
@@ -342,7 +350,7 @@ def _cache_bytes(decoder: Decoder, batch: Batch, new: int) -> int:
 def _stored(
     store: ScoreStore | None, prompts: Sequence[tuple[int, ...]], how: str, new: int
 ) -> list[tuple[int, ...] | None]:
-    """What the store holds, told by the lead to every process."""
+    """What the store has; the lead tells every process."""
     found: list[tuple[int, ...] | None] = [None] * len(prompts)
     if store is not None and multihost.is_lead():
         found = store.get_generated(prompts, how)

@@ -108,10 +108,10 @@ class Plan:
         found = []
         for batch in self.batches[::-1]:
             if batch.shape.slots:
-                wanted = not all(known[number] for number, _, _ in batch.answers)
+                due = not all(known[number] for number, _, _ in batch.answers)
             else:
-                wanted = any((batch.chapter, prefix) in needed for prefix in batch.makes)
-            if wanted:
+                due = any((batch.chapter, prefix) in needed for prefix in batch.makes)
+            if due:
                 needed |= {(batch.chapter, prefix) for prefix in batch.needs}
                 found.append(batch)
         return found[::-1]

@@ -91,10 +91,10 @@ def choose(
 def of_tpu(score: ScoreConfig) -> ScoreConfig:
     """The fields as they are on a TPU with enough memory, for a step that is compiled ahead."""
     tokens, rows, _ = DEFAULTS['tpu']
+    row_tokens = score.row_tokens or tokens
+    fitting = max(1, tokens * rows // row_tokens)
     return dataclasses.replace(
-        score,
-        row_tokens=score.row_tokens or tokens,
-        rows_per_device=score.rows_per_device or rows,
+        score, row_tokens=row_tokens, rows_per_device=score.rows_per_device or fitting
     )
 
 
