@@ -119,7 +119,9 @@ def test_rows_and_prefixes_hold_no_path_twice(requests, row_tokens, cache):
             assert len(own) <= batch.shape.length
             assert set(own) <= distinct_prefixes(requests)
             by_prefix = {(own[t], len(row.columns)) for t in range(len(own))}
-            if len({c for c, _, _ in row.columns}) <= 1:  # one prefix or none: a trie
+            # A trie, where questions follow one prefix or none. Prefixes that are computed side by
+            # side may begin alike.
+            if batch.shape.slots and len({c for c, _, _ in row.columns}) <= 1:
                 assert len(by_prefix) == len(own)
 
 
