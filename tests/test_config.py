@@ -104,7 +104,11 @@ def test_every_default_has_the_type_that_its_annotation_states(section):
         ('corpus.filters.language', 2, ['config.corpus.filters.language', '0 <= language <= 1']),
         ('corpus.translator.column', 'de', ['config.corpus.translator.column', '{language}']),
         ('export.shard_gb', 0, ['config.export.shard_gb', 'more than 0']),
-        ('compile.score_places', 999, ['config.compile.score_places', 'row_tokens = 256']),
+        (
+            'compile.score_places',
+            99_999,
+            ['config.compile.score_places', 'row_tokens = 1024, which 0 stands for'],
+        ),
         ('rescore.layouts', ('clikka',), ['config.rescore.layouts[0]', "'clika'"]),
     ],
 )

@@ -121,7 +121,7 @@ def test_a_train_step_holds_no_scores_and_no_float32_product(platform, remat, me
 @pytest.mark.parametrize('platform', ['gpu', 'tpu'])
 @pytest.mark.parametrize('changes', [{}, {'attn_softcap': 30.0}, {'positions': 'alibi'}], ids=str)
 def test_a_score_step_holds_no_scores(platform, changes, mesh, monkeypatch):
-    monkeypatch.setattr(kernels, 'has_tokamax', lambda: False)
+    monkeypatch.setattr(kernels, 'has_mosaic', lambda: False)
     program = score_program(mesh, on(platform, monkeypatch), **changes)
     assert not scores_of_every_head(program)
     assert ('__cudnn$fmha' in program) == (platform == 'gpu' and not changes)
@@ -129,7 +129,7 @@ def test_a_score_step_holds_no_scores(platform, changes, mesh, monkeypatch):
 
 @pytest.mark.parametrize('platform', ['gpu', 'tpu'])
 def test_what_no_kernel_takes_is_trained_in_blocks_of_queries(platform, mesh, monkeypatch):
-    monkeypatch.setattr(kernels, 'has_tokamax', lambda: False)
+    monkeypatch.setattr(kernels, 'has_mosaic', lambda: False)
     target = on(platform, monkeypatch)
     program = train_program(mesh, target, positions='alibi')
     assert not scores_of_every_head(program)

@@ -172,7 +172,7 @@ def test_the_checkpoint_of_another_training_is_refused(mesh, packed, finished):
 
 def test_what_does_not_fit_is_refused_before_any_work(mesh, packed, tmp_path):
     for change, message in [
-        ({'row_tokens': 24}, r'wanted at least one row of config\.train\.row_tokens = 24'),
+        ({'row_tokens': 24}, r'expected at least one row of config\.train\.row_tokens = 24'),
         ({'batch_rows': 3}, r'batch_rows = 3 must be a multiple'),
         ({'warmup_steps': 6}, r'warmup_steps is 6'),
     ]:

@@ -113,8 +113,8 @@ def score(
     model: Model,
     pairs: Sequence[tuple[str, str]],
     *,
-    row_tokens: int = 256,
-    rows_per_device: int = 1,
+    row_tokens: int = 0,
+    rows_per_device: int = 0,
 ) -> list[tuple[float, bool]]:
     """Log-likelihood of each continuation after its context.
 
@@ -124,8 +124,8 @@ def score(
     Args:
       model: from `load_model`.
       pairs: (context, continuation) texts.
-      row_tokens: tokens of one computed row.
-      rows_per_device: rows of one dispatch on each device.
+      row_tokens: tokens of one computed row; 0: chosen from the device, its memory and the model.
+      rows_per_device: rows of one dispatch on each device; 0: chosen.
 
     Returns:
       For each pair (natural-log likelihood of the continuation in nats, whether each of its tokens

@@ -17,6 +17,12 @@ from xlbarrier.aot.chips import Chip
 RATES = ('bfloat16', 'default', 'float32')
 
 
+CUDNN_PRODUCTS = {  # of the queries' size by the keys' length
+    'dot_product_attention_fwd_wrapper': 2,
+    'dot_product_attention_bwd_wrapper': 5,
+}
+
+
 @dataclass(frozen=True)
 class Flops:
     """FLOPs of matrix products by the rate at which they run (see `chips.Chip`).
@@ -54,21 +60,35 @@ def count(jaxpr: Any, axis_sizes: dict[str, int] | None = None) -> Flops:
         the whole work once, even if several devices compute the same.
     """
     totals = dict.fromkeys(RATES, 0.0)
-    for equation, times in _equations(_open(jaxpr), 1):
-        if equation.primitive.name == 'dot_general':
+    for equation, times in _equations(_open(jaxpr), 1, axis_sizes is None):
+        name = equation.primitive.name
+        if name == 'dot_general':
             totals[_rate(equation)] += times * _product(equation, axis_sizes)
+        elif name in CUDNN_PRODUCTS:
+            query, key = (v.aval.shape for v in equation.invars[:2])
+            totals['bfloat16'] += times * CUDNN_PRODUCTS[name] * 2.0 * math.prod(query) * key[1]
     return Flops(**totals)
 
 
-def _equations(jaxpr: Any, times: int) -> Iterator[tuple[Any, int]]:
+def _equations(jaxpr: Any, times: int, whole: bool) -> Iterator[tuple[Any, int]]:
     for equation in jaxpr.eqns:
         yield equation, times
         name, parameters = equation.primitive.name, equation.params
         if name == 'scan':
-            yield from _equations(_open(parameters['jaxpr']), times * parameters['length'])
+            inner = _open(parameters['jaxpr'])
+            yield from _equations(inner, times * parameters['length'], whole)
+        elif name == 'shard_map':  # its shapes are those of one device
+            shards = math.prod(parameters['mesh'].shape.values()) if whole else 1
+            yield from _equations(_open(parameters['jaxpr']), times * shards, whole)
+        elif name == 'pallas_call':
+            steps = math.prod(parameters['grid_mapping'].grid)
+            yield from _equations(_open(parameters['jaxpr']), times * steps, whole)
         elif name == 'cond':
             yield from max(
-                (list(_equations(_open(branch), times)) for branch in parameters['branches']),
+                (
+                    list(_equations(_open(branch), times, whole))
+                    for branch in parameters['branches']
+                ),
                 key=lambda found: sum(
                     n * _product(e, None) for e, n in found if e.primitive.name == 'dot_general'
                 ),
@@ -76,7 +96,7 @@ def _equations(jaxpr: Any, times: int) -> Iterator[tuple[Any, int]]:
         else:  # pjit, checkpoint, custom_vjp, while (trip count unknown: once)
             for inner in jax.tree.leaves(list(parameters.values()), is_leaf=_is_jaxpr):
                 if _is_jaxpr(inner):
-                    yield from _equations(_open(inner), times)
+                    yield from _equations(_open(inner), times, whole)
 
 
 def _is_jaxpr(value: Any) -> bool:

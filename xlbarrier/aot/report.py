@@ -17,6 +17,7 @@ from xlbarrier.models import load
 from xlbarrier.models import source as source_lib
 from xlbarrier.models.config import DecoderConfig
 from xlbarrier.progress import Progress
+from xlbarrier.scoring import sizes
 
 SCHEMA = 1
 
@@ -44,6 +45,7 @@ def prepare(config: RunConfig, devices: Sequence[jax.Device] | None = None) -> P
       InputError: if the model's config is not available, or mesh, batch and model do not fit
         together.
     """
+    config = dataclasses.replace(config, score=sizes.of_tpu(config.score))
     named = topology.parse(config.compile.topology)
     model = read_model(config.model.source)
     mesh = mesh_lib.make_mesh(

@@ -119,14 +119,14 @@ def train(config: DecoderConfig, model: ModelConfig, fields: TrainConfig, mesh: 
             name: _shape(shape, dtype, mesh, P(None, BATCH, None))
             for name, dtype in _batch_dtypes().items()
         }
-        traced = train_step.trace(state, frozen, laid, graph=graph, config=fields, seed=0)
+        traced = train_step.trace(state, frozen, laid, graph=graph, config=fields, documents=1)
         micro = {
             name: _shape(shape[1:], dtype, mesh, P(BATCH, None))
             for name, dtype in _batch_dtypes().items()
         }
-        forward = jax.make_jaxpr(lambda p, f, b: next_token_loss(nnx.merge(graph, p, f), b))(
-            params, frozen, micro
-        )
+        forward = jax.make_jaxpr(
+            lambda p, f, b: next_token_loss(nnx.merge(graph, p, f), b, documents=1)
+        )(params, frozen, micro)
     passes = 2 if fields.method == 'lora' else 3
     return Step(
         'train',

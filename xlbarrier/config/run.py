@@ -11,7 +11,7 @@ from xlbarrier.config.corpus import CorpusConfig
 from xlbarrier.config.data import DATA_ARM, DataConfig, check_with
 from xlbarrier.config.model import ExportConfig, MeshConfig, ModelConfig
 from xlbarrier.config.rescore import RescoreConfig
-from xlbarrier.config.score import ReportConfig, ScoreConfig
+from xlbarrier.config.score import COMPILED_ROW, ReportConfig, ScoreConfig
 from xlbarrier.config.tasks import TaskConfig
 from xlbarrier.config.train import CompileConfig, TrainConfig
 
@@ -24,7 +24,7 @@ ARMS = ('english', 'mixed', 'monolingual-mix', DATA_ARM)  # and single:LANGUAGE
 
 
 class RunConfig(Section):
-    """Everything that decides what a run computes; `config.json` holds it."""
+    """Everything that decides what a run computes; it is written to `config.json`."""
 
     mode: Mode = 'study'  # what is done; the command's first word sets it too
     seed: Seed = 0  # of the data order and of new parameters
@@ -68,11 +68,13 @@ class RunConfig(Section):
                 ' name one arm, for example --config.arms=mixed'
             )
         check_with(self.data, self.arms, self.mode)
-        if self.compile.score_places > self.score.row_tokens:
+        row_tokens = self.score.row_tokens or COMPILED_ROW
+        if self.compile.score_places > row_tokens:
             raise ConfigError(
                 f'{where}.compile.score_places is {self.compile.score_places}, more than'
-                f' {where}.score.row_tokens = {self.score.row_tokens}; expected at most that, or'
-                ' 0: all'
+                f' {where}.score.row_tokens = {row_tokens}'
+                f'{"" if self.score.row_tokens else ", which 0 stands for"}; expected at most'
+                ' that, or 0: all'
             )
 
 

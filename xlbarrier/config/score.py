@@ -4,13 +4,16 @@ from typing import Annotated, Literal
 
 from xlbarrier.config.checks import Count, Range, Section, Size
 
+COMPILED_ROW = 1024  # row_tokens of a step compiled for a TPU, where it is 0
+
 
 class ScoreConfig(Section):
     """Shapes of the scoring step. They change speed and memory, and scores only by rounding."""
 
-    # Tokens computed as one row; requests share their prefixes in it.
-    row_tokens: Annotated[int, Range(16)] = 256
-    rows_per_device: Size = 1  # rows of one dispatch on each device
+    # Tokens computed as one row; requests share their prefixes in it. 0: chosen from the device,
+    # its memory and the model.
+    row_tokens: Count = 0
+    rows_per_device: Count = 0  # rows of one dispatch on each device; 0: chosen
     generate_rows: Size = 8  # texts that each device writes at once; fewer where prompts are long
     # Which token a letter is: as it follows the prompt, or the last token of the bare letter.
     letter_tokens: Literal['natural', 'published'] = 'natural'

@@ -4,8 +4,12 @@ One decoder is every family of `families`: its config says which parts it has.
 
 One rule says what a token sees, for training, scoring and plain logits alike: query i sees key j
 iff j <= i <= until[j]. Plain causal text has until = T - 1; a packed document's tokens have the
-document's last place; a trie of requests in depth-first order has the last place of each node's
-subtree, so that a node sees its ancestors and itself; padding sees only itself (until[j] = j).
+document's last position; a trie of requests in depth-first order has the last position of each
+node's subtree, so that a node sees its ancestors and itself; padding sees only itself
+(until[j] = j).
+
+The modules of a layer have no `__call__`: they hold the parameters of all layers, stacked, and a
+scan runs the functions of `layers` and `attention` on one layer's slice at a time.
 """
 
 from collections.abc import Callable

@@ -77,6 +77,8 @@ def write_positions(config: DecoderConfig) -> dict[str, Any]:
     }
     if family.rotated is not None:
         raw[family.rotated_name] = whole['partial_rotary_factor'] = share
+    if config.query_beta:
+        whole['llama_4_scaling_beta'] = config.query_beta
     if family.nested_rope and config.local_rope is not None:
         if family.local_theta:
             raw['rope_local_base_freq'] = config.local_rope.theta

@@ -14,14 +14,14 @@ from xlbarrier.errors import InputError
 from xlbarrier.models import load, lora, source
 from xlbarrier.modes import training_data
 from xlbarrier.progress import Progress
+from xlbarrier.scoring import sizes
 from xlbarrier.tasks import registry
 from xlbarrier.tasks.base import Task
-from xlbarrier.tasks.measured import MeasuredTask
 
 
 def begin(
     folder: pathlib.Path, config: RunConfig
-) -> tuple[dict[str, Task | MeasuredTask], run_lib.Run, jax.sharding.Mesh]:
+) -> tuple[dict[str, Task], run_lib.Run, jax.sharding.Mesh]:
     """Makes the tasks, starts the devices, opens the run folder, and checks all before any work.
 
     Args:
@@ -44,6 +44,7 @@ def begin(
         model_config = load.read_config(source.resolve(config.model.source))
     batch = config.train.batch_rows // config.train.accumulate if trains else None
     mesh_lib.check_divides(model_config, mesh, batch)
+    sizes.check_fits(model_config, config.model.param_dtype, mesh)
     if trains and config.train.row_tokens > model_config.max_positions:
         raise InputError(
             f'config.train.row_tokens is {config.train.row_tokens};'

@@ -1,11 +1,11 @@
-"""Tables that stand beside a section's accuracies: what languages share, parts, normalisations."""
+"""Tables beside a section's accuracies: what languages share, parts, normalisations."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from xlbarrier.report import words
 from xlbarrier.report.words import LANGUAGE_WORDS, Numbers, percent
-from xlbarrier.results.rows import PAIR, SOURCE
+from xlbarrier.results.rows import PAIR, SOURCE, is_mean
 from xlbarrier.text import languages
 
 NORMALISED = ('accuracy', 'accuracy_char', 'accuracy_byte', 'accuracy_token', 'accuracy_pmi')
@@ -30,7 +30,7 @@ def language_words(code: str) -> str:
     """A language's English name, or what its mean is of; both names of a pair."""
     if code in LANGUAGE_WORDS:
         return LANGUAGE_WORDS[code]
-    return ' and '.join(languages.language(each).english_name for each in code.split(PAIR))
+    return ' and '.join(languages.named(each).english_name for each in code.split(PAIR))
 
 
 def _interval(row: dict[str, Any], form: Any = percent) -> str:
@@ -96,7 +96,7 @@ def _rankc(numbers: Numbers, model: str, key: dict[str, str]) -> Table:
         [language_words(one), *(_share(found.get(frozenset((one, other)))) for other in codes[:-1])]
         for one in codes[1:]
     ]
-    # Each pair stands once, below the diagonal.
+    # Each pair appears once, below the diagonal.
     lines = [
         [c if i <= row + 1 else '' for i, c in enumerate(line)] for row, line in enumerate(lines)
     ]
@@ -165,7 +165,8 @@ def _normalised_lines(
     numbers: Numbers, models: list[str], here: dict[str, str]
 ) -> Iterator[list[str]]:
     for model in models:
-        for language in numbers.values('language', metric='accuracy', **here):
+        codes = numbers.values('language', metric='accuracy', **here)
+        for language in sorted(codes, key=lambda code: (is_mean(code), code != SOURCE, code)):
             cells = [
                 numbers.find(metric=metric, model=model, language=language, **here)
                 for metric in NORMALISED

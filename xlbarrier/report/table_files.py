@@ -1,6 +1,7 @@
 """Tables of results.json for people: CSV, Markdown and LaTeX."""
 
 import csv
+import html
 import io
 import pathlib
 import re
@@ -8,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from xlbarrier.results.rows import PAIR, ResultRow
+from xlbarrier.results.rows import PAIR, SOURCE, ResultRow, is_mean
 from xlbarrier.run import write_atomic
 
 # What a metric is called above its table, in the order of reading; others follow by their names.
@@ -33,6 +34,7 @@ _PLAIN = re.compile(
     r'^((truth_ratio|comet)(_difference_to_base)?|kappa|answer_kappa|bleu|chrf|cosine_\w+|auc|.*_p'
     r'|.*_off_recorded)$'
 )
+_FORMULA = ('=', '+', '-', '@', '\t', '\r')  # how a cell begins that a spreadsheet computes
 _LONG = (
     *('model', 'arm', 'task', 'variant', 'language', 'subject', 'method', 'metric', 'value'),
     *('ci_low', 'ci_high', 'n', 'chance', 'p', 'p_holm', 'signature', 'reason'),
@@ -136,7 +138,7 @@ def sections(table: Table) -> list[Table]:
 
 
 def markdown(table: Table) -> str:
-    """The table with its intervals; a number that cannot be had is a dash, explained below."""
+    """The table with its intervals; a number that is undefined is a dash, explained below."""
     parts = sections(table)
     lines = [f'# {table.caption}', '', 'Shares in percent, with 95 % intervals.', '']
     for part in parts:
@@ -147,6 +149,12 @@ def markdown(table: Table) -> str:
         lines += [_pipes([*heads, *(_cell(row) for row in cells)]) for heads, cells in part.lines]
         lines += ['', *(f'– {note}' for note in _reasons(part)), *([''] if _reasons(part) else [])]
     return '\n'.join(lines).rstrip() + '\n'
+
+
+def markdown_cell(text: str) -> str:
+    """The text of a cell, without borders, line breaks, HTML and links."""
+    plain = html.escape(text, quote=False).replace('|', r'\|').replace('](', r']\(')
+    return ' '.join(plain.splitlines())
 
 
 def latex(table: Table) -> str:
@@ -231,9 +239,11 @@ def _pivot(
 
 
 def _values(rows: Iterable[ResultRow], field: str) -> list[Any]:
-    """Distinct values in order; means after what they are of."""
+    """Distinct values in order; of languages English first, and means after what they are of."""
     found = list(dict.fromkeys(row[field] for row in rows))
-    return sorted(found, key=lambda value: str(value).startswith('mean:'))
+    if field not in ('language', 'with'):
+        return found
+    return sorted(found, key=lambda value: (is_mean(value), value != SOURCE))
 
 
 def _full(cells: Sequence[ResultRow | None]) -> list[Any]:
@@ -244,9 +254,14 @@ def _full(cells: Sequence[ResultRow | None]) -> list[Any]:
 def _csv(head: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator='\n')
-    writer.writerow(head)
-    writer.writerows(lines)
+    writer.writerow(map(_inert, head))
+    writer.writerows(map(_inert, line) for line in lines)
     return out.getvalue()
+
+
+def _inert(cell: Any) -> Any:
+    """A cell that no spreadsheet computes: text that begins as a formula gets an apostrophe."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
 def _number(row: ResultRow | None) -> str:
@@ -285,7 +300,7 @@ def _reasons(table: Table) -> list[str]:
 
 
 def _pipes(cells: Iterable[str]) -> str:
-    return f'| {" | ".join(str(cell).replace("|", chr(92) + "|") for cell in cells)} |'
+    return f'| {" | ".join(markdown_cell(str(cell)) for cell in cells)} |'
 
 
 def _tex(text: str) -> str:

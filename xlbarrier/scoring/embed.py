@@ -14,6 +14,7 @@ from xlbarrier.errors import InputError, NotFiniteError
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.models.reading import Reading
 from xlbarrier.progress import Progress
+from xlbarrier.scoring import sizes
 from xlbarrier.scoring.engine import IN_FLIGHT
 
 BUCKET = 32  # rows are as long as the next multiple of it
@@ -38,7 +39,7 @@ def embed(
     passages: Sequence[Passage],
     *,
     mesh: jax.sharding.Mesh,
-    rows_per_device: int = 4,
+    rows_per_device: int = 0,
     what: str = 'embedding',
 ) -> np.ndarray:
     """The mean hidden state of each passage at every depth.
@@ -50,7 +51,7 @@ def embed(
       decoder: its parameters lie on `mesh`.
       passages: any number, repetitions allowed.
       mesh: the explicit mesh.
-      rows_per_device: rows that each device computes at once.
+      rows_per_device: rows that each device computes at once; 0: chosen from the kind of device.
       what: the work's name in the progress lines.
 
     Returns:
@@ -68,7 +69,7 @@ def embed(
     for number, passage in enumerate(unique):
         length = -(-len(passage.tokens) // BUCKET) * BUCKET
         buckets.setdefault(min(length, decoder.config.max_positions), []).append(number)
-    size = rows_per_device * mesh.shape['data'] * mesh.shape['fsdp']
+    shards, device = mesh.shape['data'] * mesh.shape['fsdp'], mesh.devices.flat[0]
     found = np.zeros((len(unique), decoder.config.num_layers + 1, decoder.config.d_model), 'f4')
     waiting: collections.deque[tuple[list[int], jax.Array]] = collections.deque()
 
@@ -86,6 +87,7 @@ def embed(
         progress.begin(len(unique))
         for length, numbers in sorted(buckets.items()):
             progress.update(0, f'rows of {length} tokens')
+            size = shards * (rows_per_device or sizes.of_embedding(device, length))
             for start in range(0, len(numbers), size):
                 group = numbers[start : start + size]
                 arrays = _rows([unique[n] for n in group], length, size)

@@ -10,18 +10,23 @@ from absl import logging
 
 from xlbarrier import mesh as mesh_lib
 from xlbarrier import multihost
-from xlbarrier.errors import NotFiniteError
+from xlbarrier.errors import NotFiniteError, StateError
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.progress import Progress
 from xlbarrier.scoring import plan as plan_lib
 from xlbarrier.scoring import request as request_lib
-from xlbarrier.scoring.plan import Batch
+from xlbarrier.scoring import rows as rows_lib
+from xlbarrier.scoring import sizes as sizes_lib
+from xlbarrier.scoring.plan import Batch, Plan
+from xlbarrier.scoring.prefixes import column_bytes, make_pool
 from xlbarrier.scoring.request import Request
-from xlbarrier.scoring.step import score_rows
+from xlbarrier.scoring.rows import Shape
+from xlbarrier.scoring.sizes import Chosen
+from xlbarrier.scoring.step import extend_prefixes, keep_prefixes, score_rows, score_suffixes
 from xlbarrier.scoring.store import Score, ScoreStore
 
 IN_FLIGHT = 3  # batches dispatched before the first is read
-WINDOW = 1 << 25  # tokens of requests that are planned together
+WINDOW = 1 << 24  # tokens of contexts that are planned together
 
 
 def score_sheets(
@@ -29,8 +34,8 @@ def score_sheets(
     sheets: Iterable[Sequence[Request]],
     *,
     mesh: jax.sharding.Mesh,
-    row_tokens: int = 256,
-    rows_per_device: int = 1,
+    row_tokens: int = 0,
+    rows_per_device: int = 0,
     store: ScoreStore | None = None,
     what: str = 'scoring',
 ) -> Iterator[list[Score]]:
@@ -72,7 +77,8 @@ def score_sheets(
 
     for sheet in sheets:
         window.append(sheet)
-        tokens += sum(len(r.context) + len(r.continuation) for r in sheet)
+        contexts = {id(request.context): len(request.context) for request in sheet}
+        tokens += sum(contexts.values())
         if tokens >= WINDOW:
             yield from scored()
             window, tokens = [], 0
@@ -85,8 +91,8 @@ def score(
     requests: Sequence[Request],
     *,
     mesh: jax.sharding.Mesh,
-    row_tokens: int = 256,
-    rows_per_device: int = 1,
+    row_tokens: int = 0,
+    rows_per_device: int = 0,
     store: ScoreStore | None = None,
     what: str = 'scoring',
 ) -> list[Score]:
@@ -100,8 +106,8 @@ def score(
       decoder: its parameters lie on `mesh`; they are never donated.
       requests: any number, repetitions allowed.
       mesh: the explicit mesh.
-      row_tokens: tokens of a row.
-      rows_per_device: rows that each device computes at once.
+      row_tokens: positions of a row; 0: chosen by `sizes.choose`.
+      rows_per_device: rows that each device computes at once; 0: chosen.
       store: of these weights; answers are looked for in it, and kept in it as they come. A killed
         process loses the batches in flight.
       what: the work's name in the progress lines.
@@ -110,52 +116,114 @@ def score(
       ValueError: naming the request that cannot be scored, before anything is computed.
       FloatingPointError: when a log-likelihood is not finite.
       StoreError: when an answer cannot be stored; those before it are kept.
+      StateError: when a device fails or has too little memory; what was stored is kept.
     """
     dtype = decoder.compute_dtype
     with Progress(what, unit='requests') as progress:
         progress.update(0, 'planning')
         for number, request in enumerate(requests):
-            request_lib.check(
-                request, number, decoder.config.max_positions, decoder.config.vocab_size
-            )
+            config = decoder.config
+            request_lib.check(request, number, config.max_positions, config.vocab_size)
         unique = list(dict.fromkeys(requests))
+        chosen = sizes_lib.choose(
+            decoder, mesh, row_tokens=row_tokens, rows_per_device=rows_per_device
+        )
         shards = mesh.shape['data'] * mesh.shape['fsdp']
-        batches = plan_lib.plan(unique, row_tokens=row_tokens, batch_rows=rows_per_device * shards)
+        planned = plan_lib.plan(
+            unique, chosen.sizes, rows_per_device=chosen.rows_per_device, shards=shards
+        )
         found = _stored(store, unique, dtype)
-        todo = [b for b in batches if any(found[number] is None for number, _, _ in b.answers)]
+        todo = planned.remaining([score is not None for score in found])
+        held = planned.cache * column_bytes(decoder.config, dtype)
         logging.info(
-            '%s: %d requests, %d distinct, %d batches (%d stored), %d shapes (B, T, P, K) %s',
-            *(what, len(requests), len(unique), len(batches), len(batches) - len(todo)),
-            *(len(plan_lib.shapes(batches)), plan_lib.shapes(batches)),
+            '%s: %d requests, %d distinct, %d of them stored; %s; %d batches to compute; rows of %d'
+            ' tokens, %d on a device at once; about %s s, %.2f GiB of kept prefixes',
+            what,
+            len(requests),
+            len(unique),
+            sum(score is not None for score in found),
+            planned.words(),
+            len(todo),
+            chosen.sizes.tokens,
+            chosen.rows_per_device,
+            f'{sizes_lib.estimate(planned, chosen):,.0f}',
+            held / 2**30,
         )
         progress.begin(len(unique), earlier=sum(s is not None for s in found))
-        for answers in _computed(decoder, todo, mesh, progress):
-            fresh = [(n, s) for n, s in answers if found[n] is None]
-            for number, answer in fresh:
-                found[number] = answer
-            if store is not None and multihost.is_lead():
-                store.put(((unique[number], answer) for number, answer in fresh), dtype)
-            progress.update(len(fresh))
+        try:
+            for answers in _computed(decoder, planned, todo, mesh, progress):
+                fresh = [(n, s) for n, s in answers if found[n] is None]
+                for number, answer in fresh:
+                    found[number] = answer
+                if store is not None and multihost.is_lead():
+                    store.put(((unique[number], answer) for number, answer in fresh), dtype)
+                progress.update(len(fresh))
+        except jax.errors.JaxRuntimeError as error:
+            raise StateError(_failed(what, error, chosen, store)) from error
     by_request = dict(zip(unique, found, strict=True))
-    return [by_request[request] for request in requests]
+    answers = [by_request[request] for request in requests]
+    return [answer for answer in answers if answer is not None]
 
 
 def _computed(
-    decoder: Decoder, batches: Sequence[Batch], mesh: jax.sharding.Mesh, progress: Progress
+    decoder: Decoder,
+    planned: Plan,
+    batches: Sequence[Batch],
+    mesh: jax.sharding.Mesh,
+    progress: Progress,
 ) -> Iterator[list[tuple[int, Score]]]:
     """Yields [(request number, Score)] of each batch, a few dispatches behind the device."""
-    waiting, seen = collections.deque(), set()
+    waiting: collections.deque[tuple[Batch, tuple[jax.Array, jax.Array]]] = collections.deque()
+    seen: set[Shape] = set()
     with jax.set_mesh(mesh):
+        pool = make_pool(decoder, planned.cache, mesh) if planned.cache else None
         for batch in batches:
-            length = batch.arrays['tokens'].shape[1]
-            progress.update(0, f'{"" if length in seen else "compiling "}rows of {length} tokens')
-            seen.add(length)
-            arrays = mesh_lib.put_batch(batch.arrays, mesh)
-            waiting.append((batch, score_rows(decoder, **arrays)))
+            shape = batch.shape
+            progress.update(
+                0,
+                f'{"" if shape in seen else "compiling "}{shape.rows} rows of {shape.length} tokens'
+                + (f' after {shape.columns}' if shape.columns else ''),
+            )
+            seen.add(shape)
+            arrays = rows_lib.arrays(batch.rows, shape, planned.layout, batch.first_column)
+            laid = mesh_lib.put_batch(arrays, mesh)
+            if not shape.slots:
+                keep = extend_prefixes if shape.columns else keep_prefixes
+                pool = keep(decoder, pool, **laid)
+                continue
+            scored = (
+                score_suffixes(decoder, pool, **laid)
+                if shape.columns
+                else score_rows(decoder, **laid)
+            )
+            waiting.append((batch, scored))
             if len(waiting) == IN_FLIGHT:
                 yield _read(*waiting.popleft())
         while waiting:
             yield _read(*waiting.popleft())
+
+
+def _failed(
+    what: str, error: jax.errors.JaxRuntimeError, chosen: Chosen, store: ScoreStore | None
+) -> str:
+    """What to do when a device fails."""
+    reason = str(error).strip().split('\n')[0]
+    if 'RESOURCE_EXHAUSTED' in reason or 'out of memory' in reason.lower():
+        smaller = max(1, chosen.rows_per_device // 2)
+        advice = (
+            f'the device has too little memory for {chosen.rows_per_device} rows of'
+            f' {chosen.sizes.tokens} tokens: set config.score.rows_per_device={smaller}'
+        )
+        if chosen.rows_per_device == 1:
+            advice = advice.split(': set')[0] + (
+                f': set config.score.row_tokens={max(16, chosen.sizes.tokens // 2)}'
+            )
+    else:
+        advice = 'look whether the device is still there'
+    kept = (
+        ' What was scored before is stored: start again with the same --workdir.' if store else ''
+    )
+    return f'{what} stopped: {reason}; {advice}.{kept}'
 
 
 def _read(batch: Batch, outputs: tuple[jax.Array, jax.Array]) -> list[tuple[int, Score]]:
@@ -167,7 +235,7 @@ def _read(batch: Batch, outputs: tuple[jax.Array, jax.Array]) -> list[tuple[int,
         if not math.isfinite(total):
             raise NotFiniteError(
                 f'the log-likelihood of a continuation of {len(indices)} tokens is {total};'
-                ' wanted a finite number: look for broken weights, or compute in float32'
+                ' expected a finite number: look for broken weights, or compute in float32'
             )
         answers.append((number, Score(total, bool(greedy_BK[row, indices].all()))))
     return answers
@@ -176,7 +244,7 @@ def _read(batch: Batch, outputs: tuple[jax.Array, jax.Array]) -> list[tuple[int,
 def _stored(
     store: ScoreStore | None, requests: Sequence[Request], dtype: str
 ) -> list[Score | None]:
-    """What the store holds, told by the lead to every process."""
+    """What the store has; the lead tells every process."""
     found: list[Score | None] = [None] * len(requests)
     if store is not None and multihost.is_lead():
         found = store.get(requests, dtype)

@@ -1,188 +1,338 @@
-"""Requests laid out as token tries in rows of few shapes, so that no row holds a prefix twice.
+"""The plan of a scoring run: which batches compute what, in which order.
 
-The requests are sorted by their tokens, and each row takes as many as fit. A row is the trie of its
-requests in depth-first order: a node's `until` is the last place of its subtree, so that by the
-decoder's visibility rule it attends to its ancestors only. An instruction, a question stem or the
-first words of two options are thus computed once a row, without copies. The last token of a
-continuation is only predicted, never an input.
+All requests make one prefix tree (`paths`). Stretches that many of them share are computed once
+(`layout`), in *chapters*: as many prefixes as the cache takes are computed first, then the rows
+that need them (`rows`). Batches have few shapes.
 """
 
+import collections
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-import numpy as np
+from dataclasses import dataclass, field
 
 from xlbarrier.errors import InputError
+from xlbarrier.scoring import layout as layout_lib
+from xlbarrier.scoring import paths as paths_lib
+from xlbarrier.scoring import rows as rows_lib
+from xlbarrier.scoring.layout import Item, Layout, PackedRow, Sizes
 from xlbarrier.scoring.request import Request
+from xlbarrier.scoring.rows import Shape, TrieRow
 
-ROUND = 32  # needed positions and pairs are rounded up to a multiple of this
+COLUMNS = 128  # columns of prefixes are rounded up to 1, 1.5, 2, 3, 4, 6 ... times this
+COMPILING = 50_000  # positions whose computation costs as much as compiling a shape
+SHORTEST = 32  # a row is not cut below this
+TAIL = 16  # a dispatch costs this part of a full one, besides its positions
 
 
 @dataclass
-class Row:
-    """One trie.
+class Batch:
+    """Rows of one shape, in the order of dispatch.
 
     Attributes:
-      tokens, positions, until: of its nodes, in depth-first order.
-      slots: places whose next-token distribution is needed.
-      pairs: (index into slots, token) to score.
-      requests: for each request in the row, its number and the indices of its pairs.
+      rows: at most shape.rows.
+      shape: of the arrays; without slots the batch computes prefixes.
+      chapter: batches of prefixes and questions of one number belong together.
+      first_column: where in the cache the prefixes of this chapter begin.
     """
 
-    tokens: list[int]
-    positions: list[int]
-    until: list[int]
-    slots: list[int]
-    pairs: list[tuple[int, int]]
-    requests: list[tuple[int, list[int]]]
+    rows: list[TrieRow]
+    shape: Shape
+    chapter: int
+    first_column: dict[int, int]
+
+    @property
+    def answers(self) -> list[tuple[int, int, list[int]]]:
+        """(request number, row, indices of its pairs in that row)."""
+        return [(n, i, pairs) for i, row in enumerate(self.rows) for n, pairs in row.requests]
+
+    @property
+    def needs(self) -> set[int]:
+        """Prefixes that have to be in the cache."""
+        return {prefix for row in self.rows for prefix, _, _ in row.columns}
+
+    @property
+    def makes(self) -> set[int]:
+        """Prefixes that it puts there."""
+        return {prefix for row in self.rows for prefix, _ in row.makes}
+
+    @property
+    def positions(self) -> int:
+        """Computed ones, padding included."""
+        return self.shape.rows * self.shape.length
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Rows of one shape: arrays for the step, and which requests they answer.
+class Plan:
+    """Batches in the order of dispatch.
 
     Attributes:
-      arrays: tokens, positions, until int32 [B, T]; slots int32 [B, P]; pair_slots, pair_tokens
-        int32 [B, K].
-      answers: (request number, row, indices of its pairs in that row).
+      batches: all.
+      layout: of their prefixes.
+      cache: columns of the cache of prefixes; 0: none is needed.
+      asked: positions of one prompt a request, as a scorer without shared prefixes has them.
+      tree: distinct ones: the least that has to be computed.
     """
 
-    arrays: dict[str, np.ndarray]
-    answers: list[tuple[int, int, list[int]]]
+    batches: list[Batch]
+    layout: Layout
+    cache: int
+    asked: int
+    tree: int
+
+    @property
+    def computed(self) -> int:
+        """Positions that are computed, padding included."""
+        return sum(batch.positions for batch in self.batches)
+
+    @property
+    def shapes(self) -> list[Shape]:
+        """The distinct ones: each is compiled once."""
+        found = {batch.shape for batch in self.batches}
+        return sorted(found, key=lambda s: (s.slots > 0, s.length, s.columns, s.rows))
+
+    def words(self) -> str:
+        """The plan in one line."""
+        prefixes = self.layout.prefixes
+        held = sum(prefix.stop - prefix.start for prefix in prefixes)
+        saved = 1 - self.computed / max(self.asked, 1)
+        return (
+            f'{self.asked:,} positions asked, {self.tree:,} distinct, {self.computed:,} computed'
+            f' (padding included: {self.computed / max(self.tree, 1):.3f} x the distinct ones,'
+            f' {saved:.0%} less than asked); {len(prefixes)} shared prefixes of {held:,} tokens;'
+            f' {len(self.batches)} batches of {len(self.shapes)} shapes'
+        )
+
+    def remaining(self, known: Sequence[bool]) -> list[Batch]:
+        """The batches still to compute when the answers to some requests are known."""
+        needed: set[tuple[int, int]] = set()
+        found = []
+        for batch in self.batches[::-1]:
+            if batch.shape.slots:
+                wanted = not all(known[number] for number, _, _ in batch.answers)
+            else:
+                wanted = any((batch.chapter, prefix) in needed for prefix in batch.makes)
+            if wanted:
+                needed |= {(batch.chapter, prefix) for prefix in batch.needs}
+                found.append(batch)
+        return found[::-1]
 
 
-def plan(requests: Sequence[Request], *, row_tokens: int, batch_rows: int) -> list[Batch]:
+@dataclass
+class _Chapter:
+    """Prefixes that are in the cache at one time, and the rows that follow them."""
+
+    prefixes: dict[int, int] = field(default_factory=dict)  # prefix -> its first column
+    size: int = 0
+    rows: list[PackedRow] = field(default_factory=list)
+
+
+def plan(
+    requests: Sequence[Request], sizes: Sizes, *, rows_per_device: int, shards: int = 1
+) -> Plan:
     """Lays out distinct, checked requests; a pure function of its arguments.
 
-    The rows are the same in whatever order the requests come.
+    The batches are the same in whatever order the requests come.
 
     Args:
-      requests: without repetition; each has passed `check`.
-      row_tokens: tokens of a row; a longer request takes a row twice, four times ... as long.
-      batch_rows: B.
+      requests: without repetition; each has passed `request.check`.
+      sizes: of rows and of the cache.
+      rows_per_device: most rows of sizes.tokens positions in a dispatch; longer rows are fewer.
+      shards: devices that share the rows of a batch.
 
     Raises:
-      ValueError: when row_tokens or batch_rows is not positive.
+      ValueError: when row_tokens or rows_per_device is not positive.
     """
-    for name, size in (('row_tokens', row_tokens), ('batch_rows', batch_rows)):
+    for name, size in (('row_tokens', sizes.tokens), ('rows_per_device', rows_per_device)):
         if size < 1:
-            raise InputError(f'{name} is {size}; wanted at least 1')
-    buckets: dict[int, list[int]] = {}
-    for number, request in enumerate(requests):
-        need, size = len(request.context) + len(request.continuation) - 1, row_tokens
-        while size < need:
-            size *= 2
-        buckets.setdefault(size, []).append(number)
+            raise InputError(f'{name} is {size}; expected at least 1')
+    paths = paths_lib.arrange(requests)
+    tree = int((paths.lengths - paths.common).sum())
+    asked = sum(len(r.context) + len(r.continuation) - 1 for r in requests)
+    dispatch = sizes.tokens * rows_per_device
+    while sizes.tokens // 2 >= max(SHORTEST, tree):
+        sizes = sizes.halved()
+    layout = layout_lib.lay_out(paths, sizes)
+    chapters = _chapters(layout, sizes)
     batches = []
-    for size in sorted(buckets):
-        batches += _batches(_rows(requests, buckets[size], size), size, batch_rows)
-    return batches
+    for number, chapter in enumerate(chapters):
+        for level in _levels(chapter, layout, sizes):
+            made = [rows_lib.prefix_row(packed, paths, layout) for packed in level]
+            batches += _cut(made, level, number, chapter)
+        widest = max((layout.columns(p) for p in chapter.prefixes), default=0)
+
+        def size(first: int, last: int, prefix: int) -> int:
+            return paths.size(first, last, layout.columns(prefix))
+
+        merged = layout_lib.merge(chapter.rows, layout, 2 * widest, size)
+        made = [rows_lib.question_row(packed, paths, layout, requests) for packed in merged]
+        batches += _cut(made, merged, number, chapter)
+    batches = _in_shapes(batches, layout, sizes, dispatch, shards)
+    cache = max((chapter.size for chapter in chapters), default=0)
+    return Plan(batches, layout, -(-cache // COLUMNS) * COLUMNS, asked, tree)
 
 
-def shapes(batches: Sequence[Batch]) -> list[tuple[int, ...]]:
-    """The distinct (B, T, P, K): each is compiled once."""
-    found = {
-        (*b.arrays['tokens'].shape, b.arrays['slots'].shape[1], b.arrays['pair_slots'].shape[1])
-        for b in batches
+def _chapters(layout: Layout, sizes: Sizes) -> list[_Chapter]:
+    """Rows in the order of their prefixes, cut where the cache is full."""
+    chapters = [_Chapter()]
+    for row in layout.rows:
+        chain = layout.chain(row.parts[0].prefix)
+        new = [p for p in chain if p not in chapters[-1].prefixes]
+        size = layout_lib.columns_of(new, layout)
+        if chapters[-1].rows and chapters[-1].size + size > sizes.cache:
+            chapters.append(_Chapter())
+            new = chain
+        chapter = chapters[-1]
+        for p in new:
+            chapter.prefixes[p] = chapter.size
+            chapter.size += layout.prefixes[p].stop - layout.prefixes[p].start
+        chapter.rows.append(row)
+    return chapters
+
+
+def _levels(chapter: _Chapter, layout: Layout, sizes: Sizes) -> list[list[PackedRow]]:
+    """The rows that compute a chapter's prefixes; those of a level follow those before it."""
+    levels: dict[int, dict[int, list[Item]]] = {}
+    for number in sorted(chapter.prefixes):
+        prefix = layout.prefixes[number]
+        item = Item(prefix.stop - prefix.start, [(number, number + 1)])
+        depth = len(layout.chain(number)) - 1
+        levels.setdefault(depth, {}).setdefault(prefix.parent, []).append(item)
+    found = []
+    for _, by_parent in sorted(levels.items()):
+        longest = max(item.size for items in by_parent.values() for item in items)
+        shorter = sizes
+        while shorter.tokens // 2 >= max(SHORTEST, longest):
+            shorter = shorter.halved()
+        level = []
+        for parent, items in sorted(by_parent.items()):
+            level += layout_lib.packed(items, layout.columns(parent), parent, shorter, growth=1)
+
+        def size(first: int, last: int, prefix: int) -> int:
+            return layout.prefixes[first].stop - layout.prefixes[first].start
+
+        found.append(layout_lib.merge(level, layout, sizes.cache, size))
+    return found
+
+
+@dataclass
+class _Cut:
+    """Rows of one length that may share batches, the ones with most columns first."""
+
+    rows: list[TrieRow]
+    length: int
+    chapter: int
+    first_column: dict[int, int]
+
+
+def _cut(rows: list[TrieRow], packed: list[PackedRow], chapter: int, of: _Chapter) -> list[_Cut]:
+    by_length: dict[int, list[TrieRow]] = collections.defaultdict(list)
+    for row, laid in zip(rows, packed, strict=True):
+        by_length[laid.length].append(row)
+    return [_Cut(by_length[length], length, chapter, of.prefixes) for length in sorted(by_length)]
+
+
+def _in_shapes(
+    cuts: Sequence[_Cut], layout: Layout, sizes: Sizes, dispatch: int, shards: int
+) -> list[Batch]:
+    """Batches of few shapes."""
+    kinds: dict[tuple[bool, int], list[_Cut]] = collections.defaultdict(list)
+    for cut in cuts:
+        kinds[bool(cut.rows[0].makes), cut.length].append(cut)
+    rows_of = {
+        (makes, length): _rows([len(cut.rows) for cut in some], max(1, dispatch // length), shards)
+        for (makes, length), some in kinds.items()
     }
-    return sorted(found)
-
-
-def _rows(requests: Sequence[Request], numbers: Sequence[int], size: int) -> list[Row]:
-    def key(number: int) -> tuple:
-        request = requests[number]
-        return (request.context + request.continuation, len(request.context))
-
-    tries: list[_Trie] = []
-    for number in sorted(numbers, key=key):
-        nodes = requests[number].context + requests[number].continuation[:-1]
-        if not tries or not tries[-1].add(nodes, size):
-            tries.append(_Trie())
-            tries[-1].add(nodes, size)
-        tries[-1].ask(number, requests[number])
-    return [trie.close() for trie in tries]
-
-
-class _Trie:
-    """A row under construction; requests come in the order of their tokens."""
-
-    def __init__(self):
-        self.row = Row([], [], [], [], [], [])
-        self._path: list[int] = []  # places of the nodes from the root to the last request's end
-        self._slot_of: dict[int, int] = {}
-        self._pair_of: dict[tuple[int, int], int] = {}
-
-    def add(self, nodes: Sequence[int], size: int) -> bool:
-        """Adds a path from the root, unless the row would have more than `size` nodes."""
-        tokens = self.row.tokens
-        shared = 0
-        for place, token in zip(self._path, nodes, strict=False):
-            if tokens[place] != token:
-                break
-            shared += 1
-        if len(tokens) + len(nodes) - shared > size:
-            return False
-        self._leave(shared)
-        for depth in range(shared, len(nodes)):
-            self._path.append(len(tokens))
-            tokens.append(nodes[depth])
-            self.row.positions.append(depth)
-            self.row.until.append(-1)
-        return True
-
-    def close(self) -> Row:
-        """The finished row."""
-        self._leave(0)
-        return self.row
-
-    def _leave(self, depth: int) -> None:
-        """Nothing more comes below the path's nodes from `depth` on: their subtrees end here."""
-        for place in self._path[depth:]:
-            self.row.until[place] = len(self.row.tokens) - 1
-        del self._path[depth:]
-
-    def ask(self, number: int, request: Request) -> None:
-        """Notes which pairs answer the request whose path was added last."""
-        start = len(request.context) - 1
-        indices = []
-        for place, token in zip(self._path[start:], request.continuation, strict=True):
-            slot = self._slot_of.setdefault(place, len(self._slot_of))
-            if slot == len(self.row.slots):
-                self.row.slots.append(place)
-            index = self._pair_of.setdefault((slot, token), len(self._pair_of))
-            if index == len(self.row.pairs):
-                self.row.pairs.append((slot, token))
-            indices.append(index)
-        self.row.requests.append((number, indices))
-
-
-def _batches(rows: list[Row], size: int, batch_rows: int) -> list[Batch]:
-    slots = _round_up(max(len(row.slots) for row in rows), size)
-    pairs = _round_up(max(len(row.pairs) for row in rows), None)
-    batches = []
-    for start in range(0, len(rows), batch_rows):
-        chunk = rows[start : start + batch_rows]
-        arrays = {
-            'tokens': np.zeros((batch_rows, size), np.int32),
-            'positions': np.zeros((batch_rows, size), np.int32),
-            # Padding sees itself alone.
-            'until': np.tile(np.arange(size, dtype=np.int32), (batch_rows, 1)),
-            'slots': np.zeros((batch_rows, slots), np.int32),
-            'pair_slots': np.zeros((batch_rows, pairs), np.int32),
-            'pair_tokens': np.zeros((batch_rows, pairs), np.int32),
+    columns_of = {
+        id(row): layout_lib.columns_of((p for p, _, _ in row.columns), layout)
+        for cut in cuts
+        for row in cut.rows
+    }
+    chunks: dict[tuple[bool, int], list[tuple[int, int, list[TrieRow]]]] = {}
+    for kind, some in kinds.items():
+        B = rows_of[kind]
+        chunks[kind] = []
+        for which, cut in enumerate(some):
+            ordered = sorted(cut.rows, key=lambda row: -columns_of[id(row)])
+            for start in range(0, len(ordered), B):
+                rows = ordered[start : start + B]
+                chunks[kind].append((which, columns_of[id(rows[0])], rows))
+    made: dict[tuple[bool, int], dict[int, list[Batch]]] = {}
+    for kind, some in chunks.items():
+        B, T = rows_of[kind], kind[1]
+        widths = _widths([columns for _, columns, _ in some], B * T * sizes.column_cost)
+        groups: dict[int, list[list[TrieRow]]] = collections.defaultdict(list)
+        for _, columns, rows in some:
+            groups[widths[columns]].append(rows)
+        shapes = {
+            width: Shape(
+                B,
+                T,
+                width,
+                0 if kind[0] else min(T, _grid(max(len(r.slots) for rows in g for r in rows))),
+                0 if kind[0] else _grid(max(len(r.pairs) for rows in g for r in rows)),
+            )
+            for width, g in groups.items()
         }
-        answers = []
-        for i, row in enumerate(chunk):
-            for name in ('tokens', 'positions', 'until', 'slots'):
-                values = getattr(row, name)
-                arrays[name][i, : len(values)] = values
-            arrays['pair_slots'][i, : len(row.pairs)] = [slot for slot, _ in row.pairs]
-            arrays['pair_tokens'][i, : len(row.pairs)] = [token for _, token in row.pairs]
-            answers += [(number, i, indices) for number, indices in row.requests]
-        batches.append(Batch(arrays, answers))
+        made[kind] = collections.defaultdict(list)
+        for which, columns, rows in some:
+            cut = kinds[kind][which]
+            batch = Batch(rows, shapes[widths[columns]], cut.chapter, cut.first_column)
+            made[kind][which].append(batch)
+    taken: dict[tuple[bool, int], int] = collections.Counter()
+    batches = []
+    for cut in cuts:
+        kind = bool(cut.rows[0].makes), cut.length
+        batches += made[kind][taken[kind]]
+        taken[kind] += 1
     return batches
 
 
-def _round_up(count: int, limit: int | None) -> int:
-    rounded = -(-count // ROUND) * ROUND
-    return rounded if limit is None else min(rounded, limit)
+def _rows(counts: Sequence[int], most: int, shards: int) -> int:
+    """B: rows of a batch, so that the last batches of `counts` rows are not much padded."""
+    each = [-(-count // shards) for count in counts]
+
+    def cost(rows: int) -> tuple[float, int]:
+        return sum(-(-count // rows) * (rows + most / TAIL) for count in each), -rows
+
+    return shards * min(range(1, most + 1), key=cost)
+
+
+def _widths(columns: Sequence[int], cost: float) -> dict[int, int]:
+    """For each number of columns in a batch, the columns of its shape.
+
+    Args:
+      columns: of each batch.
+      cost: of one column more in one batch, in positions.
+    """
+    counts = collections.Counter(_round_columns(c) for c in columns)
+    widths = sorted(counts)
+    while len(widths) > 1:
+        # Merging a width into the next larger one saves a compilation.
+        prices = [
+            (counts[small] * (large - small) * cost, i)
+            for i, (small, large) in enumerate(itertools.pairwise(widths))
+            if small  # rows without a prefix have a step of their own
+        ]
+        if not prices or min(prices)[0] > COMPILING:
+            break
+        i = min(prices)[1]
+        counts[widths[i + 1]] += counts[widths[i]]
+        del widths[i]
+    return {c: next(w for w in widths if w >= _round_columns(c)) for c in set(columns)}
+
+
+def _round_columns(count: int) -> int:
+    """0, or the next of 128, 192, 256, 384, 512 ..."""
+    if not count:
+        return 0
+    size = COLUMNS
+    while size < count:
+        if size * 3 // 2 >= count:
+            return size * 3 // 2
+        size *= 2
+    return size
+
+
+def _grid(count: int) -> int:
+    """8, 16, 32 and multiples of 32."""
+    return next((size for size in (8, 16) if count <= size), -(-count // 32) * 32)

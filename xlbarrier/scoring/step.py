@@ -1,5 +1,7 @@
 """The scoring step: log-probabilities of the asked tokens, and nothing else, leave the device."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from jax.sharding import PartitionSpec as P
@@ -7,6 +9,7 @@ from jax.sharding import PartitionSpec as P
 from xlbarrier.mesh import BATCH
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.models.reading import Reading
+from xlbarrier.scoring.prefixes import Columns, Pool, kept_in, run
 
 CHUNK_BYTES = 256 << 20  # of float32 logits that a device holds at once
 
@@ -21,12 +24,12 @@ def score_rows(
     pair_slots: jax.Array,
     pair_tokens: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
-    """Scores the pairs of a batch.
+    """Scores the pairs of a batch whose rows follow no shared prefix.
 
     Args:
       decoder: on an explicit mesh, the current one.
       tokens, positions, until: int32 [B, T], as of `Decoder.hidden`.
-      slots: int32 [B, P], places whose next token is asked about.
+      slots: int32 [B, P], positions in the row whose next token is asked about.
       pair_slots, pair_tokens: int32 [B, K], an index into slots and the token that follows there.
 
     Returns:
@@ -34,6 +37,77 @@ def score_rows(
       the most likely one; whole on every device.
     """
     hidden_BTD = decoder.hidden(tokens, positions, until)
+    return _scored(decoder, hidden_BTD, slots, pair_slots, pair_tokens)
+
+
+@Reading
+def score_suffixes(
+    decoder: Decoder,
+    pool: Pool,
+    tokens: jax.Array,
+    positions: jax.Array,
+    order: jax.Array,
+    until: jax.Array,
+    columns: jax.Array,
+    column_positions: jax.Array,
+    column_order: jax.Array,
+    column_until: jax.Array,
+    slots: jax.Array,
+    pair_slots: jax.Array,
+    pair_tokens: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
+    """`score_rows` of rows that follow prefixes in a pool; arrays as of `rows.arrays`."""
+    before = Columns(columns, column_positions, column_order, column_until)
+    hidden_BTD, _ = run(decoder, tokens, positions, order, until, pool, before, keep=False)
+    return _scored(decoder, hidden_BTD, slots, pair_slots, pair_tokens)
+
+
+@functools.partial(Reading, donate_argnums=(1,))
+def keep_prefixes(
+    decoder: Decoder,
+    pool: Pool,
+    tokens: jax.Array,
+    positions: jax.Array,
+    until: jax.Array,
+    kept: jax.Array,
+) -> Pool:
+    """Computes prefixes that follow no other, and keeps them in the pool, which is donated."""
+    order = jnp.broadcast_to(
+        jnp.arange(tokens.shape[1], dtype=jnp.int32), tokens.shape, out_sharding=P(BATCH, None)
+    )
+    _, made = run(decoder, tokens, positions, order, until, None, None, keep=True)
+    assert made is not None
+    return kept_in(pool, made, kept)
+
+
+@functools.partial(Reading, donate_argnums=(1,))
+def extend_prefixes(
+    decoder: Decoder,
+    pool: Pool,
+    tokens: jax.Array,
+    positions: jax.Array,
+    order: jax.Array,
+    until: jax.Array,
+    columns: jax.Array,
+    column_positions: jax.Array,
+    column_order: jax.Array,
+    column_until: jax.Array,
+    kept: jax.Array,
+) -> Pool:
+    """`keep_prefixes` of prefixes that follow others in the pool."""
+    before = Columns(columns, column_positions, column_order, column_until)
+    _, made = run(decoder, tokens, positions, order, until, pool, before, keep=True)
+    assert made is not None
+    return kept_in(pool, made, kept)
+
+
+def _scored(
+    decoder: Decoder,
+    hidden_BTD: jax.Array,
+    slots: jax.Array,
+    pair_slots: jax.Array,
+    pair_tokens: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
     picked_BPD = _take(hidden_BTD, slots)
     total_BP, best_BP = _normalisers(decoder, picked_BPD)
     target_BK = decoder.logits_of(_take(picked_BPD, pair_slots), pair_tokens)

@@ -22,6 +22,7 @@ from xlbarrier.data.mixture import Mixture
 from xlbarrier.data.pack import PackedRows
 from xlbarrier.data.pipeline import batch_at
 from xlbarrier.errors import InputError, NotFiniteError
+from xlbarrier.mesh import mesh_of
 from xlbarrier.models import kernels, lora
 from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.decoder import Decoder
@@ -89,7 +90,7 @@ def train(
       FloatingPointError: when the loss is not finite.
       Stopped: after SIGTERM, once a checkpoint is written.
     """
-    mesh = decoder.embed.embedding[...].sharding.mesh
+    mesh = mesh_of(decoder.embed.embedding[...])
     _check(packed, config, mesh, decoder.config)
     decoder.compute_dtype, decoder.remat = config.compute_dtype, config.remat
     if config.method == 'lora':
@@ -105,7 +106,7 @@ def train(
         done = int(state.step)
         with (
             jax.set_mesh(mesh),
-            _told_to_stop() as told,
+            _asked_to_stop() as asked,
             Progress(f'fine-tuning in {checkpoints.folder.name}', unit='tokens') as progress,
         ):
             logging.info('attention: %s', _attention(decoder, config, documents))
@@ -127,7 +128,7 @@ def train(
                 )
                 report(previous)
                 previous = _Dispatched(step + 1, tokens, numbers)
-                last, stop = step + 1 == config.steps, told(step)
+                last, stop = step + 1 == config.steps, asked(step)
                 if stop or last or (step + 1) % config.checkpoint_every == 0:
                     report(previous)
                     previous = None
@@ -136,14 +137,14 @@ def train(
                     checkpoints.save(state, meta, final=last, wait=stop)
                     progress.update(0, report.note)
                 if stop:
-                    logging.info('told to stop: checkpoint of step %d written', step + 1)
+                    logging.info('asked to stop: checkpoint of step %d written', step + 1)
                     raise Stopped
     nnx.update(decoder, state.params)
     return decoder
 
 
 def _own(array: jax.Array) -> jax.Array:
-    """An array that can be donated: on a CPU, what was loaded lies in memory of numpy's."""
+    """An array that can be donated: on a CPU, what was loaded is in numpy's memory."""
     if jax.default_backend() != 'cpu':
         return array
     copied = jnp.copy(array).block_until_ready()
@@ -164,8 +165,8 @@ class _Reporter:
         self._config, self._progress, self._log = config, progress, log
         self._logged_through = logged_through
         self._began = self._last_time = time.monotonic()
-        self._last_step = None
-        self._told = None
+        self._last_step: int | None = None
+        self._reported: int | None = None
         self.note = ''
 
     def __call__(self, done: _Dispatched | None) -> None:
@@ -200,12 +201,12 @@ class _Reporter:
     def _tell(self, step: int, loss: float) -> None:
         step_tokens = self._config.batch_rows * self._config.row_tokens
         self.note = note = f'step {step} of {self._config.steps}, loss {loss:.4f}'
-        if self._told is None:  # the first step holds the compilation, and is no part of the rate
+        if self._reported is None:  # the first step includes the compilation: not part of the rate
             self._progress.begin(self._config.steps * step_tokens, earlier=step * step_tokens)
             self._progress.update(0, note)
         else:
-            self._progress.update((step - self._told) * step_tokens, note)
-        self._told = step
+            self._progress.update((step - self._reported) * step_tokens, note)
+        self._reported = step
 
 
 def _check(
@@ -217,7 +218,7 @@ def _check(
     rows, length = packed.shape
     if rows == 0 or length != config.row_tokens:
         raise InputError(
-            f'the packed rows are [{rows}, {length}]; wanted at least one row of'
+            f'the packed rows are [{rows}, {length}]; expected at least one row of'
             f' config.train.row_tokens = {config.row_tokens} tokens'
         )
     if length > model.max_positions:
@@ -234,12 +235,18 @@ def _check(
 
 
 def _most_documents(packed: PackedRows | Mixture) -> int:
-    """The most texts in a row, as a power of two, so that few programs are compiled."""
+    """The most texts in a row, as a power of two, so that few programs are compiled.
+
+    0 where some row is not made of texts laid end to end: queries then see by a mask.
+    """
     most = 1
     for part in packed.parts if isinstance(packed, Mixture) else (packed,):
         for start in range(0, len(part), ROWS_READ):
             until_RT = np.asarray(part.until[start : start + ROWS_READ])
-            most = max(most, kernels.count_segments(until_RT))
+            found = kernels.count_segments(until_RT)
+            if not found:
+                return 0
+            most = max(most, found)
     return 1 << (most - 1).bit_length()
 
 
@@ -248,7 +255,8 @@ def _attention(decoder: Decoder, config: TrainConfig, documents: int) -> str:
     chosen = kernels.choose(
         decoder.config, config.compute_dtype, config.row_tokens, documents=documents
     )
-    return f'{chosen.kernel}, at most {documents} texts a row' + (chosen.why and f' ({chosen.why})')
+    rows = f'at most {documents} texts per row' if documents else 'rows of tries'
+    return f'{chosen.kernel}, {rows}' + (chosen.why and f' ({chosen.why})')
 
 
 def _identity(packed: PackedRows | Mixture, config: TrainConfig, seed: int) -> dict[str, Any]:
@@ -292,7 +300,7 @@ def _start(
 
 
 @contextlib.contextmanager
-def _told_to_stop() -> Iterator[Callable[[int], bool]]:
+def _asked_to_stop() -> Iterator[Callable[[int], bool]]:
     """Yields a function of the step that says whether SIGTERM was met, alike on every process."""
     if jax.process_count() > 1:  # jax's own service agrees on one step for all
         yield multihost_utils.reached_preemption_sync_point

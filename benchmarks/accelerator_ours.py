@@ -1,0 +1,182 @@
+"""This project's side of benchmarks/accelerator.py."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from accelerator import (
+    SHAPES,
+    STEPS,
+    WRITTEN,
+    flops_a_token,
+    questions,
+    sizes,
+    training_rows,
+    work,
+)
+
+
+class Ours:
+    """This project, as its user calls it."""
+
+    def __init__(self, tiny: bool):
+        import jax
+
+        from xlbarrier import mesh
+
+        self._tiny = tiny
+        self._model_asked: Any = None
+        self._device = jax.devices()[0]
+        self._mesh = mesh.make_mesh(1, 1, 1, devices=[self._device])
+        self.product = self._product()
+
+    def _product(self) -> float:
+        import jax
+        import jax.numpy as jnp
+
+        n = 256 if self._tiny else 8192
+        square = jnp.ones((n, n), jnp.bfloat16)
+        multiply = jax.jit(lambda a, b: a @ b)
+        multiply(square, square).block_until_ready()
+        began = time.perf_counter()
+        for _ in range(20):
+            out = multiply(square, square)
+        out.block_until_ready()
+        return 20 * 2 * n**3 / (time.perf_counter() - began)
+
+    def after(self) -> dict[str, Any]:
+        """What every answer has."""
+        stats = self._device.memory_stats() or {}
+        return {'peak': stats.get('peak_bytes_in_use', 0)}
+
+    def _decoder(self, shape: str, param_dtype: str) -> Any:
+        from xlbarrier.models import load
+        from xlbarrier.models.config import DecoderConfig, Rope
+
+        V, L, D, N, K, H, F, tied = SHAPES[shape]
+        config = DecoderConfig(
+            family='llama',
+            vocab_size=V,
+            num_layers=L,
+            d_model=D,
+            num_heads=N,
+            num_kv_heads=K,
+            head_dim=H,
+            d_ff=F,
+            norm_eps=1e-5,
+            tied=tied,
+            max_positions=8192,
+            rope=Rope(500_000.0),
+        )
+        return load.init_decoder(
+            config, self._mesh, param_dtype=param_dtype, compute_dtype='bfloat16'
+        )
+
+    def train(self, part: str) -> dict[str, Any]:
+        import jax
+
+        from xlbarrier.config import TrainConfig
+        from xlbarrier.models import kernels, lora
+        from xlbarrier.train import step
+
+        shape, rows, tokens = sizes(part, self._tiny)
+        method = 'lora' if part == 'lora' else 'full'
+        decoder = self._decoder(shape, 'bfloat16' if method == 'lora' else 'float32')
+        config = TrainConfig(
+            method=method, steps=1000, batch_rows=rows, row_tokens=tokens, warmup_steps=0,
+            compute_dtype='bfloat16',
+        )  # fmt: skip
+        decoder.remat = config.remat
+        if method == 'lora':
+            lora.add_lora(decoder, config.lora_rank, config.lora_alpha, config.lora_targets, 0)
+        graph, params, frozen = step.split_decoder(decoder, config)
+        del decoder
+        batch = training_rows(shape, rows, tokens)
+        documents = 1 << (kernels.count_segments(batch['until']) - 1).bit_length()
+        state = step.init_state(params, config)
+        del params
+
+        def update(state: Any) -> tuple[Any, Any]:
+            laid = step.put_microbatches(batch, self._mesh, 1)
+            with jax.set_mesh(self._mesh):
+                return step.train_step(
+                    state, frozen, laid, graph=graph, config=config, documents=documents
+                )
+
+        began = time.perf_counter()
+        state, numbers = update(state)
+        jax.block_until_ready(numbers)
+        compiled = time.perf_counter() - began
+        state, numbers = update(state)
+        first = float(numbers['nats'] / numbers['weight'])
+        jax.block_until_ready(state)
+        began = time.perf_counter()
+        for _ in range(STEPS):
+            state, numbers = update(state)
+        loss = float(numbers['nats'] / numbers['weight'])
+        jax.block_until_ready(state)
+        rate = STEPS * rows * tokens / (time.perf_counter() - began)
+        return self._trained(part, rate, compiled, f'loss {first:.3f} to {loss:.3f}')
+
+    def _trained(self, part: str, rate: float, compiled: float, note: str) -> dict[str, Any]:
+        shape, _, tokens = sizes(part, self._tiny)
+        flops = flops_a_token(shape, tokens, part == 'lora')
+        note += f', product {self.product / 1e12:.0f} TFLOP/s'
+        found = {'rate': rate, 'unit': 'tokens', 'compile': compiled, 'note': note}
+        return found | {'mfu': rate * flops / self.product}
+
+    def _asked(self, part: str) -> Any:
+        """The model that is asked, made once."""
+        if self._model_asked is None:
+            self._model_asked = self._decoder(sizes(part, self._tiny)[0], 'bfloat16')
+        return self._model_asked
+
+    def letters(self, part: str) -> dict[str, Any]:
+        from xlbarrier.scoring import engine
+        from xlbarrier.scoring.request import Request
+
+        decoder = self._asked(part)
+
+        def ask(seed: int) -> int:
+            asked = questions(part, self._tiny, seed)
+            requests = [Request(c, o) for c, options in asked for o in options]
+            scores = engine.score(decoder, requests, mesh=self._mesh)
+            assert len(scores) == len(requests)
+            return len(asked)
+
+        return self._timed(ask, 'questions')
+
+    options = letters
+
+    def generate(self, part: str) -> dict[str, Any]:
+        import tokenizers
+        import transformers
+
+        from xlbarrier.scoring.generate import Ends, generate
+
+        shape = sizes(part, self._tiny)[0]
+        decoder = self._asked(part)
+        words = {f'w{i}': i for i in range(SHAPES[shape][0])}
+        model = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token='w0'))
+        tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=model, eos_token='w2')
+
+        def ask(seed: int) -> int:
+            prompts = [context for context, _ in questions(part, self._tiny, seed)]
+            written = generate(decoder, tokenizer, prompts, Ends(WRITTEN), mesh=self._mesh)
+            return sum(len(w.tokens) for w in written)
+
+        return self._timed(ask, 'tokens')
+
+    def _timed(self, ask: Callable[[int], int], unit: str) -> dict[str, Any]:
+        """The second call's rate; the first one compiles."""
+        began = time.perf_counter()
+        ask(0)
+        first, began = time.perf_counter() - began, time.perf_counter()
+        count = ask(1)
+        seconds = time.perf_counter() - began
+        note = f'{count} {unit} in {seconds:.2f} s'
+        return {'rate': count / seconds, 'unit': unit, 'compile': first - seconds, 'note': note}
+
+
+if __name__ == '__main__':
+    work(Ours)
