@@ -2,6 +2,7 @@
 
 import csv
 import json
+import lzma
 import math
 import pathlib
 import subprocess
@@ -313,3 +314,19 @@ def test_tot_cons_of_recorded_answers(small):
     # calm: English right, right, right, wrong; German wrong, right, right, wrong; French none.
     row = find(rows, metric='tot_cons', model='calm', method=FIRST)
     assert (row['value'], row['n'], row['language']) == (0, 4, 'mean:all')
+
+
+def test_the_reader_that_gives_the_recorded_accuracies_is_named(tmp_path, caplog):
+    """Answers that begin with a space: the published reading is of the text without it."""
+    folder = write_mmlu(tmp_path / 'recorded')
+    for path in folder.glob('*.jsonl.xz'):
+        rows = [json.loads(line) for line in lzma.decompress(path.read_bytes()).splitlines()]
+        spaced = [row | {'response': f' {row["response"]}'} for row in rows]
+        lines = ''.join(json.dumps(row) + '\n' for row in spaced)
+        path.write_bytes(lzma.compress(lines.encode()))
+    accuracies = {'other': {'health': {'anatomy': {'Accuracy': 2 / 3}}}}
+    (folder / 'metrics.json').write_text(json.dumps(accuracies))
+    with caplog.at_level('INFO'):
+        rescore(tmp_path / 'recorded', tmp_path / 'run')
+    assert 'are those of the answers, read as recorded:robust' in caplog.text
+    assert 'do not give what it records' not in caplog.text
