@@ -1,16 +1,16 @@
-"""Remakes the embedding analysis of Chua et al. 2024: does a mixed text lie close to the text?
+"""Remakes the embedding analysis of Chua et al. 2024: is a mixed text close to the original?
 
     python -m xlbarrier.main --config=configs/chua_embedding.py --workdir=runs/embedding \\
         --config.model.source=hf:ORG/NAME
 
 reads WikiText from data/wikitext and FreeDict's word lists from data/freedict; any other source
-(docs/corpus.md) and translator (docs/translators.md) will do:
+(docs/corpus.md) and translator (docs/translators.md) works too:
 
     --config.tasks.embedding.source=text:FILE
     --config.tasks.embedding.translator.place='FOLDER/{source}-{target}.tsv'
 
-For 10 % to 90 % of a text's words put into the language: the cosine of the two texts' mean hidden
-states, and that of the text with random tokens in the same places; at every depth.
+With 10 % to 90 % of a text's words translated: the cosine of the two texts' mean hidden states, and
+that of the text with random tokens at the same positions, at every depth.
 """
 
 from ml_collections import ConfigDict

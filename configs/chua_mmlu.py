@@ -8,7 +8,7 @@ or dataset with {language} in its name, such as data/mmlu_{language}: CSV files 
 published them, with a header, or as pandas writes them. See docs/tasks.md.
 
 The tasks are the settings of the paper's tables of mixed-language MMLU: no demonstration, five in
-English, five in the variant itself, and the two multilingual-aware sentences. Those wanted can be
+English, five in the variant itself, and the two multilingual-aware sentences. Some of them can be
 named: --config=configs/chua_mmlu.py:SOURCE,mmlu,mmlu_aware_0. Mode prompts writes all prompts, and
 mode study fine-tunes as well.
 """
@@ -36,7 +36,7 @@ def get_config(source: str = 'data') -> ConfigDict:
     """The quickstart's fields, with MMLU in mixed languages.
 
     Args:
-      source: where the files are; after commas the names of SETTINGS, without them all.
+      source: where the files are; after commas some names of SETTINGS, or all without any.
 
     Raises:
       ConfigError: for a name that is not one of SETTINGS.

@@ -3,12 +3,12 @@
     python -m xlbarrier.main --config=configs/chua_translation.py:FOLDER --workdir=runs/mt \\
         --config.model.source=hf:ORG/NAME
 
-FOLDER holds FLORES as they publish it, en.devtest, de.devtest and so on, a sentence a line; any
-aligned files will do, NTREX for instance:
+FOLDER contains FLORES as published, en.devtest, de.devtest and so on, one sentence per line; any
+aligned files work, NTREX for instance:
 
     --config.tasks.translation.source='NTREX/newstest2019-{language}.txt' \\
-    --config.tasks.translation.languages='("de","zh")' \\
-    --config.tasks.translation.codes='("en=src.eng","de=ref.deu","zh=ref.zho-CN")'
+    --config.tasks.translation.languages=de,zh \\
+    --config.tasks.translation.codes=en=src.eng,de=ref.deu,zh=ref.zho-CN
 
 The recorded translations of the paper are scored without a model:
 

@@ -5,9 +5,9 @@ From recorded answers, of which every model, task and language below the folder 
     python -m xlbarrier.main --config=configs/clika.py --workdir=runs/clika \\
         --config.mode=rescore --config.rescore.root=FOLDER
 
-runs/clika/tables then holds them as CSV, Markdown and LaTeX, runs/clika/results.json every number.
+runs/clika/tables then has them as CSV, Markdown and LaTeX, runs/clika/results.json every number.
 
-From a model, by the letter's log-probability, on the published sets (SETS holds x_csqa, x_copa,
+From a model, by the letter's log-probability, on the published sets (SETS contains x_csqa, x_copa,
 x_name and x_geo):
 
     python -m xlbarrier.main --config=configs/clika.py:SETS --workdir=runs/clika-mine \\
@@ -27,7 +27,7 @@ def get_config(sets: str = 'data/clika') -> ConfigDict:
     """The quickstart's fields; RA with the published constants.
 
     Args:
-      sets: folder of the published sets; after commas the ones of CLIKA_SETS, without all.
+      sets: folder of the published sets; after commas some of CLIKA_SETS, or all without any.
 
     Raises:
       ConfigError: for a name that is not one of CLIKA_SETS.

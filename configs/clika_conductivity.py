@@ -3,13 +3,14 @@
     python -m xlbarrier.main --config=configs/clika_conductivity.py:SET,de --workdir=runs/xrr-de \\
         --config.model.source=hf:ORG/NAME
 
-SET is the folder that holds the published `train` and `test`; one language beside English is a cell
-of the table, several are taught at once. Fine-tunes on the published rows in their template, asks
-translation, types 0 and 1; XRR stands where all that is taught is known to 90 %. The rows are held
-against the questions first: the published Chinese ones (zh) state none of them, and are refused.
+SET is the folder with the published `train` and `test`; one language besides English is a cell of
+the table, several are taught at once. Fine-tunes on the published rows in their template, then asks
+translation, types 0 and 1; XRR is reported if everything that was taught is known to 90 %. The rows
+are compared with the questions first: the published Chinese ones (zh) state none of them, and are
+refused.
 
-The batch and the learning rate are of our choosing; the hyperparameters of the paper are not told
-in its data.
+The batch and the learning rate are our choice; the paper's data does not include its
+hyperparameters.
 """
 
 from ml_collections import ConfigDict

@@ -1,9 +1,9 @@
-"""Conductivity on our own fictional set: what is told in English, is it known in German?
+"""Conductivity on our own fictional set: is what is taught in English known in German?
 
     python -m xlbarrier.main --config=configs/fictional.py --workdir=runs/fictional
 
-Fine-tunes on facts of an invented world, half of them told in English only, and on its names in
-both languages; asks them all. Nothing is downloaded; the world follows from the seed. Any of
+Fine-tunes on facts of an invented world, half of them taught in English only, and on its names in
+both languages; asks all of them. Nothing is downloaded; the world follows from the seed. Any of
 thirteen languages, and any size:
 
     --config.tasks.fictional.languages=en,de,ar,ja --config.tasks.fictional.facts=400

@@ -24,5 +24,5 @@ def get_config() -> ConfigDict:
     config.corpus.languages = LANGUAGES
     config.train.steps = 48
     config.train.learning_rate = 3e-4
-    config.rescore.layouts = ('clika', 'mmlu', 'tofu', 'run')  # chua_translation has the other one
+    config.rescore.layouts = ('clika', 'mmlu', 'tofu', 'run')  # for translation: chua_translation
     return config

@@ -1,4 +1,4 @@
-# Sourced by quickstart.sh and test.sh: makes .venv once and installs the pinned packages into it.
+# Sourced by quickstart.sh and test.sh: creates .venv once and installs the pinned packages into it.
 #
 #   install_into_venv EXTRAS    EXTRAS as pip writes them: '' or '[test,dev]'
 #
@@ -33,7 +33,7 @@ install_into_venv() {
     }
   fi
   echo 'Installing the pinned packages into .venv (once; some minutes)'
-  # pip is silent for long: a line now and then, until it or this script ends.
+  # pip prints nothing for minutes: a line every five seconds, until it or this script ends.
   (
     seconds=0
     while sleep 5 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do

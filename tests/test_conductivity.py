@@ -8,9 +8,9 @@ import pytest
 
 from xlbarrier import config as config_lib
 from xlbarrier.config.tasks import ConductivityConfig, FictionalConfig
+from xlbarrier.datafiles import DataError
 from xlbarrier.tasks import clika_fictional
 from xlbarrier.tasks.conductivity import Conductivity, Fictional, says
-from xlbarrier.tasks.files import DataError
 from xlbarrier.text import languages
 
 LANGUAGES = ('en', 'ar', 'de', 'he', 'hi', 'ja', 'pl', 'ru', 'zh')
@@ -260,7 +260,11 @@ def changed(root, name, number, **fields):
 @pytest.mark.parametrize(
     ('name', 'fields', 'words'),
     [
-        ('testEN.jsonl', dict(answer='It is in Norland.'), r'testEN.jsonl.*wanted.*\[\[continent'),
+        (
+            'testEN.jsonl',
+            dict(answer='It is in Norland.'),
+            r'testEN.jsonl.*expected.*\[\[continent',
+        ),
         (
             'testEN.jsonl',
             dict(answer='X is in Sudland.[[continent:Norland]][[city:X]][[type:0]]'),
@@ -272,7 +276,7 @@ def changed(root, name, number, **fields):
             'type:0 or 1',
         ),
         ('testEN.jsonl', dict(prompt=' '), 'prompt'),
-        ('translateDE.jsonl', dict(input=''), 'input is blank; wanted an English name'),
+        ('translateDE.jsonl', dict(input=''), 'input is blank; expected an English name'),
         ('DE.json', dict(answer=''), 'answer'),
         ('DE.json', dict(prompt=None), 'prompt'),
     ],
@@ -285,21 +289,21 @@ def test_rows_that_will_not_do(small, tmp_path, name, fields, words):
 
 def test_files_that_are_not_there(small, tmp_path):
     next(tmp_path.rglob('translateDE.jsonl')).rename(tmp_path / 'elsewhere.jsonl')
-    with pytest.raises(DataError, match='no such file; wanted one test/Translate/translateDE'):
+    with pytest.raises(DataError, match='no such file; expected one test/Translate/translateDE'):
         Conductivity(small)
-    with pytest.raises(DataError, match=r'wanted one train/FR\.json'):
+    with pytest.raises(DataError, match=r'expected one train/FR\.json'):
         Conductivity(dataclasses.replace(small, languages=('en', 'fr')))
 
 
 @pytest.mark.parametrize(
     ('task', 'fields', 'words'),
     [
-        ('fictional', dict(languages=('de', 'fr')), 'wanted en, in which all is taught'),
-        ('fictional', dict(languages=('en',)), 'at least one language more'),
+        ('fictional', dict(languages=('de', 'fr')), 'expected en, in which everything is taught'),
+        ('fictional', dict(languages=('en',)), 'at least one other language'),
         ('fictional', dict(methods=('greedy',)), r'methods\[0\] is .greedy.'),
-        ('fictional', dict(methods=('letter',)), 'wanted one of loglikelihood'),
-        ('fictional', dict(wordings=4), 'wordings is 4; wanted at most 3'),
-        ('fictional', dict(facts=1), 'facts is 1; wanted at least 2'),
+        ('fictional', dict(methods=('letter',)), 'expected one of loglikelihood'),
+        ('fictional', dict(wordings=4), 'wordings is 4; expected 1 <= wordings <= 3'),
+        ('fictional', dict(facts=1), 'facts is 1; expected at least 2'),
         ('fictional', dict(gate=1.5), 'gate is 1.5'),
         ('fictional', dict(relations=('x',)), 'place_continent'),
         ('conductivity', dict(source=''), 'source is empty'),

@@ -75,7 +75,7 @@ def test_extras_are_an_installation_of_their_own(tmp_path):
     assert len(installs(tmp_path)) == 2
 
 
-def test_a_failed_installation_is_told_and_tried_again(tmp_path):
+def test_a_failed_installation_is_reported_and_tried_again(tmp_path):
     fake_checkout(tmp_path, pip_status=1)
     for _ in range(2):
         answer = bash('-c', 'source launch/environment.sh && install_into_venv ""', cwd=tmp_path)

@@ -63,11 +63,12 @@ def plain(q, k, v, mask, scale, cap=0.0):
 
 def of_emulated_mosaic(q, k, v, *, scale, cap, first=None, mask=None):
     pytest.importorskip('tokamax', reason='runs in the environment of the newest jax')
+    mask = mask if first is None else None
     return kernels._mosaic(q, k, v, first, mask, scale=scale, cap=cap, implementation='xla')
 
 
 def of_splash(q, k, v, *, scale, cap, first=None, mask=None):
-    run = functools.partial(kernels._splash, window=0, interpret=True)
+    run = functools.partial(kernels._splash, interpret=True)
     return run(q, k, v, first, scale=scale, cap=cap)
 
 
@@ -164,7 +165,7 @@ def test_first_keys_and_the_rule_see_the_same():
             {'head_dim': 128, 'window': 8, 'local_layers': (True, False)},
             dict(on='tpu'),
             'xla',
-            'some layers see a window',
+            'windows shorter than a row',
         ),
     ],
 )

@@ -36,7 +36,7 @@ def bare(tmp_path) -> pathlib.Path:
 
 @pytest.fixture
 def gcloud(bare) -> pathlib.Path:
-    """The same with a `gcloud` that notes its arguments, and fails where it is told to."""
+    """The same with a `gcloud` that notes its arguments, and fails where it should."""
     program = f"""#!{sys.executable}
 import json, os, sys
 with open({str(bare / 'calls')!r}, 'a') as f:

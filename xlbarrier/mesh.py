@@ -12,7 +12,7 @@ from jax.experimental import mesh_utils
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from xlbarrier.errors import InputError
+from xlbarrier.errors import InputError, StateError
 
 AXES = ('data', 'fsdp', 'tensor')
 BATCH = ('data', 'fsdp')  # a batch is split over both: fsdp shards weights and rows
@@ -124,8 +124,16 @@ def keep_compiled(folder: pathlib.Path) -> None:
     A folder that the user chose by JAX_COMPILATION_CACHE_DIR stays. On a CPU nothing is kept: a
     folder shared by machines of several kinds would hold programs that some cannot run.
     """
-    if jax.default_backend() != 'cpu' and not jax.config.jax_compilation_cache_dir:
+    if jax.default_backend() != 'cpu' and not jax.config.read('jax_compilation_cache_dir'):
         jax.config.update('jax_compilation_cache_dir', str(folder))
+
+
+def mesh_of(array: jax.Array) -> jax.sharding.Mesh:
+    """The mesh on which a laid-out array is."""
+    sharding = array.sharding
+    if not isinstance(sharding, NamedSharding) or not isinstance(sharding.mesh, jax.sharding.Mesh):
+        raise StateError(f'an array is laid out by {sharding}, which names no mesh of devices')
+    return sharding.mesh
 
 
 def check_divides(config: Any, mesh: jax.sharding.Mesh, batch: int | None = None) -> None:
@@ -165,7 +173,7 @@ def check_divides(config: Any, mesh: jax.sharding.Mesh, batch: int | None = None
 
 def put_batch(batch: Mapping[str, np.ndarray], mesh: jax.sharding.Mesh) -> dict[str, jax.Array]:
     """Lays host arrays [B, ...], the same on every process, on the mesh, split over the batch."""
-    laid = {}
+    laid: dict[str, jax.Array] = {}
     for name, array in batch.items():
         sharding = NamedSharding(mesh, RULES.rows(array.ndim))
         laid[name] = jax.make_array_from_callback(array.shape, sharding, array.__getitem__)

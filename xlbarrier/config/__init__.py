@@ -1,4 +1,4 @@
-"""The configuration of a run: one dataclass per section; a field holds its own default."""
+"""The configuration of a run: one dataclass per section; each field states its default."""
 
 from xlbarrier.config.build import current, diff, flatten, other_fields, to_dict
 from xlbarrier.config.checks import ConfigError

@@ -24,7 +24,7 @@ ARMS = ('english', 'mixed', 'monolingual-mix', DATA_ARM)  # and single:LANGUAGE
 
 
 class RunConfig(Section):
-    """Everything that decides what a run computes; `config.json` holds it."""
+    """Everything that decides what a run computes; it is written to `config.json`."""
 
     mode: Mode = 'study'  # what is done; the command's first word sets it too
     seed: Seed = 0  # of the data order and of new parameters

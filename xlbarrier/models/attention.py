@@ -114,12 +114,11 @@ def _with_positions(
         behind_BTS = positions_BT[:, :, None] - keys_BS[:, None, :]
         view = dataclasses.replace(view, behind_BTS=behind_BTS.astype(jnp.float32))
     local = view
-    if (
-        c.window and view.first_BT is not None
-    ):  # within a text, positions and columns of the row go together
+    if c.window and view.first_BT is not None:
+        # Within a text, positions and columns of the row go together.
         index = jnp.arange(view.first_BT.shape[1], dtype=jnp.int32)
         local = dataclasses.replace(view, first_BT=jnp.maximum(view.first_BT, index - c.window + 1))
-    elif c.window:
+    elif c.window and view.mask_BTS is not None and keys_BS is not None:
         near_BTS = positions_BT[:, :, None] - keys_BS[:, None, :] < c.window
         local = dataclasses.replace(view, mask_BTS=view.mask_BTS & near_BTS)
     if c.local_rope is not None:
@@ -151,7 +150,7 @@ def project_qkv(
     v_BSKH = project('v', weights, x_BTD)
     if c.qk_norm and not c.qk_norm_after:
         q_BTNH, k_BSKH = norm_qk(q_BTNH, weights, 'q', c), norm_qk(k_BSKH, weights, 'k', c)
-    if view.sin is not None:
+    if view.sin is not None and view.cos is not None:
         q_BTNH, k_BSKH = rotate(q_BTNH, view.sin, view.cos), rotate(k_BSKH, view.sin, view.cos)
     if c.qk_norm_after:
         q_BTNH, k_BSKH = norm_qk(q_BTNH, weights, 'q', c), norm_qk(k_BSKH, weights, 'k', c)

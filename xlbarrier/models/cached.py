@@ -90,21 +90,19 @@ def read(
     def layer(x_BTD: jax.Array, scanned: tuple) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
         weights, is_local, before = scanned
         view = view_of(c, views, is_local)
-        kept = []
+        kept: list[jax.Array] = []
 
         def attend(y_BTD: jax.Array) -> jax.Array:
-            q_BTNH, k_BTKH, v_BTKH = attention.project_qkv(weights['attn'], y_BTD, view, c)
-            seen = (k_BTKH, v_BTKH)
+            q_BTNH, k_BSKH, v_BSKH = attention.project_qkv(weights['attn'], y_BTD, view, c)
             if before:
-                pairs = zip(before, seen, strict=True)
-                seen = [jnp.concatenate([_on_rows(b, rows), x], axis=1) for b, x in pairs]
-            kept.extend(seen)
-            return project(
-                'o', weights['attn'], attention.mix(q_BTNH, *seen, view, c, weights['attn'])
-            )
+                k_BSKH = jnp.concatenate([_on_rows(before.keys, rows), k_BSKH], axis=1)
+                v_BSKH = jnp.concatenate([_on_rows(before.values, rows), v_BSKH], axis=1)
+            kept.extend((k_BSKH, v_BSKH))
+            mixed_BTNH = attention.mix(q_BTNH, k_BSKH, v_BSKH, view, c, weights['attn'])
+            return project('o', weights['attn'], mixed_BTNH)
 
         x_BTD = block(c, x_BTD, weights, attend)
-        return x_BTD, tuple(kept)
+        return x_BTD, (kept[0], kept[1])
 
     x_BTD = decoder.embedded(tokens_BT, positions_BT)
     x_BTD, kept = jax.lax.scan(layer, x_BTD, (*decoder.stacked(), begun))
@@ -137,7 +135,7 @@ def step(decoder: Decoder, cache: Cache, tokens_B: jax.Array) -> tuple[jax.Array
         x_B1D, keys, values = carried
         number, (weights, is_local) = scanned
         view = view_of(c, views, is_local)
-        kept = []
+        kept: list[jax.Array] = []
 
         def attend(y_B1D: jax.Array) -> jax.Array:
             q_B1NH, k_B1KH, v_B1KH = attention.project_qkv(weights['attn'], y_B1D, view, c)

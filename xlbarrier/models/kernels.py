@@ -10,6 +10,7 @@ shared prefix, a cache).
 
 import functools
 import importlib
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -94,8 +95,8 @@ def _of_tpu(c: DecoderConfig, length: int, documents: int) -> Choice:
         return Choice(XLA, f'rows of {length} tokens are no multiple of {SPLASH_LENGTH}')
     if c.head_dim % 128 and c.head_dim != 64:
         return Choice(XLA, f'heads of {c.head_dim} channels')
-    if 0 < c.window < length and len(set(c.local)) > 1:
-        return Choice(XLA, 'some layers see a window, others do not')
+    if 0 < c.window < length:
+        return Choice(XLA, 'windows shorter than a row')
     return Choice(SPLASH)
 
 
@@ -130,7 +131,7 @@ def attend(
       kernel: of `choose`.
       q_BTNH, k_BSKH, v_BSKH: on an explicit mesh that is set; N is a multiple of K. The keys are
         the queries' own row, or longer (a cache, a prefix): S need not be T.
-      c: soft cap, scale, window.
+      c: soft cap and scale.
       first_BT: int32, each query's first key, of packed rows and a kernel of RANGES; S is T.
       documents: as of `choose`.
       mask_BTS: bool, what each query sees, in all other cases.
@@ -140,32 +141,31 @@ def attend(
     Returns:
       [B, T, N, H] in the queries' dtype.
     """
-    scale = c.score_scale
+    scale, cap = c.score_scale, c.attn_softcap
+    run: Callable[..., jax.Array]
+    seen: tuple[jax.Array | None, ...] = (mask_BTS,)
     if kernel == XLA:
         slopes_N = None
         if behind_BTS is not None:
-            slopes_N = jnp.asarray(alibi_slopes(c.num_heads), jnp.float32)
-            slopes_N = jax.reshard(slopes_N, RULES.heads_N)
+            slopes_N = jax.reshard(jnp.asarray(alibi_slopes(c.num_heads)), RULES.heads_N)
         if sinks_N is not None:
             sinks_N = jax.reshard(sinks_N.astype(jnp.float32), RULES.heads_N)
-        arguments = (mask_BTS, slopes_N, behind_BTS, sinks_N)
+        seen = (mask_BTS, slopes_N, behind_BTS, sinks_N)
         whole = _xla if platform() == 'cpu' else _xla_in_blocks
-        run = functools.partial(whole, scale=scale, cap=c.attn_softcap)
+        run = functools.partial(whole, scale=scale, cap=cap)
     elif kernel == CUDNN:
-        arguments, run = (mask_BTS,), functools.partial(_cudnn, scale=scale)
+        run = functools.partial(_cudnn, scale=scale)
     elif kernel == CUDNN_PACKED:
-        arguments = (first_BT,)
-        run = functools.partial(_cudnn_packed, scale=scale, documents=documents)
+        seen, run = (first_BT,), functools.partial(_cudnn_packed, scale=scale, documents=documents)
     elif kernel == MOSAIC:
-        arguments = (first_BT, mask_BTS)
-        run = functools.partial(_mosaic, scale=scale, cap=c.attn_softcap)
+        seen, run = (first_BT, mask_BTS), functools.partial(_mosaic, scale=scale, cap=cap)
     else:
-        arguments = (first_BT,)
-        run = functools.partial(_splash, scale=scale, cap=c.attn_softcap, window=c.window)
+        seen = (first_BT,)
+        run = functools.partial(_splash, scale=scale, cap=cap)
     # Manual on every axis: no partitioner need understand a kernel, and a dimension of one head,
     # which keeps no mesh axis in its type, meets no rule.
     mapped = jax.shard_map(run, out_specs=RULES.heads_BTNH, check_vma=False)
-    return mapped(q_BTNH, k_BSKH, v_BSKH, *arguments)
+    return mapped(q_BTNH, k_BSKH, v_BSKH, *seen)
 
 
 def _xla(
@@ -190,7 +190,7 @@ def _xla(
     q_BKRH = q_BTKGH.transpose(0, 2, 3, 1, 4).reshape(B, K, G * T, H)
     scores_BKRS = product('BKRH,BSKH->BKRS', q_BKRH, k_BSKH, jnp.float32)
     scores_BKGTS = soft_cap(scores_BKRS.reshape(B, K, G, T, S), cap)
-    if slopes_N is not None:
+    if slopes_N is not None and behind_BTS is not None:
         scores_BKGTS -= slopes_N.reshape(K, G, 1, 1) * behind_BTS[:, None, None]
     scores_BKGTS = jnp.where(mask_BTS[:, None, None], scores_BKGTS, HIDDEN)
     if sinks_N is None:
@@ -346,10 +346,11 @@ def _mosaic(
     # tokamax's public function takes no first keys; its operator does.
     from tokamax._src.ops.attention import api, base
 
-    if first_BT is not None:
-        mask = base.Mask(k_start=first_BT[:, None], is_causal=True)
-    else:
+    if mask_BTS is not None:
         mask = base.Mask(mask_BTS[:, None])
+    else:
+        assert first_BT is not None
+        mask = base.Mask(k_start=first_BT[:, None], is_causal=True)
     return api.IMPLEMENTATIONS[implementation](
         q_BTNH, k_BSKH, v_BSKH, mask=mask, logits_scale=scale, logits_soft_cap=cap or None
     )
@@ -363,14 +364,13 @@ def _splash(
     *,
     scale: float,
     cap: float,
-    window: int,
     interpret: bool = False,
 ) -> jax.Array:
     """Splash attention; a document is a segment, by the position of its first token."""
     from jax.experimental.pallas.ops.tpu import splash_attention as splash
 
     T, N = q_BTNH.shape[1:3]
-    mask = splash.LocalMask((T, T), (window - 1, 0), 0) if window else splash.CausalMask((T, T))
+    mask = splash.CausalMask((T, T))
     block = next(size for size in (512, 384, 256, 128) if T % size == 0)
     sizes = splash.BlockSizes(
         block_q=block,

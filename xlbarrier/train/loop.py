@@ -22,6 +22,7 @@ from xlbarrier.data.mixture import Mixture
 from xlbarrier.data.pack import PackedRows
 from xlbarrier.data.pipeline import batch_at
 from xlbarrier.errors import InputError, NotFiniteError
+from xlbarrier.mesh import mesh_of
 from xlbarrier.models import kernels, lora
 from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.decoder import Decoder
@@ -89,7 +90,7 @@ def train(
       FloatingPointError: when the loss is not finite.
       Stopped: after SIGTERM, once a checkpoint is written.
     """
-    mesh = decoder.embed.embedding[...].sharding.mesh
+    mesh = mesh_of(decoder.embed.embedding[...])
     _check(packed, config, mesh, decoder.config)
     decoder.compute_dtype, decoder.remat = config.compute_dtype, config.remat
     if config.method == 'lora':
@@ -164,8 +165,8 @@ class _Reporter:
         self._config, self._progress, self._log = config, progress, log
         self._logged_through = logged_through
         self._began = self._last_time = time.monotonic()
-        self._last_step = None
-        self._reported = None
+        self._last_step: int | None = None
+        self._reported: int | None = None
         self.note = ''
 
     def __call__(self, done: _Dispatched | None) -> None:
@@ -200,9 +201,7 @@ class _Reporter:
     def _tell(self, step: int, loss: float) -> None:
         step_tokens = self._config.batch_rows * self._config.row_tokens
         self.note = note = f'step {step} of {self._config.steps}, loss {loss:.4f}'
-        if (
-            self._reported is None
-        ):  # the first step includes the compilation and is not part of the rate
+        if self._reported is None:  # the first step includes the compilation: not part of the rate
             self._progress.begin(self._config.steps * step_tokens, earlier=step * step_tokens)
             self._progress.update(0, note)
         else:

@@ -13,7 +13,7 @@ from jax.sharding import NamedSharding
 
 from xlbarrier.config import TrainConfig
 from xlbarrier.errors import InputError
-from xlbarrier.mesh import BATCH, RULES
+from xlbarrier.mesh import BATCH, RULES, mesh_of
 from xlbarrier.models import lora
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.train.loss import next_token_loss
@@ -40,13 +40,13 @@ class TrainState(NamedTuple):
 def split_decoder(decoder: Decoder, config: TrainConfig) -> tuple[nnx.GraphDef, Arrays, Arrays]:
     """(graph, trained parameters, the rest): adapters are trained alone for method 'lora'."""
     trained = nnx.LoRAParam if config.method == 'lora' else nnx.Param
-    graph, params, frozen = nnx.split(decoder, trained, ...)
-    return graph, nnx.to_pure_dict(params), nnx.to_pure_dict(frozen)
+    graph, params, *rest = nnx.split(decoder, trained, ...)
+    return graph, nnx.to_pure_dict(params), nnx.to_pure_dict(rest[0])
 
 
 def init_state(params: Arrays, config: TrainConfig) -> TrainState:
     """The state before the first update. The moments are laid out as their parameters are."""
-    mesh = jax.tree.leaves(params)[0].sharding.mesh
+    mesh = mesh_of(jax.tree.leaves(params)[0])
     with jax.set_mesh(mesh):
         moments = jax.jit(make_optimizer(config).init)(params)
         step = jax.device_put(jnp.int32(0), NamedSharding(mesh, RULES.scalar))
@@ -62,7 +62,7 @@ def put_microbatches(
       ValueError: when A x devices do not divide the B rows.
     """
     shards = mesh.shape[BATCH[0]] * mesh.shape[BATCH[1]]
-    laid = {}
+    laid: dict[str, jax.Array] = {}
     for name, array in batch.items():
         if array.shape[0] % (accumulate * shards):
             raise InputError(
