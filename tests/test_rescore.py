@@ -2,6 +2,7 @@
 
 import csv
 import json
+import lzma
 import math
 import pathlib
 import subprocess
@@ -14,8 +15,8 @@ from tests import report_run
 from tests.recorded_files import WROTE, write_clika, write_mmlu, write_tofu
 from xlbarrier import config as config_lib
 from xlbarrier import metrics
+from xlbarrier.modes import rescore as rescore_mode
 from xlbarrier.report import table_files as tables
-from xlbarrier.rescore import recorded
 from xlbarrier.results import rows as report_tables
 from xlbarrier.results.run import result_rows
 
@@ -31,7 +32,7 @@ def rescore(root, workdir, draws=300, **fields):
             'report': {'bootstrap_draws': draws},
         }
     )
-    recorded.rescore(workdir, config)
+    rescore_mode.rescore(workdir, config)
     return json.loads((workdir / 'results.json').read_text())['rows']
 
 
@@ -313,3 +314,23 @@ def test_tot_cons_of_recorded_answers(small):
     # calm: English right, right, right, wrong; German wrong, right, right, wrong; French none.
     row = find(rows, metric='tot_cons', model='calm', method=FIRST)
     assert (row['value'], row['n'], row['language']) == (0, 4, 'mean:all')
+
+
+def test_the_reader_that_gives_the_recorded_accuracies_is_named(tmp_path, caplog):
+    """Answers that begin with a space: the published reading is of the text without it."""
+    folder = write_mmlu(tmp_path / 'recorded')
+    for path in folder.glob('*.jsonl.xz'):
+        rows = [json.loads(line) for line in lzma.decompress(path.read_bytes()).splitlines()]
+        spaced = [row | {'response': f' {row["response"]}'} for row in rows]
+        lines = ''.join(json.dumps(row) + '\n' for row in spaced)
+        path.write_bytes(lzma.compress(lines.encode()))
+    accuracies = {'other': {'health': {'anatomy': {'Accuracy': 2 / 3}}}}
+    (folder / 'metrics.json').write_text(json.dumps(accuracies))
+    with caplog.at_level('INFO'):
+        rescore(tmp_path / 'recorded', tmp_path / 'run')
+    assert 'are those of the answers, read as recorded:robust' in caplog.text
+    assert 'do not give what it records' not in caplog.text
+
+
+def test_results_csv_has_every_field_of_a_row():
+    assert set(tables._LONG) == {*report_tables.FIELDS, *report_tables.OPTIONAL}

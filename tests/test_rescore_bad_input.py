@@ -204,7 +204,7 @@ def test_tofu_files_that_are_cut_or_whose_fields_disagree(tmp_path):
         ({}, '--config.rescore.root=FOLDER'),
         ({'root': 'x', 'layouts': ('klika',)}, "Did you mean 'clika'?"),
         ({'root': 'x', 'models': ('a', 'a')}, 'config.rescore.models'),
-        ({'root': 'x', 'ra_reference': 120.0}, 'wanted a percentage'),
+        ({'root': 'x', 'ra_reference': 120.0}, 'a percentage'),
         ({'root': 'x', 'rot': ''}, "Did you mean 'root'?"),
     ],
 )

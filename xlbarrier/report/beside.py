@@ -15,13 +15,19 @@ SHARED = {
     'kappa': 'kappa, right or wrong',
     'answer_kappa': 'kappa of the answers',
     'transfer': 'transfer',
+    'transfer_back': 'transfer back',
+    'chi_square_distance': 'chi-square',
+    'variance_share': 'variance share',
     'commonest_answer_share': 'commonest answer, %',
 }
 SHARED_CAPTION = (
     'Variant full, against English. RA: accuracy above guessing, as a share of that of CLiKA’s'
     ' reference. en-CO: items right in both, of those right in either. Kappa: agreement beyond'
-    ' chance, of being right, and of the option chosen: where the latter is near 0, the overlap is'
-    ' empty. Transfer: share of the items right in English that are right there. 95 % intervals.'
+    ' chance, of being right, and of the option chosen; where the latter is near 0, the overlap is'
+    ' empty. Transfer: share of the items right in English that are right there; back: of those'
+    ' right there, the share right in English. Chi-square: distance of the option probabilities, 0'
+    ' to 1. Variance share: of the answers that differ, how much is less certainty and not another'
+    ' preference. 95 % intervals.'
 )
 Table = dict[str, Any]
 
@@ -72,7 +78,13 @@ def _shared(numbers: Numbers, models: list[str], key: dict[str, str]) -> Table:
     if not [metric for metric in shown if metric != 'commonest_answer_share']:
         lines = []  # one language alone
     head = ['model', 'language', *(SHARED[metric] for metric in shown)]
-    return _table('What the languages share', SHARED_CAPTION, head, lines)
+    caption = SHARED_CAPTION
+    for model in models:
+        row = numbers.find(metric='tot_cons', model=model, **here)
+        if row is not None and row['value'] is not None:
+            share = f'{percent(row["value"])} % {_interval(row)}'
+            caption += f' Right in every language, {model}: {share}.'
+    return _table('What the languages share', caption, head, lines)
 
 
 def _share(row: dict[str, Any] | None) -> str:

@@ -19,6 +19,8 @@ TITLES = {
     'barrier_gap': 'Barrier gap, points: accuracy in the source language minus accuracy there',
     'en_co': 'en-CO, %: items right in both languages, of those right in either',
     'transfer': 'Transfer, %: items right there, of those right in the source language',
+    'transfer_back': 'Transfer back, %: items right in the source language, of those right there',
+    'tot_cons': 'TotCons, %: items right in every language',
     'kappa': 'Kappa of being right: agreement with the source language beyond chance',
     'answer_kappa': 'Kappa of the answers: where it is near 0, the overlap (en-CO) is empty',
     'commonest_answer_share': 'Commonest answer, %: how many of the readable answers are alike',
@@ -27,12 +29,16 @@ TITLES = {
     'bleu': 'BLEU, 0 to 100; sacrebleu, whose signature results.csv has',
     'chrf': 'chrF, 0 to 100; sacrebleu, whose signature results.csv has',
     'comet': 'COMET, mean of the segments as recorded',
+    'chi_square_distance': 'Chi-square distance of the option probabilities, 0 to 1',
+    'variance_share': 'Variance share, %: of the answers that differ, what is less certainty',
+    'forget_quality': 'Forget quality: p of the Kolmogorov-Smirnov test of two truth ratios',
+    'rankc_rescaled': 'RankC above chance, %: 0 where the two rankings are independent',
     'rankc': 'RankC, %: how alike two languages rank the candidates',
 }
 # Shown as percentages; what is not a share is shown as it is.
 _PLAIN = re.compile(
     r'^((truth_ratio|comet)(_difference_to_base)?|kappa|answer_kappa|bleu|chrf|cosine_\w+|auc|.*_p'
-    r'|.*_off_recorded)$'
+    r'|.*_off_recorded|chi_square_distance|forget_quality|left_out:.*)$'
 )
 _FORMULA = ('=', '+', '-', '@', '\t', '\r')  # how a cell begins that a spreadsheet computes
 _LONG = (

@@ -86,7 +86,7 @@ def _evaluation(path: pathlib.Path, language: str) -> TofuLog:
                 f'{path}: generated_text of item {name} is {str(text)[:80]!r}; expected prompt,'
                 ' answer and reference'
             )
-        recall = metrics.rouge_recall(text[2], text[1], language)
+        recall = metrics.rouge_recall(text[2], metrics.without_thought(text[1]), language)
         for kind, found in rouge.items():
             found.append(recall[kind])
     variant = VARIANTS[_stem(path)]
