@@ -32,7 +32,7 @@ def differing(
         key = [seed, int.from_bytes('/'.join(sheet).encode(), 'little')]
         rng = np.random.Generator(np.random.PCG64(key))
         pools[sheet] = list(rng.permutation(rows))
-    shown = []
+    shown: list[dict[str, Any]] = []
     while len(shown) < count and any(pools.values()):
         for sheet, pool in pools.items():
             if pool and len(shown) < count:

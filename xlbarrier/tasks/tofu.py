@@ -147,7 +147,8 @@ class Tofu:
         for (_, language), rows in found.items():
             for row in rows:
                 generated = next(texts)
-                recall = metrics.rouge_recall(row['references'][0], generated.text, language)
+                text = metrics.without_thought(generated.text)
+                recall = metrics.rouge_recall(row['references'][0], text, language)
                 row |= {
                     'written': generated.text,
                     'written_tokens': len(generated.tokens),

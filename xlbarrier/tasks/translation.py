@@ -80,7 +80,7 @@ class Translation(WrittenTask):
             return [None] * len(rows)
         return comet(
             [row['question'] for row in rows],
-            [row['written'].strip() for row in rows],
+            [metrics.without_thought(row['written']).strip() for row in rows],
             [row['references'][0] for row in rows],
             self.config.comet,
         )
@@ -90,7 +90,8 @@ class Translation(WrittenTask):
         found: list[NumberRow] = []
         for (variant, language), table in tables.items():
             target = language if variant == 'en-x' else SOURCE
-            texts = [text.strip() for text in table['written'].to_pylist()]
+            written = table['written'].to_pylist()
+            texts = [metrics.without_thought(text).strip() for text in written]
             references = [right[0] for right in table['references'].to_pylist()]
             key = {'variant': variant, 'language': language, 'method': 'generate'}
             scores = {

@@ -106,7 +106,8 @@ class WrittenTask:
             for item in items:
                 generated = next(written)
                 row = self.row(item, sheet, generated, asked.tokenizer)
-                rows.append(row | self.numbers_of(item, sheet, generated.text.strip()))
+                text = metrics.without_thought(generated.text).strip()
+                rows.append(row | self.numbers_of(item, sheet, text))
             asked.write(self.name, sheet, rows, schema)
 
     def write(self, asked: Asked) -> 'list[Generated]':
