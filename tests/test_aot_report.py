@@ -53,8 +53,7 @@ def resolved(source, **changes):
         'mesh': {'data': 2, 'fsdp': 2, 'tensor': 2},
         'train': {'batch_rows': 8, 'row_tokens': 64, 'remat': 'full'},
         'score': {'row_tokens': 64, 'rows_per_device': 1},
-        'topology': 'v5e:2x4',
-        'compile': {'score_places': 16},
+        'compile': {'topology': 'v5e:2x4', 'score_places': 16},
     }
     for name, fields in changes.items():
         values[name] = {**values[name], **fields} if isinstance(fields, dict) else fields

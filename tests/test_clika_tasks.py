@@ -7,8 +7,8 @@ import pytest
 
 from xlbarrier.config.checks import ConfigError
 from xlbarrier.config.tasks import ClikaConfig
+from xlbarrier.datafiles import DataError
 from xlbarrier.tasks.clika import Clika
-from xlbarrier.tasks.files import DataError
 
 SUM = (
     'The following are multiple choice questions. Please choose the most reasonable one from the'
@@ -123,10 +123,10 @@ def test_bad_items_are_named(root, change, words):
 
 def test_a_repeated_id_an_unknown_relation_and_another_prompt_are_named(root):
     write(root / 'x_geo/de/de_geo_data.jsonl', GEO['de'], GEO['de'])
-    with pytest.raises(DataError, match="line 2: id 'x_geo/0' stands twice"):
+    with pytest.raises(DataError, match="line 2: id 'x_geo/0' occurs twice"):
         clika(root, 'x_geo')
     write(root / 'x_copa/DE/test.jsonl', COPA['de'] | {'question': 'why'})
-    with pytest.raises(DataError, match="question is 'why'; wanted cause or effect"):
+    with pytest.raises(DataError, match="question is 'why'; expected cause or effect"):
         clika(root, 'x_copa')
     write(root / 'x_csqa/x_csqa_en_model_input.jsonl', CSQA | {'input': 'Question:x\nAnswer:'})
     with pytest.raises(DataError, match='not the published prompt of x_csqa with 5 options'):

@@ -8,9 +8,9 @@ import pytest
 
 from xlbarrier import config as config_lib
 from xlbarrier.config.tasks import ConductivityConfig, FictionalConfig
+from xlbarrier.datafiles import DataError
 from xlbarrier.tasks import clika_fictional
 from xlbarrier.tasks.conductivity import Conductivity, Fictional, says
-from xlbarrier.tasks.files import DataError
 from xlbarrier.text import languages
 
 LANGUAGES = ('en', 'ar', 'de', 'he', 'hi', 'ja', 'pl', 'ru', 'zh')
@@ -260,7 +260,11 @@ def changed(root, name, number, **fields):
 @pytest.mark.parametrize(
     ('name', 'fields', 'words'),
     [
-        ('testEN.jsonl', dict(answer='It is in Norland.'), r'testEN.jsonl.*wanted.*\[\[continent'),
+        (
+            'testEN.jsonl',
+            dict(answer='It is in Norland.'),
+            r'testEN.jsonl.*expected.*\[\[continent',
+        ),
         (
             'testEN.jsonl',
             dict(answer='X is in Sudland.[[continent:Norland]][[city:X]][[type:0]]'),
@@ -272,7 +276,7 @@ def changed(root, name, number, **fields):
             'type:0 or 1',
         ),
         ('testEN.jsonl', dict(prompt=' '), 'prompt'),
-        ('translateDE.jsonl', dict(input=''), 'input is blank; wanted an English name'),
+        ('translateDE.jsonl', dict(input=''), 'input is blank; expected an English name'),
         ('DE.json', dict(answer=''), 'answer'),
         ('DE.json', dict(prompt=None), 'prompt'),
     ],
@@ -285,9 +289,9 @@ def test_rows_that_will_not_do(small, tmp_path, name, fields, words):
 
 def test_files_that_are_not_there(small, tmp_path):
     next(tmp_path.rglob('translateDE.jsonl')).rename(tmp_path / 'elsewhere.jsonl')
-    with pytest.raises(DataError, match='no such file; wanted one test/Translate/translateDE'):
+    with pytest.raises(DataError, match='no such file; expected one test/Translate/translateDE'):
         Conductivity(small)
-    with pytest.raises(DataError, match=r'wanted one train/FR\.json'):
+    with pytest.raises(DataError, match=r'expected one train/FR\.json'):
         Conductivity(dataclasses.replace(small, languages=('en', 'fr')))
 
 

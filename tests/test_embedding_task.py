@@ -13,12 +13,12 @@ from xlbarrier.config.corpus import TextConfig
 from xlbarrier.config.tasks import EmbeddingConfig
 from xlbarrier.config.translate import TranslatorConfig
 from xlbarrier.data import tokenize
+from xlbarrier.datafiles import DataError
 from xlbarrier.scoring.embed import embed
 from xlbarrier.scoring.store import ScoreStore
 from xlbarrier.tasks import embedding
+from xlbarrier.tasks.asked import Asked
 from xlbarrier.tasks.embedding import Embedding
-from xlbarrier.tasks.files import DataError
-from xlbarrier.tasks.measured import Asked
 
 PARAGRAPHS = (
     'Too short.',
@@ -206,7 +206,7 @@ def test_a_killed_run_computes_only_what_it_has_not_stored(made, model, tmp_path
         asked_of.append(len(passages))
         return embed(decoder, passages, **kwargs)
 
-    monkeypatch.setattr(embedding, 'embed', counted)
+    monkeypatch.setattr('xlbarrier.scoring.embed.embed', counted)
     for end, wanted in ((2, 2), (9, 3)):  # killed at the third text; then to the end
         until[0] = end
         with ScoreStore(tmp_path / 'scores.sqlite', model.fingerprint) as store:
@@ -236,7 +236,7 @@ def test_tokens_at_the_start_can_be_left_out_of_the_mean(made, model, tokenizer)
 
 def test_prompts_hold_the_mixed_texts(made):
     task = Embedding(made)
-    sheets = dict(task.prompts())
+    sheets = dict(task.prompts(None))
     assert [len(rows) for rows in sheets.values()] == [9] * 4
     first = sheets['mixing', 'fr'][0]
     assert first['label'].startswith('The old house') and first['prompt'] != first['label']

@@ -271,14 +271,14 @@ def test_gemma4_has_sentencepiece_with_merges(tmp_path):
 # --- split files
 
 
-def parts(folder, count, **change):
+def parts(folder, count, **said):
     import numpy as np
 
     for i in range(count):
         writer = GGUFWriter(folder / f'm-{i + 1:05}-of-{count:05}.gguf', 'llama')
         writer.add_uint16('split.no', i)
-        writer.add_uint16('split.count', change.get('count', count))
-        writer.add_int32('split.tensors.count', change.get('tensors', count))
+        writer.add_uint16('split.count', said.get('said_count', count))
+        writer.add_int32('split.tensors.count', said.get('said_tensors', count))
         writer.add_tensor(f't{i}', np.full((2, 32), i, np.float32))
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
@@ -296,7 +296,7 @@ def test_the_parts_of_a_split_model_are_read_together(tmp_path):
         assert model.where('t1') == files[1]
 
 
-@pytest.mark.parametrize('change', [{'count': 2}, {'tensors': 4}])
+@pytest.mark.parametrize('change', [{'said_count': 2}, {'said_tensors': 4}])
 def test_parts_that_disagree_are_refused(tmp_path, change):
     with pytest.raises(InputError, match=r'split\.(count|tensors\.count) = \d'):
         GgufFile(parts(tmp_path, 3, **change)[0])

@@ -8,12 +8,13 @@ import pytest
 
 from tests import report_run
 from xlbarrier import metrics
+from xlbarrier.modes.prompts import write_prompts
 from xlbarrier.report import page
 from xlbarrier.results.answers import read_predictions
 from xlbarrier.results.rows import FIELDS
 from xlbarrier.results.run import result_rows
-from xlbarrier.tasks import evaluate
-from xlbarrier.tasks.measured import Asked, MeasuredTask
+from xlbarrier.tasks.asked import Asked
+from xlbarrier.tasks.base import Numbered, Teaching
 
 SCHEMA = pa.schema([('id', pa.string()), ('language', pa.string()), ('length', pa.float64())])
 TEXTS = {'en': ['one', 'three'], 'de': ['eins', 'drei', 'siebzehn']}
@@ -40,7 +41,9 @@ class Lengths:
             found.append(key | estimate.as_row())
         return found
 
-    def prompts(self):
+    needs_tokenizer = False
+
+    def prompts(self, tokenizer):
         for language, texts in TEXTS.items():
             yield ('full', language), [{'id': text, 'prompt': text} for text in texts]
 
@@ -64,8 +67,8 @@ def rows(folder):
     return result_rows(found, draws=200, numbered={'lengths': Lengths()})
 
 
-def test_it_is_told_from_multiple_choice():
-    assert isinstance(Lengths(), MeasuredTask)
+def test_what_a_task_does_besides_asking():
+    assert isinstance(Lengths(), Numbered) and not isinstance(Lengths(), Teaching)
 
 
 def test_rows_have_all_fields_and_the_models_own_numbers(rows):
@@ -109,7 +112,7 @@ def test_a_report_without_multiple_choice(rows, folder, tmp_path):
 
 
 def test_prompts_are_written(tmp_path):
-    paths = evaluate.write_prompts(Lengths(), tmp_path, ())
+    paths = write_prompts(Lengths(), tmp_path)
     assert [str(path.relative_to(tmp_path)) for path in paths] == [
         'lengths/full.en.jsonl',
         'lengths/full.de.jsonl',

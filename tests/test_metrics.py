@@ -120,7 +120,7 @@ def test_holm_by_hand():
     assert metrics.holm([0.04, 0.01, 0.03, 0.02]).tolist() == pytest.approx(
         [0.06, 0.04, 0.06, 0.06]
     )
-    with pytest.raises(ValueError, match='wanted 0 <= p <= 1'):
+    with pytest.raises(ValueError, match='expected 0 <= p <= 1'):
         metrics.holm([0.5, 1.5])
 
 
@@ -162,7 +162,7 @@ def test_the_bootstrap_does_not_depend_on_the_order_of_items():
 
 def test_the_bootstrap_refuses_nothing_and_nan():
     for values in (np.zeros((2, 0)), [[1.0, np.nan]]):
-        with pytest.raises(ValueError, match='wanted at least one, all finite'):
+        with pytest.raises(ValueError, match='expected at least one, all finite'):
             metrics.bootstrap_means(values)
 
 
@@ -236,6 +236,6 @@ def test_what_is_neither_right_nor_wrong_is_refused(value):
         lambda: metrics.kappa([1, value], [True, False]),
         lambda: metrics.across_languages({'en': [True, False], 'de': [1, value]}),
     ):
-        with pytest.raises(ValueError, match=r'item 1 is .*; wanted True or False'):
+        with pytest.raises(ValueError, match=r'item 1 is .*; expected True or False'):
             call()
     assert metrics.accuracy([1, 0.0, True, np.True_]).value == 0.75

@@ -152,7 +152,7 @@ def test_ra_with_the_constants_of_the_paper():
     assert metrics.clika_ra('x_csqa', 0.746) == pytest.approx(1, abs=1e-12)
     assert metrics.clika_ra('x_copa', 0.4) == 0
     assert metrics.clika_ra('x_name', 0.922) == pytest.approx(1, abs=1e-12)
-    with pytest.raises(ValueError, match="'x_foo' is no task of CLiKA"):
+    with pytest.raises(ValueError, match="'x_foo' is not a task of CLiKA"):
         metrics.clika_ra('x_foo', 0.5)
 
 
@@ -238,7 +238,7 @@ def test_xrr_is_null_below_the_gate_and_tells_the_four_accuracies(short):
 def test_xrr_is_null_without_answers_and_at_zero():
     assert 'translation' in metrics.xrr(**asked(translation=None)).xrr.reason
     assert 'no type 1 fact' in metrics.xrr(**asked(source_type_1=0), gate=0).xrr.reason
-    with pytest.raises(ValueError, match='wanted 0 <= gate <= 1'):
+    with pytest.raises(ValueError, match='expected 0 <= gate <= 1'):
         metrics.xrr(**asked(), gate=90)
 
 

@@ -192,7 +192,7 @@ def test_mixed_text_against_its_control():
     assert found.mixed.low > found.control.high and found.auc.low > 0.9
     with pytest.raises(ValueError, match=r'second vector \(1,\) is zero'):
         metrics.cosine(np.ones((2, 3)), [[1, 1, 1], [0, 0, 0]])
-    with pytest.raises(ValueError, match='wanted one shape'):
+    with pytest.raises(ValueError, match='expected one shape'):
         metrics.cosine(np.ones((2, 3)), np.ones((3, 3)))
 
 

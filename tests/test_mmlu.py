@@ -8,8 +8,8 @@ import pytest
 
 from xlbarrier.config.checks import ConfigError
 from xlbarrier.config.tasks import MmluConfig
-from xlbarrier.tasks import evaluate as evaluate_lib
-from xlbarrier.tasks.files import DataError
+from xlbarrier.datafiles import DataError
+from xlbarrier.modes.prompts import write_prompts
 from xlbarrier.tasks.mmlu import Mmlu
 
 SUBJECT = 'anatomy'
@@ -244,7 +244,8 @@ def test_the_prompt_of_five_shots(root):
 
 def test_prompt_rows_are_laid_out_as_the_golden_file(root, tmp_path):
     task = mmlu(root, name='mmlu_aware', shots=5, intervention=2, methods=('generate',))
-    (path,) = evaluate_lib.write_prompts(task, tmp_path / 'prompts', ('generate',))
+    task.methods = ('generate',)
+    (path,) = write_prompts(task, tmp_path / 'prompts')
     assert path == tmp_path / 'prompts/mmlu_aware/full.fr.jsonl'
     rows = [json.loads(line) for line in pathlib.Path(path).read_text().splitlines()]
     wanted = {'subject': SUBJECT, 'row': 1, 'id': 'anatomy/1', 'variant': 'full', 'language': 'fr',
@@ -293,7 +294,7 @@ def test_a_language_short_of_items_is_told_which(root):
         (official(altered('fr', 0, 3, ' ')), 'line 1 .*option C is empty'),
         (official(altered('fr', 0, 0, '')), 'question is empty'),
         ('q,a,b,c,d,A\n"no end,a,b,c,d,A\nq,a,b,c,d,B\n', 'begins in line 2.*not closed'),
-        ('q,a,b,c,A\n', 'line 1: 5 cells; wanted 6'),
+        ('q,a,b,c,A\n', 'line 1: 5 cells; expected 6'),
         ('', r'no item \(n = 0\)'),
         ('question,choice0,choice1,choice2,choice3,answer\n', r'no item \(n = 0\)'),
     ],

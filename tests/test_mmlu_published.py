@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from tests.test_multiple_choice import measure
 from xlbarrier import api
 from xlbarrier import mesh as mesh_lib
 from xlbarrier.config.tasks import MmluConfig
-from xlbarrier.tasks import evaluate as evaluate_lib
 from xlbarrier.tasks.mmlu import Mmlu
 
 
@@ -120,14 +120,13 @@ def test_letter_probabilities_are_the_published_codes(test_data, smollm2_gguf, t
             return [q for q in asked(variant, language) if digest[q.id] in wanted]
 
         task.questions = only_recorded
-        paths = evaluate_lib.evaluate(
+        paths = measure(
             task,
             model.decoder,
             model.tokenizer,
-            methods=('letter',),
-            mesh=mesh,
-            folder=tmp_path,
-            store=None,
+            mesh,
+            tmp_path,
+            ('letter',),
             row_tokens=1024,
             letter_tokens='published',
         )

@@ -178,3 +178,26 @@ def test_broken_files_are_named(tmp_path):
 
 def test_a_bar_in_a_cell_is_no_border():
     assert page._table(['a|b'], [['c']]) == [r'| a\|b |', '| --- |', '| c |']
+
+
+def test_a_name_with_dollars_is_no_formula_and_html_is_escaped(tmp_path):
+    """Matplotlib reads $...$ as mathematics, and fails on what it does not know."""
+    name = r'a$\foo$b<i>'
+    made = {
+        (name, r't$\bar$', *key[2:]): table
+        for key, table in report_run.predictions(('base',), questions=20).items()
+    }
+    report_run.write(tmp_path, (name,), made)
+    config = json.loads((tmp_path / 'config.json').read_text())
+    config['model']['source'] = name
+    (tmp_path / 'config.json').write_text(json.dumps(config))
+    page.write_report(tmp_path)
+    assert r'a$\foo$b' in (tmp_path / 'plots/barrier.svg').read_text()
+    assert '<i>' not in (tmp_path / 'report.md').read_text()
+    assert '<i>' not in (tmp_path / 'report.html').read_text()
+
+
+def test_small_p_values_are_not_zero():
+    assert [words.p_value(p) for p in (0.00001, 0.0007, 0.042, 1.0)] == [
+        *('< 0.001', '0.001', '0.042', '1.000')
+    ]

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import lzma
 import math
 import pathlib
 import subprocess
@@ -163,7 +164,7 @@ def test_what_latex_would_read_as_a_command_is_escaped():
     row |= {'language': 'en', 'method': 'm', 'metric': 'x#y', 'value': None, 'reason': 'no $'}
     (table,) = tables.tables([row])
     assert r'a\_b\&c\%|d & en & --' in tables.latex(table)
-    assert r'No \$' in tables.latex(table) and r'a_b&c%\|d' in tables.markdown(table)
+    assert r'No \$' in tables.latex(table) and r'a_b&amp;c%\|d' in tables.markdown(table)
 
 
 def test_a_second_start_gives_the_same_and_another_config_is_refused(small, tmp_path):
@@ -277,3 +278,55 @@ def test_the_command_loads_no_jax(tmp_path):
     )
     assert answer.stdout.strip() == '[]', answer.stderr
     assert (tmp_path / 'run/tables/x_geo.full.recorded_robust.md').exists()
+
+
+def test_a_spreadsheet_computes_no_cell_and_markdown_shows_no_html():
+    row = dict.fromkeys(report_tables.FIELDS) | {'task': 't', 'variant': 'v', 'language': 'en'}
+    row |= {'method': 'm', 'metric': 'accuracy', 'value': -0.5}
+    names = ('=1+1', '+1', '-1', '@x', '\tx', '<b>x</b>', '[x](javascript:y)', 'a\nb')
+    (table,) = tables.tables([row | {'model': name} for name in names])
+    text = tables._csv(['model'], [[name] for name in names])
+    cells = [line['model'] for line in csv.DictReader(text.splitlines(keepends=True))]
+    assert cells[:5] == ["'" + name for name in names[:5]] and cells[5] == names[5]
+    assert '-0.5' in tables._csv(['value'], [[-0.5]]), 'a number is no formula'
+    page = tables.markdown(table)
+    assert '<b>' not in page and '&lt;b&gt;x' in page and '](' not in page
+    assert len(page.splitlines()) == 6 + len(names)
+
+
+def test_forget_quality_where_two_logs_are_there_and_the_utilitys_n(tmp_path):
+    names = ('eval_log', 'eval_log_forget', 'eval_real_author_wo_options')
+    for model in ('unlearned', 'a_retain90'):
+        for name in (*names, 'eval_real_world_wo_options'):
+            write_tofu(tmp_path / 'recorded', name, model=model)
+    rows = rescore(tmp_path / 'recorded', tmp_path / 'run')
+    row = find(rows, metric='forget_quality')
+    assert (row['model'], row['subject'], row['variant']) == (
+        *('unlearned', 'against a_retain90', 'forget'),
+    )
+    assert (row['value'], row['n']) == (1.0, 2), 'the same ratios'
+    utility = find(rows, metric='model_utility', model='unlearned')
+    assert utility['value'] is not None and utility['n'] == 6
+
+
+def test_tot_cons_of_recorded_answers(small):
+    rows, _ = small
+    # calm: English right, right, right, wrong; German wrong, right, right, wrong; French none.
+    row = find(rows, metric='tot_cons', model='calm', method=FIRST)
+    assert (row['value'], row['n'], row['language']) == (0, 4, 'mean:all')
+
+
+def test_the_reader_that_gives_the_recorded_accuracies_is_named(tmp_path, caplog):
+    """Answers that begin with a space: the published reading is of the text without it."""
+    folder = write_mmlu(tmp_path / 'recorded')
+    for path in folder.glob('*.jsonl.xz'):
+        rows = [json.loads(line) for line in lzma.decompress(path.read_bytes()).splitlines()]
+        spaced = [row | {'response': f' {row["response"]}'} for row in rows]
+        lines = ''.join(json.dumps(row) + '\n' for row in spaced)
+        path.write_bytes(lzma.compress(lines.encode()))
+    accuracies = {'other': {'health': {'anatomy': {'Accuracy': 2 / 3}}}}
+    (folder / 'metrics.json').write_text(json.dumps(accuracies))
+    with caplog.at_level('INFO'):
+        rescore(tmp_path / 'recorded', tmp_path / 'run')
+    assert 'are those of the answers, read as recorded:robust' in caplog.text
+    assert 'do not give what it records' not in caplog.text

@@ -70,7 +70,7 @@ def test_a_label_outside_the_options(root):
 def test_duplicate_ids(root):
     path = clika_file(root, 'calm', 'DE')
     write_lines(path, rows_with(id=0))
-    assert f'{path}: id 0 stands on line 1 and on line 3' in refused(root)
+    assert f'{path}: id 0 is on line 1 and on line 3' in refused(root)
 
 
 def test_a_line_that_was_cut(root):
@@ -83,12 +83,12 @@ def test_a_line_that_was_cut(root):
 @pytest.mark.parametrize(
     ('text', 'words'),
     [
-        ('', 'holds no answers'),
-        ('\n\n', 'holds no answers'),
-        ('[1]\n', "line 1 is '[1]'; wanted a JSON object"),
+        ('', 'has no answers'),
+        ('\n\n', 'has no answers'),
+        ('[1]\n', "line 1 is '[1]'; expected a JSON object"),
         ('{"id": 0}\n', "line 1 (id 0) has no field 'res'; it has id"),
-        ('{"id": 0, "res": 3}\n', "'res' is 3; wanted text"),
-        ('{"id": true}\n', "line 1: 'id' is True; wanted a number or text"),
+        ('{"id": 0, "res": 3}\n', "'res' is 3; expected text"),
+        ('{"id": true}\n', "line 1: 'id' is True; expected a number or text"),
         (b'\xff\xfe', 'cannot be read'),
     ],
 )
@@ -123,7 +123,7 @@ def test_nothing_found_says_what_was_looked_for(tmp_path):
     for words in ('<model>_res*.jsonl', '57 subjects', 'eval_log_forget', 'predictions/'):
         assert words in said
     assert 'predictions/' not in refused(tmp_path / 'recorded', layouts=('clika',))
-    assert 'is no folder' in refused(tmp_path / 'recorded' / 'none')
+    assert 'is not a folder' in refused(tmp_path / 'recorded' / 'none')
 
 
 def test_a_language_missing_from_a_consistency_pair(root):
@@ -148,12 +148,12 @@ def test_two_files_of_one_language(root):
     write_lines(path, rows_with())
     said = refused(root)
     assert str(path) in said and str(clika_file(root, 'loud', 'DE')) in said
-    assert 'both hold loud / x_geo / de' in said
+    assert 'are both loud / x_geo / de' in said
 
 
 def test_a_folder_that_is_no_language(root):
     write_lines(clika_file(root, 'loud', 'backup'), rows_with())
-    assert "the folder 'backup' begins with no language code" in refused(root)
+    assert "the folder 'backup' does not begin with a language code" in refused(root)
 
 
 def test_mmlu_without_its_language_with_a_wrong_label_and_a_second_form(tmp_path):
@@ -166,11 +166,11 @@ def test_mmlu_without_its_language_with_a_wrong_label_and_a_second_form(tmp_path
     said = refused(tmp_path / 'plain', language='ar')
     assert "virology.jsonl line 1 (query_id 0): label 'E' names none of the 4" in said
     write_lines(folder / 'virology.jsonl', [row | {'answer': 'A'}] * 2)
-    assert 'id 0 stands on line 1 and on line 2' in refused(tmp_path / 'plain', language='ar')
+    assert 'id 0 is on line 1 and on line 2' in refused(tmp_path / 'plain', language='ar')
     (folder / 'virology.jsonl').unlink()
     (folder / 'anatomy.jsonl').write_text(json.dumps(row | {'answer': 'A'}))
-    assert 'both hold answers' not in (said := refused(tmp_path / 'plain', language='ar'))
-    assert 'anatomy.jsonl.xz both hold' in said
+    assert 'are both answers' not in (said := refused(tmp_path / 'plain', language='ar'))
+    assert 'anatomy.jsonl.xz are both' in said
     (folder / 'anatomy.jsonl').unlink()
     (folder / 'anatomy.jsonl.xz').write_bytes(b'\xfd7zXZ\x00cut')
     assert 'anatomy.jsonl.xz cannot be read' in refused(tmp_path / 'plain', language='ar')
@@ -184,14 +184,14 @@ def test_tofu_files_that_are_cut_or_whose_fields_disagree(tmp_path):
     for changes, words in (
         (
             {'avg_gt_loss': {'0': 0.5}},
-            'avg_gt_loss and generated_text do not hold the same items: 1',
+            'avg_gt_loss and generated_text do not have the same items: 1',
         ),
         ({'avg_gt_loss': {'0': 0.5, '1': -1.0}}, 'at least 0 nats'),
         ({'avg_gt_loss': {'0': 0.5, '1': 'x'}}, str(path)),
-        ({'generated_text': {}}, 'generated_text holds no items'),
+        ({'generated_text': {}}, 'generated_text has no items'),
         ({'generated_text': {'0': ['q', 'a'], '1': ['q', 'a', 'b']}}, 'generated_text of item 0'),
         ({'average_perturb_loss': {'0': [], '1': [1.0]}}, 'item 0 has no wrong answer'),
-        ({'avg_paraphrased_loss': 3}, "'avg_paraphrased_loss' is 3; wanted an object"),
+        ({'avg_paraphrased_loss': 3}, "'avg_paraphrased_loss' is 3; expected an object"),
     ):
         write_tofu(root, **changes)
         said = refused(root)
@@ -204,7 +204,7 @@ def test_tofu_files_that_are_cut_or_whose_fields_disagree(tmp_path):
         ({}, '--config.rescore.root=FOLDER'),
         ({'root': 'x', 'layouts': ('klika',)}, "Did you mean 'clika'?"),
         ({'root': 'x', 'models': ('a', 'a')}, 'config.rescore.models'),
-        ({'root': 'x', 'ra_reference': 120.0}, 'wanted a percentage'),
+        ({'root': 'x', 'ra_reference': 120.0}, 'a percentage'),
         ({'root': 'x', 'rot': ''}, "Did you mean 'root'?"),
     ],
 )

@@ -116,5 +116,5 @@ def test_answers_of_no_task_of_this_version(copy, tmp_path):
     path = copy / 'predictions/base/lengths/full.en.parquet'
     path.parent.mkdir()
     pq.write_table(pa.table({'id': ['a'], 'length': [1.0]}), path)
-    with pytest.raises(RecordError, match=r'base/lengths/full/en.*lengths is no task'):
+    with pytest.raises(RecordError, match=r'base/lengths/full/en.*lengths is not a task'):
         rescored(copy, tmp_path / 'out')

@@ -54,10 +54,14 @@ def test_bleu_chrf_and_recorded_comet(root, tmp_path):
     ('place', 'content', 'words'),
     [
         ('outputs/short/test-en-de', 'a\nb\nc', r'has 3 translations; the references in de are 2'),
-        ('outputs/short/test-en-de', '', r'test-en-de is empty; wanted a sentence a line'),
-        ('outputs/short/test-en-fr', 'a', r'0 files .*fr\.devtest; wanted one'),
+        ('outputs/short/test-en-de', '', r'test-en-de is empty; expected one sentence per line'),
+        ('outputs/short/test-en-fr', 'a', r'0 files .*fr\.devtest; expected one'),
         ('data/flores/de.devtest', '\nb', r'line 1 of its references in de is empty'),
-        ('outputs/echo/test-en-de.comet', 'score: 0.5\n', r'has 1 lines; wanted a score for each'),
+        (
+            'outputs/echo/test-en-de.comet',
+            'score: 0.5\n',
+            r'has 1 lines; expected a score for each',
+        ),
         ('outputs/echo/test-en-de.comet', 'a\nb\nscore: 1\n', r'line 1 no score'),
     ],
 )

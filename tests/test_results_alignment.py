@@ -191,3 +191,25 @@ def test_the_headline_compares_with_the_variant_english_where_full_has_none(tmp_
     accuracy = np.mean(right(sheet('en', 60), 'prediction_raw'))
     assert f'right on {100 * accuracy:.1f} % of 60 questions in English' in section
     assert '<title>base, English: ' in section, 'a dot for English'
+
+
+def test_option_probabilities_of_every_language_against_english(sheets):
+    rows = rows_of('user', sheets)
+    scores = {code: table['letter_scores'].to_pylist() for (_, code), table in sheets.items()}
+    row = find(rows, metric='chi_square_distance', language='ar', method='letter')
+    want = metrics.chi_square_distances(scores['en'], scores['ar']).mean()
+    assert row['value'] == pytest.approx(want) and row['n'] == 60
+    row = find(rows, metric='variance_share', language='fr', method='letter')
+    assert row['value'] == metrics.variance_share(scores['en'], scores['fr'], 500).value
+    right_in = [right(table) for table in sheets.values()]
+    row = find(rows, metric='tot_cons', method='letter')
+    assert row['value'] == pytest.approx(np.logical_and.reduce(right_in).mean())
+
+
+def test_rankc_is_also_rescaled_by_chance(sheets):
+    rows = [r for r in rows_of('bmlama', sheets) if r['metric'] == 'rankc_rescaled']
+    assert {r['language'] for r in rows} == {'ar~en', 'ar~fr', 'en~fr', rows_lib.ALL}
+    plain = find(rows_of('bmlama', sheets), metric='rankc', language='en~fr')
+    chance = metrics.rankc_by_chance(4)
+    row = find(rows, language='en~fr')
+    assert row['value'] == pytest.approx((plain['value'] - chance) / (1 - chance))

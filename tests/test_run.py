@@ -147,3 +147,45 @@ def test_a_folder_of_an_earlier_version_is_refused_in_words(tmp_path):
     ):
         assert words in str(error.value)
     assert json.loads((tmp_path / 'config.json').read_text()) == old
+
+
+def test_temporary_files_of_killed_processes_are_removed(tmp_path):
+    run_lib.open_run(tmp_path, resolved()).close()
+    (tmp_path / 'predictions/base').mkdir(parents=True)
+    left = ['.report.html.123.tmp', 'predictions/base/.full.en.parquet.9.tmp']
+    kept = ['.mine.tmp', 'predictions/base/full.en.parquet']
+    for name in left + kept:
+        (tmp_path / name).write_text('x')
+    with pytest.raises(run_lib.RunError, match='another config'):
+        run_lib.open_run(tmp_path, resolved(steps=7))
+    assert all((tmp_path / name).exists() for name in left + kept)
+    run_lib.open_run(tmp_path, resolved()).close()
+    assert not any((tmp_path / name).exists() for name in left)
+    assert all((tmp_path / name).exists() for name in kept)
+
+
+def test_no_file_of_a_foreign_folder_is_removed(tmp_path):
+    (tmp_path / '.thesis.tex.12.tmp').write_text('x')
+    run_lib.open_run(tmp_path, resolved()).close()
+    assert (tmp_path / '.thesis.tex.12.tmp').exists()
+
+
+@pytest.mark.parametrize('content', ['[]', 'null', '{', '[' * 200_000, '"x"'])
+@pytest.mark.parametrize('name', ['config.json', 'run.json'])
+def test_a_damaged_file_of_the_run_folder_is_named(tmp_path, name, content):
+    run_lib.open_run(tmp_path, resolved()).close()
+    (tmp_path / name).write_text(content)
+    with pytest.raises(run_lib.RunError, match=rf'{name}.*restore it or take a new workdir'):
+        run_lib.open_run(tmp_path, resolved())
+
+
+@pytest.mark.parametrize('line', ['[]', '{"arm": "mixed"}', '{', '{"arm": "mixed", "step": "x"}'])
+def test_a_damaged_line_of_the_log_is_named(tmp_path, line):
+    run = run_lib.open_run(tmp_path, resolved())
+    run.append_metrics({'arm': 'mixed', 'step': 3})
+    assert (run.last_step('mixed'), run.last_step('english')) == (3, 0)
+    with (run.folder / 'metrics.jsonl').open('a') as f:
+        f.write(line + '\n')
+    with pytest.raises(run_lib.RunError, match=r'metrics\.jsonl, line 2'):
+        run.last_step('mixed')
+    run.close()

@@ -14,11 +14,11 @@ from xlbarrier.config.tasks import (
     kind_of,
 )
 from xlbarrier.data.tokenize import encode_pair
+from xlbarrier.datafiles import DataError
 from xlbarrier.scoring.request import Request
 from xlbarrier.scoring.store import Score
 from xlbarrier.tasks import registry
-from xlbarrier.tasks.evaluate import _answer
-from xlbarrier.tasks.files import DataError
+from xlbarrier.tasks.posed import Posed, pose
 from xlbarrier.tasks.published import Belebele, Bmlama, HpQuiz, Xcopa
 
 HP = {
@@ -99,21 +99,29 @@ def test_bmlama_ends_the_sentence_with_each_candidate(tmp_path):
     assert (prompt.context, prompt.continuations[2]) == ('安出生于', '波恩。')
 
 
-def test_bmlama_is_normalised_by_all_that_is_scored(tmp_path):
+def test_bmlama_is_normalised_by_all_that_is_scored(tmp_path, tokenizer):
     """-18 and -25 nats over 12 and 15 characters, not over the candidates' 2 and 5."""
     (tmp_path / 'en.tsv').write_text(
         'Prompt\tAns\tCandidate Ans\tSubject\nAnn left <mask> long ago.\tUS\tUS, Egypt, UK\tAnn\n'
     )
     task = Bmlama(BmlamaConfig(source=str(tmp_path), languages=('en',)))
     question = task.questions('full', 'en')[0]
-    ends = task.render(question, 'loglikelihood').continuations
+    prompt = task.render(question, 'loglikelihood')
+    ends = prompt.continuations
     assert ends == (' US long ago.', ' Egypt long ago.', ' UK long ago.')
     groups = {
         'loglikelihood': [Score(-18, False), Score(-25, False), Score(-22, False)],
         'unconditional': [Score(-20, False)] * 3,
     }
-    requests = {'loglikelihood': [Request((0,), (1, 2))] * 3}
-    row = _answer(task, question, 'en', ('loglikelihood',), requests, groups, {})
+    requests = {name: [Request((0,), (1, 2))] * 3 for name in groups}
+    posed = Posed(
+        question,
+        '',
+        pose(question, {'loglikelihood': prompt}, tokenizer, 'natural').scored,
+        requests,
+    )
+    left = (score for group in groups.values() for score in group)
+    row = posed.answer('en', ('loglikelihood',), left, {})
     lengths = [len(end) - 1 for end in ends]
     assert lengths == [12, 15, 12] and -25 / 5 > -18 / 2 and -25 / 15 < -18 / 12
     assert (row['prediction_char'], row['prediction_byte'], row['prediction_raw']) == (0, 0, 0)
@@ -123,11 +131,11 @@ def test_bmlama_is_normalised_by_all_that_is_scored(tmp_path):
     ('row', 'words'),
     [
         ('In <mask>.\tx\ty, z\ts', "line 2: the answer 'x' is not among 'y, z'"),
-        ('In it.\ty\ty, z\ts', 'wanted one <mask>'),
+        ('In it.\ty\ty, z\ts', 'expected one <mask>'),
         ('<mask> is it.\ty\ty, z\ts', 'words before it'),
         ('In <mask>.\ty\ty, z', '3 cells'),
         ('In <mask>.\ty\ty, , z\ts', 'a candidate is empty'),
-        ('In <mask>.\ty\ty\ts', '1 options; wanted at least 2'),
+        ('In <mask>.\ty\ty\ts', r'no item is left \(n = 0\).*one candidate'),
         ('', r'no item \(n = 0\)'),
     ],
 )

@@ -3,7 +3,6 @@
 Qwen and Llama 3 cut text so that a sign before a word is of the word's piece: ':A' is one token.
 """
 
-import pathlib
 from types import SimpleNamespace
 
 import pyarrow.parquet as pq
@@ -13,13 +12,15 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from tests.test_multiple_choice import measure
 from xlbarrier import mesh as mesh_lib
 from xlbarrier.data.tokenize import PRE_TOKENIZERS, encode_options, encode_pair, encode_prompt
 from xlbarrier.models.load import load_decoder
-from xlbarrier.tasks import evaluate as evaluate_lib
 from xlbarrier.tasks import tofu, written, written_choice
+from xlbarrier.tasks.asked import Asked
 from xlbarrier.tasks.base import Prompt, Question
-from xlbarrier.tasks.evaluate import evaluate
+from xlbarrier.tasks.multiple_choice import MultipleChoice
+from xlbarrier.tasks.posed import pose
 
 MERGES = [(':', 'A'), (':', 'B'), (':', 'I'), (':I', 'n'), ('I', 'r'), ('Ġ', 'A'), ('d', 'ia')]
 MERGES.insert(0, ('i', 'a'))
@@ -76,7 +77,7 @@ def test_what_cannot_be_scored_is_refused(merging):
             encode_options(merging, context, options)
 
 
-class Capitals:
+class Capitals(MultipleChoice):
     """Asked as CLiKA asks: no space between cue and answer."""
 
     name = 'capitals'
@@ -110,14 +111,8 @@ def test_scores_are_torchs_of_the_border_and_the_option(merging, tmp_path):
     merging.save_pretrained(folder)
     mesh = mesh_lib.make_mesh(fsdp=8)
     decoder = load_decoder(folder, mesh)
-    paths = evaluate(
-        *(Capitals(), decoder, merging),
-        methods=('letter', 'loglikelihood'),
-        mesh=mesh,
-        folder=pathlib.Path(tmp_path),
-        store=None,
-        row_tokens=64,
-    )
+    methods = ('letter', 'loglikelihood')
+    paths = measure(Capitals(), decoder, merging, mesh, tmp_path, methods, row_tokens=64)
     (row,) = pq.read_table(paths['english', 'en']).to_pylist()
 
     def score(stem, option):
@@ -164,26 +159,13 @@ def test_tasks_let_a_model_go_on_behind_such_prompts(ending, monkeypatch):
         seen.extend(ids)
         return ids
 
-    asked = SimpleNamespace(
-        decoder=SimpleNamespace(config=SimpleNamespace(max_positions=99)),
-        tokenizer=ending,
-        mesh=None,
-        score=SimpleNamespace(generate_rows=1),
-        store=None,
-        name='model',
-    )
-    for module in (written_choice, written, tofu):
-        monkeypatch.setattr(module, 'generate', generate)
+    monkeypatch.setattr('xlbarrier.scoring.generate.generate', generate)
+    decoder = SimpleNamespace(config=SimpleNamespace(max_positions=99))
+    asked = Asked('model', decoder, ending, None, None)
     question = Capitals().questions('english', 'en')[0]
-    written_choice.write(
-        *(asked.decoder, ending, [question], [Prompt('Q', (), '')]),
-        mesh=None, store=None, rows_per_device=1, what='',
-    )  # fmt: skip
-    item = SimpleNamespace(prompt='Q', where='row', id='0')
-    sheets = SimpleNamespace(
-        asked={('english', 'en'): [item]}, ends=SimpleNamespace(tokens=1), name='mgsm'
-    )
-    written.WrittenTask.write(sheets, asked)
+    written_choice.write(asked, 'capitals', [question], [Prompt('Q', (), '')])
+    item = written.Item('0', 'Q', 'Q', ('A',))
+    written.WrittenTask('mgsm', {('english', 'en'): [item]}, 1, ()).write(asked)
     authors = SimpleNamespace(
         items={('english', 'en'): [item]}, config=SimpleNamespace(new_tokens=1), name='tofu',
         _prompt=lambda item, tokenizer: '<s>Q', _check_fits=lambda *_: None,
@@ -194,5 +176,6 @@ def test_tasks_let_a_model_go_on_behind_such_prompts(ending, monkeypatch):
 
 def test_a_published_letter_follows_no_eos(ending):
     task, question = Capitals(), Capitals().questions('english', 'en')[0]
-    groups = evaluate_lib._requests(task, question, ('letter',), ending, 'published')
-    assert {tokens(ending, r.context)[-1] for r in groups['letter']} == {':'}
+    shown = {'letter': task.render(question, 'letter')}
+    posed = pose(question, shown, ending, 'published')
+    assert {tokens(ending, r.context)[-1] for r in posed.flat()} == {':'}

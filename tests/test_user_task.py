@@ -11,8 +11,8 @@ import pytest
 
 from xlbarrier.config.checks import ConfigError
 from xlbarrier.config.tasks import UserConfig
-from xlbarrier.tasks import evaluate as evaluate_lib
-from xlbarrier.tasks.files import DataError
+from xlbarrier.datafiles import DataError
+from xlbarrier.modes.prompts import write_prompts
 from xlbarrier.tasks.user import User
 
 ROWS = {
@@ -198,7 +198,8 @@ def test_contrastive_pairs_are_completions_of_their_stem(tmp_path):
 
 def test_prompt_rows_of_a_user_s_task(tmp_path):
     task = user(write(tmp_path / 'mine.jsonl', flat('en')))
-    (path,) = evaluate_lib.write_prompts(task, tmp_path, ('loglikelihood', 'letter'))
+    task.methods = ('loglikelihood', 'letter')
+    (path,) = write_prompts(task, tmp_path)
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     assert [row['label'] for row in rows] == ['Dead Sea', 'A', '4', 'B']
     assert [row['row'] for row in rows] == [0, 0, 1, 1]
@@ -221,21 +222,21 @@ def jsonl(*changes, form='letter'):
         ('a.jsonl', jsonl(('answer', 'six'), form='text'), {'answer_form': 'text'},
          "'six', outside.*3, 4, 5"),
         ('a.jsonl', jsonl(('answer', None)), {}, 'line 2: answer is empty'),
-        ('a.jsonl', jsonl(('id', 'sea')), {'id': 'id'}, "line 2: id 'sea' stands twice; .*line 1"),
+        ('a.jsonl', jsonl(('id', 'sea')), {'id': 'id'}, "line 2: id 'sea' occurs twice; .*line 1"),
         ('a.jsonl', jsonl(('options', ['3', ' ', '5'])), {}, r'line 2: options\[1\] is empty'),
         ('a.jsonl', jsonl(('options', ['Ａ b', 'a  B', 'c'])), {}, "options A 'Ａ b' and B 'a  B'"),
-        ('a.jsonl', jsonl(('options', ['3']), ('answer', 'A')), {}, 'line 2: 1 options; wanted'),
-        ('a.jsonl', jsonl(('options', 'x, y')), {}, "line 2: options is 'x, y', no list"),
+        ('a.jsonl', jsonl(('options', ['3']), ('answer', 'A')), {}, 'line 2: 1 options; expected'),
+        ('a.jsonl', jsonl(('options', 'x, y')), {}, "line 2: options is 'x, y', not a list"),
         ('a.jsonl', jsonl(('question', '')), {}, 'line 2: question is empty'),
         ('a.jsonl', jsonl() + '\n{"id": ', {}, 'line 3 is not JSON'),
-        ('a.jsonl', '[1]', {}, r'line 1 is \[1\]; wanted an object'),
+        ('a.jsonl', '[1]', {}, r'record 0 is a number \(1\); expected'),
         ('a.jsonl', '', {}, 'has no row'),
         ('a.csv', 'question,options,answer\n', {}, 'has no row'),
         ('a.csv', 'question,a,b,answer\nq,x,y\n', {'options': ('a', 'b')}, 'line 2: 3 cells'),
-        ('a.csv', 'question,a,a,answer\nq,x,y,A\n', {}, 'stands twice'),
+        ('a.csv', 'question,a,a,answer\nq,x,y,A\n', {}, 'a column twice'),
         ('a.csv', 'question,a,b,answer\r\nq,"x,y,A\r\n', {}, 'begins in line 2.*not closed'),
         ('a.parquet', 'no parquet', {}, 'cannot be read as Parquet'),
-        ('a.xlsx', 'x', {}, r'wanted a file that ends in \.jsonl'),
+        ('a.xlsx', 'x', {}, r'expected a name that ends in \.jsonl'),
         ('a.jsonl', jsonl(), {'languages': ('en', 'ar')}, r'one file for 2 languages'),
         ('a.jsonl', jsonl(), {'languages': ('sw',)}, "no words for 'Question:'.*'sw'.*cues"),
         ('a.jsonl', jsonl(('id', 'en')), {'language': 'id', 'languages': ('ar',)},

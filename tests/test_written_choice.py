@@ -6,13 +6,14 @@ import pytest
 import torch
 from transformers import LlamaForCausalLM
 
-from tests.test_evaluate import Countries
+from tests.test_multiple_choice import Countries, measure
 from xlbarrier import mesh as mesh_lib
 from xlbarrier.models import load
 from xlbarrier.report import words
 from xlbarrier.results.run import result_rows
 from xlbarrier.scoring.generate import Generated
-from xlbarrier.tasks import evaluate, written_choice
+from xlbarrier.tasks import written_choice
+from xlbarrier.tasks.asked import Asked
 from xlbarrier.tasks.base import Prompt, Question
 
 QUESTION = Question('q', 'Where?', ('Oslo', 'Rome', 'Lima'), 2, 'en', ('en',) * 3, 's')
@@ -32,16 +33,8 @@ def asked(tiny_llama, tokenizer, tmp_path_factory):
     """The rows of each sheet, asked by writing and by letters, and the folder."""
     mesh = mesh_lib.make_mesh(devices=jax.devices()[:2])
     folder = tmp_path_factory.mktemp('predictions') / 'base'
-    paths = evaluate.evaluate(
-        Two(),
-        load.load_decoder(tiny_llama, mesh),
-        tokenizer,
-        methods=('generate', 'letter'),
-        mesh=mesh,
-        folder=folder,
-        store=None,
-        row_tokens=128,
-    )
+    decoder = load.load_decoder(tiny_llama, mesh)
+    paths = measure(Two(), decoder, tokenizer, mesh, folder, ('generate', 'letter'))
     return {sheet: pq.read_table(path) for sheet, path in paths.items()}
 
 
@@ -50,7 +43,7 @@ def test_what_is_written_is_what_transformers_writes(asked, tiny_llama, tokenize
     for (variant, language), table in asked.items():
         questions = Two().questions(variant, language)
         for question, row in zip(questions, table.to_pylist(), strict=True):
-            prompt = Two.render(question, 'letter')
+            prompt = Two().render(question, 'letter')
             ids = tokenizer(prompt.context, return_tensors='pt')['input_ids']
             with torch.no_grad():
                 out = model.generate(ids, max_new_tokens=prompt.new_tokens, do_sample=False)
@@ -106,12 +99,6 @@ def test_accuracies_and_the_share_that_cannot_be_read(asked):
 
 def test_a_prompt_too_long_to_be_answered_is_told_by_its_question(tiny_llama, tokenizer):
     mesh = mesh_lib.make_mesh(devices=jax.devices()[:1])
-    with pytest.raises(ValueError, match=r'question q in en has 501 tokens, and 32 .* 512'):
-        written_choice.write(
-            *(load.load_decoder(tiny_llama, mesh), tokenizer, [QUESTION]),
-            [Prompt('a' + ' word' * 500, (), '')],
-            mesh=mesh,
-            store=None,
-            rows_per_device=1,
-            what='writing',
-        )
+    with pytest.raises(ValueError, match=r'question q in en has 501 tokens, .* 512'):
+        asked = Asked('model', load.load_decoder(tiny_llama, mesh), tokenizer, mesh, None)
+        written_choice.write(asked, 'two', [QUESTION], [Prompt('a' + ' word' * 500, (), '')])

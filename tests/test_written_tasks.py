@@ -17,12 +17,13 @@ from xlbarrier import mesh as mesh_lib
 from xlbarrier import metrics
 from xlbarrier.config.checks import ConfigError
 from xlbarrier.config.written import MgsmConfig, TofuConfig, TranslationConfig, XquadConfig
+from xlbarrier.datafiles import DataError
 from xlbarrier.models import load
 from xlbarrier.qa import templates
 from xlbarrier.qa.forms import Example
 from xlbarrier.tasks import translation as translation_lib
-from xlbarrier.tasks.files import DataError
-from xlbarrier.tasks.measured import Asked, MeasuredTask
+from xlbarrier.tasks.asked import Asked
+from xlbarrier.tasks.base import Numbered
 from xlbarrier.tasks.tofu import Tofu
 from xlbarrier.tasks.translation import Translation
 from xlbarrier.tasks.word_problems import Mgsm, Xquad
@@ -97,7 +98,7 @@ def asked(tiny_llama, tokenizer, tmp_path_factory):
 
 def measured(task, asked):
     """Its tables and rows."""
-    assert isinstance(task, MeasuredTask)
+    assert isinstance(task, Numbered)
     task.measure(asked)
     tables = {
         tuple(path.stem.split('.', 1)): pq.read_table(path)
@@ -154,7 +155,7 @@ def test_tofu_says_what_is_wrong(root, tmp_path):
     place = tmp_path / 'retain_perturbed.jsonl'
     for change, words in (
         ({'answer': ' '}, r'line 1: answer is empty'),
-        ({'perturbed_answer': []}, r'line 1: perturbed_answer is \[\]; wanted a list'),
+        ({'perturbed_answer': []}, r'line 1: perturbed_answer is \[\]; expected a list'),
         ({'question': None}, r'line 1: question is empty'),
     ):
         place.write_text(json.dumps(line | change))
@@ -261,9 +262,9 @@ def test_mgsms_sums(root, asked, tmp_path):
     assert shown.asked['full', 'de'][0].prompt == (
         'Qde: q1\nAde: 1 + 1.\n\nQde: q2\nAde: 1 + 2.\n\nQde: Zwei und zwei?\nAde:'
     )
-    assert shown.ends.strings == ('\n\n', '\nQde:', '\nQen:')
+    assert shown.stops == ('\n\n', '\nQde:', '\nQen:')
     (tmp_path / 'exemplars.py').write_text('MGSM_EXEMPLARS = open("x")')
-    with pytest.raises(DataError, match=r'exemplars\.py: .*wanted the published'):
+    with pytest.raises(DataError, match=r'exemplars\.py: .*expected the published'):
         Mgsm(MgsmConfig(**fields, exemplars=str(tmp_path / 'exemplars.py')))
 
 
@@ -273,7 +274,7 @@ def test_mgsm_files_that_do_not_align_are_told(tmp_path):
     with pytest.raises(DataError, match=r'line 1 has the answer 2 in de and 1 in en'):
         Mgsm(MgsmConfig(source=str(tmp_path), languages=('en', 'de')))
     (tmp_path / 'mgsm_en.tsv').write_text('One? 1\n')
-    with pytest.raises(DataError, match=r"line 1 is 'One\? 1'; wanted a question, a tab"):
+    with pytest.raises(DataError, match=r"line 1 is 'One\? 1'; expected a question, a tab"):
         Mgsm(MgsmConfig(source=str(tmp_path), languages=('en',)))
 
 
@@ -338,7 +339,7 @@ def test_config_fields_are_checked(task, fields, words):
 
 def test_prompts_and_texts(root):
     for task in (tofu(root), translation(root)):
-        for sheet, rows in task.prompts():
+        for sheet, rows in task.prompts(None):
             assert all(row['prompt'] and row['variant'] == sheet[0] for row in rows)
         assert task.texts('he' if task.name == 'tofu' else 'de')
 

@@ -121,7 +121,7 @@ class _Parser:
     """Reads from the front; `place` is the next byte."""
 
     def __init__(self, data: np.ndarray):
-        self.bytes = memoryview(data)
+        self.bytes = data.data
         self.place = 0
 
     def header(self) -> Header:

@@ -1,10 +1,11 @@
-"""What differs between one process and many: start, who leads, what is told to all."""
+"""What differs between one process and many: the start, who leads, what is sent to all.
+
+jax is imported when it is called: modes that run no model share rooms with those that do.
+"""
 
 import os
 
-import jax
 import numpy as np
-from jax.experimental import multihost_utils
 
 from xlbarrier.errors import InputError
 
@@ -19,6 +20,8 @@ def initialize() -> None:
     Raises:
       ValueError: when only some of the three variables are set.
     """
+    import jax
+
     names = ('COORDINATOR_ADDRESS', 'NUM_PROCESSES', 'PROCESS_ID')
     given = [name for name in names if os.environ.get(name)]
     if given and len(given) < len(names):
@@ -35,18 +38,26 @@ def initialize() -> None:
 
 
 def is_lead() -> bool:
-    """Whether this process writes the files that all share."""
+    """Whether this process writes the files that all processes share."""
+    import jax
+
     return jax.process_index() == 0
 
 
 def barrier(name: str) -> None:
-    """Waits until every process is here; `name` tells the places apart."""
+    """Waits until every process has called it; `name` tells the calls apart."""
+    import jax
+    from jax.experimental import multihost_utils
+
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices(name)
 
 
 def broadcast(value: np.ndarray) -> np.ndarray:
     """The lead's array, on every process; shape and dtype must agree on all."""
+    import jax
+    from jax.experimental import multihost_utils
+
     if jax.process_count() == 1:
         return value
     return np.asarray(multihost_utils.broadcast_one_to_all(value))

@@ -6,7 +6,7 @@ from types import TracebackType
 
 from absl import logging
 
-INTERVAL = 5.0  # seconds; two silences of it stay below the promised ten
+INTERVAL = 5.0  # seconds between lines; two of them stay within the promised ten
 
 
 class Progress:
@@ -16,10 +16,12 @@ class Progress:
     """
 
     def __init__(self, what: str, total: int = 0, unit: str = ''):
-        """Args:
-        what: the work, for the line.
-        total: of units to do; 0 where unknown.
-        unit: what is counted, in the plural.
+        """Names the work.
+
+        Args:
+          what: the work, for the line.
+          total: number of units to do; 0 where unknown.
+          unit: what is counted, in the plural.
         """
         self._what, self._total, self._unit = what, total, unit
         self._done, self._counted, self._note = 0, 0, ''
@@ -43,12 +45,12 @@ class Progress:
             logging.info('%s', self.line(finished=True))
 
     def begin(self, total: int, earlier: int = 0) -> None:
-        """Counts time and rate from now on; `earlier` of `total` units need not be done."""
+        """Counts time and rate from now on; `earlier` of `total` units are done already."""
         self._total, self._done = total, earlier
         self._began = time.monotonic()
 
     def update(self, count: int, note: str = '') -> None:
-        """Adds `count` units, and says what is being done now."""
+        """Adds `count` finished units; `note` says what is being done now."""
         self._done += count
         self._counted += count
         self._note = note or self._note

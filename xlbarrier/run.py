@@ -1,6 +1,6 @@
 """The run folder: opened once, continued later, never half written.
 
-Layout and formats are those of the README's section on the run folder; others read them.
+docs/run_folder.md describes the layout and the formats, which other programs read.
 """
 
 import contextlib
@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import platform
+import re
 import resource
 import shlex
 import subprocess
@@ -19,12 +20,16 @@ from importlib import metadata
 from typing import Any
 
 from xlbarrier import config as config_lib
+from xlbarrier import datafiles
+from xlbarrier.datafiles import DataError
 from xlbarrier.errors import StateError
 
-PACKAGES = (
-    *('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'transformers', 'tokenizers'),
-    *('safetensors', 'gguf', 'babel', 'numpy', 'pyarrow', 'xlbarrier'),
-)
+PACKAGES = (  # whose versions run.json records
+    'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'transformers', 'tokenizers',
+    'safetensors', 'gguf', 'babel', 'numpy', 'pyarrow', 'xlbarrier',
+)  # fmt: skip
+
+_TEMPORARY = re.compile(r'\..+\.\d+\.tmp')  # of `write_atomic`
 
 
 class RunError(StateError):
@@ -59,11 +64,11 @@ class Run:
         text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
         write_atomic(self.path(name), (text + '\n').encode(), private=has_address(text))
 
-    def read_json(self, name: str) -> Any:
+    def read_json(self, name: str) -> dict[str, Any]:
         """Reads a JSON file of the folder.
 
         Raises:
-          RunError: when the file is absent or is not JSON.
+          RunError: when the file is absent or is not a JSON object.
         """
         return _read_json(self.folder / name)
 
@@ -85,11 +90,19 @@ class Run:
             f.write(json.dumps(row, ensure_ascii=False) + '\n')
 
     def last_step(self, arm: str) -> int:
-        """The last training step of an arm that metrics.jsonl holds; 0 where it holds none."""
+        """The last training step of an arm in metrics.jsonl; 0 where there is none."""
         path = self.folder / 'metrics.jsonl'
         lines = path.read_text(encoding='utf-8').splitlines() if path.exists() else []
-        rows = [json.loads(line) for line in lines]
-        return max((row['step'] for row in rows if row['arm'] == arm), default=0)
+        last = 0
+        for number, line in enumerate(lines, 1):
+            try:
+                row = datafiles.parse_object(line, f'{path}, line {number}')
+                last = max(last, row['step'] if row['arm'] == arm else 0)
+            except (DataError, KeyError, TypeError) as error:
+                raise RunError(
+                    f'{path}, line {number} is not a logged step ({error}): remove the line'
+                ) from error
+        return last
 
     def mend_metrics(self) -> None:
         """Cuts a last line of metrics.jsonl that a killed process left unfinished."""
@@ -117,24 +130,33 @@ def open_run(folder: str | os.PathLike, config: config_lib.RunConfig, **provenan
       **provenance: further fields of run.json (devices, mesh, command).
 
     Raises:
-      RunError: when the folder holds another config (the differing fields are named), holds files
-        that are not a run's, is in use by another process, or cannot be written.
+      RunError: when the folder has another config (the differing fields are named), has files that
+        are not a run's, is in use by another process, or cannot be written.
     """
     run = _lock_folder(pathlib.Path(folder).expanduser().resolve())
-    wanted = config_lib.to_dict(config)
+    try:
+        _write_start(run, config, provenance)
+    except Exception:
+        run.close()
+        raise
+    return run
+
+
+def _write_start(run: Run, config: config_lib.RunConfig, provenance: Mapping[str, Any]) -> None:
+    """Writes config.json and run.json, or checks that the folder was begun with the config."""
+    expected = config_lib.to_dict(config)
     if (run.folder / 'config.json').exists():
-        _refuse_other_config(run, wanted)
+        _refuse_other_config(run, expected)
+        _remove_temporary(run.folder)
         run.mend_metrics()
-        started = run.read_json('run.json').get('starts', []) if _has(run, 'run.json') else []
     else:
         _refuse_foreign_folder(run.folder)
-        run.write_json('config.json', wanted)
-        started = []
-    record = run.read_json('run.json') if _has(run, 'run.json') else {}
-    record |= _provenance() | {'seed': config.seed, 'starts': [*started, now()], **provenance}
+        run.write_json('config.json', expected)
+    record = run.read_json('run.json') if (run.folder / 'run.json').exists() else {}
+    starts = [*record.get('starts', []), now()]
+    record |= _provenance() | {'seed': config.seed, 'starts': starts, **provenance}
     record.setdefault('started', record['starts'][0])
     run.write_json('run.json', record)
-    return run
 
 
 def follow(folder: str | os.PathLike) -> Run:
@@ -211,12 +233,8 @@ def writing(path: pathlib.Path) -> Iterator[None]:
     except OSError as error:
         raise RunError(
             f'cannot write {path}: {error.strerror or error}. What was finished before is kept:'
-            ' make room or mend the permission, then start again with the same --workdir'
+            ' make room or correct the permissions, then start again with the same --workdir'
         ) from error
-
-
-def _has(run: Run, name: str) -> bool:
-    return (run.folder / name).exists()
 
 
 def _lock_folder(folder: pathlib.Path) -> Run:
@@ -227,28 +245,36 @@ def _lock_folder(folder: pathlib.Path) -> Run:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         os.close(lock)
-        raise RunError(f'{folder} is in use by another process; wait or take another') from error
+        raise RunError(
+            f'{folder} is in use by another process; wait for it, or take another'
+        ) from error
     return Run(folder, lock)
 
 
-def _read_json(path: pathlib.Path) -> Any:
+def _remove_temporary(folder: pathlib.Path) -> None:
+    """Removes what a killed process left half written; the folder is locked, so none is in use."""
+    for path in folder.rglob('.*.tmp'):
+        if _TEMPORARY.fullmatch(path.name) and path.is_file() and not path.is_symlink():
+            with writing(path):
+                path.unlink()
+
+
+def _read_json(path: pathlib.Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding='utf-8'))
-    except OSError as error:
-        raise RunError(f'cannot read {path}: {error.strerror}') from error
-    except ValueError as error:
-        raise RunError(f'{path} is not JSON ({error}): restore it or take a new workdir') from error
+        return datafiles.read_object(path)
+    except DataError as error:
+        raise RunError(f'{error}: restore it or take a new workdir') from error
 
 
-def _refuse_other_config(run: Run, wanted: dict[str, Any]) -> None:
+def _refuse_other_config(run: Run, expected: dict[str, Any]) -> None:
     there = run.read_json('config.json')
-    if others := config_lib.other_fields(there, wanted):
+    if others := config_lib.other_fields(there, expected):
         raise RunError(
             f'{run.folder} was begun by another version of xlbarrier, whose config.json has other'
             f' fields: {", ".join(others)}. Take another --workdir, or continue this run with the'
             ' version that its run.json names'
         )
-    if differing := config_lib.diff(there, wanted):
+    if differing := config_lib.diff(there, expected):
         lines = [f'  config.{name}: there {old!r}, now {new!r}' for name, old, new in differing]
         raise RunError(
             f'{run.folder} was begun with another config; take another --workdir or the same'
@@ -257,11 +283,11 @@ def _refuse_other_config(run: Run, wanted: dict[str, Any]) -> None:
 
 
 def _refuse_foreign_folder(folder: pathlib.Path) -> None:
-    # Temporary names and the lock may stand there from a start that was killed at once.
+    # A start that was killed at once may have left the lock and temporary files.
     foreign = sorted(p.name for p in folder.iterdir() if not p.name.startswith('.'))
     if foreign:
         raise RunError(
-            f'{folder} holds files but no config.json (first: {foreign[0]}); a run needs a folder'
+            f'{folder} has files but no config.json (first: {foreign[0]}); a run needs a folder'
             ' of its own: take an empty or new --workdir'
         )
 
@@ -288,7 +314,7 @@ def _package_versions() -> dict[str, str]:
 
 
 def _cpus() -> int | None:
-    """Cores that this process may use; on macOS, which does not tell, those of the machine."""
+    """Cores that this process may use; on macOS, which does not say, those of the machine."""
     if hasattr(os, 'sched_getaffinity'):
         return len(os.sched_getaffinity(0))
     return os.cpu_count()

@@ -148,7 +148,9 @@ def check_value(hint: Any, value: Any, where: str) -> None:
             raise ConfigError(f'{where} is {value!r}; expected a tuple')
         for i, item in enumerate(value):
             check_value(arguments[0], item, f'{where}[{i}]')
-    elif not isinstance(value, plain) or (isinstance(value, bool) and plain is not bool):
+    elif not isinstance(value, (int, float) if plain is float else plain) or (
+        isinstance(value, bool) and plain is not bool
+    ):
         raise ConfigError(f'{where} is {value!r}; expected {plain.__name__}')
     elif plain is float and not math.isfinite(value):  # JSON has none
         raise ConfigError(f'{where} is {value!r}; expected a finite number')

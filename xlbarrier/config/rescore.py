@@ -20,5 +20,5 @@ class RescoreConfig(Section):
     source_language: str = 'en'  # the one that others are compared with
     language: str = ''  # of files that do not name theirs (MMLU, TOFU)
     # Accuracy in percent whose RA is 1; 0: the one that CLiKA published.
-    ra_reference: Annotated[float, Range(0, 100)] = 0.0
+    ra_reference: Annotated[float, Range(0, 100, 'a percentage')] = 0.0
     ra_clip: bool = True  # RA below 0 counts as 0, as published

@@ -1,5 +1,6 @@
 """What is asked: one section for each kind of task, and the table of all kinds."""
 
+import re
 import typing
 from typing import Annotated, Literal
 
@@ -7,7 +8,7 @@ from xlbarrier.config import written
 from xlbarrier.config.checks import ConfigError, Count, Range, Several, Share, Size, nearest
 from xlbarrier.config.corpus import TextConfig
 from xlbarrier.config.translate import TranslatorConfig
-from xlbarrier.config.written import Codes, Source, TaskConfig
+from xlbarrier.config.written import Codes, PromptedConfig, Source, TaskConfig
 
 Variant = Literal[
     'english', 'full', 'question', 'options', 'gt', 'gt_question', 'onewrong', 'threewrong', 'mixup'
@@ -23,7 +24,7 @@ TaughtMethod = Literal['loglikelihood', 'greedy', 'generate']
 Two = Annotated[int, Range(2)]
 
 
-class WorldFactsConfig(TaskConfig):
+class WorldFactsConfig(PromptedConfig):
     """The embedded benchmark: real facts, named in each language by CLDR."""
 
     relations: Several[Relation] = ('city_country',)  # also country_currency, country_language
@@ -33,7 +34,7 @@ class WorldFactsConfig(TaskConfig):
     methods: Several[Method] = ('loglikelihood',)  # also letter, generate
 
 
-class ChoiceConfig(TaskConfig):
+class ChoiceConfig(PromptedConfig):
     """Base of the tasks that read multiple-choice questions from files."""
 
     source: Source = ''  # a folder, a file or hf:NAME
@@ -41,6 +42,7 @@ class ChoiceConfig(TaskConfig):
     variants: Several[Variant] = ('full',)  # any of docs/tasks.md
     methods: Several[Method] = ('letter',)  # also loglikelihood
     limit: Count = 0  # the first so many questions; 0: all
+    items: Literal['same', 'common'] = 'same'  # common: only those that all languages have
 
 
 class MmluConfig(ChoiceConfig):
@@ -164,7 +166,7 @@ class EmbeddingConfig(TaskConfig):
             )
 
 
-class TaughtConfig(TaskConfig):
+class TaughtConfig(PromptedConfig):
     """Base of the tasks that measure what crosses from English into other languages."""
 
     languages: Several[str] = ('en', 'de')  # English, and those it is to cross into
@@ -206,6 +208,9 @@ class ConductivityConfig(TaughtConfig):
     unstated: Literal['refuse', 'keep'] = 'refuse'  # rows that state too little of what is asked
 
 
+MAX_NAME = 100  # characters of a task's name
+_NAME = re.compile(rf'[A-Za-z0-9_.-]{{1,{MAX_NAME}}}')
+
 # A task's name in a config is one of these, or one of these, '_' and a word of the user's: several
 # settings of one task are named apart (mmlu, mmlu_aware).
 TASK_CONFIGS: dict[str, type[TaskConfig]] = {
@@ -234,8 +239,14 @@ def task_class(name: str, where: str) -> type[TaskConfig]:
     """The section of a task's name.
 
     Raises:
-      ConfigError: for a name that is no task's; it offers the nearest one.
+      ConfigError: for a name that cannot be a folder's, as the run folder needs it, or that is no
+        task's; it offers the nearest one.
     """
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f'{where}.{name[:80]!r}: the name of a task has letters, digits, "_", "." and "-", and'
+            f' at most {MAX_NAME} of them; it names a folder'
+        )
     if kind := kind_of(name):
         return TASK_CONFIGS[kind]
     known = ', '.join(TASK_CONFIGS)

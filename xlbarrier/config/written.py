@@ -29,7 +29,15 @@ class TaskConfig(Section):
     seed: Seed = 0  # of whatever the task draws: wrong options, orders, a mixup's permutations
 
 
-class WrittenConfig(TaskConfig):
+class PromptedConfig(TaskConfig):
+    """Base of the tasks whose prompts can go through the tokenizer's chat template."""
+
+    chat: bool = False  # prompts are the user's messages; off as in lm-evaluation-harness
+    system: str = ''  # text of the chat's system message; '': none
+    thinking: bool = False  # the chat template's switch, where it has one
+
+
+class WrittenConfig(PromptedConfig):
     """Base of the tasks whose answers a model writes."""
 
     source: Source = ''  # a folder, a file or hf:NAME
@@ -50,6 +58,13 @@ class TofuConfig(WrittenConfig):
     codes: Codes = ('he=iw',)  # how a language is written in the names of files
     new_tokens: Size = 128  # of an answer
     limit: Count = 0  # the first so many items of a set; 0: all
+
+    def check_together(self, where: str) -> None:
+        if self.chat or self.system or self.thinking:
+            raise ConfigError(
+                f'{where}.chat: TOFU is asked as it was trained; for a chat set {where}.template to'
+                " 'chat'"
+            )
 
 
 class TranslationConfig(WrittenConfig):
@@ -96,6 +111,7 @@ class XquadConfig(WrittenConfig):
     source: Source = ''  # the published folder, with xquad.de.json ..., or hf:NAME:{language}
     languages: Several[str] = ('en', 'de', 'es', 'ru', 'ar', 'zh')  # of the questions
     methods: Several[Literal['generate']] = ('generate',)  # the only one
+    items: Literal['same', 'common'] = 'same'  # common: only those that all languages have
 
 
 TASK_CONFIGS: dict[str, type[TaskConfig]] = {

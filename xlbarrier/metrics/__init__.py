@@ -16,9 +16,18 @@ from xlbarrier.metrics.alignment import (
     mean_name,
     relative_accuracy,
     transfer,
+    transfer_back,
 )
 from xlbarrier.metrics.choice import NORMALISATIONS, predictions
 from xlbarrier.metrics.conductivity import CrossRetrieval, xrr
+from xlbarrier.metrics.consistency import (
+    chi_square_distances,
+    option_probabilities,
+    rank_consistency_above_chance,
+    rankc_by_chance,
+    tot_cons,
+    variance_share,
+)
 from xlbarrier.metrics.embedding import (
     Alignment,
     auc,
@@ -44,7 +53,7 @@ from xlbarrier.metrics.ranks import rank_consistency, rankc, rankc_table
 from xlbarrier.metrics.readers import first_character, robust
 from xlbarrier.metrics.squad import exact_match as token_match
 from xlbarrier.metrics.squad import f1 as token_f1
-from xlbarrier.metrics.squad import mlqa_tokens, squad_tokens
+from xlbarrier.metrics.squad import mlqa_tokens, squad_tokens, text_f1, text_match
 from xlbarrier.metrics.stats import (
     Interval,
     above_chance,
@@ -57,6 +66,7 @@ from xlbarrier.metrics.stats import (
     wilson,
 )
 from xlbarrier.metrics.text import CorpusScore, bleu, chrf, rouge_recall
+from xlbarrier.metrics.thought import without_thought
 from xlbarrier.metrics.tofu import (
     answer_probability,
     choice_probability,
@@ -88,6 +98,7 @@ __all__ = [
     'bleu',
     'bootstrap_means',
     'bootstrap_p',
+    'chi_square_distances',
     'choice_probability',
     'chrf',
     'clika_ra',
@@ -111,11 +122,14 @@ __all__ = [
     'mmlu_accuracies',
     'model_utility',
     'numbers',
+    'option_probabilities',
     'paired_difference',
     'percentile_interval',
     'predictions',
     'rank_consistency',
+    'rank_consistency_above_chance',
     'rankc',
+    'rankc_by_chance',
     'rankc_table',
     'relative_accuracy',
     'robust',
@@ -123,12 +137,18 @@ __all__ = [
     'share',
     'sign_flip',
     'squad_tokens',
+    'text_f1',
+    'text_match',
     'token_f1',
     'token_match',
+    'tot_cons',
     'transfer',
+    'transfer_back',
     'truth_ratio',
     'truth_ratio_score',
     'unreadable',
+    'variance_share',
     'wilson',
+    'without_thought',
     'xrr',
 ]

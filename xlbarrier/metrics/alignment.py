@@ -17,6 +17,7 @@ _REASONS = {
     'en_co': 'no item is right in either language',
     'kappa': 'all answers are right, or all wrong, in both languages',
     'transfer': 'no item is right in the source language',
+    'transfer_back': 'no item is right in the language',
 }
 
 
@@ -47,7 +48,9 @@ def clika_ra(task: str, accuracy: float) -> float:
       ValueError: for a task that is not CLiKA's.
     """
     if task not in CLIKA_REFERENCE:
-        raise InputError(f'{task!r} is no task of CLiKA; wanted one of {", ".join(CLIKA_CHANCE)}')
+        raise InputError(
+            f'{task!r} is not a task of CLiKA; expected one of {", ".join(CLIKA_CHANCE)}'
+        )
     return relative_accuracy(100 * accuracy, CLIKA_CHANCE[task], CLIKA_REFERENCE[task])
 
 
@@ -55,7 +58,7 @@ def en_co(source: Sequence[bool], target: Sequence[bool]) -> float | None:
     """|C_en & C_l| / |C_en | C_l|, C the items right in a language; None for an empty union.
 
     The overlap of right answers, as in X-FACTR (Jiang et al. 2020); CLiKA's released code does not
-    hold its own formula.
+    contain its own formula.
     """
     a, b = _paired(source, target)
     union = (a | b).sum()
@@ -88,6 +91,15 @@ def transfer(source: Sequence[bool], target: Sequence[bool]) -> float | None:
     return float((a & b).sum() / a.sum()) if a.any() else None
 
 
+def transfer_back(source: Sequence[bool], target: Sequence[bool]) -> float | None:
+    """Share of the items right in the target that are right in the source: the other direction.
+
+    Right in English 1 1 1 0, in German 1 0 0 1: transfer is 1/3, transfer back 1/2. None where none
+    is right in the target.
+    """
+    return transfer(target, source)
+
+
 def answer_kappa(
     source: Sequence[int | None],
     target: Sequence[int | None],
@@ -97,7 +109,7 @@ def answer_kappa(
     """Cohen's kappa (1960) of the options chosen in two languages, with its bootstrap interval.
 
     (observed - expected) / (1 - expected) with expected the sum over options of the product of
-    their shares. A model that always gives one letter shares its right answers wholly between
+    their shares. A model that always gives one letter shares all its right answers between
     languages (`en_co`, and `kappa` of being right), and nothing of this.
 
     Args:
@@ -105,7 +117,7 @@ def answer_kappa(
         its own.
 
     Returns:
-      None where both languages hold one and the same answer throughout, or there are no items.
+      None where both languages have one and the same answer throughout, or there are no items.
 
     Raises:
       ValueError: when the lengths differ.
@@ -154,19 +166,20 @@ def across_languages(
     Args:
       correct: language -> right or wrong of each item, in one order.
       source: the language that others are compared with.
-      languages: those wanted; without it the ones in `correct`. One that is not there gives None
-        with the reason, as does every comparison where the source is not there.
+      languages: those to compare; without it the ones in `correct`. One that is not there gives
+        None with the reason, as does every comparison where the source is not there.
       chance, reference, clip: of `relative_accuracy`; without a chance there is none.
 
     Returns:
       language, and `mean_name(source)` where there is another language -> 'accuracy',
       'relative_accuracy' where a chance is given, and, except for the source, 'barrier_gap' (p:
-      McNemar, for the mean of the bootstrap), 'en_co', 'kappa', 'transfer'. A mean is over the
+      McNemar, for the mean the
+      sign-flip test), 'en_co', 'kappa', 'transfer', 'transfer_back'. A mean is over the
       languages that have a value.
 
     Raises:
-      ValueError: when two languages have not as many items; names them. For a value that is neither
-        right nor wrong.
+      ValueError: when two languages do not have as many items; names them. For a value that is
+        neither right nor wrong.
     """
     wanted = list(languages) if languages is not None else list(correct)
     right = {
@@ -174,7 +187,7 @@ def across_languages(
     }
     sizes = {name: values.size for name, values in right.items()}
     if len(set(sizes.values())) > 1:
-        raise InputError(f'languages have not as many items: {sizes}')
+        raise InputError(f'languages do not have as many items: {sizes}')
     n = next(iter(sizes.values()), 0)
     there = [name for name in right if n]
     columns = [right[name] for name in there]
@@ -240,7 +253,13 @@ def _against(
     source: str,
 ) -> Estimate:
     a, b = right[source], right[name]
-    value = {'barrier_gap': barrier_gap, 'en_co': en_co, 'kappa': kappa, 'transfer': transfer}
+    value = {
+        'barrier_gap': barrier_gap,
+        'en_co': en_co,
+        'kappa': kappa,
+        'transfer': transfer,
+        'transfer_back': transfer_back,
+    }
     found = value[metric](a, b)
     if found is None:
         return estimate.missing(_REASONS[metric], a.size)
@@ -260,7 +279,8 @@ def _ratio(metric: str, a: np.ndarray, b: np.ndarray, both: np.ndarray) -> np.nd
         expected = a * b + (1 - a) * (1 - b)
         above, below = 1 - a - b + 2 * both - expected, 1 - expected
     else:
-        above, below = both, a + b - both if metric == 'en_co' else a
+        below = {'en_co': a + b - both, 'transfer': a, 'transfer_back': b}[metric]
+        above = both
     with np.errstate(divide='ignore', invalid='ignore'):
         return np.where(below > 1e-12, above / below, np.nan)
 
@@ -291,7 +311,11 @@ def _means(
         value = float(np.mean([table[name][metric].value for name in known]))
         spread = [_ratio(metric, drawn[source][0], *drawn[name]) for name in known]
         means = np.mean(spread, axis=0)
-        p = stats.bootstrap_p(means) if metric == 'barrier_gap' else None
+        p = None
+        if metric == 'barrier_gap':
+            # Whole numbers, so that ties are exact.
+            targets = np.sum([right[name] for name in known], axis=0)
+            p = stats.sign_flip(len(known) * right[source].astype(int), targets)
         made[metric] = Estimate(value, *_interval(means), n, p=p)
     return made
 
@@ -299,5 +323,5 @@ def _means(
 def _paired(source: Sequence[bool], target: Sequence[bool]) -> tuple[np.ndarray, np.ndarray]:
     a, b = stats.right_or_wrong(source), stats.right_or_wrong(target)
     if a.shape != b.shape:
-        raise InputError(f'{a.size} items in the source, {b.size} in the target: wanted as many')
+        raise InputError(f'{a.size} items in the source, {b.size} in the target; expected as many')
     return a, b

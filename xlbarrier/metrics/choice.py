@@ -40,7 +40,7 @@ def predictions(
         if values is not None and len(values) != len(raw):
             raise InputError(f'{len(raw)} scores but {len(values)} {name}')
     if len(raw) == 0 or not np.isfinite(raw).all():
-        raise InputError(f'scores are {list(scores)}; wanted at least one, all finite')
+        raise InputError(f'scores are {list(scores)}; expected at least one, all finite')
     if not all(choices):
         raise InputError(f'an option is empty: {list(choices)}')
     read = {

@@ -51,7 +51,7 @@ def xrr(
       ValueError: for a gate outside [0, 1].
     """
     if not 0 <= gate <= 1:
-        raise InputError(f'gate is {gate}; wanted 0 <= gate <= 1')
+        raise InputError(f'gate is {gate}; expected 0 <= gate <= 1')
     asked = {
         'translation': translation,
         'source_type_0': source_type_0,
@@ -71,7 +71,7 @@ def xrr(
     short = [f'{name} {value:.3f}' for name, value in gated.items() if value < gate]
     if short:
         told = ', '.join(f'{name} {value:.3f}' for name, value in gated.items())
-        reason = f'training is not complete (wanted at least {gate:g} each): {told}'
+        reason = f'training is not complete (expected at least {gate:g} each): {told}'
         return CrossRetrieval(estimate.missing(reason, n), accuracies)
     if accuracies['source_type_1'].value == 0:
         reason = 'no type 1 fact is right in the source'

@@ -33,7 +33,7 @@ def cosine(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """
     a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
     if a.shape != b.shape:
-        raise InputError(f'vectors are {a.shape} and {b.shape}; wanted one shape')
+        raise InputError(f'vectors are {a.shape} and {b.shape}; expected one shape')
     units = []
     for name, values in (('first', a), ('second', b)):
         # Scaled first, so that squares neither overflow nor vanish.
@@ -80,7 +80,7 @@ def auc(positive: np.ndarray, negative: np.ndarray, paired: bool = False) -> Est
 def mixing_alignment(
     text: np.ndarray, mixed: np.ndarray, control: np.ndarray, draws: int = 10_000, seed: int = 0
 ) -> Alignment:
-    """Cosines of each text with its word-mixed version, and with random tokens at those places.
+    """Cosines of each text with its word-mixed version, and with random tokens at those positions.
 
     Args:
       text, mixed, control: [texts, D] vectors, row-aligned.

@@ -13,7 +13,7 @@ class Estimate(NamedTuple):
     """A number over `n` items.
 
     Attributes:
-      value: the number; None where it cannot be had, and then `reason` says why.
+      value: the number; None where it is undefined, and then `reason` says why.
       low, high: the 95 % interval.
       n: items.
       reason: of a None.
@@ -29,6 +29,7 @@ class Estimate(NamedTuple):
 
     def as_row(self) -> dict[str, float | int | str | None]:
         """The fields of a row of results.json that it has."""
+        row: dict[str, float | int | str | None]
         row = {'value': self.value, 'n': self.n, 'ci_low': self.low, 'ci_high': self.high}
         row |= {} if self.p is None else {'p': self.p}
         return row | ({} if self.reason is None else {'reason': self.reason})
@@ -38,7 +39,7 @@ NO_ITEMS = 'there are no items'
 
 
 def missing(reason: str, n: int = 0) -> Estimate:
-    """An estimate that cannot be had."""
+    """An estimate that is undefined."""
     return Estimate(None, n=n, reason=reason)
 
 
@@ -117,7 +118,7 @@ def paired_difference(
     """
     a, b = np.asarray(first), np.asarray(second)
     if a.shape != b.shape:
-        raise InputError(f'{a.size} items against {b.size}: wanted the same items')
+        raise InputError(f'{a.size} items against {b.size}; expected the same items')
     if a.size == 0:
         return missing(NO_ITEMS)
     drawn = stats.bootstrap_means(np.stack([a, b]), draws, seed)

@@ -18,7 +18,7 @@ def rank_consistency(source: Scores, target: Scores) -> np.ndarray:
     sum_j w_j P@j with P@j = |top j in source & top j in target| / j and
     w_j = exp(N - j) / sum_k exp(N - k), N the number of candidates (Qi et al. 2023, section 3).
     Candidate c is the same fact in both languages. Of equal scores the earlier candidate ranks
-    first, in both languages, so constant scores agree wholly: look at the accuracy too.
+    first, in both languages, so constant scores agree completely: look at the accuracy too.
 
     Args:
       source, target: for each query its candidates' scores, in one order.
@@ -38,7 +38,7 @@ def rank_consistency(source: Scores, target: Scores) -> np.ndarray:
         if a.shape != b.shape or a.ndim != 1 or not a.size:
             raise InputError(
                 f'query {i}: {a.size} candidates in the source, {b.size} in the target;'
-                ' wanted as many, at least one'
+                ' expected as many, at least one'
             )
         if np.isnan(a).any() or np.isnan(b).any():
             raise InputError(f'query {i}: a score is not a number')
@@ -62,13 +62,13 @@ def rankc_table(
     draws: int = 10_000,
     seed: int = 0,
 ) -> dict[tuple[str, str], Estimate]:
-    """RankC between every pair of languages; symmetric, so each pair stands once.
+    """RankC between every pair of languages; symmetric, so each pair appears once.
 
     One bootstrap over queries serves all pairs.
 
     Args:
       scores: language -> scores.
-      languages: those wanted; one without scores gives None with the reason. Without it: all.
+      languages: those to compare; one without scores gives None with the reason. Without it: all.
     """
     table = dict.fromkeys(itertools.combinations(languages or list(scores), 2))
     values = {}

@@ -1,11 +1,16 @@
-"""F1 and exact match of short answers (Rajpurkar et al. 2016), read as two published scripts do."""
+"""F1 and exact match of short answers (Rajpurkar et al. 2016).
+
+Read as two published scripts do, and by the words of any script.
+"""
 
 import collections
 import re
 import string
 import unicodedata
+from collections.abc import Sequence
 
 from xlbarrier.errors import InputError
+from xlbarrier.metrics.text import words
 
 # Articles that MLQA's script drops (Lewis et al. 2020, arXiv 1910.07475, mlqa_evaluation_v1.py).
 _ARTICLES = {
@@ -31,6 +36,31 @@ def mlqa_tokens(text: str, language: str) -> list[str]:
     if base == 'zh':
         return [t for part in kept.split() for t in _segmented(part)]
     return re.sub(_ARTICLES[base], ' ', kept).split() if base in _ARTICLES else kept.split()
+
+
+def text_match(answer: str, references: Sequence[str]) -> float:
+    """1.0 where the answer has the words of a reference, in any script, else 0.0.
+
+    Words are those of `text.words`: case-folded runs of letters, marks and digits after NFKC, and
+    in scripts without spaces single characters; punctuation is no part of any, and no language's
+    articles are dropped, so that one reading serves all. "１９９０年。" matches "1990年".
+
+    Raises:
+      InputError: without a reference.
+    """
+    return exact_match(words(answer), [words(reference) for reference in references])
+
+
+def text_f1(answer: str, references: Sequence[str]) -> float:
+    """The largest F1 of shared words with any reference, in any script; words as in `text_match`.
+
+    "in der Stadt Berlin" against "Berlin": precision 1/4, recall 1, F1 = 0.4. "北京市" against
+    "北京": precision 2/3, recall 1, F1 = 0.8.
+
+    Raises:
+      InputError: without a reference.
+    """
+    return f1(words(answer), [words(reference) for reference in references])
 
 
 def f1(answer: list[str], references: list[list[str]]) -> float:
@@ -63,7 +93,7 @@ def _f1(answer: list[str], reference: list[str]) -> float:
 
 def _check(references: list[list[str]]) -> None:
     if not references:
-        raise InputError('there is no reference answer; wanted at least one')
+        raise InputError('there is no reference answer; expected at least one')
 
 
 def _is_punctuation(c: str) -> bool:
@@ -72,10 +102,14 @@ def _is_punctuation(c: str) -> bool:
 
 def _segmented(text: str) -> list[str]:
     """Han characters one by one, the rest in runs."""
-    found, run = [], ''
+    found: list[str] = []
+    run: list[str] = []
     for c in text:
-        if _HAN.match(c):
-            found, run = [*found, *([run] if run else []), c], ''
-        else:
-            run += c
-    return [*found, run] if run else found
+        if not _HAN.match(c):
+            run.append(c)
+            continue
+        if run:
+            found.append(''.join(run))
+            run.clear()
+        found.append(c)
+    return [*found, ''.join(run)] if run else found

@@ -10,11 +10,13 @@ from scipy import stats
 from xlbarrier.errors import InputError
 
 CONFIDENCE = 0.95
-_CHUNK = 1 << 24  # counts held at once by the bootstrap
+_CHUNK = 1 << 24  # counts in memory at once by the bootstrap
 # Items are drawn one by one where more than so many differ and that is quicker; nanoseconds
 # measured for one count, and for one item beside one for each column.
 _PATTERNS = 160
 _COUNT_COST, _ITEM_COST = 120, 5
+_LEAST_P = 1e-15  # what the rounding of a Fourier transform leaves
+_MOST_WHOLE = 1 << 22  # the largest sum of whole differences that is tested exactly
 _DRAWN_AT_ONCE = 1 << 17  # items; they stay in the cache
 
 
@@ -36,7 +38,9 @@ def right_or_wrong(values: Sequence[bool]) -> np.ndarray:
     if found.dtype != bool and found.size:
         bad = np.flatnonzero(~np.isin(np.asarray(values, object), (0, 1)))
         if bad.size:
-            raise InputError(f'item {bad[0]} is {values[bad[0]]!r}; wanted True or False (1 or 0)')
+            raise InputError(
+                f'item {bad[0]} is {values[bad[0]]!r}; expected True or False (1 or 0)'
+            )
     return found.astype(bool)
 
 
@@ -57,7 +61,7 @@ def wilson(right: int, n: int, confidence: float = CONFIDENCE) -> Interval | Non
     centre = p + z * z / (2 * n)
     half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n
-    # At the edges the formula gives 0 and 1 but for rounding.
+    # At the edges the formula gives 0 and 1 except for rounding.
     low = (centre - half) / scale if right > 0 else 0.0
     high = (centre + half) / scale if right < n else 1.0
     return Interval(low, high)
@@ -84,7 +88,7 @@ def bootstrap_means(values_CI: np.ndarray, draws: int = 10_000, seed: int = 0) -
     values_CI = np.atleast_2d(np.asarray(values_CI, np.float64))
     items = values_CI.shape[1]
     if items == 0 or not np.isfinite(values_CI).all():
-        raise InputError(f'bootstrap over {items} items; wanted at least one, all finite')
+        raise InputError(f'bootstrap over {items} items; expected at least one, all finite')
     patterns_CP, counts_P = np.unique(values_CI, axis=1, return_counts=True)
     rng = np.random.Generator(np.random.PCG64(seed))
     quicker = len(counts_P) * _COUNT_COST > items * (_ITEM_COST + len(values_CI))
@@ -133,9 +137,12 @@ def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
     if a.shape != b.shape:
         raise InputError(f'{a.size} answers against {b.size}')
     only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
-    if only_a + only_b == 0:
-        return 1.0
-    return float(stats.binomtest(only_a, only_a + only_b, 0.5).pvalue)
+    return _fair_coin(only_a, only_a + only_b)
+
+
+def _fair_coin(heads: int, throws: int) -> float:
+    """Two-sided p of the exact binomial test at 1/2; 1 without a throw."""
+    return float(stats.binomtest(heads, throws, 0.5).pvalue) if throws else 1.0
 
 
 def sign_flip(
@@ -143,9 +150,11 @@ def sign_flip(
 ) -> float:
     """p of the two-sided paired permutation test that two means are equal (Fisher 1935).
 
-    Under it each item's difference may as well have the other sign. All signs are tried where there
-    are no more than `draws` of them, else so many are drawn, and the observed ones counted among
-    them (Davison and Hinkley 1997, eq. 4.12). 1 where no difference differs from 0.
+    Under it each item's difference may as well have the other sign. Whole differences, such as
+    counts of right answers, are tested exactly; of right and wrong answers this is McNemar's exact
+    test. Of others all signs are tried where there are no more than `draws` of them, else so many
+    are drawn, and the observed ones counted among them (Davison and Hinkley 1997, eq. 4.12). 1
+    where no difference differs from 0.
 
     Raises:
       ValueError: when the lengths differ or a difference is not finite.
@@ -158,6 +167,9 @@ def sign_flip(
         raise InputError('a difference is not finite')
     if not differences.size:
         return 1.0
+    whole = (differences == np.rint(differences)).all()
+    if whole and np.abs(differences).sum() <= _MOST_WHOLE:
+        return _exact_sign_flip(differences.astype(np.int64))
     observed = abs(differences.sum())
     # Sums of the same numbers in another order differ by rounding.
     least = observed - 1e-12 * np.abs(differences).sum()
@@ -174,6 +186,30 @@ def sign_flip(
         signs = 1 - 2 * rng.integers(0, 2, shape, np.int8)
         beyond += int((np.abs(signs @ differences) >= least).sum())
     return (beyond + 1) / (draws + 1)
+
+
+def _exact_sign_flip(differences: np.ndarray) -> float:
+    """The share of all signs whose sum is at least as far from 0, for integers none of which is 0.
+
+    The sum of m with a random sign has the characteristic function cos(m t); the product of these,
+    transformed back on the integers, is the distribution of the sum. Right to about
+    1e-15, and so a smaller p is given as 1e-15.
+    """
+    sizes, counts = np.unique(np.abs(differences), return_counts=True)
+    if sizes.size == 1:  # one size, as of right and wrong answers
+        return _fair_coin(int((differences > 0).sum()), differences.size)
+    most = int((sizes * counts).sum())
+    length = 1 << (2 * most + 1).bit_length()
+    angles = 2 * np.pi / length * np.arange(length // 2 + 1)
+    transformed = np.ones(angles.size)
+    for size, count in zip(sizes, counts, strict=True):
+        transformed *= np.cos(size * angles) ** float(count)
+    shares = np.fft.irfft(
+        transformed, length
+    )  # of the sums 0, 1, ..., and -1, -2, ... from its end
+    observed = abs(int(differences.sum()))
+    beyond = 2 * shares[observed : most + 1].sum() if observed else 1.0
+    return float(min(1.0, max(beyond, _LEAST_P)))
 
 
 def bootstrap_p(drawn: np.ndarray) -> float:
@@ -205,7 +241,7 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     """
     p = np.asarray(p_values, np.float64)
     if p.size and not ((p >= 0) & (p <= 1)).all():
-        raise InputError(f'p-values {p.tolist()}; wanted 0 <= p <= 1')
+        raise InputError(f'p-values {p.tolist()}; expected 0 <= p <= 1')
     order = np.argsort(p, kind='stable')
     steps = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1))
     adjusted = np.empty_like(p)

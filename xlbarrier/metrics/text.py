@@ -37,6 +37,7 @@ class CorpusScore(NamedTuple):
 
     def as_row(self) -> dict[str, float | int | str | None]:
         """The fields of a row of results.json that it has."""
+        row: dict[str, float | int | str | None]
         row = {'value': self.value, 'n': self.n, 'ci_low': self.low, 'ci_high': self.high}
         row |= {'signature': self.signature} if self.signature else {}
         return row | ({} if self.reason is None else {'reason': self.reason})
@@ -92,15 +93,25 @@ def bleu_tokenizer(language: str) -> str:
 
 def words(text: str) -> list[str]:
     """Case-folded words in any script; in scripts without spaces single characters."""
-    found, word = [], ''
+    found: list[str] = []
+    word: list[str] = []
     for c in unicodedata.normalize('NFKC', text).casefold():
         if unicodedata.category(c)[0] not in 'LMN':
-            found, word = [*found, word] if word else found, ''
+            _close(found, word)
         elif unicodedata.name(c, '').startswith(_NO_SPACES):
-            found, word = [*found, word, c] if word else [*found, c], ''
+            _close(found, word)
+            found.append(c)
         else:
-            word += c
-    return [*found, word] if word else found
+            word.append(c)
+    _close(found, word)
+    return found
+
+
+def _close(found: list[str], word: list[str]) -> None:
+    """Moves a word that has ended to those that were found."""
+    if word:
+        found.append(''.join(word))
+        word.clear()
 
 
 @functools.cache

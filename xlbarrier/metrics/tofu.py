@@ -1,7 +1,7 @@
 """What TOFU measures of question answering (Maini et al. 2024), from losses and texts.
 
 A loss is the negative log-likelihood of an answer in nats, the sum over its tokens or their mean,
-as the argument says. The recorded form of the authors' code holds both.
+as the argument says. The recorded form of the authors' code has both.
 """
 
 from collections.abc import Sequence
@@ -70,7 +70,7 @@ def truth_ratio(
     if mean == 'arithmetic':
         pairs = zip(right.astype(np.float64), wrong, strict=True)
         return np.array([np.exp(r - w).mean() for r, w in pairs])
-    raise InputError(f"mean is {mean!r}; wanted 'geometric' or 'arithmetic'")
+    raise InputError(f"mean is {mean!r}; expected 'geometric' or 'arithmetic'")
 
 
 def truth_ratio_score(ratio: Sequence[float], forget: bool = False) -> np.ndarray:
@@ -93,7 +93,7 @@ def model_utility(numbers: Sequence[float]) -> float | None:
     if values.size == 0:
         return None
     if not (np.isfinite(values) & (values >= 0)).all():
-        raise InputError(f'numbers are {values.tolist()}; wanted finite ones of at least 0')
+        raise InputError(f'numbers are {values.tolist()}; expected finite ones of at least 0')
     return float(scipy_stats.hmean(values)) if (values > 0).all() else 0.0
 
 
@@ -128,7 +128,7 @@ def _losses(values: Sequence[float], name: str) -> np.ndarray:
     bad = np.flatnonzero(~(np.isfinite(losses) & (losses >= 0)))
     if bad.size:
         raise InputError(
-            f'{name}[{bad[0]}] is {losses[bad[0]]}; wanted a finite loss of at least 0 nats'
+            f'{name}[{bad[0]}] is {losses[bad[0]]}; expected a finite loss of at least 0 nats'
         )
     return losses
 

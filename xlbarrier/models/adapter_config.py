@@ -13,7 +13,7 @@ from xlbarrier.errors import InputError
 FILE = 'adapter_config.json'
 MATCH_SECONDS = 1.0  # that a pattern of the config may take on a name
 # Fields of adapter_config.json -> values under which the adapter is plain LoRA.
-PLAIN = {
+PLAIN: dict[str, tuple[Any, ...]] = {
     'peft_type': ('LORA',),
     'bias': ('none', None),
     'use_dora': (False, None),
@@ -66,8 +66,9 @@ def read_config(folder: pathlib.Path) -> dict[str, Any]:
 
 
 def _is_number(value: object) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value)
 
 
 def is_targeted(raw: Mapping[str, Any], module: str, layer: int) -> bool:

@@ -7,6 +7,7 @@
 | awq | 4 bits, version gemm |
 | fp8 | E4M3 weights with scales of blocks, or of the whole |
 | fbgemm_fp8 | E4M3 weights with scales of rows |
+| mxfp4 | the experts of gpt-oss: E2M1 in blocks of 32 with a power of two |
 | compressed-tensors | float-quantized, int-quantized, naive-quantized, pack-quantized (4, 8 bits) |
 
 Activations are not quantised here, so scales of inputs and of the cache are passed over. All other
@@ -30,6 +31,7 @@ from xlbarrier.models.safetensors_io import SafetensorsFolder
 FIELDS = ('quantization_config', 'compression_config')  # of config.json
 KEPT = 8  # tensors in float32 at a time
 NIBBLES = (0, 2, 4, 6, 1, 3, 5, 7)  # AWQ: the column of each 4 bits of an int32, lowest first
+E2M1 = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6, 0, -0.5, -1, -1.5, -2, -3, -4, -6], np.float32)
 ACTIVATIONS = ('.input_scale', '.output_scale', '.k_scale', '.v_scale', '.input_zero_point')
 Arrays = Mapping[str, np.ndarray]
 
@@ -295,6 +297,23 @@ def _scaled(weight: np.ndarray, scale: np.ndarray, block: tuple[int, ...] = ()) 
     return weight * whole[: weight.shape[0], : weight.shape[1]]
 
 
+def _mxfp4(file: QuantisedFolder, config: Mapping[str, Any]) -> Iterator[tuple[str, Codes]]:
+    """OCP's MX format: [E, out, in / 32, 16] bytes of two codes, the first the lower."""
+    for stem in file.stems('_blocks'):
+        key = f'{stem}_blocks'
+        parts = {'blocks': key, 'scales': file.part(f'{stem}_scales', key, 'mxfp4')}
+        experts, rows, groups, size = file.shapes[key]
+        yield stem, Codes((experts, groups * size * 2, rows), parts, _undo_mxfp4)
+
+
+def _undo_mxfp4(arrays: Arrays) -> np.ndarray:
+    blocks = arrays['blocks']
+    codes = np.stack([blocks & 15, blocks >> 4], axis=-1)
+    values = E2M1[codes.reshape(*blocks.shape[:3], -1)]
+    values = np.ldexp(values, arrays['scales'].astype(np.int32)[..., None] - 127)
+    return np.ascontiguousarray(values.reshape(*blocks.shape[:2], -1).swapaxes(1, 2))
+
+
 def _compressed(file: QuantisedFolder, config: Mapping[str, Any]) -> Iterator[tuple[str, Codes]]:
     """Keys and layout: the compressed-tensors package's compressors, by `format`."""
     kind = str(config.get('format'))
@@ -359,6 +378,7 @@ METHODS = {
     'awq': _awq,
     'fp8': _float8,
     'fbgemm_fp8': _float8,
+    'mxfp4': _mxfp4,
     'compressed-tensors': _compressed,
 }
 COMPRESSED = ('float-quantized', 'int-quantized', 'naive-quantized', 'pack-quantized')

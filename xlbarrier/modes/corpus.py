@@ -21,11 +21,10 @@ from xlbarrier.models import source
 from xlbarrier.progress import Progress
 from xlbarrier.tasks import registry
 from xlbarrier.tasks.base import Task
-from xlbarrier.tasks.measured import MeasuredTask
 
 
 def build_all(
-    run: run_lib.Run, config: RunConfig, tasks: Mapping[str, Task | MeasuredTask]
+    run: run_lib.Run, config: RunConfig, tasks: Mapping[str, Task]
 ) -> dict[str, pathlib.Path]:
     """The folder of each arm's corpus; what is wrong with any arm is told before the first.
 
@@ -105,7 +104,7 @@ def _folders(run: run_lib.Run, config: RunConfig) -> dict[str, pathlib.Path]:
     return {arm: run.path('corpus', arm) for arm in _arms(config)}
 
 
-def _build(run: run_lib.Run, config: RunConfig, tasks: Mapping[str, Task | MeasuredTask]) -> None:
+def _build(run: run_lib.Run, config: RunConfig, tasks: Mapping[str, Task]) -> None:
     of_text = {} if config.corpus.source == 'countries' else {'questions': _asked(config, tasks)}
     folders = _folders(run, config)
     if not all((folder / 'manifest.json').exists() for folder in folders.values()):
@@ -116,9 +115,7 @@ def _build(run: run_lib.Run, config: RunConfig, tasks: Mapping[str, Task | Measu
             corpus_lib.build(config.corpus, arm, folder, **of_text)
 
 
-def _show(
-    folder: pathlib.Path, config: RunConfig, tasks: Mapping[str, Task | MeasuredTask]
-) -> None:
+def _show(folder: pathlib.Path, config: RunConfig, tasks: Mapping[str, Task]) -> None:
     """Prints units of the first arm whose languages are drawn, or else of the first arm."""
     if config.corpus.source == 'countries':
         raise InputError(
@@ -143,16 +140,9 @@ def _show(
         print(line, flush=True)
 
 
-def _asked(config: RunConfig, tasks: Mapping[str, Task | MeasuredTask]) -> dict[str, list[str]]:
+def _asked(config: RunConfig, tasks: Mapping[str, Task]) -> dict[str, list[str]]:
     """The questions of each task in the language of the source."""
     if not config.corpus.filters.decontaminate:
         return {}
-    source = config.corpus.text.language
-    asked: dict[str, list[str]] = {}
-    for name, task in tasks.items():
-        if isinstance(task, MeasuredTask):
-            asked[name] = list(task.texts(source))
-            continue
-        questions = (q for sheet in task.sheets() for q in task.questions(*sheet))
-        asked[name] = list(dict.fromkeys(q.question for q in questions if q.language == source))
-    return asked
+    language = config.corpus.text.language
+    return {name: list(task.texts(language)) for name, task in tasks.items()}

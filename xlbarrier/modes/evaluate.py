@@ -1,13 +1,14 @@
 """Mode eval: measures one model on the tasks, and reports."""
 
 import contextlib
+import hashlib
 import pathlib
 from collections.abc import Mapping
 
 import jax
 from absl import logging
 
-from xlbarrier import api
+from xlbarrier import api, datafiles
 from xlbarrier import run as run_lib
 from xlbarrier.config import RunConfig
 from xlbarrier.data import tokenize
@@ -16,9 +17,10 @@ from xlbarrier.modes.results import BASE, finish
 from xlbarrier.modes.start import begin
 from xlbarrier.progress import Progress
 from xlbarrier.scoring.store import ScoreStore
-from xlbarrier.tasks import evaluate as evaluate_lib
+from xlbarrier.tasks.asked import Asked
 from xlbarrier.tasks.base import Task
-from xlbarrier.tasks.measured import Asked, MeasuredTask
+
+DONE = 'done.json'  # in the folder of a model's predictions: the sheets, and their digests
 
 
 def evaluate(folder: pathlib.Path, config: RunConfig) -> None:
@@ -32,7 +34,7 @@ def measure(
     run: run_lib.Run,
     config: RunConfig,
     mesh: jax.sharding.Mesh,
-    tasks: Mapping[str, Task | MeasuredTask],
+    tasks: Mapping[str, Task],
     name: str,
     model_source: str | pathlib.Path,
 ) -> None:
@@ -46,8 +48,9 @@ def measure(
       name: of the model in the run, BASE or an arm.
       model_source: where its weights are.
     """
-    done = run.path('predictions', name, 'done.json')
-    if done.exists():
+    folder = run.folder / 'predictions' / name
+    whole = _whole_tasks(folder)
+    if whole is not None and set(tasks) <= whole:
         logging.info('%s: measured already', name)
         return
     with Progress(f'{name}: loading {model_source}'):
@@ -64,31 +67,54 @@ def measure(
         tokenizer=tokenize.bos_policy(model.tokenizer),
     )
     for task_name, task in tasks.items():
+        if whole is not None and task_name in whole:
+            continue
         logging.info('%s: asking %s', name, task_name)
         with (
             ScoreStore(run.path('scores.sqlite'), model.fingerprint)
             if run.lead
             else contextlib.nullcontext() as store
         ):
-            folder = run.folder / 'predictions' / name
-            if isinstance(task, MeasuredTask):
-                asked = Asked(
-                    *(name, model.decoder, model.tokenizer, mesh, folder, store), config.score
+            task.measure(
+                Asked(
+                    name=name,
+                    decoder=model.decoder,
+                    tokenizer=model.tokenizer,
+                    mesh=mesh,
+                    folder=folder,
+                    store=store,
+                    score=config.score,
                 )
-                task.measure(asked)
-                continue
-            evaluate_lib.evaluate(
-                task,
-                model.decoder,
-                model.tokenizer,
-                methods=config.tasks[task_name].methods,
-                mesh=mesh,
-                folder=folder,
-                store=store,
-                row_tokens=config.score.row_tokens,
-                rows_per_device=config.score.rows_per_device,
-                generate_rows=config.score.generate_rows,
-                letter_tokens=config.score.letter_tokens,
-                model_name=name,
             )
-    run.write_json(f'predictions/{name}/done.json', {'fingerprint': model.fingerprint})
+    sheets = {
+        path.relative_to(folder).as_posix(): _digest(path)
+        for path in sorted(folder.glob('*/*.parquet'))
+    }
+    done = {'fingerprint': model.fingerprint, 'sheets': sheets}
+    run.write_json(f'predictions/{name}/{DONE}', done)
+
+
+def _whole_tasks(folder: pathlib.Path) -> set[str] | None:
+    """The tasks that an earlier start has measured; None where it has not measured them all.
+
+    A task of which a sheet is gone or was changed is not among them: it is asked again, from
+    scores.sqlite.
+    """
+    if not (folder / DONE).exists():
+        return None
+    record = datafiles.read_object(folder / DONE)
+    sheets = record.get('sheets')
+    if not isinstance(sheets, dict):  # of a version that did not list them
+        return {path.name for path in folder.iterdir() if path.is_dir()}
+    broken = set()
+    for name, digest in sheets.items():
+        path = folder / name
+        if not path.is_file() or _digest(path) != digest:
+            logging.warning('%s is gone or was changed: it is asked again', path)
+            broken.add(name.partition('/')[0])
+    return {name.partition('/')[0] for name in sheets} - broken
+
+
+def _digest(path: pathlib.Path) -> str:
+    with path.open('rb') as f:
+        return hashlib.file_digest(f, 'sha256').hexdigest()

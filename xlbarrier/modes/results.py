@@ -9,14 +9,40 @@ from xlbarrier.config import RunConfig
 from xlbarrier.progress import Progress
 from xlbarrier.report import page, table_files
 from xlbarrier.results.answers import read_predictions
+from xlbarrier.results.rows import ResultRow, task_row
 from xlbarrier.results.run import result_rows
 from xlbarrier.tasks.base import Numbered, Task
-from xlbarrier.tasks.measured import MeasuredTask
+from xlbarrier.text.languages import SEVERAL
 
 BASE = 'base'  # name of the model that config.model names, among the arms
 
 
-def finish(run: run_lib.Run, config: RunConfig, tasks: Mapping[str, Task | MeasuredTask]) -> None:
+def left_out_rows(
+    predictions: Mapping[tuple[str, str, str, str], object], tasks: Mapping[str, Task]
+) -> list[ResultRow]:
+    """A row for each model, task and reason for which items were not asked in any language.
+
+    `value` is their number and `n` that of all items; `method` is 'items', and `metric` the reason:
+    'left_out:common' and the like.
+
+    Args:
+      predictions: (model, task, variant, language) of each sheet.
+      tasks: by name.
+    """
+    rows = []
+    for model, name in sorted({key[:2] for key in predictions}):
+        found = tasks[name].left_out if name in tasks else {}
+        for reason, left in found.items():
+            if left.count:
+                fields = {'variant': 'all', 'language': SEVERAL, 'method': 'items'}
+                number = {'metric': f'left_out:{reason}', 'value': float(left.count), 'n': left.of}
+                rows.append(
+                    task_row(model, None if model == BASE else model, name, fields | number)
+                )
+    return rows
+
+
+def finish(run: run_lib.Run, config: RunConfig, tasks: Mapping[str, Task]) -> None:
     """Computes the numbers of all models measured and writes the report, on the lead process."""
     if not run.lead:
         return
@@ -30,6 +56,7 @@ def finish(run: run_lib.Run, config: RunConfig, tasks: Mapping[str, Task | Measu
             draws=config.report.bootstrap_draws,
             numbered={name: task for name, task in tasks.items() if isinstance(task, Numbered)},
         )
+        rows += left_out_rows(predictions, tasks)
         run.write_json('results.json', {'schema': 1, 'rows': rows})
         table_files.write(rows, run.path('tables', 'results.csv').parent)
         run.update_provenance(finished=run_lib.now(), peak_memory_bytes=run_lib.peak_memory())

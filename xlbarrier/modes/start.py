@@ -17,12 +17,11 @@ from xlbarrier.progress import Progress
 from xlbarrier.scoring import sizes
 from xlbarrier.tasks import registry
 from xlbarrier.tasks.base import Task
-from xlbarrier.tasks.measured import MeasuredTask
 
 
 def begin(
     folder: pathlib.Path, config: RunConfig
-) -> tuple[dict[str, Task | MeasuredTask], run_lib.Run, jax.sharding.Mesh]:
+) -> tuple[dict[str, Task], run_lib.Run, jax.sharding.Mesh]:
     """Makes the tasks, starts the devices, opens the run folder, and checks all before any work.
 
     Args:

@@ -30,6 +30,7 @@ from xlbarrier.data.pack import PackedRows
 from xlbarrier.models import load, source
 from xlbarrier.progress import Progress
 from xlbarrier.qa import forms, packing
+from xlbarrier.tasks.base import Task, Teaching
 
 FORMAT = 1  # of the rows; goes up when the same text gives other rows
 TEXT = 'text'  # name of the part that is the arm's own text
@@ -50,7 +51,7 @@ class Part:
     record: Mapping[str, Any]
 
 
-def check(folder: pathlib.Path, config: RunConfig, tasks: Mapping[str, Any] | None = None) -> None:
+def check(folder: pathlib.Path, config: RunConfig, tasks: Mapping[str, Task] | None = None) -> None:
     """Finds what is wrong with the files before any long work: each one's first example is read.
 
     Args:
@@ -77,7 +78,7 @@ def prepare(
     run: run_lib.Run,
     config: RunConfig,
     corpora: Mapping[str, pathlib.Path],
-    tasks: Mapping[str, Any] | None = None,
+    tasks: Mapping[str, Task] | None = None,
 ) -> dict[str, PackedRows | Mixture]:
     """The rows of each arm that is not trained yet, packed or found in the run folder.
 
@@ -226,7 +227,7 @@ def _text_key(config: RunConfig, arm: str, corpus: pathlib.Path) -> dict[str, An
     return {'corpus': corpus_lib.read_manifest(corpus)['sha256'], 'limit': limit}
 
 
-def _teacher(data: DataConfig, number: int, tasks: Mapping[str, Any] | None) -> Any:
+def _teacher(data: DataConfig, number: int, tasks: Mapping[str, Task] | None) -> Teaching | None:
     """The task that `files[number]` names as 'task:NAME'; None where it is a glob.
 
     Raises:
@@ -236,18 +237,18 @@ def _teacher(data: DataConfig, number: int, tasks: Mapping[str, Any] | None) -> 
     if prefix != 'task':
         return None
     where = f'config.data.files[{number}]'
-    giving = [name for name, task in (tasks or {}).items() if hasattr(task, 'lessons')]
-    if name not in giving:
+    teachers = {n: task for n, task in (tasks or {}).items() if isinstance(task, Teaching)}
+    if name not in teachers:
         raise ConfigError(
             f"{where} is 'task:{name}'; of config.tasks these give rows to train on:"
-            f' {", ".join(giving) or "none"}.{nearest(name, giving)}'
+            f' {", ".join(teachers) or "none"}.{nearest(name, teachers)}'
         )
     if data.template != 'auto':
         raise ConfigError(
             f"{where} is 'task:{name}' and config.data.template is {data.template!r}; a task's rows"
             " are written as it asks: wanted 'auto'"
         )
-    return tasks[name]
+    return teachers[name]
 
 
 def _lessons(name: str, lessons: Iterable[Mapping[str, str]]) -> Iterator[forms.Example]:

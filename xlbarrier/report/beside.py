@@ -1,11 +1,11 @@
-"""Tables that stand beside a section's accuracies: what languages share, parts, normalisations."""
+"""Tables beside a section's accuracies: what languages share, parts, normalisations."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from xlbarrier.report import words
 from xlbarrier.report.words import LANGUAGE_WORDS, Numbers, percent
-from xlbarrier.results.rows import PAIR, SOURCE
+from xlbarrier.results.rows import PAIR, SOURCE, is_mean
 from xlbarrier.text import languages
 
 NORMALISED = ('accuracy', 'accuracy_char', 'accuracy_byte', 'accuracy_token', 'accuracy_pmi')
@@ -15,13 +15,19 @@ SHARED = {
     'kappa': 'kappa, right or wrong',
     'answer_kappa': 'kappa of the answers',
     'transfer': 'transfer',
+    'transfer_back': 'transfer back',
+    'chi_square_distance': 'chi-square',
+    'variance_share': 'variance share',
     'commonest_answer_share': 'commonest answer, %',
 }
 SHARED_CAPTION = (
     'Variant full, against English. RA: accuracy above guessing, as a share of that of CLiKA’s'
     ' reference. en-CO: items right in both, of those right in either. Kappa: agreement beyond'
-    ' chance, of being right, and of the option chosen: where the latter is near 0, the overlap is'
-    ' empty. Transfer: share of the items right in English that are right there. 95 % intervals.'
+    ' chance, of being right, and of the option chosen; where the latter is near 0, the overlap is'
+    ' empty. Transfer: share of the items right in English that are right there; back: of those'
+    ' right there, the share right in English. Chi-square: distance of the option probabilities, 0'
+    ' to 1. Variance share: of the answers that differ, how much is less certainty and not another'
+    ' preference. 95 % intervals.'
 )
 Table = dict[str, Any]
 
@@ -30,7 +36,7 @@ def language_words(code: str) -> str:
     """A language's English name, or what its mean is of; both names of a pair."""
     if code in LANGUAGE_WORDS:
         return LANGUAGE_WORDS[code]
-    return ' and '.join(languages.language(each).english_name for each in code.split(PAIR))
+    return ' and '.join(languages.named(each).english_name for each in code.split(PAIR))
 
 
 def _interval(row: dict[str, Any], form: Any = percent) -> str:
@@ -72,7 +78,13 @@ def _shared(numbers: Numbers, models: list[str], key: dict[str, str]) -> Table:
     if not [metric for metric in shown if metric != 'commonest_answer_share']:
         lines = []  # one language alone
     head = ['model', 'language', *(SHARED[metric] for metric in shown)]
-    return _table('What the languages share', SHARED_CAPTION, head, lines)
+    caption = SHARED_CAPTION
+    for model in models:
+        row = numbers.find(metric='tot_cons', model=model, **here)
+        if row is not None and row['value'] is not None:
+            share = f'{percent(row["value"])} % {_interval(row)}'
+            caption += f' Right in every language, {model}: {share}.'
+    return _table('What the languages share', caption, head, lines)
 
 
 def _share(row: dict[str, Any] | None) -> str:
@@ -96,7 +108,7 @@ def _rankc(numbers: Numbers, model: str, key: dict[str, str]) -> Table:
         [language_words(one), *(_share(found.get(frozenset((one, other)))) for other in codes[:-1])]
         for one in codes[1:]
     ]
-    # Each pair stands once, below the diagonal.
+    # Each pair appears once, below the diagonal.
     lines = [
         [c if i <= row + 1 else '' for i, c in enumerate(line)] for row, line in enumerate(lines)
     ]
@@ -165,7 +177,8 @@ def _normalised_lines(
     numbers: Numbers, models: list[str], here: dict[str, str]
 ) -> Iterator[list[str]]:
     for model in models:
-        for language in numbers.values('language', metric='accuracy', **here):
+        codes = numbers.values('language', metric='accuracy', **here)
+        for language in sorted(codes, key=lambda code: (is_mean(code), code != SOURCE, code)):
             cells = [
                 numbers.find(metric=metric, model=model, language=language, **here)
                 for metric in NORMALISED

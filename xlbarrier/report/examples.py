@@ -32,7 +32,7 @@ def differing(
         key = [seed, int.from_bytes('/'.join(sheet).encode(), 'little')]
         rng = np.random.Generator(np.random.PCG64(key))
         pools[sheet] = list(rng.permutation(rows))
-    shown = []
+    shown: list[dict[str, Any]] = []
     while len(shown) < count and any(pools.values()):
         for sheet, pool in pools.items():
             if pool and len(shown) < count:
@@ -52,7 +52,7 @@ def _example(
         {
             'text': text,
             'language': code,
-            'direction': languages.language(code).direction,
+            'direction': languages.named(code).direction,
             'right': i == first['answer'],
             'chosen_by': [m for m in models if answers[m]['prediction'] == i],
         }
@@ -64,7 +64,7 @@ def _example(
         'id': first['id'],
         'variant': sheet[1],
         'language': first['question_language'],
-        'direction': languages.language(first['question_language']).direction,
+        'direction': languages.named(first['question_language']).direction,
         'question': first['question'],
         'options': options,
     }

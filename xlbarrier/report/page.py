@@ -11,6 +11,7 @@ import jinja2
 from xlbarrier.errors import InputError
 from xlbarrier.report import beside, examples, plots, words
 from xlbarrier.report.beside import language_words
+from xlbarrier.report.table_files import markdown_cell
 from xlbarrier.report.words import Numbers, interval, percent, points
 from xlbarrier.results.answers import read_predictions
 from xlbarrier.results.rows import ALL, MEAN, SOURCE
@@ -31,7 +32,7 @@ VARIANT_WORDS = {
 
 
 def write_report(folder: pathlib.Path) -> None:
-    """Draws report.html, report.md and plots/ from what a run folder holds.
+    """Draws report.html, report.md and plots/ from what is in a run folder.
 
     Args:
       folder: with results.json, config.json, run.json, predictions/, and metrics.jsonl where
@@ -69,10 +70,10 @@ def _facts(folder: pathlib.Path) -> dict[str, Any]:
     numbers = Numbers(_json(folder / 'results.json')['rows'])
     config, run = _json(folder / 'config.json'), _json(folder / 'run.json')
     if not numbers.rows:
-        raise InputError(f'{folder / "results.json"} holds no rows: nothing to report')
+        raise InputError(f'{folder / "results.json"} has no rows: nothing to report')
     models = numbers.values('model')
     predictions = read_predictions(folder / 'predictions')
-    # The barrier is told where accuracies are tested against guessing; the rest is a plain table.
+    # The barrier is described where accuracies are tested against guessing; the rest is tables.
     told = [row for row in numbers.rows if row['metric'] == 'above_chance_p']
     asked = list(dict.fromkeys((row['task'], row['method']) for row in told))
     sections = [_section(numbers, task, method, models) for task, method in asked]
@@ -141,7 +142,8 @@ def _plain(numbers: Numbers, task: str) -> dict[str, Any]:
     rows = [row for row in numbers.rows if row['task'] == task]
     metrics = list(dict.fromkeys(row['metric'] for row in rows))
     lines: dict[tuple[str, ...], dict[str, str]] = {}
-    for row in rows:
+    order = {name: number for number, name in enumerate(numbers.values('model', task=task))}
+    for row in sorted(rows, key=lambda r: (order[r['model']], r['language'] != SOURCE)):
         key = (row['model'], row['variant'], language_words(row['language']), row['method'])
         lines.setdefault(key, {})[row['metric']] = _number(row)
     return {
@@ -193,7 +195,7 @@ def _gaps(numbers: Numbers, models: list[str], key: dict) -> dict[str, dict[str,
 
 
 def _span(groups: dict[str, dict[str, plots.Point]]) -> tuple[float, float]:
-    """An axis in whole tenths, with 0 in it, that holds all intervals."""
+    """An axis in whole tenths, with 0 in it, that covers all intervals."""
     ends = [0.0, *(end for row in groups.values() for p in row.values() for end in (p.low, p.high))]
     low, high = math.floor(10 * min(ends)) / 10, math.ceil(10 * max(ends)) / 10
     return min(low, -0.2), max(high, 0.4)
@@ -245,12 +247,13 @@ def _tests(numbers: Numbers, key: dict) -> list[dict[str, str]]:
                     'language': language_words(row['language']),
                     'value': points(row['value']),
                     'interval': interval(row, points),
-                    'p': f'{row["p_holm"]:.3f}',
+                    'p': words.p_value(row['p_holm']),
                     'verdict': 'significant' if row['p_holm'] <= words.ALPHA else 'not significant',
                     'mean': row['language'] in (MEAN, ALL),
                 }
             )
-    return sorted(found, key=lambda row: not row['mean'])
+    english = language_words(SOURCE)
+    return sorted(found, key=lambda row: (not row['mean'], row['language'] != english))
 
 
 def _curves(path: pathlib.Path, colours: Mapping[str, str]) -> str:
@@ -271,14 +274,15 @@ def _curves(path: pathlib.Path, colours: Mapping[str, str]) -> str:
 
 
 def _markdown(facts: dict[str, Any]) -> str:
-    lines = [f'# The cross-lingual knowledge barrier of {facts["model"]}', '']
+    lines = [f'# The cross-lingual knowledge barrier of {markdown_cell(facts["model"])}', '']
     for section in facts['sections']:
-        lines += [f'## {section["task"]}, by {section["method"]}', '']
-        lines += [f'{sentence}\n' for sentence in section['headline']]
+        lines += [f'## {markdown_cell(section["task"])}, by {section["method"]}', '']
+        lines += [f'{markdown_cell(sentence)}\n' for sentence in section['headline']]
         for heat in section['heat']:
             head = ['language', *heat['variants']]
             body = [[row['name'], *[_cell(cell) for cell in row['cells']]] for row in heat['rows']]
-            lines += [f'Accuracy of {heat["model"]}, %:', '', *_table(head, body), '']
+            name = markdown_cell(heat['model'])
+            lines += [f'Accuracy of {name}, %:', '', *_table(head, body), '']
         if section['tests']:
             head = ['model', 'what', 'variant', 'language', 'points', '95 % interval', 'p (Holm)']
             body = [
@@ -294,10 +298,15 @@ def _markdown(facts: dict[str, Any]) -> str:
             lines += ['Paired differences:', '', *_table(head, body), '']
         for table in section['tables']:
             if not table['folded']:
-                lines += [f'{table["title"]}. {table["caption"]}', '']
+                lines += [markdown_cell(f'{table["title"]}. {table["caption"]}'), '']
                 lines += [*_table(table['head'], table['lines']), '']
     for plain in facts['plain']:
-        lines += [f'## {plain["task"]}', '', *_table(plain['head'], plain['lines']), '']
+        lines += [
+            f'## {markdown_cell(plain["task"])}',
+            '',
+            *_table(plain['head'], plain['lines']),
+            '',
+        ]
     run = facts['run']
     lines += ['## Run it again', '', f'    {run["command"]}', '']
     lines += [f'Commit {run["git_commit"]}, seed {run["seed"]}.', '']
@@ -312,9 +321,7 @@ def _cell(cell: dict[str, Any] | None) -> str:
 
 
 def _table(head: list[str], body: Iterable[list[str]]) -> list[str]:
-    rows = (
-        [cell.replace('|', r'\|') for cell in row] for row in (head, ['---'] * len(head), *body)
-    )
+    rows = ([markdown_cell(cell) for cell in row] for row in (head, ['---'] * len(head), *body))
     return ['| ' + ' | '.join(row) + ' |' for row in rows]
 
 

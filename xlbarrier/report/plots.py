@@ -18,7 +18,7 @@ COLOURS = ('#6b7280', '#d97706', '#2563eb', '#059669', '#7c3aed', '#db2777')
 
 
 def colours_of(models: Sequence[str]) -> dict[str, str]:
-    """A colour for each model, by its place; where there are more models they come again."""
+    """A colour for each model, by its position; with more models than colours they repeat."""
     return {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(models)}
 
 
@@ -47,7 +47,7 @@ def dots(
       title: for those who cannot see it.
       unit: of the axis.
       span: of the axis, as shares.
-      guide: where a dashed line stands (chance, or zero).
+      guide: where a dashed line is drawn (chance, or zero).
     """
     series = list(dict.fromkeys(name for points in groups.values() for name in points))
     left, width, line = 118, 560, 17
@@ -178,13 +178,15 @@ def barrier_picture(
     axes.text(
         len(groups) - 0.5, 100 * chance + 1, 'guessing', ha='right', color='#6b7280', fontsize=8
     )
-    axes.set_xticks(range(len(groups)), list(groups))
+    axes.set_xticks(range(len(groups)), list(groups), parse_math=False)
     axes.set_ylabel('right answers, %')
     axes.set_ylim(0, 100)
-    axes.set_title(title, loc='left', fontsize=11)
+    axes.set_title(title, loc='left', fontsize=11, parse_math=False)
     axes.spines[['top', 'right']].set_visible(False)
-    axes.legend(frameon=False, fontsize=9, loc='upper right')
-    figure.supxlabel(note, fontsize=8, color='#6b7280')
+    legend = axes.legend(frameon=False, fontsize=9, loc='upper right')
+    for label in legend.get_texts():
+        label.set_parse_math(False)
+    figure.supxlabel(note, fontsize=8, color='#6b7280', parse_math=False)
     for kind in ('png', 'svg'):
         buffer = io.BytesIO()
         # No date and no random ids: the same run draws the same bytes.

@@ -1,6 +1,7 @@
 """Tables of results.json for people: CSV, Markdown and LaTeX."""
 
 import csv
+import html
 import io
 import pathlib
 import re
@@ -8,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from xlbarrier.results.rows import PAIR, ResultRow
+from xlbarrier.results.rows import PAIR, SOURCE, ResultRow, is_mean
 from xlbarrier.run import write_atomic
 
 # What a metric is called above its table, in the order of reading; others follow by their names.
@@ -18,6 +19,8 @@ TITLES = {
     'barrier_gap': 'Barrier gap, points: accuracy in the source language minus accuracy there',
     'en_co': 'en-CO, %: items right in both languages, of those right in either',
     'transfer': 'Transfer, %: items right there, of those right in the source language',
+    'transfer_back': 'Transfer back, %: items right in the source language, of those right there',
+    'tot_cons': 'TotCons, %: items right in every language',
     'kappa': 'Kappa of being right: agreement with the source language beyond chance',
     'answer_kappa': 'Kappa of the answers: where it is near 0, the overlap (en-CO) is empty',
     'commonest_answer_share': 'Commonest answer, %: how many of the readable answers are alike',
@@ -26,13 +29,18 @@ TITLES = {
     'bleu': 'BLEU, 0 to 100; sacrebleu, whose signature results.csv has',
     'chrf': 'chrF, 0 to 100; sacrebleu, whose signature results.csv has',
     'comet': 'COMET, mean of the segments as recorded',
+    'chi_square_distance': 'Chi-square distance of the option probabilities, 0 to 1',
+    'variance_share': 'Variance share, %: of the answers that differ, what is less certainty',
+    'forget_quality': 'Forget quality: p of the Kolmogorov-Smirnov test of two truth ratios',
+    'rankc_rescaled': 'RankC above chance, %: 0 where the two rankings are independent',
     'rankc': 'RankC, %: how alike two languages rank the candidates',
 }
 # Shown as percentages; what is not a share is shown as it is.
 _PLAIN = re.compile(
     r'^((truth_ratio|comet)(_difference_to_base)?|kappa|answer_kappa|bleu|chrf|cosine_\w+|auc|.*_p'
-    r'|.*_off_recorded)$'
+    r'|.*_off_recorded|chi_square_distance|forget_quality|left_out:.*)$'
 )
+_FORMULA = ('=', '+', '-', '@', '\t', '\r')  # how a cell begins that a spreadsheet computes
 _LONG = (
     *('model', 'arm', 'task', 'variant', 'language', 'subject', 'method', 'metric', 'value'),
     *('ci_low', 'ci_high', 'n', 'chance', 'p', 'p_holm', 'signature', 'reason'),
@@ -136,7 +144,7 @@ def sections(table: Table) -> list[Table]:
 
 
 def markdown(table: Table) -> str:
-    """The table with its intervals; a number that cannot be had is a dash, explained below."""
+    """The table with its intervals; a number that is undefined is a dash, explained below."""
     parts = sections(table)
     lines = [f'# {table.caption}', '', 'Shares in percent, with 95 % intervals.', '']
     for part in parts:
@@ -147,6 +155,12 @@ def markdown(table: Table) -> str:
         lines += [_pipes([*heads, *(_cell(row) for row in cells)]) for heads, cells in part.lines]
         lines += ['', *(f'– {note}' for note in _reasons(part)), *([''] if _reasons(part) else [])]
     return '\n'.join(lines).rstrip() + '\n'
+
+
+def markdown_cell(text: str) -> str:
+    """The text of a cell, without borders, line breaks, HTML and links."""
+    plain = html.escape(text, quote=False).replace('|', r'\|').replace('](', r']\(')
+    return ' '.join(plain.splitlines())
 
 
 def latex(table: Table) -> str:
@@ -231,9 +245,11 @@ def _pivot(
 
 
 def _values(rows: Iterable[ResultRow], field: str) -> list[Any]:
-    """Distinct values in order; means after what they are of."""
+    """Distinct values in order; of languages English first, and means after what they are of."""
     found = list(dict.fromkeys(row[field] for row in rows))
-    return sorted(found, key=lambda value: str(value).startswith('mean:'))
+    if field not in ('language', 'with'):
+        return found
+    return sorted(found, key=lambda value: (is_mean(value), value != SOURCE))
 
 
 def _full(cells: Sequence[ResultRow | None]) -> list[Any]:
@@ -244,9 +260,14 @@ def _full(cells: Sequence[ResultRow | None]) -> list[Any]:
 def _csv(head: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator='\n')
-    writer.writerow(head)
-    writer.writerows(lines)
+    writer.writerow(map(_inert, head))
+    writer.writerows(map(_inert, line) for line in lines)
     return out.getvalue()
+
+
+def _inert(cell: Any) -> Any:
+    """A cell that no spreadsheet computes: text that begins as a formula gets an apostrophe."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
 def _number(row: ResultRow | None) -> str:
@@ -285,7 +306,7 @@ def _reasons(table: Table) -> list[str]:
 
 
 def _pipes(cells: Iterable[str]) -> str:
-    return f'| {" | ".join(str(cell).replace("|", chr(92) + "|") for cell in cells)} |'
+    return f'| {" | ".join(markdown_cell(str(cell)) for cell in cells)} |'
 
 
 def _tex(text: str) -> str:

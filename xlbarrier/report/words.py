@@ -1,4 +1,4 @@
-"""What the numbers say, in words: no difference that could be chance is told as one."""
+"""What the numbers say, in words: no difference that could be chance is reported as one."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -17,21 +17,21 @@ class Numbers:
         for row in self.rows:
             self._by_metric.setdefault(row['metric'], []).append(row)
 
-    def rows_of(self, metric: str, **wanted: Any) -> list[ResultRow]:
+    def rows_of(self, metric: str, **fields: Any) -> list[ResultRow]:
         """The rows of a metric with these fields."""
-        return list(self._with(metric, wanted))
+        return list(self._with(metric, fields))
 
-    def find(self, *, metric: str, **wanted: Any) -> ResultRow | None:
+    def find(self, *, metric: str, **fields: Any) -> ResultRow | None:
         """The first row of a metric with these fields, or None."""
-        return next(self._with(metric, wanted), None)
+        return next(self._with(metric, fields), None)
 
-    def values(self, name: str, metric: str | None = None, **wanted: Any) -> list[Any]:
+    def values(self, name: str, metric: str | None = None, **fields: Any) -> list[Any]:
         """The distinct values of a field among the rows with these fields, in their order."""
-        return list(dict.fromkeys(row[name] for row in self._with(metric, wanted)))
+        return list(dict.fromkeys(row[name] for row in self._with(metric, fields)))
 
-    def _with(self, metric: str | None, wanted: Mapping[str, Any]) -> Iterator[ResultRow]:
+    def _with(self, metric: str | None, fields: Mapping[str, Any]) -> Iterator[ResultRow]:
         rows = self.rows if metric is None else self._by_metric.get(metric, ())
-        return (r for r in rows if all(r.get(k) == v for k, v in wanted.items()))
+        return (r for r in rows if all(r.get(k) == v for k, v in fields.items()))
 
 
 def percent(value: float | None) -> str:
@@ -42,6 +42,11 @@ def percent(value: float | None) -> str:
 def points(value: float) -> str:
     """A difference of shares in percentage points, with its sign."""
     return f'{100 * value:+.1f}'.replace('-', '−')
+
+
+def p_value(p: float) -> str:
+    """A p-value with three digits; what would be 0.000 is below 0.001."""
+    return '< 0.001' if p < 0.0005 else f'{p:.3f}'
 
 
 def interval(row: ResultRow, form: Any = percent) -> str:
@@ -140,10 +145,11 @@ def _effect(numbers: Numbers, model: str, key: Mapping[str, str]) -> str:
 
 
 def _change(row: ResultRow) -> str:
+    p = p_value(row['p_holm'])
     verdict = 'significant' if row['p_holm'] <= ALPHA else 'not significant: it could be chance'
     return (
         f'{points(row["value"])} points {interval(row, points)}'
-        f' (p = {row["p_holm"]:.3f} after Holm, {verdict})'
+        f' (p {p if p.startswith("<") else f"= {p}"} after Holm, {verdict})'
     )
 
 

@@ -34,11 +34,11 @@ def read(
     tasks: Sequence[str] = (),
     languages: Sequence[str] = (),
 ) -> list[RecordedSheet]:
-    """The answers in the files that `find` gave; empty filters take everything.
+    """The answers in the files that `find` found; empty filters take everything.
 
     Raises:
-      RecordError: for a broken line, a field that lacks, a label outside the options, an id on two
-        lines, a folder that is no language, or two files of the same answers.
+      RecordError: for a broken line, a missing field, a label outside the options, an id on two
+        lines, a folder that is not a language, or two files of the same answers.
     """
     names = _models(paths)
 

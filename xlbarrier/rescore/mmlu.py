@@ -27,7 +27,7 @@ _LANGUAGE = re.compile(r'mmlu[_-]([a-z]{2,3})(?:[_-].*)?', re.IGNORECASE)
 
 
 def find(root: pathlib.Path) -> list[pathlib.Path]:
-    """Every folder below the root that holds files named as MMLU's subjects."""
+    """Every folder below the root with files named as MMLU's subjects."""
     paths = [*root.rglob('*.jsonl'), *root.rglob('*.jsonl.xz')]
     return sorted({path.parent for path in paths if _subject(path) in metrics.SUBJECTS})
 
@@ -39,7 +39,7 @@ def read(
     tasks: Sequence[str] = (),
     languages: Sequence[str] = (),
 ) -> list[RecordedSheet]:
-    """The answers in the folders that `find` gave, one sheet each; empty filters take everything.
+    """The answers in the folders that `find` found, one sheet each; empty filters take everything.
 
     Args:
       language: of the folders whose path does not name it ('mmlu_ar...').

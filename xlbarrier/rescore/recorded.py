@@ -70,10 +70,11 @@ def find(
     """Layout -> recorded files below the root; of the run folder itself nothing.
 
     Raises:
-      RecordError: where the root is no folder or holds nothing; says what was looked for.
+      RecordError: where the root is not a folder or has no recorded answers; says what was
+        looked for.
     """
     if not root.is_dir():
-        raise RecordError(f'config.rescore.root: {root} is no folder')
+        raise RecordError(f'config.rescore.root: {root} is not a folder')
     finders = {
         'clika': clika.find,
         'mmlu': mmlu.find,
@@ -147,7 +148,7 @@ def _check_chosen(
 def _files(
     found: dict[str, list[pathlib.Path]], outputs: Sequence[RecordedTranslation]
 ) -> list[pathlib.Path]:
-    """The files themselves, where a folder stands for several."""
+    """The files themselves, where a folder has several."""
     files = sorted({path for output in outputs for path in translation.files_of(output)})
     for layout, paths in found.items():
         if layout == 'translation':

@@ -45,7 +45,7 @@ def read_lines(path: pathlib.Path) -> list[tuple[int, dict[str, Any]]]:
       RecordError: for a line that is not a JSON object, or a file without one; names the line.
     """
     rows = []
-    # Not splitlines: a JSON string may hold U+2028 and the like as they are.
+    # Not splitlines: a JSON string may contain U+2028 and the like as they are.
     for number, line in enumerate(read_text(path).split('\n'), 1):
         if not line.strip():
             continue
@@ -57,15 +57,15 @@ def read_lines(path: pathlib.Path) -> list[tuple[int, dict[str, Any]]]:
                 ' file again'
             ) from error
         if not isinstance(row, dict):
-            raise RecordError(f'{path} line {number} is {line[:60]!r}; wanted a JSON object')
+            raise RecordError(f'{path} line {number} is {line[:60]!r}; expected a JSON object')
         rows.append((number, row))
     if not rows:
-        raise RecordError(f'{path} holds no answers: fetch the file again or take it away')
+        raise RecordError(f'{path} has no answers: fetch the file again or remove it')
     return rows
 
 
 def value(row: Mapping[str, Any], name: str, kind: type | tuple[type, ...], where: str) -> Any:
-    """A field of a row, of the wanted type.
+    """A field of a row, of the expected type.
 
     Raises:
       RecordError: where it is missing or of another type.
@@ -73,7 +73,7 @@ def value(row: Mapping[str, Any], name: str, kind: type | tuple[type, ...], wher
     if name not in row:
         raise RecordError(f'{where} has no field {name!r}; it has {", ".join(row) or "none"}')
     if not isinstance(row[name], kind) or isinstance(row[name], bool):
-        raise RecordError(f'{where}: {name!r} is {row[name]!r}; wanted {_kind(kind)}')
+        raise RecordError(f'{where}: {name!r} is {row[name]!r}; expected {_kind(kind)}')
     return row[name]
 
 
@@ -110,13 +110,13 @@ def label_index(label: Any, choices: Sequence[str], where: str) -> int:
 
 
 def refuse_duplicates(ids: Iterable[tuple[int, Any]], path: pathlib.Path) -> None:
-    """Raises RecordError where an id stands on two lines; `ids` are (line, id)."""
+    """Raises RecordError where an id is on two lines; `ids` are (line, id)."""
     seen: dict[Any, int] = {}
     for number, name in ids:
         if name in seen:
             raise RecordError(
-                f'{path}: id {name!r} stands on line {seen[name]} and on line {number}; an item may'
-                ' be answered once: take one of them away'
+                f'{path}: id {name!r} is on line {seen[name]} and on line {number}; an item may'
+                ' be answered once: remove one of them'
             )
         seen[name] = number
 
@@ -125,7 +125,7 @@ def language_code(name: str, path: pathlib.Path) -> str:
     """The code in a folder's name, whatever its case and suffix: 'DE', 'ar', 'FR_trans'.
 
     Raises:
-      RecordError: where it is no language.
+      RecordError: where it is not a language.
     """
     code = name.split('_')[0].lower()
     code = {'iw': 'he', 'jp': 'ja', 'cn': 'zh'}.get(code, code)
@@ -133,30 +133,30 @@ def language_code(name: str, path: pathlib.Path) -> str:
         return languages.language(code).code
     except languages.UnknownLanguageError as error:
         raise RecordError(
-            f'{path}: the folder {name!r} begins with no language code; wanted one such as de, AR'
-            ' or FR_trans, or take the file out of the root'
+            f'{path}: the folder {name!r} does not begin with a language code; expected one such'
+            ' as de, AR or FR_trans, or take the file out of the root'
         ) from error
 
 
 def refuse_second_file(
     paths: Iterable[pathlib.Path], key: Callable[[pathlib.Path], tuple[str, ...]]
 ) -> None:
-    """Raises RecordError where two files hold the same model, task and language."""
+    """Raises RecordError where two files have the same model, task and language."""
     seen: dict[tuple[str, ...], pathlib.Path] = {}
     for path in paths:
         name = key(path)
         if name in seen:
             raise RecordError(
-                f'{seen[name]} and {path} both hold {" / ".join(name)}: take one out of the root'
+                f'{seen[name]} and {path} are both {" / ".join(name)}: take one out of the root'
             )
         seen[name] = path
 
 
 def check_same_items(sheets: Sequence[RecordedSheet]) -> None:
-    """The languages of a task must hold the same items with the same right answers.
+    """The languages of a task must have the same items with the same right answers.
 
     Raises:
-      RecordError: names the file that is short and the ids it lacks, or the ids whose right answers
+      RecordError: names the file that is short and the missing ids, or the ids whose right answers
         differ.
     """
     groups: dict[tuple[str, str, str], list[RecordedSheet]] = {}
@@ -170,9 +170,10 @@ def check_same_items(sheets: Sequence[RecordedSheet]) -> None:
                 lacking = sorted(set(full.ids) - set(short.ids), key=_order)
                 if lacking:
                     raise RecordError(
-                        f'{short.path} lacks {_shown(lacking, len(full.ids))}, which {full.path}'
-                        f' has: accuracies over different items cannot be compared. Complete the'
-                        f' file, or leave {short.language} out with --config.rescore.languages'
+                        f'{short.path} does not have {_shown(lacking, len(full.ids))}, which'
+                        f' {full.path} has: accuracies over different items cannot be compared.'
+                        ' Complete the file, or leave'
+                        f' {short.language} out with --config.rescore.languages'
                     )
             other = [
                 name

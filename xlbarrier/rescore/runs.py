@@ -96,8 +96,8 @@ def _check_readable(
     for key, table in predictions.items():
         if key[1] not in numbered and 'choices' not in table.column_names:
             raise RecordError(
-                f'{path}: the answers of {"/".join(key)} are no multiple choice, and {key[1]} is no'
-                ' task of this version: take them out'
+                f'{path}: the answers of {"/".join(key)} are not multiple choice, and {key[1]} is'
+                ' not a task of this version: take them out'
             )
 
 
@@ -116,8 +116,8 @@ def _numbered(path: pathlib.Path, asked: Sequence[str]) -> dict[str, Numbered]:
         )
     except (OSError, ValueError) as error:
         raise RecordError(
-            f'{file} cannot be used ({error}); it tells {", ".join(names)}, whose numbers the task'
-            ' itself makes: bring it, or choose others with --config.rescore.tasks'
+            f'{file} cannot be used ({error}); it configures {", ".join(names)}, whose numbers the'
+            ' task itself makes: bring it, or choose others with --config.rescore.tasks'
         ) from error
     for name in names:
         try:

@@ -44,13 +44,13 @@ def read(
     tasks: Sequence[str] = (),
     languages: Sequence[str] = (),
 ) -> list[TofuLog]:
-    """The evaluations in the files that `find` gave; empty filters take everything.
+    """The evaluations in the files that `find` found; empty filters take everything.
 
     Args:
       language: of the questions; decides how ROUGE splits words. English where it is not given.
 
     Raises:
-      RecordError: for a file that is not JSON, a field that lacks, items that a field lacks, or two
+      RecordError: for a file that is not JSON, a missing field, items missing from a field, or two
         files of the same set.
     """
     language = language or 'en'
@@ -69,11 +69,11 @@ def _evaluation(path: pathlib.Path, language: str) -> TofuLog:
             raise
         raise RecordError(f'{path} is not JSON ({error}): it was cut; fetch it again') from error
     if not isinstance(log, dict):
-        raise RecordError(f'{path} is {type(log).__name__}; wanted an object of fields')
+        raise RecordError(f'{path} is {type(log).__name__}; expected an object of fields')
     texts = records.value(log, 'generated_text', dict, str(path))
     ids = tuple(texts)
     if not ids:
-        raise RecordError(f'{path}: generated_text holds no items')
+        raise RecordError(f'{path}: generated_text has no items')
     needed = ('avg_gt_loss', 'avg_paraphrased_loss', 'average_perturb_loss')
     fields = {name: _field(log, name, ids, path) for name in needed}
     rouge: dict[str, list[float]] = {'rouge1': [], 'rougeL': []}
@@ -83,10 +83,10 @@ def _evaluation(path: pathlib.Path, language: str) -> TofuLog:
             isinstance(text, list) and len(text) == 3 and all(isinstance(t, str) for t in text)
         ):
             raise RecordError(
-                f'{path}: generated_text of item {name} is {str(text)[:80]!r}; wanted prompt,'
+                f'{path}: generated_text of item {name} is {str(text)[:80]!r}; expected prompt,'
                 ' answer and reference'
             )
-        recall = metrics.rouge_recall(text[2], text[1], language)
+        recall = metrics.rouge_recall(text[2], metrics.without_thought(text[1]), language)
         for kind, found in rouge.items():
             found.append(recall[kind])
     variant = VARIANTS[_stem(path)]
@@ -123,7 +123,7 @@ def _field(log: Mapping[str, Any], name: str, ids: Sequence[str], path: pathlib.
     lacking = [item for item in ids if item not in held] or [x for x in held if x not in set(ids)]
     if lacking:
         raise RecordError(
-            f'{path}: {name} and generated_text do not hold the same items: {len(lacking)} differ'
+            f'{path}: {name} and generated_text do not have the same items: {len(lacking)} differ'
             f' (ids {", ".join(lacking[:10])})'
         )
     return [held[item] for item in ids]

@@ -1,6 +1,6 @@
 """Recorded translations, as Chua et al. 2024 publish them, with COMET of each segment.
 
-outputs/<system>/test-<source>-<target>          a sentence a line, the first so many of the set
+outputs/<system>/test-<source>-<target>          one sentence per line, the first so many of the set
 outputs/<system>/test-<source>-<target>.comet    comet-score's own lines, where it was run
 data/<set>/<language>.devtest                    the sentences in each language
 """
@@ -36,7 +36,7 @@ def read(
     tasks: Sequence[str] = (),
     languages: Sequence[str] = (),
 ) -> list[RecordedTranslation]:
-    """The translations in the files that `find` gave; empty filters take everything.
+    """The translations in the files that `find` found; empty filters take everything.
 
     Raises:
       RecordError: for references that are not there or are fewer, an empty reference, or recorded
@@ -87,7 +87,7 @@ def _reference_file(path: pathlib.Path, language: str) -> pathlib.Path:
     found = sorted(folder.glob(f'*/{language}.devtest'))
     if len(found) != 1:
         raise RecordError(
-            f'{path}: {len(found)} files {folder}/*/{language}.devtest; wanted one, with the'
+            f'{path}: {len(found)} files {folder}/*/{language}.devtest; expected one, with the'
             ' references'
         )
     return found[0]
@@ -98,10 +98,10 @@ def _references(path: pathlib.Path, language: str) -> tuple[str, ...]:
 
 
 def _lines(path: pathlib.Path) -> tuple[str, ...]:
-    # Not splitlines: a sentence may hold U+2028.
+    # Not splitlines: a sentence may contain U+2028.
     text = records.read_text(path).replace('\r\n', '\n').removesuffix('\n')
     if not text:
-        raise RecordError(f'{path} is empty; wanted a sentence a line')
+        raise RecordError(f'{path} is empty; expected one sentence per line')
     return tuple(text.split('\n'))
 
 
@@ -117,8 +117,8 @@ def _comet(path: pathlib.Path, count: int) -> tuple[float, ...] | str:
     if lacking or len(found) != count + 1:
         raise RecordError(
             f'{path} has {len(found)} lines'
-            + (f', and line {lacking} no score' if lacking else '')
-            + f'; wanted a score for each of {count} sentences, and their mean'
+            + (f', and line {lacking} has no score' if lacking else '')
+            + f'; expected a score for each of {count} sentences, and their mean'
         )
     *scores, mean = (float(match.group(1)) for match in found)
     off = abs(sum(scores) / count - mean)

@@ -9,7 +9,7 @@ from xlbarrier.metrics import CLIKA_CHANCE, CLIKA_REFERENCE, Estimate
 from xlbarrier.results.answers import ReadAnswers
 from xlbarrier.results.rows import ALL, PAIR, SOURCE, ResultRow, RowKey, result_row
 
-SHARED = ('relative_accuracy', 'en_co', 'kappa', 'transfer')
+SHARED = ('relative_accuracy', 'en_co', 'kappa', 'transfer', 'transfer_back')
 Variants = Mapping[tuple[str, str], ReadAnswers]  # (variant, language) -> answers of one model
 
 
@@ -79,6 +79,7 @@ def study_rows(
         here = key._replace(variant=variant)
         found = {metric: estimates[metric] for metric in SHARED if metric in estimates}
         yield from shared_rows(here, {language: found})
+    yield from tot_cons_rows(key._replace(variant='full'), correct)
     if source:
         for variant, language in others:
             estimate = metrics.answer_kappa(
@@ -88,10 +89,37 @@ def study_rows(
             yield result_row(here, 'answer_kappa', estimate)
 
 
+def tot_cons_rows(key: RowKey, correct: Mapping[str, np.ndarray]) -> Iterator[ResultRow]:
+    """TotCons over all languages, where there are several."""
+    if len(correct) > 1:
+        yield result_row(key._replace(language=ALL), 'tot_cons', metrics.tot_cons(correct))
+
+
+def probability_rows(
+    key: RowKey, scores: Mapping[str, Sequence[Sequence[float]]], *, draws: int, seed: int
+) -> Iterator[ResultRow]:
+    """Chi-square distance from English of each language's option probabilities, and variance share.
+
+    Args:
+      key: whose they are; the language is replaced.
+      scores: language -> for each question the log-likelihood of each option.
+      draws, seed: of every bootstrap.
+    """
+    for language, own in scores.items():
+        if language == SOURCE or SOURCE not in scores:
+            continue
+        here = key._replace(language=language)
+        distances = metrics.chi_square_distances(scores[SOURCE], own)
+        estimate = metrics.mean(distances, draws, seed)
+        yield result_row(here, 'chi_square_distance', estimate)
+        estimate = metrics.variance_share(scores[SOURCE], own, draws, seed)
+        yield result_row(here, 'variance_share', estimate)
+
+
 def rankc_rows(
     key: RowKey, scores: Mapping[str, Sequence[Sequence[float]]], *, draws: int, seed: int
 ) -> Iterator[ResultRow]:
-    """RankC between every pair of languages, and the mean over the pairs.
+    """RankC between every pair of languages and the mean over the pairs, also rescaled by chance.
 
     Args:
       key: whose they are; the language is replaced.
@@ -99,9 +127,19 @@ def rankc_rows(
       draws, seed: of every bootstrap.
     """
     table = metrics.rankc_table(scores, draws=draws, seed=seed)
+    rescaled = {
+        pair: metrics.rank_consistency_above_chance(scores[pair[0]], scores[pair[1]])
+        for pair in table
+    }
     for (one, other), estimate in table.items():
         yield result_row(key._replace(language=f'{one}{PAIR}{other}'), 'rankc', estimate)
     if len(table) > 1:
         means = [metrics.rank_consistency(scores[a], scores[b]) for a, b in table]
         estimate = metrics.mean(np.mean(means, axis=0), draws, seed)
         yield result_row(key._replace(language=ALL), 'rankc', estimate)
+    for (one, other), values in rescaled.items():
+        estimate = metrics.mean(values, draws, seed)
+        yield result_row(key._replace(language=f'{one}{PAIR}{other}'), 'rankc_rescaled', estimate)
+    if len(rescaled) > 1:
+        estimate = metrics.mean(np.mean(list(rescaled.values()), axis=0), draws, seed)
+        yield result_row(key._replace(language=ALL), 'rankc_rescaled', estimate)

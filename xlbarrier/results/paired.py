@@ -1,6 +1,12 @@
-"""Accuracies, barrier gaps and what models differ by, on the same questions: all from one draw."""
+"""Accuracies, barrier gaps and what models differ by, on the same questions.
+
+Intervals are from one bootstrap over the questions. Every p is of one test, the sign-flip test of
+each question's difference: of two sheets it is McNemar's exact test, and of means over languages
+the differences are counted in whole answers, so that ties are exact.
+"""
 
 import functools
+import math
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
@@ -96,12 +102,7 @@ class _PairedTests:
         """Accuracy in English minus that of each sheet and mean."""
         for variant, language, source, keys in self._gaps(model):
             gap = functools.partial(_pair, [source], keys)
-            p = (
-                metrics.mcnemar(self.correct[source], self.correct[keys[0]])
-                if len(keys) == 1
-                else None
-            )
-            yield self._row(model, variant, language, 'barrier_gap', gap, p)
+            yield self._row(model, variant, language, 'barrier_gap', gap, len(keys))
 
     def differences(self, model: str, other: str, name: str) -> Iterator[ResultRow]:
         """Accuracies and gaps of a model minus those of another."""
@@ -110,20 +111,19 @@ class _PairedTests:
             if not all(key in self.correct for key in against):
                 continue
             difference = functools.partial(_pair, keys, against)
-            p = (
-                metrics.mcnemar(self.correct[keys[0]], self.correct[against[0]])
-                if len(keys) == 1
-                else None
-            )
-            yield self._row(model, variant, language, f'difference_to_{name}', difference, p)
+            metric = f'difference_to_{name}'
+            yield self._row(model, variant, language, metric, difference, len(keys))
         theirs = {
             (variant, language): (source, keys)
             for variant, language, source, keys in self._gaps(other)
         }
         for variant, language, source, keys in self._gaps(model):
             if (variant, language) in theirs:
-                change = functools.partial(_gaps, (source, keys), theirs[variant, language])
-                yield self._row(model, variant, language, f'gap_difference_to_{name}', change)
+                other_source, other_keys = theirs[variant, language]
+                change = functools.partial(_gaps, (source, keys), (other_source, other_keys))
+                metric = f'gap_difference_to_{name}'
+                scale = math.lcm(len(keys), len(other_keys))
+                yield self._row(model, variant, language, metric, change, scale)
 
     def _row(
         self,
@@ -132,18 +132,19 @@ class _PairedTests:
         language: str,
         metric: str,
         sides: Callable[[Values], tuple[np.ndarray, np.ndarray]],
-        p: float | None = None,
+        scale: int,
     ) -> ResultRow:
         """The row of a difference of two means.
 
         Args:
           sides: what is subtracted from what: of the answers, for each item; of the bootstrap, for
             each draw.
-          p: of its test; without it the bootstrap's.
+          scale: an item's difference times this is whole.
         """
         first, second = sides(self.correct)
         drawn = np.subtract(*sides(self.drawn))
-        p = metrics.bootstrap_p(drawn) if p is None else p
+        whole = np.rint(scale * (first - second))
+        p = metrics.sign_flip(whole, np.zeros_like(whole), self.draws, self.seed)
         interval = metrics.percentile_interval(drawn)
         estimate = Estimate(float(first.mean() - second.mean()), *interval, self.n, p=p)
         return result_row(self._key(model, variant, language), metric, estimate)

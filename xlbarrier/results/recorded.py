@@ -196,6 +196,8 @@ def _group_rows(
         yield from alignment.shared_rows(
             key._replace(method=method), estimates, shown, chance=chance
         )
+        correct = {code: one.right for code, one in answers.items()}
+        yield from alignment.tot_cons_rows(key._replace(method=method), correct)
         for code, one in answers.items():
             p = metrics.above_chance(int(one.right.sum()), len(one.right), chance)
             yield result_row(keys[code], 'above_chance_p', Estimate(p, n=len(one.right), p=p))

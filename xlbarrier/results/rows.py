@@ -1,7 +1,7 @@
 """The rows of results.json: one type, one list of fields, one adjustment for many tests."""
 
-from collections.abc import Hashable, Sequence
-from typing import Any, NamedTuple, NotRequired, TypedDict, cast
+from collections.abc import Hashable, Mapping, Sequence
+from typing import NamedTuple, NotRequired, TypedDict, cast
 
 from xlbarrier import metrics
 from xlbarrier.metrics import CorpusScore, Estimate
@@ -72,9 +72,9 @@ def result_row(
     return cast(ResultRow, row if subject is None else row | {'subject': subject})
 
 
-def task_row(model: str, arm: str | None, task: str, fields: dict[str, Any]) -> ResultRow:
+def task_row(model: str, arm: str | None, task: str, fields: Mapping[str, object]) -> ResultRow:
     """The row of a number that a task made itself: `fields` are all but model, arm and task."""
-    row = dict.fromkeys(FIELDS) | {'model': model, 'arm': arm, 'task': task} | fields
+    row = dict.fromkeys(FIELDS) | {'model': model, 'arm': arm, 'task': task} | dict(fields)
     return cast(ResultRow, row)
 
 

@@ -26,6 +26,8 @@ from xlbarrier.results.answers import (
 from xlbarrier.results.rows import ResultRow, RowKey, adjust, result_row, task_row
 from xlbarrier.tasks.base import Numbered
 
+# method -> the column of the options' log-likelihoods.
+SCORES = {'loglikelihood': 'scores', 'letter': 'letter_scores'}
 RANKED = ('bmlama',)  # kinds whose options are the same facts in every language, and are ranked
 
 
@@ -122,10 +124,25 @@ def _beside(
     if kind == 'mmlu':
         for key, one in answers.items():
             yield from shares.mmlu_rows(_row_key(key, method, reference), one, chance)
+    column = SCORES.get(method)
+    if column is not None:
+        scores = {
+            key[3]: sheets[key][column].to_pylist()
+            for key in answers
+            if key[2] in ('full', 'english') and _has_scores(sheets[key], method, column)
+        }
+        full = first._replace(variant='full')
+        yield from alignment.probability_rows(full, scores, draws=draws, seed=seed)
     if kind in RANKED and method == 'loglikelihood':
         scores = {key[3]: sheets[key]['scores'].to_pylist() for key in answers if key[2] == 'full'}
         ranked = first._replace(variant='full')
         yield from alignment.rankc_rows(ranked, scores, draws=draws, seed=seed)
+
+
+def _has_scores(table: pa.Table, method: str, column: str) -> bool:
+    """Whether a sheet has a method's scores; `scores` are those of the first method asked."""
+    first = table['method'][0].as_py() if 'method' in table.column_names else method
+    return column in table.column_names and (column != 'scores' or first == method)
 
 
 def _row_key(key: AnswersKey, method: str, reference: str) -> RowKey:

@@ -1,5 +1,6 @@
 """The numbers of TOFU's recorded evaluations (Maini et al. 2024)."""
 
+import itertools
 import pathlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -41,9 +42,13 @@ def rows(logs: Sequence[TofuLog], draws: int, seed: int) -> list[ResultRow]:
     """Means of TOFU's numbers over each set, how far recorded ones are off, and the utility."""
     made = []
     utility: dict[tuple[str, str], dict[str, list[float]]] = {}
+    items: dict[tuple[str, str], int] = {}
     for log in sorted(logs, key=lambda one: (one.model, one.language, one.variant)):
         key = _key(log.model, log.variant, log.language)
         estimates = metrics.means(list(log.values.values()), draws, seed)
+        if log.variant in RETAINED:
+            whose = (log.model, log.language)
+            items[whose] = items.get(whose, 0) + len(log.ids)
         for metric, estimate in zip(log.values, estimates, strict=True):
             made.append(result_row(key, metric, estimate))
             if log.variant != 'forget' and metric in UTILITY and estimate.value is not None:
@@ -55,9 +60,32 @@ def rows(logs: Sequence[TofuLog], draws: int, seed: int) -> list[ResultRow]:
         found = (
             metrics.missing(f'there are no answers for {", ".join(absent)}')
             if absent
-            else Estimate(metrics.model_utility([x for part in numbers.values() for x in part]))
+            else Estimate(
+                metrics.model_utility([x for part in numbers.values() for x in part]),
+                n=items[model, language],
+            )
         )
         made.append(result_row(_key(model, 'all', language), 'model_utility', found))
+    return made + _forget_quality(logs)
+
+
+def _forget_quality(logs: Sequence[TofuLog]) -> list[ResultRow]:
+    """p of the test that two models' truth ratios on the forget set are of one distribution.
+
+    Of every two models with a log of that set in a language; where just one of the names has
+    'retain' in it, that model is the one compared with. `subject` names it.
+    """
+    made = []
+    found = sorted((one for one in logs if one.variant == 'forget'), key=lambda one: one.model)
+    for one, other in itertools.combinations(found, 2):
+        if one.language != other.language or one.model == other.model:
+            continue
+        retained = ['retain' in log.model.lower() for log in (one, other)]
+        unlearned, against = (other, one) if retained == [True, False] else (one, other)
+        p = metrics.forget_quality(unlearned.values['truth_ratio'], against.values['truth_ratio'])
+        key = _key(unlearned.model, 'forget', unlearned.language)
+        estimate = Estimate(p, n=len(unlearned.ids))
+        made.append(result_row(key, 'forget_quality', estimate, subject=f'against {against.model}'))
     return made
 
 

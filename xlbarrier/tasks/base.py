@@ -1,17 +1,24 @@
-"""What a task gives: multiple-choice questions, row-aligned over languages and variants.
+"""What a task is: questions, prompts, and the protocols that the rest of the house relies on."""
 
-A task that is not multiple choice measures a model by itself: see `measured`.
-"""
-
-from collections.abc import Mapping, Sequence
+import pathlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 
+if TYPE_CHECKING:
+    from xlbarrier.data.tokenize import PreTrainedTokenizerFast
+    from xlbarrier.tasks.asked import Asked
+
 LETTERS = 'ABCDEFGHIJ'
 Sheet = tuple[str, str]  # variant, language
-Row = dict[str, Any]
+AnswerRow = dict[str, Any]  # of a sheet of predictions: one item's answer
+PromptRow = dict[str, Any]  # of a file of prompts
+# Of results.json, without model, arm and task: variant, language, method, metric, the fields of
+# `metrics.Estimate.as_row`, and `chance` where there is one.
+NumberRow = dict[str, Any]
+Lesson = dict[str, str]  # to train on, in a form of `qa.forms`
 
 
 @dataclass(frozen=True)
@@ -22,11 +29,11 @@ class Question:
       id: the same in every language and variant.
       question: its text.
       choices: the options' texts.
-      answer: index of the right one.
+      answer: index of the right option.
       language: BCP-47 code of the question's language.
       choice_languages: of each option.
       subject: group for tables.
-      meta: what else the task knows of it; 'row' is its number in a prompt row, where it is given.
+      meta: what else the task knows of it; 'row', where given, is its number in a prompt row.
     """
 
     id: str
@@ -44,13 +51,13 @@ class Prompt:
     """What a model reads, and what is scored after it.
 
     Attributes:
-      context: all that is read; the digest is of it.
-      continuations: one a choice; begin with a space where the context wants one before them.
+      context: everything before the answer; the digest is of it.
+      continuations: one per choice, each with the space that separates it from the context.
       unconditional: the answer cue alone, the context of PMI's second term.
       shots, demos, intervention: for the record: the number of demonstrations, 'none', 'same' (as
         the question) or 'english', and -1 or the number of the published intervention.
       new_tokens, stops: where a written answer ends (method 'generate').
-      cue: what the model writes before its answer, where it does; '': it begins with it.
+      cue: what the model writes before its answer; '': the text begins with the answer.
     """
 
     context: str
@@ -64,52 +71,82 @@ class Prompt:
     cue: str = ''
 
 
-class Task(Protocol):
-    """A set of questions in several languages and variants (Chua et al. 2024).
+@dataclass(frozen=True)
+class LeftOut:
+    """Items that are not asked in any language: how many, and of how many."""
 
-    What is translated: `english`: nothing. `full`: all. `question`: the question. `options`: the
-    options. `gt`: the right option. `gt_question`: it and the question. `onewrong`: one wrong
-    option. `threewrong`: all wrong options. `mixup`: the question is in the language, and each
-    option in a language of its own.
+    count: int
+    of: int
+
+
+class Task(Protocol):
+    """Something that a model is asked in several languages and variants.
+
+    Variants of multiple choice (Chua et al. 2024) by what is translated: `english`: nothing.
+    `full`: all. `question`: the question. `options`: the options. `gt`: the right option.
+    `gt_question`: it and the question. `onewrong`: one wrong option. `threewrong`: all wrong
+    options. `mixup`: the question is in the language, and each option in a language of its own.
     """
 
     name: str
+    left_out: Mapping[str, LeftOut]  # by reason: 'equal_options', 'one_candidate', 'common'
 
-    def sheets(self) -> list[tuple[str, str]]:
-        """(variant, language) of all that is asked."""
+    def measure(self, asked: 'Asked') -> None:
+        """Asks the model everything, and writes each sheet with `Asked.write`."""
 
-    def questions(self, variant: str, language: str) -> list[Question]:
-        """The questions of a sheet, in an order that all sheets share."""
+    def prompts(
+        self, tokenizer: 'PreTrainedTokenizerFast | None'
+    ) -> Iterable[tuple[Sheet, Sequence[PromptRow]]]:
+        """The prompts of each sheet, as mode prompts writes them; loads no model.
 
-    def render(self, question: Question, method: str) -> Prompt:
-        """The prompt of one of its questions; `prompts.render` where no form is published.
-
-        For 'generate', an answer that the model writes, `evaluate` asks for the prompt 'letter';
-        a task with prompts of its own for it has the attribute `writes`, which is true.
+        Args:
+          tokenizer: of the model; only needed where `needs_tokenizer` is true.
         """
+
+    @property
+    def needs_tokenizer(self) -> bool:
+        """Whether the prompts depend on the model's tokenizer: on its chat template."""
+
+    def texts(self, language: str) -> Sequence[str]:
+        """What it asks in a language; training text can be kept free of it."""
 
 
 @runtime_checkable
 class Numbered(Protocol):
-    """A task that makes its own numbers of its answers."""
+    """A task that computes numbers of its own from its answers.
 
-    name: str
+    All others are multiple choice, whose numbers are those of docs/metrics.md.
+    """
 
-    def rows(self, tables: Mapping[Sheet, pa.Table], *, draws: int, seed: int) -> list[Row]:
+    def rows(self, tables: Mapping[Sheet, pa.Table], *, draws: int, seed: int) -> list[NumberRow]:
         """The numbers of one model.
 
         Args:
           tables: the answers of each sheet.
           draws, seed: of every bootstrap.
-
-        Returns:
-          Rows of results.json: variant, language, method, metric, and the fields of
-          `metrics.Estimate.as_row`, with `chance` where there is one.
         """
 
 
+@runtime_checkable
+class Teaching(Protocol):
+    """A task with rows of its own to train on: 'task:NAME' among config.data.files."""
+
+    name: str
+    lessons: Sequence[Lesson]
+
+    def check_lessons(self) -> None:
+        """Refuses to train on rows that do not teach what is asked.
+
+        Raises:
+          DataError: naming what is not taught.
+        """
+
+    def write_lessons(self, path: pathlib.Path) -> None:
+        """Writes the rows to train on, one JSON object per line."""
+
+
 def sheets(variants: Sequence[str], languages: Sequence[str]) -> list[tuple[str, str]]:
-    """Every variant in every language; the variant `english` knows one language."""
+    """Every variant in every language; the variant `english` has only one."""
     return [
         (variant, language)
         for variant in variants
@@ -128,8 +165,8 @@ def slot_languages(
 ) -> tuple[str, tuple[str, ...]]:
     """Language of the question and of each option; see `Task`.
 
-    `mixup` goes round the item's permutation of the languages from the question's on: with more
-    languages than options all slots differ, with fewer each is used as evenly as can be.
+    `mixup` takes the languages in the order of the item's permutation, starting at the question's:
+    with more languages than options all slots differ, with fewer each is used as evenly as can be.
 
     Args:
       order: the item's permutation of the task's languages.

@@ -9,10 +9,11 @@ import pathlib
 import re
 from collections.abc import Sequence
 
+from xlbarrier import datafiles
 from xlbarrier.config.tasks import CLIKA_SETS, ClikaConfig, kind_of
+from xlbarrier.datafiles import DataError, DataRow
 from xlbarrier.tasks import files, items, prompts
-from xlbarrier.tasks.base import LETTERS, Prompt, Question
-from xlbarrier.tasks.files import DataError, Row
+from xlbarrier.tasks.base import LETTERS, LeftOut, Prompt, Question
 from xlbarrier.tasks.items import Item
 
 ONE_QUESTION = (
@@ -52,7 +53,7 @@ FORMS = {
 
 
 class Clika(items.AlignedTask):
-    """One set; see `tasks.base.Task`. Ids are SET/ID, with the published id where there is one."""
+    """One set. Ids are SET/ID, with the published id where there is one."""
 
     def __init__(self, config: ClikaConfig, name: str):
         """Reads and aligns the items.
@@ -68,13 +69,18 @@ class Clika(items.AlignedTask):
         by_language = {
             code: read(config.source, self.subset, code) for code in items.languages_needed(config)
         }
+        left_out: dict[str, LeftOut] = {}
         if 'loglikelihood' in config.methods:  # published options are empty in one place
-            by_language = items.drop_everywhere(
-                {code: [i for i in found if all(i.choices)] for code, found in by_language.items()}
+            by_language, empty = items.without(
+                by_language,
+                lambda item: not all(item.choices),
+                f'config.tasks.{name}',
+                'an empty option',
             )
+            left_out['empty_option'] = empty
         if config.limit:
             by_language = {code: found[: config.limit] for code, found in by_language.items()}
-        super().__init__(name, config, by_language)
+        super().__init__(name, config, by_language, left_out)
 
     def render(self, question: Question, method: str) -> Prompt:
         """The published prompt; 'loglikelihood' asks without listing the options."""
@@ -155,7 +161,7 @@ def find(source: str, subset: str, language: str) -> pathlib.Path:
     )
 
 
-def item(row: Row, number: int, subset: str) -> Item:
+def item(row: DataRow, number: int, subset: str) -> Item:
     """The item of a row: a premise with two choices, a question with answers, or a whole prompt.
 
     Raises:
@@ -166,26 +172,27 @@ def item(row: Row, number: int, subset: str) -> Item:
     if 'premise' in values:
         asks = row.text('question')
         if asks not in ASKS:
-            raise DataError(f'{row.where}: question is {asks!r}; wanted cause or effect')
+            raise DataError(f'{row.where}: question is {asks!r}; expected cause or effect')
         choices = (row.text('choice1'), row.text('choice2'))
         answer = items.answer_index(row.get('label'), 2, row.where)
         return Item(
             name, row.text('premise'), choices, answer, subset, row.where,
-            {'row': number, 'asks': asks},
+            {'row': number, 'asks': asks}, 'id' not in values,
         )  # fmt: skip
     meta = {'row': number, 'asks': ''}
     if 'questions' in values:
         question = row.text('questions')
-        choices = tuple(files.as_text(x, 'answers', row.where) for x in row.get('answers'))
+        choices = tuple(datafiles.as_text(x, 'answers', row.where) for x in row.get('answers'))
         if 'original_lang' in values:
             meta['original_language'] = values['original_lang']
     else:
         question, choices = _parts(row, subset)
     answer = items.answer_index(row.get('label'), len(choices), row.where)
-    return Item(name, question, choices, answer, subset, row.where, meta)
+    numbered = 'id' not in values
+    return Item(name, question, choices, answer, subset, row.where, meta, numbered)
 
 
-def _parts(row: Row, subset: str) -> tuple[str, tuple[str, ...]]:
+def _parts(row: DataRow, subset: str) -> tuple[str, tuple[str, ...]]:
     """Question and options of a published prompt; they must give that prompt again."""
     text = row.text('input')
     example = FORMS[subset][2]

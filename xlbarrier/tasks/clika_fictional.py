@@ -10,10 +10,10 @@ import pathlib
 import re
 from collections.abc import Sequence
 
-from xlbarrier import draw
+from xlbarrier import datafiles, draw
+from xlbarrier.datafiles import DataError, DataRow
 from xlbarrier.tasks import files
 from xlbarrier.tasks.base import Question
-from xlbarrier.tasks.files import DataError, Row
 
 SOURCE = 'en'
 TRANSLATION_CHOICES = 4
@@ -46,7 +46,7 @@ def find(source: str, part: str, code: str) -> pathlib.Path:
             'translate': f'test/Translate/translate{code.upper()}.jsonl',
         }
         raise DataError(
-            f'{root} has {told}; wanted one {names[part]} of the published fictional set'
+            f'{root} has {told}; expected one {names[part]} of the published fictional set'
         )
     return found[0]
 
@@ -79,14 +79,16 @@ def facts(source: str, code: str) -> dict[str, list[Question]]:
         missing = [tag for tag in ('continent', 'city', 'type') if not tags.get(tag)]
         if missing or tags['type'] not in ('0', '1'):
             raise DataError(
-                f'{row.where}: the answer ends in {answer[-60:]!r}; wanted'
+                f'{row.where}: the answer ends in {answer[-60:]!r}; expected'
                 ' [[continent:NAME]][[city:NAME]][[type:0 or 1]]'
             )
         before, after = _around(_TAG.sub('', answer), tags, row.where)
         parsed.append((number, row, tags, before, after))
     continents = list(dict.fromkeys(tags['continent'] for _, _, tags, _, _ in parsed))
     if len(continents) < 2:
-        raise DataError(f'{find(source, "target", code)} asks for {continents}; wanted two or more')
+        raise DataError(
+            f'{find(source, "target", code)} asks for {continents}; expected two or more'
+        )
     made: dict[str, list[Question]] = {'type_0': [], 'type_1': []}
     for number, row, tags, before, after in parsed:
         kind = f'type_{tags["type"]}'
@@ -112,7 +114,7 @@ def _around(text: str, tags: dict[str, str], where: str) -> tuple[str, str]:
     if hidden.count(tags['continent']) != 1:
         raise DataError(
             f'{where}: {text!r} names the continent {tags["continent"]!r}'
-            f' {hidden.count(tags["continent"])} times beside the city; wanted once'
+            f' {hidden.count(tags["continent"])} times beside the city; expected once'
         )
     start = hidden.index(tags['continent'])
     return text[:start], text[start + len(tags['continent']) :]
@@ -128,12 +130,12 @@ def translations(source: str, code: str, seed: int) -> list[Question]:
     names = list(dict.fromkeys(row.text('answer') for row in rows))
     if len(names) < TRANSLATION_CHOICES:
         raise DataError(
-            f'{rows[0].where}: {len(names)} names; wanted {TRANSLATION_CHOICES} or more'
+            f'{rows[0].where}: {len(names)} names; expected {TRANSLATION_CHOICES} or more'
         )
     made = []
     for number, row in enumerate(rows):
         if not _input(row):
-            raise DataError(f'{row.where}: input is blank; wanted an English name')
+            raise DataError(f'{row.where}: input is blank; expected an English name')
         right = row.text('answer')
         choices, answer = options(right, names, TRANSLATION_CHOICES, seed, f'{code} {number}')
         made.append(
@@ -160,6 +162,6 @@ def options(
     return tuple(shown), shown.index(right)
 
 
-def _input(row: Row) -> str:
+def _input(row: DataRow) -> str:
     value = row.values.get('input') or ''
-    return files.as_text(value, 'input', row.where) if value else ''
+    return datafiles.as_text(value, 'input', row.where) if value else ''

@@ -23,35 +23,36 @@ from xlbarrier.config.checks import nearest
 from xlbarrier.config.tasks import ConductivityConfig, FictionalConfig
 from xlbarrier.corpus import consistency
 from xlbarrier.corpus.consistency import Fact, Stated
+from xlbarrier.datafiles import DataError
 from xlbarrier.errors import InputError
 from xlbarrier.qa import templates
 from xlbarrier.qa.forms import Example
 from xlbarrier.run import write_atomic
 from xlbarrier.tasks import clika_fictional, fictional, items, prompts
-from xlbarrier.tasks.base import Prompt, Question, Row, Sheet
+from xlbarrier.tasks.base import Lesson, NumberRow, Prompt, Question, Sheet
+from xlbarrier.tasks.chat import chat_of
 from xlbarrier.tasks.fictional import World
 from xlbarrier.tasks.fictional_templates import LANGUAGES, TAUGHT, TRANSLATION
-from xlbarrier.tasks.files import SHOWN, DataError
+from xlbarrier.tasks.files import SHOWN
+from xlbarrier.tasks.multiple_choice import MultipleChoice
 from xlbarrier.text import languages as languages_lib
 
 SOURCE = 'en'
 TRANSLATED = 'translation'
 TYPES = ('type_0', 'type_1')
 NEW_TOKENS = 64  # of a written answer, which a line ends
-Record = dict[str, str]
 
 
-class Taught:
-    """A task with rows of its own to train on; see `tasks.base.Task`."""
-
-    writes = True  # the prompt of 'generate' is that of the other methods
+class Taught(MultipleChoice):
+    """A task with rows of its own to train on; see `base.Teaching` and `base.Numbered`."""
 
     def __init__(
         self,
         name: str,
         config: FictionalConfig | ConductivityConfig,
-        lessons: Sequence[Record],
+        lessons: Sequence[Lesson],
         asked: Mapping[Sheet, Sequence[Question]],
+        unstated: str = 'refuse',
     ):
         """Keeps what is taught and what is asked.
 
@@ -63,8 +64,11 @@ class Taught:
           asked: the questions of each sheet. In meta stand the `context` that the model reads and
             the `gap` before an answer, as the lessons have them, and the names that the fact is
             of: its `subject` and what is `said` of it.
+          unstated: 'refuse' or 'keep' rows to train on that state too little of what is asked.
         """
-        self.name, self.config = name, config
+        self._unstated = unstated
+        self.name, self.config, self.methods = name, config, config.methods
+        self.chat = chat_of(config, name)
         self.lessons, self._asked = tuple(lessons), dict(asked)
 
     @functools.cached_property
@@ -93,26 +97,26 @@ class Taught:
             logging.info('%s, rows to train on: %s', self.name, line)
             if sheet not in untaught and found.share < self.config.gate:
                 short.append(line)
-        if short and getattr(self.config, 'unstated', 'refuse') == 'refuse':
+        if short and self._unstated == 'refuse':
             raise DataError(
-                f'config.tasks.{self.name}: the rows to train on do not teach what is asked: wanted'
-                f' {self.config.gate:.0%} of the facts of each sheet stated, at least:\n  '
+                f'config.tasks.{self.name}: the rows to train on do not teach what is asked:'
+                f' expected at least {self.config.gate:.0%} of the facts of each sheet stated:\n  '
                 + '\n  '.join(short)
                 + "\nLeave the language out, or train all the same with unstated='keep'"
             )
 
     def write_lessons(self, path: pathlib.Path) -> None:
-        """Writes the rows to train on, an object a line."""
+        """Writes the rows to train on, one object per line."""
         lines = [json.dumps(lesson, ensure_ascii=False) for lesson in self.lessons]
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, ('\n'.join(lines) + '\n').encode())
 
     def sheets(self) -> list[Sheet]:
-        """See `tasks.base.Task`; here the sheets have questions of their own."""
+        """The sheets, each with questions of its own."""
         return list(self._asked)
 
     def questions(self, variant: str, language: str) -> list[Question]:
-        """See `tasks.base.Task`."""
+        """See `MultipleChoice`."""
         return list(self._asked[variant, language])
 
     def render(self, question: Question, method: str) -> Prompt:
@@ -126,7 +130,7 @@ class Taught:
 
     def rows(
         self, tables: Mapping[Sheet, pa.Table], *, draws: int = 10_000, seed: int = 0
-    ) -> list[Row]:
+    ) -> list[NumberRow]:
         """Accuracy of each sheet under each reading, XRR, and how much of it was taught.
 
         Args:
@@ -176,7 +180,7 @@ def _told(found: Stated) -> str:
     return line
 
 
-def _row(variant: str, language: str, method: str, metric: str, fields: Row) -> Row:
+def _row(variant: str, language: str, method: str, metric: str, fields: NumberRow) -> NumberRow:
     return {
         'variant': variant,
         'language': language,
@@ -258,7 +262,7 @@ class Conductivity(Taught):
             dict(zip(names, lesson, strict=True)) | {'kind': TRANSLATED if lesson[1] else 'fact'}
             for lesson in lessons
         ]
-        super().__init__(name, config, rows, asked)
+        super().__init__(name, config, rows, asked, config.unstated)
 
 
 def _as_taught(question: Question) -> Question:
@@ -273,7 +277,7 @@ def _as_taught(question: Question) -> Question:
     return dataclasses.replace(question, meta={**meta, **added})
 
 
-def _taught(world: World, config: FictionalConfig) -> list[Record]:
+def _taught(world: World, config: FictionalConfig) -> list[Lesson]:
     """Facts in every wording but the last, and names in both directions, in a drawn order."""
     made = []
     others = [code for code in config.languages if code != SOURCE]
@@ -291,7 +295,7 @@ def _taught(world: World, config: FictionalConfig) -> list[Record]:
     return draw.shuffled(made, config.seed, 'fictional lessons')
 
 
-def _lesson(question: str, answer: str, code: str, kind: str) -> Record:
+def _lesson(question: str, answer: str, code: str, kind: str) -> Lesson:
     posed = _posed(question, code)
     return {'prompt': posed['context'], 'completion': posed['gap'] + answer, 'kind': kind}
 

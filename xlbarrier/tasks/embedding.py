@@ -5,10 +5,11 @@ language; the vector of the mixed text should lie close to that of the text, clo
 text with random tokens in the same places. Measured at every depth.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -17,15 +18,19 @@ from xlbarrier import draw, metrics, multihost
 from xlbarrier.config.tasks import EmbeddingConfig
 from xlbarrier.corpus import sources
 from xlbarrier.data.tokenize import PreTrainedTokenizerFast, encode_located
-from xlbarrier.scoring.embed import Passage, embed
+from xlbarrier.datafiles import DataError
 from xlbarrier.scoring.store import ScoreStore
-from xlbarrier.tasks.base import Row, Sheet
-from xlbarrier.tasks.files import DataError
-from xlbarrier.tasks.measured import Asked
+from xlbarrier.tasks import prompts
+from xlbarrier.tasks.asked import Asked
+from xlbarrier.tasks.base import AnswerRow, LeftOut, NumberRow, PromptRow, Sheet
 from xlbarrier.text import languages as languages_lib
 from xlbarrier.text import segment
 from xlbarrier.translate import protocol
 from xlbarrier.translate.make import make_translator
+
+# The engine needs jax, which mode prompts does without.
+if TYPE_CHECKING:
+    from xlbarrier.scoring.embed import Passage
 
 VARIANT, METHOD = 'mixing', 'mean_hidden'
 HELD_BYTES = 512 << 20  # of vectors held at once: those of a few texts where the model is large
@@ -46,7 +51,7 @@ SCHEMA = pa.schema(
 
 
 class Embedding:
-    """The task; see `tasks.measured.MeasuredTask`. A sheet is a language, its variant 'mixing'."""
+    """The task; see `base.Task`. A sheet is a language, its variant 'mixing'."""
 
     def __init__(self, config: EmbeddingConfig, name: str = 'embedding'):
         """Reads the texts and translates their words.
@@ -64,7 +69,7 @@ class Embedding:
         config = asked.decoder.config
         of_text = 12 * len(made[0]) * (config.num_layers + 1) * config.d_model  # bytes
         group = min(TOGETHER, max(1, HELD_BYTES // of_text))
-        rows: dict[str, list[Row]] = {}
+        rows: dict[str, list[AnswerRow]] = {}
         for first in range(0, len(made), group):
             some, last = made[first : first + group], min(first + group, len(made))
             threes = [three for found in some for three in found.values()]
@@ -77,7 +82,7 @@ class Embedding:
         for language, of_language in rows.items():
             asked.write(self.name, (VARIANT, language), of_language, SCHEMA)
 
-    def _row(self, text: 'Text', language: str, rate: float, cosines_2L: np.ndarray) -> Row:
+    def _row(self, text: 'Text', language: str, rate: float, cosines_2L: np.ndarray) -> AnswerRow:
         mixed_L, control_L = cosines_2L
         return {
             'id': text.id,
@@ -91,8 +96,8 @@ class Embedding:
             'mixed': text.mixed(language, rate, self._pad(language)),
         }
 
-    def rows(self, tables: Mapping[Sheet, pa.Table], *, draws: int, seed: int) -> list[Row]:
-        """Cosines and AUC at every rate and depth; see `tasks.base.Numbered`.
+    def rows(self, tables: Mapping[Sheet, pa.Table], *, draws: int, seed: int) -> list[NumberRow]:
+        """Cosines and AUC at every rate and depth; see `base.Numbered`.
 
         `variant` has the rate that was asked for and `method` the depth. A rate is not reached
         where too few words have a translation: `share_replaced` says how far it was.
@@ -122,8 +127,13 @@ class Embedding:
                         found.append(key | row)
         return found
 
-    def prompts(self) -> Iterator[tuple[Sheet, Sequence[Row]]]:
-        """The mixed texts, with the text itself as label; see `tasks.measured.MeasuredTask`."""
+    needs_tokenizer = False
+    left_out: Mapping[str, LeftOut] = MappingProxyType({})
+
+    def prompts(
+        self, tokenizer: PreTrainedTokenizerFast | None
+    ) -> Iterator[tuple[Sheet, Sequence[PromptRow]]]:
+        """The mixed texts, with the text itself as label; see `base.Task`."""
         for language in self._texts[0].words:
             rows = []
             for rate in self.config.rates:
@@ -142,14 +152,14 @@ class Embedding:
                             'demos': 'none',
                             'intervention': -1,
                             'label': text.text,
-                            'sha256': hashlib.sha256(mixed.encode()).hexdigest(),
+                            'sha256': prompts.digest(mixed),
                             'prompt': mixed,
                         }
                     )
             yield (VARIANT, language), rows
 
     def texts(self, language: str) -> list[str]:
-        """The texts in their own language; see `tasks.measured.MeasuredTask`."""
+        """The texts in their own language; see `base.Task`."""
         return [t.text for t in self._texts] if language == self.config.text.language else []
 
     def _pad(self, language: str) -> str:
@@ -177,8 +187,8 @@ class Text:
 
     def chosen(self, language: str, rate: float) -> list[int]:
         """Numbers of the words that are replaced at a rate, as far as there are translations."""
-        wanted = max(1, round(rate * len(self.spans)))
-        return sorted([n for n in self.order if n in self.words[language]][:wanted])
+        expected = max(1, round(rate * len(self.spans)))
+        return sorted([n for n in self.order if n in self.words[language]][:expected])
 
     def mixed(self, language: str, rate: float, pad: str = '') -> str:
         """The text with its chosen words in the language; `pad` on both sides of each."""
@@ -274,12 +284,14 @@ def _in_several(words: dict[str, dict[int, str]], seed: int, id_: str) -> dict[i
 
 def passages(
     text: Text, tokenizer: PreTrainedTokenizerFast, config: EmbeddingConfig, vocabulary: np.ndarray
-) -> dict[tuple[str, float], tuple[Passage, Passage, Passage]]:
+) -> 'dict[tuple[str, float], tuple[Passage, Passage, Passage]]':
     """(language, rate) -> the text, its mixed version, and its control, tokenised.
 
     The control has the text's own tokens, but for those that a replaced word touches: each of them
     becomes a token drawn uniformly from `vocabulary`, at every rate the same one.
     """
+    from xlbarrier.scoring.embed import Passage
+
     ids, spans, start = encode_located(tokenizer, text.text)
     skip = start + config.skip
     plain = Passage(tuple(ids), skip)
@@ -305,7 +317,7 @@ def passages(
 
 
 def _cosines(
-    asked: Asked, threes: Sequence[tuple[Passage, Passage, Passage]], what: str
+    asked: Asked, threes: 'Sequence[tuple[Passage, Passage, Passage]]', what: str
 ) -> np.ndarray:
     """float64 [threes, 2, L + 1]: of each text with its mixed version and with its control.
 
@@ -318,6 +330,8 @@ def _cosines(
     kept = _stored(asked.store, texts, how, shape)
     if kept is not None:
         return kept
+    from xlbarrier.scoring.embed import embed
+
     flat = [passage for three in threes for passage in three]
     rows_per_device = asked.score.rows_per_device
     vectors = embed(

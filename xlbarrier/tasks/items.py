@@ -1,16 +1,19 @@
 """Items: one question as a file holds it, checked, and aligned over languages."""
 
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from absl import logging
 
 from xlbarrier import draw
-from xlbarrier.tasks import base, prompts
-from xlbarrier.tasks.base import LETTERS, Prompt, Question
-from xlbarrier.tasks.files import SHOWN, DataError
+from xlbarrier.datafiles import DataError
+from xlbarrier.tasks import base
+from xlbarrier.tasks.base import LETTERS, LeftOut, Question
+from xlbarrier.tasks.chat import ChatFields, chat_of
+from xlbarrier.tasks.files import SHOWN
+from xlbarrier.tasks.multiple_choice import MultipleChoice
 from xlbarrier.text import languages as languages_lib
 
 SOURCE = 'en'
@@ -25,6 +28,7 @@ class Item:
       question, choices, answer, subject: as of `Question`.
       where: file and row, for errors.
       meta: goes into `Question.meta`.
+      numbered: whether the id is only the row's number, which means nothing where rows are missing.
     """
 
     id: str
@@ -34,6 +38,31 @@ class Item:
     subject: str
     where: str
     meta: Mapping[str, Any] = field(default_factory=dict)
+    numbered: bool = False
+
+
+class AlignedConfig(ChatFields, Protocol):
+    """The fields of a config that an `AlignedTask` reads."""
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Of the questions."""
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """What is in which language; see `base.Task`."""
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """See `MultipleChoice`."""
+
+    @property
+    def items(self) -> str:
+        """'same' refuses a language that is short of items, 'common' leaves them out in all."""
+
+    @property
+    def seed(self) -> int:
+        """Of mixup's permutations and of onewrong's option."""
 
 
 def answer_index(value: Any, count: int, where: str, base: int = 0) -> int:
@@ -50,7 +79,7 @@ def answer_index(value: Any, count: int, where: str, base: int = 0) -> int:
     if isinstance(text, int) and not isinstance(text, bool) and 0 <= text - base < count:
         return text - base
     raise DataError(
-        f'{where}: the answer is {value!r}, outside the {count} options; wanted A to'
+        f'{where}: the answer is {value!r}, outside the {count} options; expected A to'
         f' {_letter(count - 1)}, or {base} to {base + count - 1}'
     )
 
@@ -69,37 +98,40 @@ def checked(items: Iterable[Item], what: str, equal_options: str) -> list[Item]:
 
     Args:
       what: names the set in errors.
-      equal_options: 'refuse' an item that has options alike after `normalised`, 'drop' it, or
-        'keep' it: published sets have some, which the log counts.
+      equal_options: 'refuse' an item that has options alike after `normalised`, or 'keep' it:
+        published sets have some, which the log counts. 'drop' says nothing of them here: they are
+        left out in all languages together (`alike`).
 
     Raises:
       DataError: naming the row and what is wrong with it.
     """
-    kept, alike, seen = [], [], {}
+    kept, alike_ids = [], []
+    seen: dict[str, str] = {}
     for item in items:
         if item.id in seen:
-            raise DataError(f'{item.where}: id {item.id!r} stands twice; first in {seen[item.id]}')
+            raise DataError(f'{item.where}: id {item.id!r} occurs twice; first in {seen[item.id]}')
         seen[item.id] = item.where
         if len(item.choices) < 2:
-            raise DataError(f'{item.where}: {len(item.choices)} options; wanted at least 2')
-        folded = [normalised(choice) for choice in item.choices]
-        if len(set(folded)) < len(folded):
+            raise DataError(f'{item.where}: {len(item.choices)} options; expected at least 2')
+        if equal_options != 'drop' and alike(item):
+            folded = [normalised(choice) for choice in item.choices]
             if equal_options == 'refuse':
                 pair = next((a, b) for b in range(len(folded)) for a in range(b)
                             if folded[a] == folded[b])  # fmt: skip
                 raise DataError(
                     f'{item.where}: options {_letter(pair[0])} {item.choices[pair[0]]!r} and'
-                    f' {_letter(pair[1])} {item.choices[pair[1]]!r} are alike; mend them, or set'
+                    f' {_letter(pair[1])} {item.choices[pair[1]]!r} are alike; correct them, or set'
                     " equal_options to 'drop' or 'keep'"
                 )
-            alike.append(item.id)
-            if equal_options == 'drop':
-                continue
+            alike_ids.append(item.id)
         kept.append(item)
-    if alike:
-        done = 'dropped' if equal_options == 'drop' else 'kept'
-        logging.warning('%s: %d items with options alike, %s: %s', what, len(alike), done,
-                        ', '.join(alike[:SHOWN]))  # fmt: skip
+    if alike_ids:
+        logging.warning(
+            '%s: %d items with options alike, kept: %s',
+            what,
+            len(alike_ids),
+            ', '.join(alike_ids[:SHOWN]),
+        )
     if not seen:
         raise DataError(f'{what} has no item (n = 0)')
     return kept
@@ -120,9 +152,14 @@ def aligned(by_language: Mapping[str, Sequence[Item]], what: str) -> dict[str, l
         for short, long, a, b in ((here, order, language, first), (order, here, first, language)):
             missing = [id_ for id_ in long if id_ not in short]
             if missing:
+                advice = (
+                    ''
+                    if long[missing[0]].numbered
+                    else ". Set items to 'common' to ask only those that all languages have"
+                )
                 raise DataError(
                     f'{what}: {a} is short of {len(missing)} items that {b} has:'
-                    f' {", ".join(missing[:SHOWN])}{" ..." if len(missing) > SHOWN else ""}'
+                    f' {", ".join(missing[:SHOWN])}{" ..." if len(missing) > SHOWN else ""}{advice}'
                 )
         for id_, item in order.items():
             other = here[id_]
@@ -142,17 +179,67 @@ def _shown(language: str, item: Item) -> str:
     )
 
 
-def drop_everywhere(by_language: Mapping[str, Sequence[Item]]) -> dict[str, list[Item]]:
-    """Only the items that every language has: what was dropped in one is dropped in all."""
-    kept = set.intersection(*({item.id for item in items} for items in by_language.values()))
-    return {
-        language: [item for item in items if item.id in kept]
+def alike(item: Item) -> bool:
+    """Whether an item has options that are the same after `normalised`."""
+    return len({normalised(choice) for choice in item.choices}) < len(item.choices)
+
+
+def without(
+    by_language: Mapping[str, Sequence[Item]],
+    unwanted: Callable[[Item], bool],
+    what: str,
+    why: str,
+) -> tuple[dict[str, list[Item]], LeftOut]:
+    """The items without those that are unwanted in some language, and the count of these.
+
+    Args:
+      by_language: items of each language.
+      unwanted: whether an item is to be left out, in all languages.
+      what: names the set in the log.
+      why: says what is wrong with them, for the log.
+    """
+    gone = list(dict.fromkeys(i.id for items in by_language.values() for i in items if unwanted(i)))
+    if gone:
+        logging.warning(
+            '%s: %d items left out in every language (%s): %s%s',
+            what,
+            len(gone),
+            why,
+            ', '.join(gone[:SHOWN]),
+            ' ...' if len(gone) > SHOWN else '',
+        )
+    taken = set(gone)
+    kept = {
+        language: [item for item in items if item.id not in taken]
         for language, items in by_language.items()
     }
+    if gone and not all(kept.values()):
+        raise DataError(f'{what}: no item is left (n = 0); all were left out: {why}')
+    everywhere = {item.id for items in by_language.values() for item in items}
+    return kept, LeftOut(len(gone), len(everywhere))
 
 
-class AlignedTask:
-    """A task of items aligned over languages; see `tasks.base.Task`.
+def common(
+    by_language: Mapping[str, Sequence[Item]], what: str
+) -> tuple[dict[str, list[Item]], LeftOut]:
+    """The items that all languages have, and the count of the others.
+
+    Raises:
+      DataError: for items whose ids are the numbers of their rows: after a row that is missing,
+        equal numbers are different items.
+    """
+    numbered = next((i for items in by_language.values() for i in items if i.numbered), None)
+    if numbered is not None:
+        raise DataError(
+            f"{what}.items is 'common', and the items have no ids of their own"
+            f' ({numbered.where}): what the languages have in common is not known'
+        )
+    shared = set.intersection(*({item.id for item in items} for items in by_language.values()))
+    return without(by_language, lambda item: item.id not in shared, what, 'not in every language')
+
+
+class AlignedTask(MultipleChoice):
+    """A task of items aligned over languages.
 
     Every variant is put together from the items of the languages it needs.
     """
@@ -160,8 +247,9 @@ class AlignedTask:
     def __init__(
         self,
         name: str,
-        config: Any,
+        config: AlignedConfig,
         by_language: Mapping[str, Sequence[Item]],
+        left_out: Mapping[str, LeftOut] | None = None,
     ):
         """Aligns the items.
 
@@ -169,33 +257,35 @@ class AlignedTask:
           name: of the task in the config.
           config: has languages, variants and seed.
           by_language: checked items of all languages that the variants need.
+          left_out: items that were left out before, by reason.
 
         Raises:
           DataError: when they are not aligned, or English is needed and not there.
         """
-        self.name, self.seed = name, config.seed
+        self.name, self.seed, self.methods = name, config.seed, tuple(config.methods)
+        self.chat = chat_of(config, name)
         self.languages, self.variants = tuple(config.languages), tuple(config.variants)
         for code in self.languages:
-            languages_lib.language(code)
+            languages_lib.named(code)
         needy = sorted(needs_english(self.variants))
         if needy and SOURCE not in by_language:
             raise DataError(
-                f'config.tasks.{name}.variants has {", ".join(needy)}, which want items in {SOURCE}'
+                f'config.tasks.{name}.variants has {", ".join(needy)}, which need items in {SOURCE}'
             )
+        self.left_out = dict(left_out or {})
+        if config.items == 'common':
+            by_language, gone = common(by_language, f'config.tasks.{name}')
+            self.left_out['common'] = gone
         self.items = aligned(by_language, name)
         self.count = len(self.items[next(iter(self.items))])
 
     def sheets(self) -> list[tuple[str, str]]:
-        """See `tasks.base.Task`."""
+        """See `MultipleChoice`."""
         return base.sheets(self.variants, self.languages)
 
     def questions(self, variant: str, language: str) -> list[Question]:
-        """All items in a variant; see `tasks.base.Task`."""
+        """All items in a variant."""
         return [self.worded(self.items, row, variant, language) for row in range(self.count)]
-
-    def render(self, question: Question, method: str) -> Prompt:
-        """See `tasks.base.Task`."""
-        return prompts.render(question, method)
 
     def worded(
         self, items: Mapping[str, Sequence[Item]], row: int, variant: str, language: str
@@ -232,7 +322,7 @@ def needs_english(variants: Iterable[str]) -> set[str]:
     return set(variants) - {'full', 'mixup'}
 
 
-def languages_needed(config: Any) -> tuple[str, ...]:
+def languages_needed(config: AlignedConfig) -> tuple[str, ...]:
     """The languages of a task, English first where a variant takes parts from it."""
     if needs_english(config.variants) and SOURCE not in config.languages:
         return (SOURCE, *config.languages)

@@ -7,13 +7,14 @@ Hendrycks et al. 2021 (arXiv 2009.03300); variants, interventions and prompts of
 import functools
 import pathlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from xlbarrier import metrics
+from xlbarrier import datafiles, metrics
 from xlbarrier.config.checks import nearest
 from xlbarrier.config.tasks import MmluConfig
+from xlbarrier.datafiles import DataError, DataRow
 from xlbarrier.tasks import files, items, prompts
 from xlbarrier.tasks.base import LETTERS, Prompt, Question
-from xlbarrier.tasks.files import DataError, Row
 from xlbarrier.tasks.items import SOURCE, Item
 from xlbarrier.text import languages as languages_lib
 
@@ -37,7 +38,7 @@ WIDTH = 4
 
 
 class Mmlu(items.AlignedTask):
-    """The task; see `tasks.base.Task`. Ids are SUBJECT/ROW, rows of the test file from 0 on."""
+    """The task. Ids are `sample_id`, or SUBJECT/ROW, the row in the test file from 0 on."""
 
     def __init__(self, config: MmluConfig, name: str = 'mmlu'):
         """Reads and aligns the files.
@@ -49,7 +50,7 @@ class Mmlu(items.AlignedTask):
         for i, subject in enumerate(config.subjects):
             if subject not in SUBJECTS:
                 raise DataError(
-                    f'config.tasks.{name}.subjects[{i}] is {subject!r}, no subject of MMLU.'
+                    f'config.tasks.{name}.subjects[{i}] is {subject!r}, not a subject of MMLU.'
                     f'{nearest(subject, SUBJECTS)}'
                 )
         demonstrated = config.shots > 0
@@ -70,8 +71,8 @@ class Mmlu(items.AlignedTask):
             self._subject_rows.setdefault(item.subject, []).append(row)
         self._demo_items: dict[str, list[Item]] = {}
         if demonstrated:
-            wanted = codes if config.demos == 'same' else [SOURCE]
-            self._demo_items = items.aligned(self._read('dev', wanted), f'{name} dev')
+            expected = codes if config.demos == 'same' else [SOURCE]
+            self._demo_items = items.aligned(self._read('dev', expected), f'{name} dev')
         self._given = self._read_given('test')
         self._given_demos = self._read_given('dev') if config.demos == 'same' else {}
         for subject in self._subject_rows if demonstrated else ():
@@ -83,7 +84,7 @@ class Mmlu(items.AlignedTask):
         return made + [s for s in self._given if s[1] == MIXED]
 
     def questions(self, variant: str, language: str) -> list[Question]:
-        """The first `limit` questions of each subject; see `tasks.base.Task`."""
+        """The first `limit` questions of each subject."""
         rows = [
             row
             for rows in self._subject_rows.values()
@@ -94,10 +95,9 @@ class Mmlu(items.AlignedTask):
             return [self._as_given(given[row], self.items, row, variant, language) for row in rows]
         return [self.worded(self.items, row, variant, language) for row in rows]
 
-    @property
-    def writes(self) -> bool:
-        """Translate-then-answer has a prompt of its own; see `tasks.base.Task`."""
-        return self.config.intervention == 2
+    def written_prompt(self, question: Question) -> Prompt:
+        """The prompt of 'generate'; translate-then-answer has its own."""
+        return self.render(question, 'generate' if self.config.intervention == 2 else 'letter')
 
     def render(self, question: Question, method: str) -> Prompt:
         """The published prompt; 'loglikelihood' asks without listing the options."""
@@ -123,7 +123,7 @@ class Mmlu(items.AlignedTask):
             kind,
             config.intervention,
             # The whole question is written in English first, then the cue, then the letter.
-            **(TRANSLATED if self.writes else {}),
+            **(TRANSLATED if config.intervention == 2 else {}),
         )
 
     @functools.cache  # noqa: B019 (a task lives as long as its run)
@@ -236,7 +236,7 @@ def read(place: str, split: str, subjects: Sequence[str] = ()) -> list[Item]:
       place: a folder with SPLIT/SUBJECT_SPLIT.csv (below `data/` as well), or 'hf:NAME[:SUBSET]'
         with a column of subjects; 'FOLDER\\0NAME' means SPLIT_NAME instead of SPLIT.
       split: 'test' or 'dev'.
-      subjects: those wanted; (): all.
+      subjects: to be read; (): all.
 
     Raises:
       DataError: naming what is missing, or the file and row that cannot be read.
@@ -246,8 +246,10 @@ def read(place: str, split: str, subjects: Sequence[str] = ()) -> list[Item]:
     folder = _folder(place, split)
     if folder is None:
         root, _, name = place.partition('\0')
-        wanted = f'{split}_{name}' if name else split
-        raise DataError(f"{root} has no folder {wanted} (or data/{wanted}) with MMLU's CSV files")
+        expected = f'{split}_{name}' if name else split
+        raise DataError(
+            f"{root} has no folder {expected} (or data/{expected}) with MMLU's CSV files"
+        )
     found = []
     for subject in subjects or SUBJECTS:
         path = folder / f'{subject}_{split}.csv'
@@ -272,7 +274,7 @@ def _folder(place: str, split: str) -> pathlib.Path | None:
 
 def _csv_rows(path: pathlib.Path) -> list[tuple[str, list[str]]]:
     """Question, four options and key of each row; a header and an index column are left out."""
-    rows = files.cells(path)
+    rows = list(datafiles.read_cells(path))
     if rows:
         first = [cell.strip().lower() for cell in rows[0][1]]
         numbers = [str(i) for i in range(WIDTH + 2)]
@@ -284,7 +286,7 @@ def _csv_rows(path: pathlib.Path) -> list[tuple[str, list[str]]]:
     for where, cells in rows:
         if len(cells) != WIDTH + 2:
             raise DataError(
-                f'{where}: {len(cells)} cells; wanted {WIDTH + 2}: question, {WIDTH} options,'
+                f'{where}: {len(cells)} cells; expected {WIDTH + 2}: question, {WIDTH} options,'
                 ' answer'
             )
     return rows
@@ -295,9 +297,10 @@ def _from_dataset(place: str, split: str, subjects: Sequence[str]) -> list[Item]
     found = []
     for row in files.read_dataset(place, split):
         subject, cells = _dataset_cells(row)
+        id_ = row.text('sample_id') if 'sample_id' in row.values else ''
         count[subject] = count.get(subject, -1) + 1
         if not subjects or subject in subjects:
-            found.append(_item(subject, count[subject], row.where, cells))
+            found.append(_item(subject, count[subject], row.where, cells, id_))
     missing = [subject for subject in subjects or SUBJECTS if subject not in count]
     if missing:
         raise DataError(f'{place} {split} has no rows of: {", ".join(missing[: files.SHOWN])}')
@@ -305,34 +308,38 @@ def _from_dataset(place: str, split: str, subjects: Sequence[str]) -> list[Item]
     return sorted(found, key=lambda item: place_of.get(item.subject, len(place_of)))
 
 
-def _dataset_cells(row: Row) -> tuple[str, list]:
-    """Subject and cells of a row of cais/mmlu, openai/MMMLU and the like."""
-    lower = Row(row.where, {name.lower(): value for name, value in row.values.items()})
+def _dataset_cells(row: DataRow) -> tuple[str, list[Any]]:
+    """Subject and cells of a row of cais/mmlu, openai/MMMLU, Global-MMLU and the like."""
+    lower = DataRow(row.where, {name.lower(): value for name, value in row.values.items()})
     if 'choices' in lower.values:
         options = list(lower.get('choices'))
     else:
-        names = next(
-            (names for names in (list('abcd'), [f'choice{i}' for i in range(WIDTH)])
-             if names[0] in lower.values), list('abcd')
-        )  # fmt: skip
+        forms = (
+            list('abcd'),
+            [f'option_{letter}' for letter in 'abcd'],
+            [f'choice{i}' for i in range(WIDTH)],
+        )
+        names = next((names for names in forms if names[0] in lower.values), forms[0])
         options = [lower.get(name) for name in names]
     return lower.text('subject'), [lower.get('question'), *options, lower.get('answer')]
 
 
-def _item(subject: str, row: int, where: str, cells: Sequence) -> Item:
+def _item(subject: str, row: int, where: str, cells: Sequence[Any], id_: str = '') -> Item:
+    """The item of a row; without an id of its own its id is SUBJECT/ROW."""
     question, *options, key = cells
     where = f'{where} ({subject} row {row})'
     choices = tuple(
-        files.as_text(option, f'option {LETTERS[i]}', where) for i, option in enumerate(options)
+        datafiles.as_text(option, f'option {LETTERS[i]}', where) for i, option in enumerate(options)
     )
     return Item(
-        f'{subject}/{row}',
-        files.as_text(question, 'question', where),
+        id_ or f'{subject}/{row}',
+        datafiles.as_text(question, 'question', where),
         choices,
         items.answer_index(key, len(choices), where),
         subject,
         where,
         {'row': row},
+        numbered=not id_,
     )
 
 

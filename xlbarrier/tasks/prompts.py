@@ -1,5 +1,6 @@
 """Questions as text: a context, the continuations to score, and the bare answer cue."""
 
+import hashlib
 from collections.abc import Sequence
 
 from xlbarrier.errors import InputError
@@ -66,7 +67,7 @@ def _asked(question: Question, method: str, cues: str) -> tuple[str, tuple[str, 
         lines.append(listed(question))
         continuations = LETTERS[: len(question.choices)]
     else:
-        raise InputError(f'method {method!r}; wanted loglikelihood or letter')
+        raise InputError(f'method {method!r}; expected loglikelihood or letter')
     return '\n'.join([*lines, answer]), tuple(gap + c for c in continuations), answer
 
 
@@ -83,6 +84,11 @@ def listed(question: Question) -> str:
         )
     letters = LETTERS[: len(question.choices)]
     return '\n'.join(f'{x}. {c}' for x, c in zip(letters, question.choices, strict=True))
+
+
+def digest(text: str) -> str:
+    """SHA-256 (hex) of a prompt, by which prompts and answers are matched."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def cue(code: str) -> tuple[str, str]:

@@ -2,10 +2,11 @@
 
 import pathlib
 
+from xlbarrier import datafiles
 from xlbarrier.config.tasks import BelebeleConfig, BmlamaConfig, HpQuizConfig, XcopaConfig
+from xlbarrier.datafiles import DataError, DataRow
 from xlbarrier.tasks import clika, files, items, prompts
 from xlbarrier.tasks.base import LETTERS, Prompt, Question
-from xlbarrier.tasks.files import DataError
 from xlbarrier.tasks.items import Item
 
 # Chua et al. 2024: the published splits and instruction lines.
@@ -58,17 +59,25 @@ def _hp_items(config: HpQuizConfig, code: str) -> list[Item]:
         answer = items.answer_index(row.get('GT'), len(choices), row.where)
         meta = {'row': number}
         made.append(
-            Item(str(number), row.text('question'), choices, answer, 'harry_potter', row.where,
-                 meta)
-        )  # fmt: skip
+            Item(
+                str(number),
+                row.text('question'),
+                choices,
+                answer,
+                'harry_potter',
+                row.where,
+                meta,
+                numbered=True,
+            )
+        )
     return made
 
 
 class Bmlama(items.AlignedTask):
     """BMLAMA as multiple choice: which candidate makes the likeliest sentence.
 
-    A candidate is scored with what follows the mask, after what stands before it (Qi et al. 2023
-    score the whole sentence: what stands before the mask is the same for all candidates).
+    A candidate is scored with what follows the mask, after what is before it (Qi et al. 2023 score
+    the whole sentence: what is before the mask is the same for all candidates).
     """
 
     def __init__(self, config: BmlamaConfig, name: str = 'bmlama'):
@@ -77,11 +86,19 @@ class Bmlama(items.AlignedTask):
         Raises:
           DataError: naming file and row of what is wrong.
         """
+        codes = items.languages_needed(config)
+        # BMLAMA-53 has 34 rows with one candidate, whose rank says nothing.
+        found, single = items.without(
+            {code: _bmlama_items(config, code) for code in codes},
+            lambda item: len(item.choices) < 2,
+            f'config.tasks.{name}',
+            'one candidate',
+        )
         by_language = {
-            code: items.checked(_bmlama_items(config, code), f'{name} {code}', 'keep')
-            for code in items.languages_needed(config)
+            code: items.checked(found[code][: config.limit or None], f'{name} {code}', 'keep')
+            for code in codes
         }
-        super().__init__(name, config, by_language)
+        super().__init__(name, config, by_language, {'one_candidate': single})
 
     def render(self, question: Question, method: str) -> Prompt:
         """The sentence up to the mask, and its ends."""
@@ -97,25 +114,35 @@ class Bmlama(items.AlignedTask):
 
 def _bmlama_items(config: BmlamaConfig, code: str) -> list[Item]:
     path = pathlib.Path(config.source).expanduser() / f'{code}.tsv'
-    rows = files.cells(path, '\t')[1:]  # the header of one published file has a tab too many
+    rows = list(datafiles.read_cells(path, '\t'))[
+        1:
+    ]  # the header of one published file has a tab too many
     made = []
-    for number, (where, cells) in enumerate(rows[: config.limit or None]):
+    for number, (where, cells) in enumerate(rows):
         if len(cells) != 4:
             raise DataError(
-                f'{where}: {len(cells)} cells; wanted prompt, answer, candidates and subject'
+                f'{where}: {len(cells)} cells; expected prompt, answer, candidates and subject'
             )
         prompt, answer, listed, _ = cells
         choices = tuple(choice.strip() for choice in listed.split(', '))
         if prompt.count(MASK) != 1 or not prompt.partition(MASK)[0].strip():
-            raise DataError(f'{where}: {prompt!r}; wanted one {MASK}, and words before it')
+            raise DataError(f'{where}: {prompt!r}; expected one {MASK}, and words before it')
         if answer not in choices:
             raise DataError(f'{where}: the answer {answer!r} is not among {listed!r}')
         if not all(choices):
             raise DataError(f'{where}: a candidate is empty: {listed!r}')
         made.append(
-            Item(str(number), prompt, choices, choices.index(answer), 'bmlama', where,
-                 {'row': number})
-        )  # fmt: skip
+            Item(
+                str(number),
+                prompt,
+                choices,
+                choices.index(answer),
+                'bmlama',
+                where,
+                {'row': number},
+                numbered=True,
+            )
+        )
     return made
 
 
@@ -173,7 +200,7 @@ class Belebele(items.AlignedTask):
         )
 
 
-def _belebele_item(row: files.Row) -> Item:
+def _belebele_item(row: DataRow) -> Item:
     choices = tuple(row.text(f'mc_answer{i}') for i in range(1, 5))
     answer = items.answer_index(row.get('correct_answer_num'), 4, row.where, 1)
     id_ = f'{row.text("link")}#{row.text("question_number")}'
@@ -191,10 +218,10 @@ def _file_in(folder: str, names: tuple[str, ...]) -> pathlib.Path:
     """
     root = pathlib.Path(folder).expanduser()
     for name in names:
-        for suffix in files.SUFFIXES:
+        for suffix in datafiles.SUFFIXES:
             for base in (root, root / 'data'):
                 if (base / f'{name}{suffix}').exists():
                     return base / f'{name}{suffix}'
     raise DataError(
-        f'{root} has no file {" or ".join(names)} that ends in {", ".join(files.SUFFIXES)}'
+        f'{root} has no file {" or ".join(names)} that ends in {", ".join(datafiles.SUFFIXES)}'
     )

@@ -5,28 +5,25 @@ English questions and answers, asked in each language. A sheet's variant is a se
 `forget01` and so on, `real_authors`, `world_facts`.
 """
 
-import hashlib
 import pathlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
 
-from xlbarrier import metrics
+from xlbarrier import datafiles, metrics
 from xlbarrier.config.written import TofuConfig
 from xlbarrier.data.tokenize import PreTrainedTokenizerFast, encode_prompt, encode_spans
+from xlbarrier.datafiles import DataError, DataRow
 from xlbarrier.errors import InputError
-from xlbarrier.qa import records, templates
+from xlbarrier.qa import templates
 from xlbarrier.qa.forms import Example
-from xlbarrier.scoring import engine
-from xlbarrier.scoring.generate import Ends, generate
 from xlbarrier.scoring.request import Request
-from xlbarrier.tasks import files, written
-from xlbarrier.tasks.base import Row, Sheet
-from xlbarrier.tasks.files import DataError
-from xlbarrier.tasks.measured import Asked
+from xlbarrier.tasks import files, prompts, written
+from xlbarrier.tasks.asked import Asked
+from xlbarrier.tasks.base import AnswerRow, LeftOut, NumberRow, PromptRow, Sheet
 
 SOURCE = 'en'
 # Of the sets with few-word answers TOFU normalises the probability among the wrong answers.
@@ -73,7 +70,9 @@ class TofuItem:
 
 
 class Tofu:
-    """TOFU's three numbers; see `measured.MeasuredTask`."""
+    """TOFU's three numbers; see `base.Task`."""
+
+    left_out: Mapping[str, LeftOut] = MappingProxyType({})
 
     def __init__(self, config: TofuConfig, name: str = 'tofu'):
         """Reads the sets.
@@ -91,9 +90,10 @@ class Tofu:
             self.items |= {(set_, code): items for code, items in found.items()}
 
     def measure(self, asked: Asked) -> None:
-        """See `measured.MeasuredTask`."""
-        found: dict[Sheet, list[Row]] = {
-            sheet: [self._row(item, sheet) for item in items] for sheet, items in self.items.items()
+        """See `base.Task`."""
+        found: dict[Sheet, list[AnswerRow]] = {
+            sheet: [self._row(item, sheet, asked.tokenizer) for item in items]
+            for sheet, items in self.items.items()
         }
         columns = [*COLUMNS]
         if 'probability' in self.config.methods:
@@ -107,34 +107,24 @@ class Tofu:
         for sheet, rows in found.items():
             asked.write(self.name, sheet, rows, pa.schema(columns))
 
-    def _row(self, item: TofuItem, sheet: Sheet) -> Row:
-        prompt = self._prompt(item, None) if self.config.template != 'chat' else item.question
+    def _row(self, item: TofuItem, sheet: Sheet, tokenizer: PreTrainedTokenizerFast) -> AnswerRow:
         return {
             'id': item.id,
             'language': sheet[1],
-            'prompt_sha256': hashlib.sha256(prompt.encode()).hexdigest(),
+            'prompt_sha256': prompts.digest(self._prompt(item, tokenizer)),
             'question': item.question,
             'references': [item.answer],
         }
 
-    def _score(self, asked: Asked, found: Mapping[Sheet, Sequence[Row]]) -> None:
+    def _score(self, asked: Asked, found: Mapping[Sheet, Sequence[AnswerRow]]) -> None:
         """Adds the mean losses and what they give."""
         groups = [
             [self._request(item, text, asked) for text in _told(item)]
             for items in self.items.values()
             for item in items
         ]
-        scores = iter(
-            engine.score(
-                asked.decoder,
-                [request for group in groups for request in group],
-                mesh=asked.mesh,
-                row_tokens=asked.score.row_tokens,
-                rows_per_device=asked.score.rows_per_device,
-                store=asked.store,
-                what=f'{asked.name}: scoring {self.name}',
-            )
-        )
+        (flat,) = asked.scores([[r for group in groups for r in group]], self.name)
+        scores = iter(flat)
         rows = [(sheet, row) for sheet, group in found.items() for row in group]
         for (sheet, row), group in zip(rows, groups, strict=True):
             # Rounding may leave a certain answer a little above certainty.
@@ -147,25 +137,18 @@ class Tofu:
                 **numbers_of(losses[0], losses[1], losses[2:], sheet[0]),
             }
 
-    def _write(self, asked: Asked, found: Mapping[Sheet, Sequence[Row]]) -> None:
+    def _write(self, asked: Asked, found: Mapping[Sheet, Sequence[AnswerRow]]) -> None:
         """Adds what the model writes, and its ROUGE recall."""
         items = [item for group in self.items.values() for item in group]
         ids = [encode_prompt(asked.tokenizer, self._prompt(i, asked.tokenizer)) for i in items]
         for item, tokens in zip(items, ids, strict=True):
             self._check_fits(item, len(tokens) + self.config.new_tokens, asked)
-        texts = iter(
-            generate(
-                *(asked.decoder, asked.tokenizer, ids, Ends(self.config.new_tokens)),
-                mesh=asked.mesh,
-                rows_per_device=asked.score.generate_rows,
-                store=asked.store,
-                what=f'{asked.name}: writing {self.name}',
-            )
-        )
+        texts = iter(asked.generate(ids, self.config.new_tokens, (), self.name))
         for (_, language), rows in found.items():
             for row in rows:
                 generated = next(texts)
-                recall = metrics.rouge_recall(row['references'][0], generated.text, language)
+                text = metrics.without_thought(generated.text)
+                recall = metrics.rouge_recall(row['references'][0], text, language)
                 row |= {
                     'written': generated.text,
                     'written_tokens': len(generated.tokens),
@@ -202,7 +185,7 @@ class Tofu:
         text = self._worded(item, item.answer, tokenizer)
         return text.text[: text.spans[0][0]]
 
-    def rows(self, tables: Mapping[Sheet, pa.Table], *, draws: int, seed: int) -> list[Row]:
+    def rows(self, tables: Mapping[Sheet, pa.Table], *, draws: int, seed: int) -> list[NumberRow]:
         """The means of TOFU's numbers in each set and language, and the model utility."""
         found = []
         for method in self.config.methods:
@@ -211,9 +194,16 @@ class Tofu:
             found.append(_utility(found, language))
         return found
 
-    def prompts(self) -> Iterator[tuple[Sheet, Sequence[Row]]]:
-        """See `measured.MeasuredTask`; a chat template needs the tokenizer, so it has none here."""
-        for sheet, items in self.items.items() if self.config.template != 'chat' else ():
+    @property
+    def needs_tokenizer(self) -> bool:
+        """See `base.Task`."""
+        return self.config.template == 'chat'
+
+    def prompts(
+        self, tokenizer: PreTrainedTokenizerFast | None
+    ) -> Iterator[tuple[Sheet, Sequence[PromptRow]]]:
+        """See `base.Task`."""
+        for sheet, items in self.items.items():
             yield (
                 sheet,
                 [
@@ -226,15 +216,15 @@ class Tofu:
                         'shots': 0,
                         'method': 'generate',
                         'label': item.answer,
-                        'sha256': hashlib.sha256(self._prompt(item, None).encode()).hexdigest(),
-                        'prompt': self._prompt(item, None),
+                        'sha256': prompts.digest(self._prompt(item, tokenizer)),
+                        'prompt': self._prompt(item, tokenizer),
                     }
                     for item in items
                 ],
             )
 
     def texts(self, language: str) -> list[str]:
-        """See `measured.MeasuredTask`."""
+        """See `base.Task`."""
         return [i.question for sheet, items in self.items.items() for i in items
                 if sheet[1] == language]  # fmt: skip
 
@@ -267,15 +257,15 @@ def _told(item: TofuItem) -> tuple[str, ...]:
     return (item.answer, item.paraphrased, *item.perturbed)
 
 
-def _utility(rows: Iterable[Row], language: str) -> Row:
+def _utility(rows: Iterable[NumberRow], language: str) -> NumberRow:
     """The model utility of a language, where all of its nine numbers are there."""
-    wanted = ('probability', 'rougeL_recall', 'truth_ratio_score')
+    expected = ('probability', 'rougeL_recall', 'truth_ratio_score')
     values = {
         (row['variant'], row['metric']): row['value']
         for row in rows
-        if row['language'] == language and row['variant'] in UTILITY and row['metric'] in wanted
+        if row['language'] == language and row['variant'] in UTILITY and row['metric'] in expected
     }
-    lacking = sorted({f'{s} {m}' for s in UTILITY for m in wanted if (s, m) not in values})
+    lacking = sorted({f'{s} {m}' for s in UTILITY for m in expected if (s, m) not in values})
     found = (
         metrics.missing(f'there is no {", ".join(lacking)}')
         if lacking
@@ -286,41 +276,33 @@ def _utility(rows: Iterable[Row], language: str) -> Row:
 
 
 def _items(config: TofuConfig, set_: str, code: str) -> list[TofuItem]:
-    found = list(_records(config, set_, code))[: config.limit or None]
     made = []
-    for number, (where, record) in enumerate(found):
-        row = files.Row(where, record)
-        answer = row.text('answer')
-        again = row.text('paraphrased_answer') if 'paraphrased_answer' in record else answer
+    for number, row in enumerate(_rows(config, set_, code)[: config.limit or None]):
+        where, answer = row.where, row.text('answer')
+        again = row.text('paraphrased_answer') if 'paraphrased_answer' in row.values else answer
         wrong = row.get('perturbed_answer')
         if not isinstance(wrong, list | tuple | np.ndarray) or not len(wrong):
-            raise DataError(f'{where}: perturbed_answer is {wrong!r:.60}; wanted a list of texts')
-        perturbed = tuple(files.as_text(text, 'perturbed_answer', where) for text in wrong)
+            raise DataError(f'{where}: perturbed_answer is {wrong!r:.60}; expected a list of texts')
+        perturbed = tuple(datafiles.as_text(text, 'perturbed_answer', where) for text in wrong)
         made.append(TofuItem(str(number), where, row.text('question'), answer, again, perturbed))
     return made
 
 
-def _records(config: TofuConfig, set_: str, code: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """(place, record) of a set's perturbed form: a file, a folder of save_to_disk, or a dataset."""
+def _rows(config: TofuConfig, set_: str, code: str) -> list[DataRow]:
+    """The rows of a set's perturbed form: a file, a folder of save_to_disk, or a dataset."""
     place = config.source if code == SOURCE else config.translations or config.source
     stem = f'{set_}_perturbed'
     if code != SOURCE:
         stem += f'_{files.place_of("{language}", code, config.codes)}'
     if place.startswith('hf:'):
-        yield from (
-            (row.where, row.values) for row in files.read_dataset(f'{place}:{stem}', 'train')
-        )
-        return
+        return files.read_dataset(f'{place}:{stem}', 'train')
     folder = pathlib.Path(place).expanduser()
     if (folder / stem).is_dir():
-        rows = files.read_dataset(f'hf:{folder / stem}', 'train')
-        yield from ((row.where, row.values) for row in rows)
-        return
+        return files.read_dataset(f'hf:{folder / stem}', 'train')
     for suffix in SUFFIXES:
         if (folder / f'{stem}{suffix}').exists():
-            yield from records.read(folder / f'{stem}{suffix}')
-            return
+            return datafiles.read_rows(folder / f'{stem}{suffix}')
     raise DataError(
-        f'{folder} has no {stem} with one of {", ".join(SUFFIXES)}, nor a folder of that name; is'
-        f' {code} written otherwise there (codes)?'
+        f'{folder} has no {stem} with one of {", ".join(SUFFIXES)}, nor a folder of that name; if'
+        f' {code} has another name there, set codes'
     )

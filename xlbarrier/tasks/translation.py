@@ -13,14 +13,15 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 from absl import logging
 
-from xlbarrier import metrics
+from xlbarrier import datafiles, metrics
 from xlbarrier.config.written import TranslationConfig
+from xlbarrier.datafiles import DataError
 from xlbarrier.errors import StateError
 from xlbarrier.tasks import files, written
-from xlbarrier.tasks.base import Row, Sheet
-from xlbarrier.tasks.files import DataError
-from xlbarrier.tasks.measured import Asked
-from xlbarrier.tasks.written import Ends, Item, WrittenTask
+from xlbarrier.tasks.asked import Asked
+from xlbarrier.tasks.base import AnswerRow, NumberRow, Sheet
+from xlbarrier.tasks.chat import chat_of
+from xlbarrier.tasks.written import Item, WrittenTask
 from xlbarrier.text import languages as languages_lib
 
 SOURCE = 'en'
@@ -51,14 +52,21 @@ class Translation(WrittenTask):
             for code in config.languages:
                 pair = (SOURCE, code) if direction == 'en-x' else (code, SOURCE)
                 asked[direction, code] = _items(*pair, told[pair[0]], told[pair[1]], config)
-        super().__init__(name, asked, Ends(config.new_tokens, ('\n',)), config.shots)
+        super().__init__(
+            name,
+            asked,
+            config.new_tokens,
+            ('\n',),
+            shots=config.shots,
+            chat=chat_of(config, name),
+        )
 
     def measure(self, asked: Asked) -> None:
-        """See `measured.MeasuredTask`."""
+        """See `base.Task`."""
         schema = pa.schema([*written.COLUMNS, ('comet', pa.float64())])
         texts = iter(self.write(asked))
         for sheet, items in self.asked.items():
-            rows = [self.row(item, sheet, next(texts)) for item in items]
+            rows = [self.row(item, sheet, next(texts), asked.tokenizer) for item in items]
             scores = self._comet(rows)
             asked.write(
                 self.name,
@@ -67,22 +75,23 @@ class Translation(WrittenTask):
                 schema,
             )
 
-    def _comet(self, rows: Sequence[Row]) -> list[float | None]:
+    def _comet(self, rows: Sequence[AnswerRow]) -> list[float | None]:
         if not self.config.comet or shutil.which(COMET_PROGRAM) is None:
             return [None] * len(rows)
         return comet(
             [row['question'] for row in rows],
-            [row['written'].strip() for row in rows],
+            [metrics.without_thought(row['written']).strip() for row in rows],
             [row['references'][0] for row in rows],
             self.config.comet,
         )
 
-    def rows(self, tables: Mapping[Sheet, pa.Table], *, draws: int, seed: int) -> list[Row]:
+    def rows(self, tables: Mapping[Sheet, pa.Table], *, draws: int, seed: int) -> list[NumberRow]:
         """BLEU and chrF of each sheet with sacrebleu's signatures, and COMET's mean."""
-        found: list[Row] = []
+        found: list[NumberRow] = []
         for (variant, language), table in tables.items():
             target = language if variant == 'en-x' else SOURCE
-            texts = [text.strip() for text in table['written'].to_pylist()]
+            written = table['written'].to_pylist()
+            texts = [metrics.without_thought(text).strip() for text in written]
             references = [right[0] for right in table['references'].to_pylist()]
             key = {'variant': variant, 'language': language, 'method': 'generate'}
             scores = {
@@ -157,11 +166,13 @@ def _items(
 
 def _sentences(config: TranslationConfig, code: str) -> list[str]:
     place = files.place_of(config.source, code, config.codes)
-    if place.startswith('hf:') or pathlib.Path(place).suffix in files.SUFFIXES:
+    if place.startswith('hf:') or pathlib.Path(place).suffix in datafiles.SUFFIXES:
         return [row.text(config.column) for row in files.read(place, config.split)]
     path = pathlib.Path(place).expanduser()
-    lines = files.lines(path)
+    lines = datafiles.text_lines(path)
     for number, line in enumerate(lines, 1):
         if not line.strip():
-            raise DataError(f'{path}, line {number} is empty; wanted a sentence, as in the others')
+            raise DataError(
+                f'{path}, line {number} is empty; expected a sentence, as in the others'
+            )
     return lines

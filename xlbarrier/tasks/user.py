@@ -4,15 +4,16 @@ One file a language or a column of languages, options in columns or in a list, t
 index or text; or pairs of a true and a false completion of one stem.
 """
 
+import dataclasses
 import functools
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from xlbarrier import draw
+from xlbarrier import datafiles, draw
 from xlbarrier.config.tasks import UserConfig
+from xlbarrier.datafiles import DataError, DataRow
 from xlbarrier.tasks import files, items, prompts
-from xlbarrier.tasks.base import LETTERS, Prompt, Question
-from xlbarrier.tasks.files import SHOWN, DataError, Row
+from xlbarrier.tasks.base import LETTERS, LeftOut, Prompt, Question
+from xlbarrier.tasks.files import SHOWN
 from xlbarrier.tasks.items import SOURCE, Item
 from xlbarrier.text import languages as languages_lib
 
@@ -20,7 +21,7 @@ OWN_CUES = 'question'
 
 
 class User(items.AlignedTask):
-    """The task; see `tasks.base.Task`."""
+    """The task."""
 
     def __init__(self, config: UserConfig, name: str = 'user'):
         """Reads the files.
@@ -43,9 +44,12 @@ class User(items.AlignedTask):
             code: items.checked(found, f'{name} {code}', config.equal_options)
             for code, found in self._read(codes).items()
         }
+        left_out: dict[str, LeftOut] = {}
         if config.equal_options == 'drop':
-            by_language = items.drop_everywhere(by_language)
-        super().__init__(name, config, by_language)
+            by_language, left_out['equal_options'] = items.without(
+                by_language, items.alike, self.where, 'options alike'
+            )
+        super().__init__(name, config, by_language, left_out)
         if self.count <= config.shots:
             raise DataError(
                 f'{self.where}.shots is {config.shots}, and there are {self.count} items: none is'
@@ -53,7 +57,7 @@ class User(items.AlignedTask):
             )
 
     def questions(self, variant: str, language: str) -> list[Question]:
-        """The items after those shown as demonstrations; see `tasks.base.Task`."""
+        """The items after those shown as demonstrations."""
         rows = range(self.config.shots, self.count)[: self.config.limit or None]
         return [self.worded(self.items, row, variant, language) for row in rows]
 
@@ -119,11 +123,49 @@ class User(items.AlignedTask):
                 f' ({", ".join(codes)}); write {{language}} in it, or name the column of the'
                 f' language in {self.where}.language'
             )
-        return {code: self._items(rows) for code, rows in by_language.items()}
+        made = {code: self._items(rows) for code, rows in by_language.items()}
+        return self._without_empty(made)
 
-    def _items(self, rows: Sequence[Row]) -> list[Item]:
+    def _without_empty(self, drafts: Mapping[str, Sequence[Item]]) -> dict[str, list[Item]]:
+        """The items without their empty options: columns that are empty in every language.
+
+        Raises:
+          DataError: for an option that is empty in one language alone, or is the answer.
+        """
+        whole: dict[str, Item] = {}
+        made: dict[str, list[Item]] = {code: [] for code in drafts}
+        for code, found in drafts.items():
+            for item in found:
+                present = [k for k, choice in enumerate(item.choices) if choice]
+                other = whole.setdefault(item.id, item)
+                column = next(
+                    (k for k, pair in enumerate(zip(item.choices, other.choices, strict=True))
+                     if bool(pair[0]) != bool(pair[1])), None
+                )  # fmt: skip
+                if column is not None:
+                    empty, full = (other, item) if item.choices[column] else (item, other)
+                    raise DataError(
+                        f'{empty.where}: {self.config.options[column]} is empty, and it is not in'
+                        f' another language ({full.where}); expected an option in all or in none'
+                    )
+                if item.answer not in present:
+                    raise DataError(
+                        f'{item.where}: the answer is option {item.answer + 1}, and'
+                        f' {self.config.options[item.answer]} is empty'
+                    )
+                made[code].append(
+                    dataclasses.replace(
+                        item,
+                        choices=tuple(item.choices[k] for k in present),
+                        answer=present.index(item.answer),
+                    )
+                )
+        return made
+
+    def _items(self, rows: Sequence[DataRow]) -> list[Item]:
+        """The items of a language; an empty option is '' here."""
         config = self.config
-        options = [_options(row, config.options) for row in rows]
+        options = [_options(row, config.options, config.form) for row in rows]
         if config.form == 'choices':
             form = config.answer_form
             if form == 'auto':
@@ -142,37 +184,55 @@ class User(items.AlignedTask):
                 )
             subject = row.text(config.subject) if config.subject else self.config.form
             question = row.text(config.question)
-            made.append(Item(id_, question, choices, answer, subject, row.where, {'row': number}))
+            meta = {'row': number}
+            made.append(
+                Item(id_, question, choices, answer, subject, row.where, meta, not config.id)
+            )
         return made
 
 
-def _options(row: Row, columns: Sequence[str]) -> tuple[str, ...]:
-    """The options of one column with a list (in CSV: a JSON list), or of a column each."""
+def _options(row: DataRow, columns: Sequence[str], form: str) -> tuple[str, ...]:
+    """The options of one column with a list (in CSV: a JSON list), or of one column each.
+
+    An empty column is '' here: sets with three to five options leave the last ones empty.
+    """
     if len(columns) > 1:
-        return tuple(row.text(column) for column in columns)
+        return tuple(
+            '' if form == 'choices' and _is_blank(row, column) else row.text(column)
+            for column in columns
+        )
     (column,) = columns
     found = row.get(column)
     if isinstance(found, str):
         try:
-            found = json.loads(found)
-        except json.JSONDecodeError as error:
+            found = datafiles.decode_json(found)
+        except ValueError as error:
             raise DataError(
-                f'{row.where}: {column} is {found[:60]!r}, no list; wanted a JSON list like'
-                ' ["one", "two"], or a column for each option, named in options'
+                f'{row.where}: {column} is {found[:60]!r}, not a list ({error}); expected a JSON'
+                ' list such as ["one", "two"], or one column per option, named in options'
             ) from error
     if not isinstance(found, list | tuple):
-        raise DataError(f'{row.where}: {column} is {found!r:.60}; wanted a list of options')
+        raise DataError(f'{row.where}: {column} is {found!r:.60}; expected a list of options')
     return tuple(
-        files.as_text(option, f'{column}[{i}]', row.where) for i, option in enumerate(found)
+        datafiles.as_text(option, f'{column}[{i}]', row.where) for i, option in enumerate(found)
     )
 
 
+def _is_blank(row: DataRow, column: str) -> bool:
+    if column not in row.values:
+        return False  # `row.text` says so
+    value = row.values[column]
+    return datafiles.is_empty(value) or (isinstance(value, str) and not value.strip())
+
+
 def _answer_form(
-    rows: Sequence[Row], options: Sequence[tuple[str, ...]], column: str, base: int, where: str
+    rows: Sequence[DataRow], options: Sequence[tuple[str, ...]], column: str, base: int, where: str
 ) -> str:
     """How a whole column names its answers; a column that can be read in two ways is refused."""
     keys = [row.get(column) for row in rows]
-    texts = all(str(key) in choices for key, choices in zip(keys, options, strict=True))
+    texts = all(
+        str(key) and str(key) in choices for key, choices in zip(keys, options, strict=True)
+    )
     pairs = [(str(key).strip(), len(choices)) for key, choices in zip(keys, options, strict=True)]
     letter = all(len(key) == 1 and key.upper() in LETTERS[:count] for key, count in pairs)
     index = all(
@@ -192,12 +252,12 @@ def _answer_form(
             f'{where}.answer_base is 0; the answers in column {column!r} are counted from 1: set'
             ' answer_base=1'
         )
-    # The first key that no reading fits is told by the reading of most.
+    # The first key that fits no reading is reported by the reading that most keys fit.
     short = sum(len(key) <= 2 for key, _ in pairs)
     return 'letter' if 2 * short > len(pairs) else 'text'
 
 
-def _index_of_text(row: Row, choices: Sequence[str], column: str) -> int:
+def _index_of_text(row: DataRow, choices: Sequence[str], column: str) -> int:
     key = row.text(column)
     if key in choices:
         return choices.index(key)

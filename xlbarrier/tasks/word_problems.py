@@ -1,20 +1,21 @@
 """MGSM and XQuAD: sums told in words, and questions on a paragraph, in several languages."""
 
 import ast
-import json
 import pathlib
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 import pyarrow as pa
 
-from xlbarrier import metrics
+from xlbarrier import datafiles, metrics
 from xlbarrier.config.written import MgsmConfig, XquadConfig
+from xlbarrier.datafiles import DataError
 from xlbarrier.tasks import files, prompts, written
-from xlbarrier.tasks.base import Row, Sheet
-from xlbarrier.tasks.files import DataError
-from xlbarrier.tasks.written import Ends, Item, WrittenTask
+from xlbarrier.tasks.base import NumberRow, Sheet
+from xlbarrier.tasks.chat import chat_of
+from xlbarrier.tasks.written import Item, WrittenTask
 from xlbarrier.text import languages as languages_lib
 
 FULL = 'full'
@@ -45,14 +46,21 @@ class Mgsm(WrittenTask):
         _check_same_answers(name, asked)
         cues = {_question_cue(exemplars.get(code, []), code) for code in config.languages}
         stops = ('\n\n', *(f'\n{cue.strip()}' for cue in sorted(cues)))
-        super().__init__(name, asked, Ends(config.new_tokens, stops), config.shots)
+        super().__init__(
+            name,
+            asked,
+            config.new_tokens,
+            stops,
+            shots=config.shots,
+            chat=chat_of(config, name),
+        )
 
     def numbers_of(self, item: Item, sheet: Sheet, text: str) -> dict[str, float | None]:
         """1.0 for the right number."""
         found = metrics.final_number(text)
         return {'exact_match': float(found == Decimal(item.references[0]))}
 
-    def rows(self, tables: Mapping[Sheet, pa.Table], *, draws: int, seed: int) -> list[Row]:
+    def rows(self, tables: Mapping[Sheet, pa.Table], *, draws: int, seed: int) -> list[NumberRow]:
         """Exact match, and the share of texts without a number."""
         found = super().rows(tables, draws=draws, seed=seed)
         for (variant, language), table in tables.items():
@@ -71,9 +79,10 @@ def _sums(config: MgsmConfig, code: str, exemplars: Sequence[tuple[str, str]]) -
         found = metrics.final_number(result)
         if found is None:
             raise DataError(
-                f'{where} is {f"{question}{result}"[:60]!r}; wanted a question, a tab and a number'
+                f'{where} is {f"{question}{result}"[:60]!r}; expected a question, a tab and a'
+                ' number'
             )
-        question = files.as_text(question, 'the question', where)
+        question = datafiles.as_text(question, 'the question', where)
         gap = ' ' if languages_lib.language(code).spaces else ''
         prompt = f'{shown}{ask}{gap}{question}\n{answer}'
         made.append(Item(str(number), question, prompt, (str(found),)))
@@ -86,7 +95,7 @@ def _told(config: MgsmConfig, code: str) -> list[tuple[str, str, str]]:
         rows = files.read_dataset(files.place_of(config.source, code), 'test')
         return [(row.where, row.text('question'), row.text('answer_number')) for row in rows]
     path = pathlib.Path(config.source).expanduser() / f'mgsm_{code}.tsv'
-    parts = [line.rpartition('\t') for line in files.lines(path)]
+    parts = [line.rpartition('\t') for line in datafiles.text_lines(path)]
     return [
         (f'{path}, line {number}', *((question, result) if tab else (result, '')))
         for number, (question, tab, result) in enumerate(parts, 1)
@@ -94,9 +103,9 @@ def _told(config: MgsmConfig, code: str) -> list[tuple[str, str, str]]:
 
 
 def _check_same_answers(name: str, asked: Mapping[Sheet, Sequence[Item]]) -> None:
-    first, wanted = next(iter(asked.items()))
+    first, expected = next(iter(asked.items()))
     for sheet, items in asked.items():
-        for mine, theirs in zip(items, wanted, strict=True):
+        for mine, theirs in zip(items, expected, strict=True):
             if mine.references != theirs.references:
                 raise DataError(
                     f'{name}: line {int(mine.id) + 1} has the answer {mine.references[0]} in'
@@ -109,7 +118,7 @@ def _exemplars(config: MgsmConfig) -> dict[str, list[tuple[str, str]]]:
     """The literal MGSM_EXEMPLARS of the published file, which is not run."""
     path = pathlib.Path(config.exemplars).expanduser()
     try:
-        tree = ast.parse('\n'.join(files.lines(path)))
+        tree = ast.parse('\n'.join(datafiles.text_lines(path)))
         (value,) = (
             node.value
             for node in tree.body
@@ -122,14 +131,14 @@ def _exemplars(config: MgsmConfig) -> dict[str, list[tuple[str, str]]]:
         }
     except (SyntaxError, ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f'{path}: {error!r}; wanted the published exemplars.py, with MGSM_EXEMPLARS[language]'
+            f'{path}: {error!r}; expected the published exemplars.py, with MGSM_EXEMPLARS[language]'
             "['1']['q'] and ['a']"
         ) from error
     for code, pairs in found.items():
         if len(pairs) < config.shots or not all(_CUE.match(t) for pair in pairs for t in pair):
             raise DataError(
-                f'{path}: {code} has {len(pairs)} exemplars; wanted {config.shots}, with a cue and'
-                ' a colon before each question and answer'
+                f'{path}: {code} has {len(pairs)} exemplars; expected {config.shots}, with a cue'
+                ' and a colon before each question and answer'
             )
     return found
 
@@ -165,8 +174,15 @@ class Xquad(WrittenTask):
         """
         asked = {(FULL, code): _quad_items(config, code) for code in config.languages}
         found = {sheet[1]: [item.id for item in items] for sheet, items in asked.items()}
+        if config.items == 'common':
+            shared = set.intersection(*map(set, found.values()))
+            self.left_out = {'common': written.log_left_out(name, found, shared)}
+            order = [id_ for id_ in next(iter(found.values())) if id_ in shared]
+            by_id = {sheet: {item.id: item for item in items} for sheet, items in asked.items()}
+            asked = {sheet: [items[id_] for id_ in order] for sheet, items in by_id.items()}
+            found = dict.fromkeys(found, order)
         written.check_aligned(name, found)
-        super().__init__(name, asked, Ends(config.new_tokens, ('\n',)))
+        super().__init__(name, asked, config.new_tokens, ('\n',), chat=chat_of(config, name))
 
     def numbers_of(self, item: Item, sheet: Sheet, text: str) -> dict[str, float | None]:
         """The best over the right answers."""
@@ -189,18 +205,18 @@ def _quad_items(config: XquadConfig, code: str) -> list[Item]:
         for paragraph in _paragraphs(config, code, path):
             for each in paragraph['qas']:
                 where = f'{path}, question {each["id"]}'
-                question = files.as_text(each['question'], 'question', where)
-                right = [files.as_text(a['text'], 'an answer', where) for a in each['answers']]
+                question = datafiles.as_text(each['question'], 'question', where)
+                right = [datafiles.as_text(a['text'], 'an answer', where) for a in each['answers']]
                 if not right:
-                    raise DataError(f'{where} has no answer; wanted at least one')
+                    raise DataError(f'{where} has no answer; expected at least one')
                 prompt = f'{paragraph["context"]}\n\n{ask}{gap}{question}\n{answer}'
                 made.append(Item(each['id'], question, prompt, tuple(right)))
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise DataError(f'{path}: {error!r}; wanted JSON in the form of SQuAD v1.1') from error
+    except (KeyError, TypeError) as error:
+        raise DataError(f'{path}: {error!r}; expected JSON in the form of SQuAD v1.1') from error
     return made[: config.limit or None]
 
 
-def _paragraphs(config: XquadConfig, code: str, path: pathlib.Path) -> list[dict]:
+def _paragraphs(config: XquadConfig, code: str, path: pathlib.Path) -> list[dict[str, Any]]:
     """The paragraphs of a file in SQuAD's form; each row of a dataset is one, with one question."""
     if config.source.startswith('hf:'):
         rows = files.read_dataset(files.place_of(config.source, code), 'validation')
@@ -213,5 +229,5 @@ def _paragraphs(config: XquadConfig, code: str, path: pathlib.Path) -> list[dict
             }
             for row in rows
         ]
-    articles = json.loads('\n'.join(files.lines(path)))['data']
+    articles = datafiles.read_json(path)['data']
     return [paragraph for article in articles for paragraph in article['paragraphs']]

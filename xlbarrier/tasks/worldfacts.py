@@ -15,8 +15,10 @@ from xlbarrier import draw
 from xlbarrier.config.checks import nearest
 from xlbarrier.config.tasks import WorldFactsConfig
 from xlbarrier.errors import InputError
-from xlbarrier.tasks import base, prompts
+from xlbarrier.tasks import base
 from xlbarrier.tasks.base import Question
+from xlbarrier.tasks.chat import chat_of
+from xlbarrier.tasks.multiple_choice import MultipleChoice
 from xlbarrier.tasks.worldfacts_rights import ALSO_SPOKEN, ALSO_TENDER, ALSO_THERE
 from xlbarrier.tasks.worldfacts_templates import LANGUAGES, TEMPLATES
 from xlbarrier.text import languages as languages_lib
@@ -71,10 +73,8 @@ class Item:
         return f'{self.candidate.relation}:{self.candidate.subject}'
 
 
-class WorldFacts:
-    """The task; see `tasks.base.Task`."""
-
-    render = staticmethod(prompts.render)
+class WorldFacts(MultipleChoice):
+    """The task."""
 
     def __init__(self, config: WorldFactsConfig, name: str = 'worldfacts'):
         """Makes the items.
@@ -83,7 +83,8 @@ class WorldFacts:
           ValueError: for a language that CLDR lacks or that has no templates, a variant that needs
             English without it, or more questions than there are facts.
         """
-        self.name, self.languages, self.variants = name, config.languages, config.variants
+        self.name, self.methods, self.chat = name, config.methods, chat_of(config, name)
+        self.languages, self.variants = config.languages, config.variants
         for code in config.languages:
             languages_lib.language(code)
             if code not in LANGUAGES:
@@ -97,11 +98,11 @@ class WorldFacts:
         self._items = make_items(config)
 
     def sheets(self) -> list[tuple[str, str]]:
-        """See `tasks.base.Task`."""
+        """See `MultipleChoice`."""
         return base.sheets(self.variants, self.languages)
 
     def questions(self, variant: str, language: str) -> list[Question]:
-        """All items in a variant; see `tasks.base.Task`."""
+        """All items in a variant."""
         return [self._worded(item, variant, language) for item in self._items]
 
     def _worded(self, item: Item, variant: str, language: str) -> Question:
@@ -140,16 +141,16 @@ def make_items(config: WorldFactsConfig) -> list[Item]:
     chosen: list[Candidate] = []
     for number, relation in enumerate(config.relations):
         share, rest = divmod(config.questions, len(config.relations))
-        wanted = share + (number < rest)
+        expected = share + (number < rest)
         pool = candidates(relation)
-        if wanted > len(pool):
+        if expected > len(pool):
             raise InputError(
-                f'config.tasks.worldfacts.questions asks for {wanted} questions of {relation};'
+                f'config.tasks.worldfacts.questions asks for {expected} questions of {relation};'
                 f' CLDR has {len(pool)} without doubt or a second right answer'
             )
         of = {candidate.subject: candidate for candidate in pool}
         order = _drawn(of, config.seed, relation)
-        taken = sorted(order, key=lambda subject, of=of: of[subject].rank)[:wanted]
+        taken = sorted(order, key=lambda subject, of=of: of[subject].rank)[:expected]
         chosen += [of[subject] for subject in order if subject in set(taken)]
     places = _balanced_places(len(chosen), config.seed)
     return [
@@ -278,7 +279,7 @@ def _item(candidate: Candidate, place: int, seed: int, languages: Sequence[str])
                 drawn.append(code)
     if len(drawn) < CHOICES - 1:
         raise InputError(
-            f'{purpose} has {len(drawn)} distractors of distinct names, wanted {CHOICES - 1}'
+            f'{purpose} has {len(drawn)} distractors of distinct names, expected {CHOICES - 1}'
         )
     choices = (*drawn[:place], candidate.answer, *drawn[place:])
     order = tuple(_drawn(languages, seed, f'{purpose} languages'))

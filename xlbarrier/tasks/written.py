@@ -1,20 +1,26 @@
 """Tasks whose answers the model writes: prompts in, texts and their numbers out."""
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+from absl import logging
 
 from xlbarrier import metrics
-from xlbarrier.data.tokenize import encode_prompt
+from xlbarrier.data.tokenize import PreTrainedTokenizerFast, encode_prompt
+from xlbarrier.datafiles import DataError
 from xlbarrier.errors import InputError
-from xlbarrier.scoring.generate import Ends, Generated, generate
-from xlbarrier.tasks.base import Row, Sheet
-from xlbarrier.tasks.files import SHOWN, DataError
-from xlbarrier.tasks.measured import Asked
+from xlbarrier.tasks import prompts
+from xlbarrier.tasks.asked import Asked
+from xlbarrier.tasks.base import AnswerRow, LeftOut, NumberRow, PromptRow, Sheet
+from xlbarrier.tasks.chat import Chat
+from xlbarrier.tasks.files import SHOWN
+
+if TYPE_CHECKING:
+    from xlbarrier.scoring.generate import Generated
 
 SOURCE = 'en'
 MEAN = 'mean:non-en'
@@ -50,70 +56,90 @@ class Item:
 
 
 class WrittenTask:
-    """A `measured.MeasuredTask`: a subclass reads the items, and says what an answer is worth."""
+    """A task whose answers the model writes: a subclass reads the items and rates the answers."""
 
-    numbers: tuple[str, ...] = ()  # columns of numbers an item, each of them a metric
+    left_out: Mapping[str, LeftOut] = MappingProxyType({})
+    numbers: tuple[str, ...] = ()  # columns of numbers of each item, each of them a metric
 
     def __init__(
-        self, name: str, asked: Mapping[Sheet, Sequence[Item]], ends: Ends, shots: int = 0
+        self,
+        name: str,
+        asked: Mapping[Sheet, Sequence[Item]],
+        new_tokens: int,
+        stops: tuple[str, ...],
+        *,
+        shots: int = 0,
+        chat: Chat | None = None,
     ):
         """Keeps what is asked.
 
         Args:
           name: of the task in the config.
           asked: the items of each sheet.
-          ends: where an answer ends.
+          new_tokens, stops: where an answer ends: after so many tokens, or before the first string.
           shots: demonstrations in each prompt, for the record.
+          chat: how prompts are put into a conversation; None: they are read as they are.
         """
-        self.name, self.ends, self.shots = name, ends, shots
+        self.name, self.shots, self.chat = name, shots, chat
+        self.new_tokens, self.stops = new_tokens, stops
         self.asked = {sheet: tuple(items) for sheet, items in asked.items()}
 
+    @property
+    def needs_tokenizer(self) -> bool:
+        """See `base.Task`."""
+        return self.chat is not None
+
+    def shown(self, item: Item, tokenizer: PreTrainedTokenizerFast | None) -> str:
+        """What the model reads."""
+        return item.prompt if self.chat is None else self.chat.text(item.prompt, tokenizer)
+
     def numbers_of(self, item: Item, sheet: Sheet, text: str) -> dict[str, float | None]:
-        """The `numbers` of an answer, null where one cannot be had."""
+        """The `numbers` of an answer; null where there is none."""
         raise NotImplementedError
 
     def measure(self, asked: Asked) -> None:
-        """See `measured.MeasuredTask`."""
+        """See `base.Task`."""
         schema = pa.schema([*COLUMNS, *((name, pa.float64()) for name in self.numbers)])
         written = iter(self.write(asked))
         for sheet, items in self.asked.items():
             rows = []
             for item in items:
                 generated = next(written)
-                row = self.row(item, sheet, generated)
-                rows.append(row | self.numbers_of(item, sheet, generated.text.strip()))
+                row = self.row(item, sheet, generated, asked.tokenizer)
+                text = metrics.without_thought(generated.text).strip()
+                rows.append(row | self.numbers_of(item, sheet, text))
             asked.write(self.name, sheet, rows, schema)
 
-    def write(self, asked: Asked) -> list[Generated]:
+    def write(self, asked: Asked) -> 'list[Generated]':
         """What the model writes for every item, sheet after sheet.
 
         Raises:
           ValueError: naming the item whose prompt is too long.
         """
         items = [(sheet, item) for sheet, group in self.asked.items() for item in group]
-        ids = [encode_prompt(asked.tokenizer, item.prompt) for _, item in items]
+        ids = [encode_prompt(asked.tokenizer, self.shown(i, asked.tokenizer)) for _, i in items]
         limit = asked.decoder.config.max_positions
         for (sheet, item), tokens in zip(items, ids, strict=True):
-            if len(tokens) + self.ends.tokens > limit:
+            if len(tokens) + self.new_tokens > limit:
                 raise InputError(
                     f'{self.name}, {"/".join(sheet)}, item {item.id}: the prompt has {len(tokens)}'
-                    f' tokens, and {self.ends.tokens} are to be written; the model takes {limit}'
+                    f' tokens, and {self.new_tokens} are to be written; the model takes {limit}'
                     ' positions: ask with fewer shots, or set new_tokens lower'
                 )
-        return generate(
-            *(asked.decoder, asked.tokenizer, ids, self.ends),
-            mesh=asked.mesh,
-            rows_per_device=asked.score.generate_rows,
-            store=asked.store,
-            what=f'{asked.name}: writing {self.name}',
-        )
+        return asked.generate(ids, self.new_tokens, self.stops, self.name)
 
-    def row(self, item: Item, sheet: Sheet, generated: Generated) -> Row:
+    def row(
+        self,
+        item: Item,
+        sheet: Sheet,
+        generated: 'Generated',
+        tokenizer: PreTrainedTokenizerFast | None,
+    ) -> AnswerRow:
         """The COLUMNS of an answer."""
         return {
             'id': item.id,
             'language': sheet[1],
-            'prompt_sha256': _digest(item.prompt),
+            'prompt_sha256': prompts.digest(self.shown(item, tokenizer)),
             'question': item.question,
             'references': list(item.references),
             'written': generated.text,
@@ -121,12 +147,14 @@ class WrittenTask:
             'ended_by': generated.reason,
         }
 
-    def rows(self, tables: Mapping[Sheet, pa.Table], *, draws: int, seed: int) -> list[Row]:
+    def rows(self, tables: Mapping[Sheet, pa.Table], *, draws: int, seed: int) -> list[NumberRow]:
         """See `base.Numbered`: the mean of each of `numbers`."""
         return means(tables, self.numbers, 'generate', draws=draws, seed=seed)
 
-    def prompts(self) -> Iterable[tuple[Sheet, Sequence[Row]]]:
-        """See `measured.MeasuredTask`."""
+    def prompts(
+        self, tokenizer: PreTrainedTokenizerFast | None
+    ) -> Iterable[tuple[Sheet, Sequence[PromptRow]]]:
+        """See `base.Task`."""
         for sheet, items in self.asked.items():
             yield (
                 sheet,
@@ -140,15 +168,15 @@ class WrittenTask:
                         'shots': self.shots,
                         'method': 'generate',
                         'label': item.references[0],
-                        'sha256': _digest(item.prompt),
-                        'prompt': item.prompt,
+                        'sha256': prompts.digest(self.shown(item, tokenizer)),
+                        'prompt': self.shown(item, tokenizer),
                     }
                     for number, item in enumerate(items)
                 ],
             )
 
     def texts(self, language: str) -> list[str]:
-        """See `measured.MeasuredTask`."""
+        """See `base.Task`."""
         return list(
             dict.fromkeys(
                 item.question
@@ -166,13 +194,13 @@ def means(
     *,
     draws: int,
     seed: int,
-) -> list[Row]:
+) -> list[NumberRow]:
     """The mean of columns over the items of each sheet, and over the languages other than English.
 
     A null counts as no item. The mean over languages is of items that all of them have, each
     language weighing alike; one bootstrap over items gives its interval.
     """
-    found: list[Row] = []
+    found: list[NumberRow] = []
     for column in columns:
         by_variant: dict[str, dict[str, dict[str, float]]] = {}
         for (variant, language), table in tables.items():
@@ -194,6 +222,23 @@ def means(
     return found
 
 
+def log_left_out(name: str, found: Mapping[str, Sequence[str]], shared: Container[str]) -> LeftOut:
+    """Counts and logs the ids that are not in every language."""
+    everywhere = list(dict.fromkeys(id_ for ids in found.values() for id_ in ids))
+    gone = [id_ for id_ in everywhere if id_ not in shared]
+    if len(gone) == len(everywhere):
+        raise DataError(f'{name}: the languages have no item in common (n = 0)')
+    if gone:
+        logging.warning(
+            '%s: %d items left out in every language (not in every language): %s%s',
+            name,
+            len(gone),
+            ', '.join(gone[:SHOWN]),
+            ' ...' if len(gone) > SHOWN else '',
+        )
+    return LeftOut(len(gone), len(everywhere))
+
+
 def check_aligned(name: str, found: Mapping[str, Sequence[str]]) -> None:
     """Refuses languages that do not have the same items in the same order.
 
@@ -207,18 +252,14 @@ def check_aligned(name: str, found: Mapping[str, Sequence[str]]) -> None:
     for language, ids in found.items():
         twice = [id_ for id_ in dict.fromkeys(ids) if ids.count(id_) > 1]
         if twice:
-            raise DataError(f'{name} {language}: ids stand twice: {", ".join(twice[:SHOWN])}')
-    first, wanted = next(iter(found.items()))
+            raise DataError(f'{name} {language}: ids occur twice: {", ".join(twice[:SHOWN])}')
+    first, expected = next(iter(found.items()))
     for language, ids in found.items():
-        lacking = [id_ for id_ in wanted if id_ not in set(ids)]
-        more = [id_ for id_ in ids if id_ not in set(wanted)]
+        lacking = [id_ for id_ in expected if id_ not in set(ids)]
+        more = [id_ for id_ in ids if id_ not in set(expected)]
         if lacking or more:
             raise DataError(
-                f'{name}: {language} has {len(ids)} items and {first} {len(wanted)}; {language}'
+                f'{name}: {language} has {len(ids)} items and {first} {len(expected)}; {language}'
                 f' lacks {", ".join(lacking[:SHOWN]) or "none"}, and {first}'
-                f' {", ".join(more[:SHOWN]) or "none"}: wanted the same items'
+                f' {", ".join(more[:SHOWN]) or "none"}: expected the same items'
             )
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

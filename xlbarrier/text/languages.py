@@ -2,6 +2,7 @@
 
 import difflib
 import functools
+import re
 from dataclasses import dataclass
 
 from babel import Locale, UnknownLocaleError
@@ -12,6 +13,10 @@ from xlbarrier.errors import InputError
 
 # Scripts written without spaces between words.
 NO_SPACES = frozenset({'Hans', 'Hant', 'Jpan', 'Thai', 'Khmr', 'Laoo', 'Mymr', 'Tibt'})
+
+RIGHT_TO_LEFT = frozenset({'Adlm', 'Arab', 'Hebr', 'Mand', 'Nkoo', 'Rohg', 'Syrc', 'Thaa'})
+
+_FORM = re.compile(r'[a-z]{2,3}(-[A-Za-z0-9]{2,8})*')
 
 FULL_WIDTH = ('zh', 'ja')  # full-width brackets, and no space between sentences
 
@@ -63,6 +68,30 @@ def language(code: str) -> Language:
         ),
         spaces=script not in NO_SPACES,
     )
+
+
+@functools.cache
+def named(code: str) -> Language:
+    """The language of a code, also of one that CLDR has no locale for: many of Belebele's 122.
+
+    Such a language has CLDR's English name, or else its code as its name, and the direction of the
+    script that it is most likely written in.
+
+    Raises:
+      UnknownLanguageError: when CLDR has neither a locale nor a name, and the code is not one of
+        three letters, as ISO 639-3 has them, without a shorter one.
+    """
+    try:
+        return language(code)
+    except UnknownLanguageError:
+        base = code.split('-')[0]
+        name = Locale('en').languages.get(base, code)
+        longer = base in get_global('language_aliases')  # deu, for de
+        if longer or not _FORM.fullmatch(code) or (name == code and len(base) != 3):
+            raise
+        script = likely_script(code)
+        direction = 'rtl' if script in RIGHT_TO_LEFT else 'ltr'
+        return Language(code, name, name, script, direction, script not in NO_SPACES)
 
 
 @functools.cache

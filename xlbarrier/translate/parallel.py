@@ -90,12 +90,22 @@ class ParallelTranslator:
 
     def _with(self, source: str, target: str) -> list[tuple[_Table, str, str]]:
         """Tables with both languages, and their columns; those that begin with the source first."""
-        tables = []
-        for table in self._tables:
-            left, right = (codes.choose(code, table.columns) for code in (source, target))
-            if left is not None and right is not None and left != right:
-                tables.append((table, left, right))
-        return sorted(tables, key=lambda found: next(iter(found[0].columns.values())) != found[1])
+        tables = [
+            table
+            for table in self._tables
+            if codes.choose(source, table.columns) and codes.choose(target, table.columns)
+        ]
+        # Of all tables at once: one with 'pt' alone must not answer where another has 'pt-BR'.
+        chosen = []
+        for code in (target, source):
+            name = codes.choose(code, {name: name for table in tables for name in table.columns})
+            tables = [table for table in tables if name in table.columns]
+            chosen.append(name)
+        right, left = chosen
+        if left is None or right is None or left == right:
+            return []
+        found = [(table, table.columns[left], table.columns[right]) for table in tables]
+        return sorted(found, key=lambda one: next(iter(one[0].columns.values())) != one[1])
 
     def _answer(self, found: Mapping[str, str], text: str, source: str, target: str):
         answer = found.get(_key(text))

@@ -139,21 +139,24 @@ class Seq2SeqTranslator:
 
     def _model(self, source: str, target: str) -> tuple[_Folder, list[str], list[str]] | None:
         """The model of a pair; the tokens before the source's, and before the target's."""
+        found: dict[str, tuple[_Folder, list[str], list[str]]] = {}  # by plain code of the target
         for key, folder in self._models.items():
             if folder.family != 'marian':
                 left, right = (codes.choose(code, folder.tokens) for code in (source, target))
                 if left and right and left != right:
-                    return folder, [left], [right]
+                    name = next(name for name, token in folder.tokens.items() if token == right)
+                    found.setdefault(name, (folder, [left], [right]))
                 continue
             if not key or (key[0] != _ANY and codes.choose(source, {key[0]: 1}) is None):
                 continue
             if folder.tokens:
                 token = codes.choose(target, folder.tokens)
                 if token:
-                    return folder, [token], []
+                    name = next(name for name, one in folder.tokens.items() if one == token)
+                    found.setdefault(name, (folder, [token], []))
             elif codes.choose(target, {key[1]: 1}):
-                return folder, [], []
-        return None
+                found.setdefault(key[1], (folder, [], []))
+        return codes.choose(target, found)
 
     def _load(self, folder: _Folder) -> '_Running':
         ctranslate2, sentencepiece = self._libraries

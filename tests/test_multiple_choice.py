@@ -10,13 +10,17 @@ import torch
 from transformers import LlamaForCausalLM
 
 from xlbarrier import mesh as mesh_lib
+from xlbarrier.config import ScoreConfig
 from xlbarrier.models import load
+from xlbarrier.modes.prompts import write_prompts
 from xlbarrier.run import RunError
 from xlbarrier.scoring import engine
 from xlbarrier.scoring.store import ScoreStore
-from xlbarrier.tasks import evaluate as evaluate_lib
+from xlbarrier.tasks import asked as asked_lib
 from xlbarrier.tasks import prompts
+from xlbarrier.tasks.asked import Asked
 from xlbarrier.tasks.base import Question, sheets
+from xlbarrier.tasks.multiple_choice import MultipleChoice
 
 # Two items, row-aligned; right to left, no spaces, combining marks; options of ragged lengths.
 WORDS = {
@@ -41,13 +45,13 @@ ANSWERS = (0, 3)
 METHODS = ('loglikelihood', 'letter')
 
 
-class Countries:
+class Countries(MultipleChoice):
     """A task of the four languages above."""
 
     name = 'countries'
+    methods = METHODS
     languages = tuple(WORDS)
     variants = ('english', 'full', 'options', 'mixup')
-    render = staticmethod(prompts.render)
 
     def sheets(self):
         return sheets(self.variants, self.languages)
@@ -72,6 +76,14 @@ class Countries:
         return made
 
 
+def measure(task, decoder, tokenizer, mesh, folder, methods, *, store=None, **sizes):
+    """Asks a task; the path of each sheet."""
+    task.methods = methods
+    score = ScoreConfig(**{'row_tokens': 128, **sizes})
+    task.measure(Asked('model', decoder, tokenizer, mesh, folder, store, score))
+    return {sheet: folder / task.name / '{}.{}.parquet'.format(*sheet) for sheet in task.sheets()}
+
+
 @pytest.fixture(scope='module')
 def mesh():
     return mesh_lib.make_mesh(devices=jax.devices()[:2])
@@ -84,16 +96,9 @@ def decoder(tiny_llama, mesh):
 
 @pytest.fixture(scope='module')
 def ask(decoder, tokenizer, mesh):
-    def ask(folder, task=None, methods=METHODS, **options):
-        options = {'store': None, 'row_tokens': 128, **options}
-        return evaluate_lib.evaluate(
-            task or Countries(),
-            decoder,
-            tokenizer,
-            methods=methods,
-            mesh=mesh,
-            folder=folder,
-            **options,
+    def ask(folder, task=None, methods=METHODS, store=None, **sizes):
+        return measure(
+            task or Countries(), decoder, tokenizer, mesh, folder, methods, store=store, **sizes
         )
 
     return ask
@@ -270,7 +275,7 @@ def test_a_write_that_fails_names_the_file_and_leaves_no_half(ask, tmp_path, mon
         path.write_bytes(b'PAR1 half')
         raise OSError(28, 'No space left on device')
 
-    monkeypatch.setattr(evaluate_lib.pq, 'write_table', full)
+    monkeypatch.setattr(asked_lib.pq, 'write_table', full)
     with pytest.raises(RunError, match=r'english\.en\.parquet: No space left on device'):
         ask(tmp_path)
     assert [p.name for p in (tmp_path / 'countries').iterdir()] == ['english.en.parquet']
@@ -281,7 +286,7 @@ def test_a_write_that_fails_names_the_file_and_leaves_no_half(ask, tmp_path, mon
     ('options', 'words'),
     [
         ({'methods': ('loglikelihod',)}, 'loglikelihod'),
-        ({'methods': ()}, 'wanted some of'),
+        ({'methods': ()}, 'expected some of'),
         ({'methods': ('letter', 'letter')}, 'once'),
         ({'letter_tokens': 'nature'}, "letter_tokens is 'nature'"),
     ],
@@ -303,7 +308,7 @@ def test_a_question_that_cannot_be_scored_is_named(ask, tmp_path):
 
 
 def test_write_prompts_says_what_would_be_asked(tmp_path):
-    paths = evaluate_lib.write_prompts(Countries(), tmp_path, METHODS)
+    paths = write_prompts(Countries(), tmp_path)
     assert len(paths) == 13
     lines = (tmp_path / 'countries' / 'options.ar.jsonl').read_text(encoding='utf-8').splitlines()
     rows = [json.loads(line) for line in lines]
@@ -326,7 +331,9 @@ def test_write_prompts_says_what_would_be_asked(tmp_path):
 
 
 def test_write_prompts_is_what_evaluate_asks(written, tmp_path):
-    evaluate_lib.write_prompts(Countries(), tmp_path, ('loglikelihood',))
+    task = Countries()
+    task.methods = ('loglikelihood',)
+    write_prompts(task, tmp_path)
     for (variant, language), rows in written[0].items():
         path = tmp_path / 'countries' / f'{variant}.{language}.jsonl'
         prompts_ = [json.loads(line) for line in path.read_text(encoding='utf-8').splitlines()]

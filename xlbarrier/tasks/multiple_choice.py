@@ -1,0 +1,214 @@
+"""Multiple choice: the base of its tasks, which asks a model and records every answer."""
+
+import abc
+import collections
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import pyarrow as pa
+
+from xlbarrier.data.tokenize import PreTrainedTokenizerFast
+from xlbarrier.errors import InputError
+from xlbarrier.progress import Progress
+from xlbarrier.scoring.request import Request
+from xlbarrier.tasks import posed as posed_lib
+from xlbarrier.tasks import prompts as prompts_lib
+from xlbarrier.tasks import written_choice
+from xlbarrier.tasks.asked import Asked
+from xlbarrier.tasks.base import LETTERS, LeftOut, Prompt, PromptRow, Question, Sheet
+from xlbarrier.tasks.chat import Chat
+from xlbarrier.tasks.posed import COLUMNS_OF, LETTER_TOKENS, Posed
+
+
+class MultipleChoice(abc.ABC):
+    """A `base.Task` of multiple-choice questions.
+
+    A subclass gives the sheets, the questions of each, and their prompts.
+
+    Attributes:
+      name: of the task in the config.
+      methods: of 'loglikelihood', 'letter', 'greedy' and 'generate'. The first one's answers are
+        `scores`, `prediction` and `correct`. 'greedy' comes after another: it asks whether greedy
+        decoding would write the right option, so it has no prediction. For 'generate' the model
+        writes, and its prediction is the robust reading, null where nothing can be read.
+      left_out: see `base.Task`.
+      chat: how prompts are put into a conversation; None: they are read as they are.
+    """
+
+    name: str
+    methods: tuple[str, ...]
+    chat: Chat | None = None
+    left_out: Mapping[str, LeftOut] = MappingProxyType({})
+
+    @abc.abstractmethod
+    def sheets(self) -> list[Sheet]:
+        """(variant, language) of everything that is asked."""
+
+    @abc.abstractmethod
+    def questions(self, variant: str, language: str) -> list[Question]:
+        """The questions of a sheet, in an order that all sheets of its kind share."""
+
+    def render(self, question: Question, method: str) -> Prompt:
+        """The prompt of a question for a method whose answers are scored."""
+        return prompts_lib.render(question, method)
+
+    def written_prompt(self, question: Question) -> Prompt:
+        """The prompt of 'generate'; the one of 'letter' unless the task has its own."""
+        return self.render(question, 'letter')
+
+    def prompt(
+        self, question: Question, method: str, tokenizer: PreTrainedTokenizerFast | None
+    ) -> Prompt:
+        """The prompt of a question for any method, as the model reads it."""
+        made = (
+            self.written_prompt(question) if method == 'generate' else self.render(question, method)
+        )
+        return made if self.chat is None else self.chat.prompt(made, tokenizer)
+
+    @property
+    def needs_tokenizer(self) -> bool:
+        """See `base.Task`."""
+        return self.chat is not None
+
+    def texts(self, language: str) -> list[str]:
+        """See `base.Task`."""
+        asked = (q for sheet in self.sheets() for q in self.questions(*sheet))
+        return list(dict.fromkeys(q.question for q in asked if q.language == language))
+
+    def prompts(
+        self, tokenizer: PreTrainedTokenizerFast | None
+    ) -> Iterator[tuple[Sheet, list[PromptRow]]]:
+        """See `base.Task`: with several methods each question has one row per method.
+
+        `label` is the right option as the method has it.
+        """
+        _check_methods(self.methods)
+        for sheet in self.sheets():
+            questions = enumerate(self.questions(*sheet))
+            yield (
+                sheet,
+                [
+                    self._prompt_row(sheet, number, question, method, tokenizer)
+                    for number, question in questions
+                    for method in self.methods
+                ],
+            )
+
+    def measure(self, asked: Asked) -> None:
+        """Scores the questions of all sheets together, so that what they share is computed once.
+
+        Raises:
+          ValueError: for an unknown method, or naming the question that cannot be scored.
+        """
+        _check_methods(self.methods)
+        if asked.score.letter_tokens not in LETTER_TOKENS:
+            raise InputError(
+                f'letter_tokens is {asked.score.letter_tokens!r};'
+                f' expected one of {", ".join(LETTER_TOKENS)}'
+            )
+        self._check_lengths(asked)
+        written = self._written(asked) if 'generate' in self.methods else {}
+        waiting: collections.deque[tuple[Sheet, list[Posed]]] = collections.deque()
+
+        def requests() -> Iterator[list[Request]]:
+            for sheet in self.sheets():
+                posed = self._posed(sheet, asked)
+                waiting.append((sheet, posed))
+                yield [request for each in posed for request in each.flat()]
+
+        methods = sorted(self.methods)[::-1]
+        columns = [*posed_lib.COLUMNS, *(c for m in methods for c in COLUMNS_OF[m])]
+        for scores in asked.scores(requests(), self.name):
+            sheet, posed = waiting.popleft()
+            left = iter(scores)
+            rows = [
+                each.answer(sheet[1], self.methods, left, text)
+                for each, text in zip(posed, written.get(sheet, [{}] * len(posed)), strict=True)
+            ]
+            asked.write(self.name, sheet, rows, pa.schema(columns))
+
+    def _posed(self, sheet: Sheet, asked: Asked) -> list[Posed]:
+        posed = []
+        what = f'{asked.name}: tokenising {self.name} {"/".join(sheet)}'
+        with Progress(what, unit='questions') as progress:
+            questions = self.questions(*sheet)
+            progress.begin(len(questions))
+            for question in questions:
+                shown = self._prompts_of(question, asked.tokenizer)
+                made = posed_lib.pose(question, shown, asked.tokenizer, asked.score.letter_tokens)
+                made.check_fits(asked.decoder.config.max_positions)
+                posed.append(made)
+                progress.update(1)
+        return posed
+
+    def _prompts_of(
+        self, question: Question, tokenizer: PreTrainedTokenizerFast
+    ) -> dict[str, Prompt]:
+        """The prompt of each method; errors name the question."""
+        try:
+            return {method: self.prompt(question, method, tokenizer) for method in self.methods}
+        except ValueError as error:
+            raise InputError(f'question {question.id} in {question.language}: {error}') from error
+
+    def _check_lengths(self, asked: Asked) -> None:
+        """Finds a question that is too long for the model before anything is computed.
+
+        A text has hardly more tokens than bytes: only those with more bytes than the model has
+        positions are tokenised for it.
+        """
+        limit = asked.decoder.config.max_positions
+        for sheet in self.sheets():
+            for question in self.questions(*sheet):
+                shown = self._prompts_of(question, asked.tokenizer)
+                if any(posed_lib.most_bytes(prompt) >= limit for prompt in shown.values()):
+                    letters = asked.score.letter_tokens
+                    posed_lib.pose(question, shown, asked.tokenizer, letters).check_fits(limit)
+
+    def _written(self, asked: Asked) -> dict[Sheet, list[Mapping[str, Any]]]:
+        """What the model writes after each question, as columns of its row."""
+        flat = [(sheet, q) for sheet in self.sheets() for q in self.questions(*sheet)]
+        questions = [question for _, question in flat]
+        shown = [self.prompt(question, 'generate', asked.tokenizer) for question in questions]
+        texts = written_choice.write(asked, self.name, questions, shown)
+        found: dict[Sheet, list[Mapping[str, Any]]] = {}
+        for (sheet, question), prompt, text in zip(flat, shown, texts, strict=True):
+            found.setdefault(sheet, []).append(written_choice.columns(question, prompt, text))
+        return found
+
+    def _prompt_row(
+        self,
+        sheet: Sheet,
+        number: int,
+        question: Question,
+        method: str,
+        tokenizer: PreTrainedTokenizerFast | None,
+    ) -> PromptRow:
+        prompt = self.prompt(question, method, tokenizer)
+        lettered = method in ('letter', 'generate')
+        return {
+            'task': self.name,
+            'subject': question.subject,
+            'row': question.meta.get('row', number),
+            'id': question.id,
+            'variant': sheet[0],
+            'language': sheet[1],
+            'shots': prompt.shots,
+            'demos': prompt.demos,
+            'intervention': prompt.intervention,
+            'method': method,
+            'label': LETTERS[question.answer] if lettered else question.choices[question.answer],
+            'sha256': prompts_lib.digest(prompt.context),
+            'prompt': prompt.context,
+        }
+
+
+def _check_methods(methods: Sequence[str]) -> None:
+    known = tuple(COLUMNS_OF)
+    unknown = [method for method in methods if method not in known]
+    if unknown or not methods or len(set(methods)) < len(methods):
+        raise InputError(
+            f'methods are {tuple(methods)}; expected some of {", ".join(known)}, each once'
+        )
+    if methods[0] == 'greedy':
+        raise InputError(f'methods are {tuple(methods)}; greedy comes after another one')
