@@ -10,8 +10,6 @@ import pyarrow as pa
 from xlbarrier import config as config_lib
 from xlbarrier.results.answers import AnswersKey, Predictions, read_predictions
 from xlbarrier.results.recorded import RecordError
-from xlbarrier.results.rows import ResultRow
-from xlbarrier.results.run import result_rows
 from xlbarrier.tasks.base import Numbered
 
 LOOKED_FOR = 'predictions/<model>/<task>/<variant>.<language>.parquet'
@@ -70,17 +68,6 @@ def read(
             _check_readable(path, predictions, numbered)
             found.append(Answers(path, name, predictions, numbered))
     return found
-
-
-def rows(runs: Sequence[Answers], draws: int, seed: int) -> list[ResultRow]:
-    """Their rows of results.json; with several runs `model` begins with the run's name."""
-    made: list[ResultRow] = []
-    for run in runs:
-        for row in result_rows(run.predictions, seed=seed, draws=draws, numbered=run.numbered):
-            if len(runs) > 1:
-                row['model'] = f'{run.name}/{row["model"]}'
-            made.append(row)
-    return made
 
 
 def _predictions(path: pathlib.Path) -> dict[AnswersKey, pa.Table]:
