@@ -12,7 +12,7 @@ from jax.sharding import PartitionSpec as P
 from xlbarrier import mesh as mesh_lib
 from xlbarrier.errors import InputError, NotFiniteError
 from xlbarrier.models.decoder import Decoder
-from xlbarrier.models.reading import Reading
+from xlbarrier.models.reading import jit_decoder
 from xlbarrier.progress import Progress
 from xlbarrier.scoring import sizes
 from xlbarrier.scoring.engine import IN_FLIGHT
@@ -131,7 +131,7 @@ def _rows(passages: Sequence[Passage], length: int, size: int) -> dict[str, np.n
     return {'tokens': tokens, 'positions': positions, 'until': until, 'weights': weights}
 
 
-@Reading
+@jit_decoder
 def _depths(
     decoder: Decoder,
     tokens: jax.Array,

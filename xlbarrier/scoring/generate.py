@@ -25,7 +25,7 @@ from xlbarrier.mesh import BATCH
 from xlbarrier.models import cached, generation_config
 from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.decoder import Decoder
-from xlbarrier.models.reading import Reading
+from xlbarrier.models.reading import jit_decoder
 from xlbarrier.progress import Progress
 from xlbarrier.scoring import sizes
 from xlbarrier.scoring.batches import Batch, Planner, columns
@@ -266,12 +266,12 @@ class _Beginnings:
         return self._kept
 
 
-@Reading
+@jit_decoder
 def _begin(decoder: Decoder, tokens_BP: jax.Array) -> cached.Beginning:
     return cached.begin(decoder, tokens_BP)
 
 
-@functools.partial(Reading, static_argnums=(4,))
+@functools.partial(jit_decoder, static_argnums=(4,))
 def _read(
     decoder: Decoder,
     tokens_BT: jax.Array,
@@ -283,7 +283,7 @@ def _read(
     return jax.reshard(_likeliest(decoder, hidden_BD), P()), cache
 
 
-@functools.partial(Reading, static_argnums=(6,), donate_argnums=(1,))
+@functools.partial(jit_decoder, static_argnums=(6,), donate_argnums=(1,))
 def _write(
     decoder: Decoder,
     cache: cached.Cache,

@@ -8,13 +8,13 @@ from jax.sharding import PartitionSpec as P
 
 from xlbarrier.mesh import BATCH
 from xlbarrier.models.decoder import Decoder
-from xlbarrier.models.reading import Reading
+from xlbarrier.models.reading import jit_decoder
 from xlbarrier.scoring.prefixes import Columns, Pool, kept_in, run
 
 CHUNK_BYTES = 256 << 20  # of float32 logits that a device holds at once
 
 
-@Reading
+@jit_decoder
 def score_rows(
     decoder: Decoder,
     tokens: jax.Array,
@@ -40,7 +40,7 @@ def score_rows(
     return _scored(decoder, hidden_BTD, slots, pair_slots, pair_tokens)
 
 
-@Reading
+@jit_decoder
 def score_suffixes(
     decoder: Decoder,
     pool: Pool,
@@ -62,7 +62,7 @@ def score_suffixes(
     return _scored(decoder, hidden_BTD, slots, pair_slots, pair_tokens)
 
 
-@functools.partial(Reading, donate_argnums=(1,))
+@functools.partial(jit_decoder, donate_argnums=(1,))
 def keep_prefixes(
     decoder: Decoder,
     pool: Pool,
@@ -80,7 +80,7 @@ def keep_prefixes(
     return kept_in(pool, made, kept)
 
 
-@functools.partial(Reading, donate_argnums=(1,))
+@functools.partial(jit_decoder, donate_argnums=(1,))
 def extend_prefixes(
     decoder: Decoder,
     pool: Pool,
