@@ -254,11 +254,13 @@ def test_a_config_of_another_rank_than_the_tensors_is_refused(folders, saved, ch
     assert f'has rank 3, but adapter_config.json says {expected}' in message
 
 
-def test_a_pattern_that_takes_for_ever_is_refused(folders, saved):
+def test_a_pattern_is_compared_within_a_second(folders, saved):
+    """Python's re would take longer than anyone waits."""
     path = saved / 'adapter_config.json'
     pattern = {'alpha_pattern': {'(([a-z_.0-9]+)+)+!': 4}}
     path.write_text(json.dumps(json.loads(path.read_text()) | pattern))
-    assert 'cannot be compared with' in refused(folders, saved)
+    decoder = load.load_decoder(folders('llama'), one())
+    assert adapter_arrays(adapters.load_adapter(decoder, saved))
 
 
 def test_files_that_are_missing_broken_or_pickled(folders, saved, tmp_path):
