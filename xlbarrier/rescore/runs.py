@@ -96,7 +96,8 @@ def _numbered(path: pathlib.Path, asked: Sequence[str]) -> dict[str, Numbered]:
     names = [name for name in asked if registry.makes_numbers(name)]
     if not names:
         return {}  # multiple choice alone: the tables are enough
-    file, made = path / 'config.json', {}
+    file = path / 'config.json'
+    made: dict[str, Numbered] = {}
     try:
         config = config_lib.resolve(
             config_lib.current(json.loads(file.read_text(encoding='utf-8')))
@@ -108,10 +109,12 @@ def _numbered(path: pathlib.Path, asked: Sequence[str]) -> dict[str, Numbered]:
         ) from error
     for name in names:
         try:
-            made[name] = registry.make_task(config, name)
+            task = registry.make_task(config, name)
         except (OSError, ValueError, KeyError) as error:
             raise RecordError(
                 f'{path}: {name} cannot be made from {file}, and its numbers are made by it'
                 f' ({error}): bring its files, or choose others with --config.rescore.tasks'
             ) from error
+        if isinstance(task, Numbered):
+            made[name] = task
     return made
