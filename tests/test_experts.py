@@ -12,7 +12,7 @@ from tests.family_parity import ids, logits, one
 from xlbarrier import mesh as mesh_lib
 from xlbarrier.errors import InputError
 from xlbarrier.models import cached, experts, hf_config, load, lora
-from xlbarrier.models.reading import Reading
+from xlbarrier.models.reading import jit_decoder
 from xlbarrier.train.loss import next_token_loss
 
 
@@ -71,7 +71,7 @@ def test_the_gradient_has_the_load_balancing_loss_of_transformers(folders, name)
 
 def test_padding_counts_for_no_expert(folders):
     decoder = load.load_decoder(folders['mixtral'], one())
-    balanced = Reading(lambda d, *arrays: d.balanced(*arrays)[1])
+    balanced = jit_decoder(lambda d, *arrays: d.balanced(*arrays)[1])
 
     def balance(tokens_BT, counts_BT):
         batch = batch_of(tokens_BT, counts_BT.sum(1).astype(int))
@@ -141,9 +141,9 @@ def test_a_cache_reads_what_a_whole_row_reads(folders):
     decoder = load.load_decoder(folders['gpt_oss'], one())
     tokens_BT = ids(1, 14)
     whole = logits(decoder, one(), tokens_BT)[0]
-    read = Reading(lambda d, t, p: cached.read(d, t, p, 14))
-    step = Reading(lambda d, kept, t: cached.step(d, kept, t))
-    unembed = Reading(lambda d, h: d.unembed(h))
+    read = jit_decoder(lambda d, t, p: cached.read(d, t, p, 14))
+    step = jit_decoder(lambda d, kept, t: cached.step(d, kept, t))
+    unembed = jit_decoder(lambda d, h: d.unembed(h))
     with jax.set_mesh(one()):
         rows = mesh_lib.put_batch(
             {'first': tokens_BT[:, :11], 'pads': np.zeros(1, np.int32)}, one()

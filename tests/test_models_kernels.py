@@ -127,7 +127,7 @@ def test_soft_caps(name):
 def test_keys_of_a_prefix_come_before_a_rows_own():
     """A trie's mask beside a prefix that every query sees: T queries, P + T keys."""
     q, k, v, _ = arrays(4, 2, jnp.float32)
-    mask = np.asarray(attention.visible(jnp.asarray(untils())))[:, 128:]
+    mask = np.array(attention.visible(jnp.asarray(untils())))[:, 128:]
     mask[:, :, :100] = True
     for run in (of_xla, of_blocks, of_emulated_mosaic):
         if run is of_emulated_mosaic and not importlib.util.find_spec('tokamax'):

@@ -79,7 +79,7 @@ def test_a_weight_that_is_not_finite_is_named(tied, tmp_path, one, value):
 
 def test_codes_of_a_quantised_checkpoint_are_not_taken_for_weights(tied, tmp_path, one):
     whole = {**read(tied), Q: np.ones((64, 64), np.int8)}
-    with pytest.raises(ValueError, match=rf"tensor '{Q}' is of type I8; wanted one of F64, F32"):
+    with pytest.raises(ValueError, match=rf"tensor '{Q}' is of type I8; expected one of F64, F32"):
         load.load_decoder(copy(tied, tmp_path / 'a', whole), one)
 
 
@@ -233,10 +233,10 @@ def test_files_that_are_not_there(tied, tmp_path, one):
 @pytest.mark.parametrize(
     'config, words',
     [
-        ({'model_type': 'mamba'}, ["model_type = 'mamba'", 'supported: llama, mistral']),
-        ({'hidden_act': 'relu'}, ["hidden_act = 'relu'", "'silu'"]),
+        ({'model_type': 'mamba'}, ["model_type = 'mamba'"]),
+        ({'hidden_act': 'snake'}, ["hidden_act = 'snake'", "'silu'"]),
         ({'hidden_size': 'absent'}, ["no 'hidden_size'"]),
-        ({'rope_parameters': {'rope_type': 'yarn', 'factor': 8.0}}, ["'yarn'", 'llama3']),
+        ({'rope_parameters': {'rope_type': 'spiral', 'factor': 8.0}}, ["'spiral'", 'llama3']),
         ({'rope_parameters': {'rope_type': 'llama3', 'factor': 8.0}}, ["no 'low_freq_factor'"]),
         ({'rope_parameters': 'absent', 'rope_scaling': {'type': 'linear'}}, ["no 'factor'"]),
         ({'auto_map': {'x': 'y'}, 'model_type': 'new'}, ["'new'", 'its own code', 'never run']),

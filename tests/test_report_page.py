@@ -97,7 +97,7 @@ def test_a_clear_effect_is_told_and_noise_is_not(folder):
     assert 'not significant: it could be chance' in english
     assert re.search(r'barrier by −\d.*?, significant\)', mixed)
     letters = words.headline(numbers, 'worldfacts', 'letter')
-    assert 'cannot be told from guessing' in letters[0]
+    assert 'not significantly above guessing' in letters[0]
     assert 'a barrier of' not in letters[0]
 
 
@@ -111,7 +111,7 @@ def test_markdown_holds_the_same_numbers(folder):
         and (r['metric'], r['method']) == ('accuracy', 'loglikelihood')
     ]
     assert f'{100 * row["value"]:.1f} [' in report
-    assert 'cannot be told from guessing' in report
+    assert 'not significantly above guessing' in report
 
 
 def test_pictures_are_written(folder):

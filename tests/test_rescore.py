@@ -15,8 +15,8 @@ from tests import report_run
 from tests.recorded_files import WROTE, write_clika, write_mmlu, write_tofu
 from xlbarrier import config as config_lib
 from xlbarrier import metrics
+from xlbarrier.modes import rescore as rescore_mode
 from xlbarrier.report import table_files as tables
-from xlbarrier.rescore import recorded
 from xlbarrier.results import rows as report_tables
 from xlbarrier.results.run import result_rows
 
@@ -32,7 +32,7 @@ def rescore(root, workdir, draws=300, **fields):
             'report': {'bootstrap_draws': draws},
         }
     )
-    recorded.rescore(workdir, config)
+    rescore_mode.rescore(workdir, config)
     return json.loads((workdir / 'results.json').read_text())['rows']
 
 
@@ -330,3 +330,7 @@ def test_the_reader_that_gives_the_recorded_accuracies_is_named(tmp_path, caplog
         rescore(tmp_path / 'recorded', tmp_path / 'run')
     assert 'are those of the answers, read as recorded:robust' in caplog.text
     assert 'do not give what it records' not in caplog.text
+
+
+def test_results_csv_has_every_field_of_a_row():
+    assert set(tables._LONG) == {*report_tables.FIELDS, *report_tables.OPTIONAL}

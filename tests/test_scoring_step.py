@@ -1,5 +1,7 @@
 """The scoring step against whole logits, on meshes that split rows, weights and vocabulary."""
 
+from typing import NamedTuple
+
 import jax
 import numpy as np
 import pytest
@@ -9,7 +11,9 @@ from tests.scoring_cases import ragged
 from xlbarrier import mesh as mesh_lib
 from xlbarrier.models import load
 from xlbarrier.scoring import plan as plan_lib
+from xlbarrier.scoring import rows as rows_lib
 from xlbarrier.scoring import step
+from xlbarrier.scoring.layout import Sizes
 
 MESHES = [(1, 1, 1), (2, 1, 1), (8, 1, 1), (1, 8, 1), (2, 2, 2), (1, 1, 2)]
 
@@ -30,10 +34,21 @@ def run(folder, sizes, batch):
     return [np.asarray(x) for x in outputs]
 
 
+class Laid(NamedTuple):
+    """A batch and its arrays."""
+
+    arrays: dict[str, np.ndarray]
+    answers: list
+
+
 @pytest.fixture(scope='module')
 def batch():
-    batches = plan_lib.plan(list(dict.fromkeys(ragged(256))), row_tokens=64, batch_rows=8)
-    return batches[0]
+    requests = list(dict.fromkeys(ragged(256)))
+    plan = plan_lib.plan(requests, Sizes(64, cache=0), rows_per_device=1, shards=8)
+    first = plan.batches[0]
+    arrays = rows_lib.arrays(first.rows, first.shape, plan.layout, first.first_column)
+    assert len(first.rows) > 1 and len(arrays['tokens']) == 8
+    return Laid(arrays, first.answers)
 
 
 @pytest.fixture(scope='module')
@@ -46,7 +61,9 @@ def expected(folder, batch):
     for _, row, indices in batch.answers:
         for index in indices:
             place = a['slots'][row, a['pair_slots'][row, index]]
-            path = np.flatnonzero((np.arange(64) <= place) & (a['until'][row] >= place))
+            path = np.flatnonzero(
+                (np.arange(a['until'].shape[1]) <= place) & (a['until'][row] >= place)
+            )
             logits_V = torch_llama.logits(model, a['tokens'][row, path])[-1].astype(np.float64)
             token = a['pair_tokens'][row, index]
             values[row, index] = logits_V[token] - np.logaddexp.reduce(logits_V)
@@ -66,8 +83,8 @@ def test_every_pair_is_what_torch_says_on_every_mesh(folder, batch, expected, si
 @pytest.mark.parametrize('sizes', [(1, 1, 1), (2, 2, 2)], ids=str)
 def test_logits_in_chunks_are_the_same(folder, batch, expected, sizes, monkeypatch):
     monkeypatch.setattr(step, 'CHUNK_BYTES', 8 * 4 * 256 * 5)  # five places at a time at most
-    places = batch.arrays['slots'].shape[1]
-    assert step._chunks(places, 8 * 4 * 256) == places // 4
+    slots = batch.arrays['slots'].shape[1]
+    assert step._chunks(slots, 8 * 4 * 256) == slots // 4
     jax.clear_caches()
     values, greedy = run(folder, sizes, batch)
     jax.clear_caches()

@@ -14,7 +14,8 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from tests.test_multiple_choice import measure
 from xlbarrier import mesh as mesh_lib
-from xlbarrier.data.tokenize import PRE_TOKENIZERS, encode_options, encode_pair, encode_prompt
+from xlbarrier.data import pretokenizers
+from xlbarrier.data.tokenize import encode_options, encode_pair, encode_prompt
 from xlbarrier.models.load import load_decoder
 from xlbarrier.tasks import tofu, written, written_choice
 from xlbarrier.tasks.asked import Asked
@@ -32,7 +33,7 @@ def merging():
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     words = [*alphabet, *(''.join(pair) for pair in MERGES)]
     core = Tokenizer(models.BPE({word: i for i, word in enumerate(words)}, MERGES))
-    core.pre_tokenizer = PRE_TOKENIZERS['llama-bpe']()
+    core.pre_tokenizer = pretokenizers.RULES['llama-bpe'].pre_tokenizer()
     core.decoder = decoders.ByteLevel()
     return PreTrainedTokenizerFast(tokenizer_object=core)
 

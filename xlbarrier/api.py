@@ -15,7 +15,7 @@ from xlbarrier.errors import InputError
 from xlbarrier.models import load, source
 from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.decoder import Decoder
-from xlbarrier.models.reading import Reading
+from xlbarrier.models.reading import jit_decoder
 from xlbarrier.scoring import engine, request
 
 
@@ -151,7 +151,7 @@ def score(
     return [(s.log_likelihood, s.is_greedy) for s in scores]
 
 
-@Reading
+@jit_decoder
 def _logits(
     decoder: Decoder, tokens: jax.Array, positions: jax.Array, until: jax.Array
 ) -> jax.Array:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from xlbarrier.config.checks import Count, Range, Section, Size
+from xlbarrier.config.checks import Count, Range, Section
 
 COMPILED_ROW = 1024  # row_tokens of a step compiled for a TPU, where it is 0
 
@@ -14,7 +14,8 @@ class ScoreConfig(Section):
     # its memory and the model.
     row_tokens: Count = 0
     rows_per_device: Count = 0  # rows of one dispatch on each device; 0: chosen
-    generate_rows: Size = 8  # texts that each device writes at once; fewer where prompts are long
+    # Texts that each device writes at once, fewer where prompts are long; 0: chosen.
+    generate_rows: Count = 0
     # Which token a letter is: as it follows the prompt, or the last token of the bare letter.
     letter_tokens: Literal['natural', 'published'] = 'natural'
 

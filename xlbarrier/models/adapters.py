@@ -147,13 +147,16 @@ def modules_of(decoder: Decoder) -> dict[str, Module]:
         if entry is None or name.rpartition('.')[2] not in decoder.config.adaptable:
             continue
         key = entry.key.removesuffix('.weight')
-        axis = next(i for i, letters in enumerate(entry.split) if set(outputs) <= set(letters))
+        wanted = {'K' if entry.grouped and letter == 'N' else letter for letter in outputs}
+        axis = next(i for i, letters in enumerate(entry.split) if wanted <= set(letters))
         into = dataclasses.replace(
             entry,
             split=(('R',), tuple(inputs)),
             order=(*inputs, 'R'),
             fused=-1,
             interleaved=False,
+            part=0,
+            parts=1,
         )
         out = dataclasses.replace(
             entry,
@@ -232,7 +235,7 @@ def _as_spelled(
 ) -> dict[str, Module]:
     """The modules by the names that the file has, where the model has images too."""
     base, keys = tables.style_of(config).base, file.shapes
-    for spelled in (f'{base}language_model.', f'language_model.{base}') if config.within else ():
+    for spelled in (f'{base}language_model.', f'language_model.{base}'):
         if any(key.startswith(PREFIX + spelled) for key in keys):
             names = {key: spelled + key.removeprefix(base) for key in modules}
             return {names[k]: dataclasses.replace(m, key=names[k]) for k, m in modules.items()}

@@ -1,4 +1,4 @@
-"""Compiled functions that read a decoder and leave it as it is."""
+"""`jit_decoder`: compiled functions that read a decoder and leave it as it is."""
 
 import functools
 from collections.abc import Callable
@@ -10,25 +10,35 @@ from flax import nnx
 from xlbarrier.models.decoder import Decoder
 
 
-class Reading:
+def jit_decoder(
+    function: Callable[..., Any],
+    static_argnums: tuple[int, ...] = (),
+    donate_argnums: tuple[int, ...] = (),
+) -> 'CompiledReader':
     """`jax.jit` of a function whose first argument is a decoder that it does not change.
 
     `nnx.jit` gives a module's state back from every call, which copies every weight each time.
 
+    Args:
+      function: of a decoder, arrays and static values.
+      static_argnums, donate_argnums: as of `jax.jit`, counted in `function`; never the decoder.
+    """
+    return CompiledReader(function, static_argnums, donate_argnums)
+
+
+class CompiledReader:
+    """What `jit_decoder` returns.
+
     Attributes:
-      function: that is compiled.
+      function: the function that is compiled.
     """
 
     def __init__(
         self,
         function: Callable[..., Any],
-        static_argnums: tuple[int, ...] = (),
-        donate_argnums: tuple[int, ...] = (),
+        static_argnums: tuple[int, ...],
+        donate_argnums: tuple[int, ...],
     ):
-        """Args:
-        function: of a decoder, arrays and static values.
-        static_argnums, donate_argnums: as of `jax.jit`, counted in `function`; never the decoder.
-        """
         functools.update_wrapper(self, function)
         self.function = function
 

@@ -179,7 +179,7 @@ def _weight_map(folder: pathlib.Path) -> dict[str, str]:
     if not isinstance(found, dict) or not found:
         raise InputError(f'{index} is no safetensors index: it has no weight_map of tensors')
     for key, name in found.items():
-        if not isinstance(name, str) or pathlib.PurePosixPath(name).name != name or '\\' in name:
+        if not _is_file_name(name):
             raise InputError(
                 f'{index}: weight_map[{key!r}] is {name!r}; expected the name of a file in {folder}'
             )
@@ -187,6 +187,13 @@ def _weight_map(folder: pathlib.Path) -> dict[str, str]:
         if not (folder / name).exists():
             raise FileNotFoundError(f'{index} names {name}, which is not in {folder}')
     return found
+
+
+def _is_file_name(name: object) -> bool:
+    """Whether a text names a file of the folder itself, and no other place."""
+    if not isinstance(name, str) or name in ('', '.', '..') or '\\' in name or '\0' in name:
+        return False
+    return pathlib.PurePosixPath(name).name == name
 
 
 def write_folder(

@@ -16,7 +16,7 @@ MODES = {
     'eval': 'xlbarrier.modes.evaluate:evaluate',
     'train': 'xlbarrier.modes.train:train',
     'corpus': 'xlbarrier.modes.corpus:corpus',
-    'rescore': 'xlbarrier.rescore.recorded:rescore',
+    'rescore': 'xlbarrier.modes.rescore:rescore',
     'prompts': 'xlbarrier.modes.prompts:prompts',
     'report': 'xlbarrier.modes.report:report',
     'convert': 'xlbarrier.modes.convert:convert',

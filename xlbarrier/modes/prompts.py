@@ -19,8 +19,10 @@ def prompts(folder: pathlib.Path, config: RunConfig) -> None:
     tasks = registry.make_tasks(config)
     tokenizer = None
     if any(task.needs_tokenizer for task in tasks.values()):
-        with Progress(f'reading the tokenizer of {config.model.source}'):
-            tokenizer = tokenize.load_tokenizer(source.resolve(config.model.source))
+        model = config.model
+        with Progress(f'reading the tokenizer of {model.tokenizer or model.source}'):
+            path = pathlib.Path() if model.tokenizer else source.resolve(model.source)
+            tokenizer = tokenize.load_tokenizer(source.resolve_tokenizer(model.tokenizer, path))
     run = run_lib.open_run(folder, config)
     for task in tasks.values():
         write_prompts(task, run.folder / 'prompts', tokenizer)

@@ -11,7 +11,7 @@ from xlbarrier import multihost
 from xlbarrier import run as run_lib
 from xlbarrier.config import RunConfig
 from xlbarrier.errors import InputError
-from xlbarrier.models import load, lora, source
+from xlbarrier.models import load, lora, source, wheels
 from xlbarrier.modes import training_data
 from xlbarrier.progress import Progress
 from xlbarrier.scoring import sizes
@@ -66,7 +66,7 @@ def open_on_devices(
 ) -> tuple[run_lib.Run, jax.sharding.Mesh]:
     """Joins the processes of the run, makes the mesh, and opens the run folder on the lead."""
     multihost.initialize()
-    mesh_lib.keep_compiled(source.cache_folder() / 'compiled')
+    mesh_lib.keep_compiled(wheels.cache_folder() / 'compiled')
     mesh = mesh_lib.make_mesh(config.mesh.data, config.mesh.fsdp, config.mesh.tensor)
     run = run_lib.follow(folder)
     if multihost.is_lead():

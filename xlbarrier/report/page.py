@@ -316,7 +316,7 @@ def _markdown(facts: dict[str, Any]) -> str:
 def _cell(cell: dict[str, Any] | None) -> str:
     if cell is None:
         return '–'
-    mark = ' (cannot be told from guessing)' if cell['guessing'] else ''
+    mark = ' (not significantly above guessing)' if cell['guessing'] else ''
     return f'{cell["text"]} {cell["interval"]}{mark}'
 
 

@@ -84,7 +84,7 @@ def unreadable(numbers: Numbers, task: str, method: str) -> list[str]:
 def at_chance(
     numbers: Numbers, model: str, variant: str, language: str, key: Mapping[str, str]
 ) -> bool:
-    """Whether the accuracy cannot be told from guessing, after Holm's adjustment."""
+    """Whether the accuracy is not significantly above guessing, after Holm's adjustment."""
     row = numbers.find(
         model=model, variant=variant, language=language, metric='above_chance_p', **key
     )
@@ -105,7 +105,7 @@ def _barrier(numbers: Numbers, model: str, key: Mapping[str, str]) -> str:
     if at_chance(numbers, model, source['variant'], SOURCE, key):
         return (
             f'Even in English {_named(model)} is right on {percent(source["value"])} % of'
-            f' {source["n"]} questions, which cannot be told from guessing'
+            f' {source["n"]} questions, which is not significantly above guessing'
             f' ({percent(source["chance"])} %): read this way, no barrier can be measured.'
         )
     if gap is None:

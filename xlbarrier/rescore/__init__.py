@@ -1,1 +1,1 @@
-"""Recorded answers in, tables out: no model is run and no jax is loaded."""
+"""Readers of recorded answers, one per layout; no model is run and no jax is loaded."""

@@ -10,8 +10,6 @@ import pyarrow as pa
 from xlbarrier import config as config_lib
 from xlbarrier.results.answers import AnswersKey, Predictions, read_predictions
 from xlbarrier.results.recorded import RecordError
-from xlbarrier.results.rows import ResultRow
-from xlbarrier.results.run import result_rows
 from xlbarrier.tasks.base import Numbered
 
 LOOKED_FOR = 'predictions/<model>/<task>/<variant>.<language>.parquet'
@@ -72,17 +70,6 @@ def read(
     return found
 
 
-def rows(runs: Sequence[Answers], draws: int, seed: int) -> list[ResultRow]:
-    """Their rows of results.json; with several runs `model` begins with the run's name."""
-    made: list[ResultRow] = []
-    for run in runs:
-        for row in result_rows(run.predictions, seed=seed, draws=draws, numbered=run.numbered):
-            if len(runs) > 1:
-                row['model'] = f'{run.name}/{row["model"]}'
-            made.append(row)
-    return made
-
-
 def _predictions(path: pathlib.Path) -> dict[AnswersKey, pa.Table]:
     try:
         return read_predictions(path / 'predictions')
@@ -109,7 +96,8 @@ def _numbered(path: pathlib.Path, asked: Sequence[str]) -> dict[str, Numbered]:
     names = [name for name in asked if registry.makes_numbers(name)]
     if not names:
         return {}  # multiple choice alone: the tables are enough
-    file, made = path / 'config.json', {}
+    file = path / 'config.json'
+    made: dict[str, Numbered] = {}
     try:
         config = config_lib.resolve(
             config_lib.current(json.loads(file.read_text(encoding='utf-8')))
@@ -121,10 +109,12 @@ def _numbered(path: pathlib.Path, asked: Sequence[str]) -> dict[str, Numbered]:
         ) from error
     for name in names:
         try:
-            made[name] = registry.make_task(config, name)
+            task = registry.make_task(config, name)
         except (OSError, ValueError, KeyError) as error:
             raise RecordError(
                 f'{path}: {name} cannot be made from {file}, and its numbers are made by it'
                 f' ({error}): bring its files, or choose others with --config.rescore.tasks'
             ) from error
+        if isinstance(task, Numbered):
+            made[name] = task
     return made

@@ -1,25 +1,25 @@
-"""Which prompts are continued together, and what of them is read once for all."""
+"""Which prompts are continued together, and which of their tokens are computed once for all."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xlbarrier.models.config import DecoderConfig
 
-BUCKET = 32  # shortest row that is read
-SCORES_BYTES = 1 << 30  # of attention scores of one layer on a device, while prompts are read
-# Tokens whose reading is dearer than compiling and reading a beginning by itself.
+BUCKET = 32  # shortest row
+SCORES_BYTES = 1 << 30  # of attention scores of one layer on a device, while prompts are computed
+# Tokens whose computation costs more than compiling and computing a beginning by itself.
 BEGINNING = 512
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Prompts that are read and continued together.
+    """Prompts that are computed and continued together.
 
     Attributes:
       numbers: of the prompts.
       rows: B, at least as many.
-      shared: P, tokens with which all of them begin; they are read once for all batches of the
-        same beginning.
+      shared: P, tokens with which all of them begin; they are computed once for all batches of
+        the same beginning.
       length: T, of the longest prompt's other tokens, rounded up to a bucket.
     """
 
@@ -30,7 +30,7 @@ class Batch:
 
 
 class Planner:
-    """Makes batches; what comes out is a pure function of what goes in."""
+    """Makes batches; a pure function of the prompts, the model's shapes and the devices."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Planner:
         """
         self._prompts, self._c = prompts, c
         self._shards, self._heads = shards, c.num_heads // tensor
-        self._wanted = min(rows_per_device, _power(-(-len(prompts) // shards)))
+        self._most = min(rows_per_device, _power(-(-len(prompts) // shards)))
         self._sizes = _sizes(c.max_positions)
 
     def plan(self) -> list[Batch]:
@@ -84,7 +84,7 @@ class Planner:
             longest = len(self._prompts[numbers[start]])
             length = min(_bucket(longest - shared), self._c.max_positions - shared)
             each = 4 * self._heads * length * (shared + length)
-            rows = self._wanted
+            rows = self._most
             while rows > 1 and rows * each > SCORES_BYTES:
                 rows = -(-rows // 2)
             some = tuple(numbers[start : start + rows * self._shards])
@@ -93,14 +93,14 @@ class Planner:
         return batches
 
     def _cost(self, batches: Sequence[Batch]) -> int:
-        """Tokens that are read, with what a beginning costs."""
+        """Tokens that are computed, with what a beginning costs."""
         begun = {tuple(self._prompts[b.numbers[0]][: b.shared]) for b in batches if b.shared}
         tokens = sum(b.rows * b.length for b in batches)
         return tokens + sum(len(ids) * self._shards + BEGINNING for ids in begun)
 
 
 def columns(batch: Batch, new: int) -> int:
-    """Of the cache, where `new` tokens are written; the last of them is never read."""
+    """Columns of the cache, where `new` tokens are written; the last is never an input."""
     return -(-(batch.shared + batch.length + new - 1) // BUCKET) * BUCKET
 
 

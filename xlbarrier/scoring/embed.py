@@ -12,7 +12,7 @@ from jax.sharding import PartitionSpec as P
 from xlbarrier import mesh as mesh_lib
 from xlbarrier.errors import InputError, NotFiniteError
 from xlbarrier.models.decoder import Decoder
-from xlbarrier.models.reading import Reading
+from xlbarrier.models.reading import jit_decoder
 from xlbarrier.progress import Progress
 from xlbarrier.scoring import sizes
 from xlbarrier.scoring.engine import IN_FLIGHT
@@ -97,8 +97,8 @@ def embed(
                 progress.update(len(group))
         while waiting:
             read()
-    place = {passage: number for number, passage in enumerate(unique)}
-    return found[[place[passage] for passage in passages]]
+    index = {passage: number for number, passage in enumerate(unique)}
+    return found[[index[passage] for passage in passages]]
 
 
 def _check(passage: Passage, number: int, decoder: Decoder) -> None:
@@ -114,24 +114,24 @@ def _check(passage: Passage, number: int, decoder: Decoder) -> None:
     if low < 0 or high >= config.vocab_size:
         raise InputError(
             f'text {number} has token {high if low >= 0 else low};'
-            f' wanted 0..{config.vocab_size - 1}'
+            f' expected 0..{config.vocab_size - 1}'
         )
 
 
 def _rows(passages: Sequence[Passage], length: int, size: int) -> dict[str, np.ndarray]:
     tokens = np.zeros((size, length), np.int32)
     weights = np.zeros((size, length), np.float32)
-    places = np.broadcast_to(np.arange(length, dtype=np.int32), (size, length)).copy()
-    until = places.copy()  # padding sees itself only
+    positions = np.broadcast_to(np.arange(length, dtype=np.int32), (size, length)).copy()
+    until = positions.copy()  # padding sees itself only
     for row, passage in enumerate(passages):
         count = len(passage.tokens)
         tokens[row, :count] = passage.tokens
         weights[row, passage.skip : count] = 1 / (count - passage.skip)
         until[row, :count] = count - 1
-    return {'tokens': tokens, 'positions': places, 'until': until, 'weights': weights}
+    return {'tokens': tokens, 'positions': positions, 'until': until, 'weights': weights}
 
 
-@Reading
+@jit_decoder
 def _depths(
     decoder: Decoder,
     tokens: jax.Array,

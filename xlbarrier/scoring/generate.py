@@ -1,8 +1,8 @@
-"""Greedy decoding: what a model writes after a prompt, the likeliest token at each place.
+"""Greedy decoding: what a model writes after a prompt, the likeliest token at each position.
 
-There is no sampling: a benchmark's answer must not depend on a draw. Prompts are read and continued
-in batches of few shapes with a cache of keys and values (`models.cached`); what many of them begin
-with, demonstrations for example, is read once (`batches`).
+There is no sampling: a benchmark's answer must not depend on a draw. Prompts are computed and
+continued in batches of few shapes with a cache of keys and values (`models.cached`); what many of
+them begin with, demonstrations for example, is computed once (`batches`).
 """
 
 import functools
@@ -25,8 +25,9 @@ from xlbarrier.mesh import BATCH
 from xlbarrier.models import cached, generation_config
 from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.decoder import Decoder
-from xlbarrier.models.reading import Reading
+from xlbarrier.models.reading import jit_decoder
 from xlbarrier.progress import Progress
+from xlbarrier.scoring import sizes
 from xlbarrier.scoring.batches import Batch, Planner, columns
 from xlbarrier.scoring.store import ScoreStore
 
@@ -53,7 +54,7 @@ class Generated:
     """What a model wrote.
 
     Attributes:
-      tokens: without the end-of-text token; with those in which a stop string stands.
+      tokens: without the end-of-text token; with those that a stop string is part of.
       text: them decoded, up to the stop string.
       reason: why it ends: 'eos', 'stop' or 'length'.
     """
@@ -70,7 +71,7 @@ def generate(
     ends: Ends,
     *,
     mesh: jax.sharding.Mesh,
-    rows_per_device: int = 8,
+    rows_per_device: int = 0,
     store: ScoreStore | None = None,
     what: str = 'generating',
 ) -> list[Generated]:
@@ -85,7 +86,8 @@ def generate(
       prompts: ids, with BOS where the model wants one; repetitions allowed.
       ends: of every text; one that fills the model's positions ends there.
       mesh: the explicit mesh.
-      rows_per_device: prompts that each device continues at once; fewer where they are long.
+      rows_per_device: prompts that each device continues at once, fewer where they are long; 0:
+        chosen from the kind of device.
       store: of these weights; a killed process loses the batch that it was at.
       what: the work's name in the progress lines.
 
@@ -94,17 +96,20 @@ def generate(
       StoreError: when an answer cannot be stored; those before it are kept.
     """
     if ends.tokens < 1 or not all(ends.strings):
-        raise InputError(f'{ends}: wanted at least one token, and stop strings that are not empty')
+        raise InputError(
+            f'{ends}: expected at least one token, and stop strings that are not empty'
+        )
     for number, prompt in enumerate(prompts):
         _check(prompt, number, decoder.config)
     eos = end_ids(decoder.config, tokenizer)
     unique = sorted({tuple(map(int, p)) for p in prompts}, key=lambda ids: (-len(ids), ids))
     shards = mesh.shape['data'] * mesh.shape['fsdp']
     batches = Planner(
-        *(unique, decoder.config),
+        unique,
+        decoder.config,
         shards=shards,
         tensor=mesh.shape['tensor'],
-        rows_per_device=rows_per_device,
+        rows_per_device=rows_per_device or sizes.of_writing(mesh.devices.flat[0]),
     ).plan()
     how = json.dumps(['generate', decoder.compute_dtype, ends.tokens, ends.strings, eos])
     found = _stored(store, unique, how, ends.tokens)
@@ -114,8 +119,14 @@ def generate(
     logging.info(
         '%s: %d prompts, %d distinct, %d batches (%d stored),'
         ' %d shapes (B, P, T, S) %s, cache %.2f GB',
-        *(what, len(prompts), len(unique), len(batches), len(batches) - len(todo), len(shapes)),
-        *(shapes, largest / 1e9),
+        what,
+        len(prompts),
+        len(unique),
+        len(batches),
+        len(batches) - len(todo),
+        len(shapes),
+        shapes,
+        largest / 1e9,
     )
     with Progress(what, unit='prompts') as progress, jax.set_mesh(mesh):
         progress.begin(len(unique), earlier=sum(tokens is not None for tokens in found))
@@ -233,8 +244,8 @@ def _text(tokenizer: PreTrainedTokenizerFast, ids: Sequence[int]) -> str:
 
 def _stop(text: str, ends: Ends) -> int | None:
     """Where the first stop string begins."""
-    places = [place for place in map(text.find, ends.strings) if place >= 0]
-    return min(places, default=None)
+    starts = [start for start in map(text.find, ends.strings) if start >= 0]
+    return min(starts, default=None)
 
 
 class _Beginnings:
@@ -255,12 +266,12 @@ class _Beginnings:
         return self._kept
 
 
-@Reading
+@jit_decoder
 def _begin(decoder: Decoder, tokens_BP: jax.Array) -> cached.Beginning:
     return cached.begin(decoder, tokens_BP)
 
 
-@functools.partial(Reading, static_argnums=(4,))
+@functools.partial(jit_decoder, static_argnums=(4,))
 def _read(
     decoder: Decoder,
     tokens_BT: jax.Array,
@@ -272,7 +283,7 @@ def _read(
     return jax.reshard(_likeliest(decoder, hidden_BD), P()), cache
 
 
-@functools.partial(Reading, static_argnums=(6,), donate_argnums=(1,))
+@functools.partial(jit_decoder, static_argnums=(6,), donate_argnums=(1,))
 def _write(
     decoder: Decoder,
     cache: cached.Cache,
@@ -339,7 +350,7 @@ def _cache_bytes(decoder: Decoder, batch: Batch, new: int) -> int:
 def _stored(
     store: ScoreStore | None, prompts: Sequence[tuple[int, ...]], how: str, new: int
 ) -> list[tuple[int, ...] | None]:
-    """What the store holds, told by the lead to every process."""
+    """What the store has; the lead tells every process."""
     found: list[tuple[int, ...] | None] = [None] * len(prompts)
     if store is not None and multihost.is_lead():
         found = store.get_generated(prompts, how)

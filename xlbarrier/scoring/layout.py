@@ -287,12 +287,17 @@ def merge(
                 found.append(open_row)
                 open_row, known = PackedRow(length, 0, []), set()
             # The largest first; what does not fit begins the next row.
-            sizes = {r: size(*r, part.prefix) for r in part.ranges}
-            taken, left, room = [], [], length - open_row.used
-            for r in sorted(sizes, key=lambda r, sizes=sizes: (-sizes[r], r)):
-                fits = sizes[r] <= room
-                (taken if fits else left).append(r)
-                room -= sizes[r] if fits else 0
+            sizes = sorted((-size(*r, part.prefix), r) for r in part.ranges)
+            taken: list[tuple[int, int]] = []
+            left: list[tuple[int, int]] = []
+            room, kept = length - open_row.used, 0
+            for negative, r in sizes:
+                if -negative <= room:
+                    taken.append(r)
+                    room += negative
+                else:
+                    left.append(r)
+                    kept -= negative
             if row.used <= length - open_row.used:  # ranges that share a stem take less together
                 taken, left, room = part.ranges, [], length - open_row.used - row.used
             if taken:
@@ -301,8 +306,8 @@ def merge(
                 known |= needed
             if left:
                 found.append(open_row)
-                used = min(row.used, sum(sizes[r] for r in left))
-                open_row, known = PackedRow(length, used, [Part(part.prefix, left)]), needed
+                open_row = PackedRow(length, min(row.used, kept), [Part(part.prefix, left)])
+                known = needed
         if open_row.parts:
             found.append(open_row)
     return found

@@ -19,7 +19,7 @@ from xlbarrier.scoring.request import Request
 from xlbarrier.scoring.rows import Shape, TrieRow
 
 COLUMNS = 128  # columns of prefixes are rounded up to 1, 1.5, 2, 3, 4, 6 ... times this
-COMPILING = 50_000  # positions whose computation costs as much as compiling a shape
+COMPILING = 20_000  # positions whose computation costs as much as compiling a shape
 SHORTEST = 32  # a row is not cut below this
 TAIL = 16  # a dispatch costs this part of a full one, besides its positions
 
@@ -108,10 +108,10 @@ class Plan:
         found = []
         for batch in self.batches[::-1]:
             if batch.shape.slots:
-                wanted = not all(known[number] for number, _, _ in batch.answers)
+                due = not all(known[number] for number, _, _ in batch.answers)
             else:
-                wanted = any((batch.chapter, prefix) in needed for prefix in batch.makes)
-            if wanted:
+                due = any((batch.chapter, prefix) in needed for prefix in batch.makes)
+            if due:
                 needed |= {(batch.chapter, prefix) for prefix in batch.needs}
                 found.append(batch)
         return found[::-1]
@@ -164,11 +164,31 @@ def plan(
             return paths.size(first, last, layout.columns(prefix))
 
         merged = layout_lib.merge(chapter.rows, layout, 2 * widest, size)
+        if not _merging_pays(chapter.rows, merged, layout, sizes):
+            merged = chapter.rows
         made = [rows_lib.question_row(packed, paths, layout, requests) for packed in merged]
         batches += _cut(made, merged, number, chapter)
     batches = _in_shapes(batches, layout, sizes, dispatch, shards)
     cache = max((chapter.size for chapter in chapters), default=0)
     return Plan(batches, layout, -(-cache // COLUMNS) * COLUMNS, asked, tree)
+
+
+def _merging_pays(
+    rows: Sequence[PackedRow], merged: Sequence[PackedRow], layout: Layout, sizes: Sizes
+) -> bool:
+    """Whether fewer rows, some of which attend to several prefixes, cost less than more rows."""
+
+    def widest(some: Sequence[PackedRow]) -> int:
+        chains = [[layout.chain(part.prefix) for part in row.parts] for row in some]
+        needed = [{prefix for chain in each for prefix in chain} for each in chains]
+        return _round_columns(max(layout_lib.columns_of(each, layout) for each in needed))
+
+    if not rows:
+        return False
+    before, after = (sum(row.length for row in some) for some in (rows, merged))
+    # All rows of a shape have the columns of the widest; a shape of their own has to be compiled.
+    wider = after * (widest(merged) - widest(rows)) * sizes.column_cost
+    return before - after > min(wider, COMPILING)
 
 
 def _chapters(layout: Layout, sizes: Sizes) -> list[_Chapter]:

@@ -4,6 +4,8 @@ import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from xlbarrier.errors import InputError
 
 
@@ -62,8 +64,8 @@ def check(request: Request, number: int, max_positions: int, vocab_size: int) ->
             f'request {number} has {length} tokens; the model takes {max_positions} positions and'
             ' the token they predict: shorten its context'
         )
-    low = min(min(request.context), min(request.continuation))
-    high = max(max(request.context), max(request.continuation))
+    ids = [np.frombuffer(part, np.int32) for part in (request.context, request.continuation)]
+    low, high = min(int(x.min()) for x in ids), max(int(x.max()) for x in ids)
     if low < 0 or high >= vocab_size:
         raise InputError(
             f'request {number} has token {low if low < 0 else high}; the model has 0 to'

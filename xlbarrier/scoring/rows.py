@@ -58,12 +58,12 @@ def question_row(
                     shared = (
                         int(paths.common[number]) if number > first else common_length(before, ids)
                     )
-                places = builder.add(ids, base, max(shared, base) if before is not None else base)
+                nodes = builder.add(ids, base, max(shared, base) if before is not None else base)
                 before = ids
                 for asked in paths.asked[number]:
                     request = requests[asked.request]
                     start = asked.start - base
-                    builder.ask(asked.request, places[start:], request)
+                    builder.ask(asked.request, nodes[start:], request)
     return builder.close()
 
 
@@ -74,8 +74,8 @@ def prefix_row(packed: PackedRow, paths: Paths, layout: Layout) -> TrieRow:
         builder.open(parent)
         for number, _ in sorted(r for part in parts for r in part.ranges):
             prefix = layout.prefixes[number]
-            places = builder.add(paths.ids[prefix.path][: prefix.stop], prefix.start, prefix.start)
-            builder.row.makes.append((number, int(places[0])))
+            nodes = builder.add(paths.ids[prefix.path][: prefix.stop], prefix.start, prefix.start)
+            builder.row.makes.append((number, int(nodes[0])))
     return builder.close()
 
 
@@ -135,13 +135,13 @@ class _Builder:
         self._path = np.concatenate([self._path, new])
         return self._path
 
-    def ask(self, number: int, places: np.ndarray, request: Request) -> None:
-        """Notes which pairs answer a request whose first token is predicted at places[0]."""
+    def ask(self, number: int, nodes: np.ndarray, request: Request) -> None:
+        """Notes which pairs answer a request whose first token is predicted at nodes[0]."""
         indices, row = [], self.row
-        for place, token in zip(places.tolist(), request.continuation, strict=False):
-            slot = self._slot_of.setdefault(place, len(self._slot_of))
+        for node, token in zip(nodes.tolist(), request.continuation, strict=False):
+            slot = self._slot_of.setdefault(node, len(self._slot_of))
             if slot == len(row.slots):
-                row.slots.append(place)
+                row.slots.append(node)
             index = self._pair_of.setdefault((slot, token), len(self._pair_of))
             if index == len(row.pairs):
                 row.pairs.append((slot, token))
@@ -158,8 +158,8 @@ class _Builder:
         row.positions = np.concatenate(self._positions).astype(np.int32)
         row.order = np.concatenate(self._orders).astype(np.int32)
         row.until = np.empty(self._count, np.int32)
-        for places, end in self._ends:
-            row.until[places] = end
+        for nodes, end in self._ends:
+            row.until[nodes] = end
         return row
 
     def _leave(self, depth: int) -> None:
@@ -237,8 +237,8 @@ def arrays(
             made['slots'][i, : len(row.slots)] = row.slots
             made['pair_slots'][i, : len(row.pairs)] = [slot for slot, _ in row.pairs]
             made['pair_tokens'][i, : len(row.pairs)] = [token for _, token in row.pairs]
-        for number, place in row.makes:
+        for number, node in row.makes:
             prefix = layout.prefixes[number]
             size = prefix.stop - prefix.start
-            made['kept'][i, place : place + size] = np.arange(size) + first_column[number]
+            made['kept'][i, node : node + size] = np.arange(size) + first_column[number]
     return made

@@ -8,13 +8,13 @@ from jax.sharding import PartitionSpec as P
 
 from xlbarrier.mesh import BATCH
 from xlbarrier.models.decoder import Decoder
-from xlbarrier.models.reading import Reading
+from xlbarrier.models.reading import jit_decoder
 from xlbarrier.scoring.prefixes import Columns, Pool, kept_in, run
 
 CHUNK_BYTES = 256 << 20  # of float32 logits that a device holds at once
 
 
-@Reading
+@jit_decoder
 def score_rows(
     decoder: Decoder,
     tokens: jax.Array,
@@ -40,7 +40,7 @@ def score_rows(
     return _scored(decoder, hidden_BTD, slots, pair_slots, pair_tokens)
 
 
-@Reading
+@jit_decoder
 def score_suffixes(
     decoder: Decoder,
     pool: Pool,
@@ -62,7 +62,7 @@ def score_suffixes(
     return _scored(decoder, hidden_BTD, slots, pair_slots, pair_tokens)
 
 
-@functools.partial(Reading, donate_argnums=(1,))
+@functools.partial(jit_decoder, donate_argnums=(1,))
 def keep_prefixes(
     decoder: Decoder,
     pool: Pool,
@@ -80,7 +80,7 @@ def keep_prefixes(
     return kept_in(pool, made, kept)
 
 
-@functools.partial(Reading, donate_argnums=(1,))
+@functools.partial(jit_decoder, donate_argnums=(1,))
 def extend_prefixes(
     decoder: Decoder,
     pool: Pool,
@@ -116,19 +116,19 @@ def _scored(
     return jax.reshard(log_probability, P()), jax.reshard(greedy, P())
 
 
-def _take(x: jax.Array, places_BP: jax.Array) -> jax.Array:
-    """x[b, places[b, p]] for each row of a batch-sharded array."""
+def _take(x: jax.Array, slots_BP: jax.Array) -> jax.Array:
+    """x[b, slots[b, p]] for each row of a batch-sharded array."""
     spec = P(BATCH, *[None] * (x.ndim - 1))
-    rows_B1 = jax.lax.broadcasted_iota(jnp.int32, places_BP.shape, 0, out_sharding=P(BATCH, None))
-    return x.at[rows_B1, places_BP].get(out_sharding=spec)
+    rows_B1 = jax.lax.broadcasted_iota(jnp.int32, slots_BP.shape, 0, out_sharding=P(BATCH, None))
+    return x.at[rows_B1, slots_BP].get(out_sharding=spec)
 
 
 def _normalisers(decoder: Decoder, hidden_BPD: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Log of the softmax's denominator and the most likely token at each place, in chunks of P."""
-    B, places, _ = hidden_BPD.shape
+    """Log of the softmax's denominator and the most likely token at each slot, in chunks of P."""
+    B, slots, _ = hidden_BPD.shape
     mesh = jax.sharding.get_abstract_mesh().shape
     rows = max(1, B // (mesh[BATCH[0]] * mesh[BATCH[1]]))
-    chunks = _chunks(places, 4 * rows * decoder.config.vocab_size // mesh['tensor'])
+    chunks = _chunks(slots, 4 * rows * decoder.config.vocab_size // mesh['tensor'])
 
     def chunk(hidden_BCD: jax.Array) -> tuple[jax.Array, jax.Array]:
         logits_BCV = decoder.unembed(hidden_BCD)
@@ -144,9 +144,9 @@ def _normalisers(decoder: Decoder, hidden_BPD: jax.Array) -> tuple[jax.Array, ja
     )
 
 
-def _chunks(places: int, bytes_each: int) -> int:
-    """The least number of equal chunks that keeps each below CHUNK_BYTES."""
-    for count in range(1, places + 1):
-        if places % count == 0 and places // count * bytes_each <= CHUNK_BYTES:
+def _chunks(slots: int, bytes_each: int) -> int:
+    """The smallest number of equal chunks that keeps each within CHUNK_BYTES."""
+    for count in range(1, slots + 1):
+        if slots % count == 0 and slots // count * bytes_each <= CHUNK_BYTES:
             return count
-    return places
+    return slots

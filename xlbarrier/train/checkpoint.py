@@ -159,6 +159,7 @@ class Checkpoints:
         except Exception as error:
             if verb == 'write':
                 self._remove_unfinished()
+                self._manager.reload()  # it counts a checkpoint from the moment that it is begun
             kept = f'; the checkpoint of step {self.latest} is kept' if self._has_one() else ''
             raise CheckpointError(
                 f'cannot {verb} a checkpoint in {self.folder}: {_first_line(error)}{kept}. Make'

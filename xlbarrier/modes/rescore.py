@@ -16,7 +16,8 @@ from xlbarrier.results import recorded as recorded_results
 from xlbarrier.results import tofu as tofu_results
 from xlbarrier.results import translation as translation_results
 from xlbarrier.results.recorded import RecordedSheet, RecordError
-from xlbarrier.results.rows import adjust
+from xlbarrier.results.rows import ResultRow, adjust
+from xlbarrier.results.run import result_rows
 from xlbarrier.results.tofu import TofuLog
 from xlbarrier.results.translation import RecordedTranslation
 
@@ -51,7 +52,7 @@ def rescore(folder: pathlib.Path, config: RunConfig) -> None:
             made += tofu_results.rows(logs, draws, seed)
             made += translation_results.rows(outputs, draws, seed)
             adjust(made)
-            made += runs.rows(own, draws, seed)
+            made += _run_rows(own, draws, seed)
         with Progress('tables'):
             run.write_json('results.json', {'schema': 1, 'rows': made})
             written = table_files.write(made, run.path('tables', 'results.csv').parent)
@@ -62,6 +63,17 @@ def rescore(folder: pathlib.Path, config: RunConfig) -> None:
             finished=run_lib.now(),
         )
         logging.info('%d numbers in %s, %d tables', len(made), run.folder, len(written))
+
+
+def _run_rows(found: Sequence[runs.Answers], draws: int, seed: int) -> list[ResultRow]:
+    """Their rows of results.json; with several runs `model` begins with the run's name."""
+    made: list[ResultRow] = []
+    for run in found:
+        for row in result_rows(run.predictions, seed=seed, draws=draws, numbered=run.numbered):
+            if len(found) > 1:
+                row['model'] = f'{run.name}/{row["model"]}'
+            made.append(row)
+    return made
 
 
 def find(
