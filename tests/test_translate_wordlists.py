@@ -116,7 +116,7 @@ def test_bad_files_are_named_with_the_place(tmp_path, name):
     [
         ('dog\tA\tZZZ\n', r'line 1 points at bytes 0 to 104025 of .*, which has'),
         ('dog\tA\n', r'line 1 is .*; expected headword, offset, length'),
-        ('dog\t?\tB\n', r"line 1: '\?' is no number in base 64"),
+        ('dog\t?\tB\n', r"line 1: '\?' is not a number in base 64"),
     ],
 )
 def test_a_bad_index(tmp_path, index, message):

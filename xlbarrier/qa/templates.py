@@ -188,9 +188,13 @@ def _render(
     tokenizer: PreTrainedTokenizerFast,
     messages: Sequence[dict[str, str]],
     where: str,
-    **options: bool,
+    add_generation_prompt: bool = False,
 ) -> str:
     try:
-        return tokenizer.apply_chat_template(list(messages), tokenize=False, **options)
+        return str(
+            tokenizer.apply_chat_template(
+                list(messages), tokenize=False, add_generation_prompt=add_generation_prompt
+            )
+        )
     except Exception as error:  # jinja's own, and what a template raises on roles it does not know
         raise DataError(f"{where}: the tokenizer's chat template refuses it: {error}") from error
