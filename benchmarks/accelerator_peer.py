@@ -108,9 +108,10 @@ class Peer(Ours):
 
         model = self._asked(part)
 
+        asked = questions(part, self._tiny, seed=1)
+
         @torch.inference_mode()
-        def ask(seed: int) -> int:
-            asked = questions(part, self._tiny, seed)
+        def ask() -> int:
             if part == 'letters':  # one prompt a question: its next token's logits say all
                 rows = [(context, [[o[0] for o in options]]) for context, options in asked]
             else:
@@ -144,9 +145,10 @@ class Peer(Ours):
 
         model = self._asked(part)
 
+        prompts = [context for context, _ in questions(part, self._tiny, seed=1)]
+
         @torch.inference_mode()
-        def ask(seed: int) -> int:
-            prompts = [context for context, _ in questions(part, self._tiny, seed)]
+        def ask() -> int:
             longest = max(map(len, prompts))
             ids = torch.zeros((len(prompts), longest), dtype=torch.long)
             seen = torch.zeros_like(ids)

@@ -52,7 +52,10 @@ def sections(section=config_lib.RunConfig):
             yield from sections(section_of(hint))
 
 
-@pytest.mark.parametrize('section', {*sections(), *TASK_CONFIGS.values()}, ids=lambda s: s.__name__)
+SECTIONS = sorted({*sections(), *TASK_CONFIGS.values()}, key=lambda s: s.__name__)
+
+
+@pytest.mark.parametrize('section', SECTIONS, ids=lambda s: s.__name__)
 def test_every_default_has_the_type_that_its_annotation_states(section):
     assert issubclass(section, Section) and section.__doc__
     made = section()
