@@ -197,7 +197,11 @@ def test_show_prints_every_field_with_its_comment_and_can_be_run_again():
     assert to_dict(resolve(values)) == to_dict(config)
 
 
-@pytest.mark.parametrize('section', set(TASK_CONFIGS.values()), ids=lambda s: s.__name__)
+@pytest.mark.parametrize(
+    'section',
+    sorted(set(TASK_CONFIGS.values()), key=lambda s: s.__name__),
+    ids=lambda s: s.__name__,
+)
 def test_every_field_of_every_task_has_a_comment(section):
     notes = cli.comments(section)
     lacking = [n for n in hints(section) if not notes[n] and n not in ('text', 'translator')]
