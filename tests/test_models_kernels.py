@@ -149,7 +149,7 @@ def test_first_keys_and_the_rule_see_the_same():
     [
         ({}, dict(on='cpu'), 'xla', ''),
         ({}, dict(on='gpu'), 'cudnn-packed', ''),
-        ({}, dict(on='gpu', documents=0), 'mosaic', 'masks'),
+        ({}, dict(on='gpu', documents=0), 'cudnn', ''),
         ({'window': TOKENS}, dict(on='gpu'), 'cudnn-packed', ''),
         ({'window': 8}, dict(on='gpu'), 'mosaic', 'windows'),
         ({'attn_softcap': 50.0}, dict(on='gpu'), 'mosaic', 'soft caps'),
@@ -183,7 +183,7 @@ def test_without_tokamax_the_choice_says_what_is_lacking(monkeypatch):
         found = kernels.choose(config(**changes), 'bfloat16', TOKENS, documents=8, on='gpu')
         assert found.kernel == 'xla' and 'needs the package tokamax' in found.why
     found = kernels.choose(config(), 'bfloat16', TOKENS, documents=0, on='gpu')
-    assert found.kernel == 'cudnn' and 'masks' in found.why
+    assert found.kernel == 'cudnn'
 
 
 def test_segments_reach_cudnn_as_the_documents_that_there_are():
