@@ -136,6 +136,22 @@ def mesh_of(array: jax.Array) -> jax.sharding.Mesh:
     return sharding.mesh
 
 
+def spec_of(array: jax.Array) -> P:
+    """How an array is laid out on its mesh."""
+    sharding = array.sharding
+    if not isinstance(sharding, NamedSharding):
+        raise StateError(f'an array is laid out by {sharding}, which names no axes of a mesh')
+    return sharding.spec
+
+
+def to_host(array: jax.Array) -> np.ndarray:
+    """A laid-out array as numpy's; on a pod, every process must ask for it."""
+    if array.is_fully_addressable:
+        return np.asarray(array)
+    whole = jax.jit(lambda x: x, out_shardings=NamedSharding(mesh_of(array), P()))
+    return np.asarray(whole(array).addressable_data(0))
+
+
 def check_divides(config: Any, mesh: jax.sharding.Mesh, batch: int | None = None) -> None:
     """Refuses a mesh whose axes do not divide the model's dimensions, before anything is made.
 
