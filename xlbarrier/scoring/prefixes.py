@@ -112,7 +112,7 @@ def run(
 
     x_BTD = decoder.embedded(tokens_BT, positions_BT)
     x_BTD, made = jax.lax.scan(layer, x_BTD, (*decoder.stacked(), pool))
-    if keep:
+    if made is not None:
         return x_BTD, Pool(*made)
     return decoder.finished(x_BTD), None
 
