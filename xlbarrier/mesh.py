@@ -124,7 +124,9 @@ def keep_compiled(folder: pathlib.Path) -> None:
     A folder that the user chose by JAX_COMPILATION_CACHE_DIR stays. On a CPU nothing is kept: a
     folder shared by machines of several kinds would hold programs that some cannot run.
     """
-    if jax.default_backend() != 'cpu' and not jax.config.read('jax_compilation_cache_dir'):
+    # jax adds the attributes of its options at import.
+    chosen = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
+    if jax.default_backend() != 'cpu' and not chosen:
         jax.config.update('jax_compilation_cache_dir', str(folder))
 
 
