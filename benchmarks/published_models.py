@@ -5,10 +5,11 @@ what a decoder's shape needs; `verdict` reads them as `model.source` does. Of mo
 images the fields of the text part are under `text_config`.
 """
 
+import pathlib
 from typing import Any
 
 from xlbarrier.errors import InputError
-from xlbarrier.models import hf_config
+from xlbarrier.models import hf_config, quantised
 
 Raw = dict[str, Any]
 
@@ -292,6 +293,8 @@ PUBLISHED: dict[str, Raw] = {
 def verdict(raw: Raw) -> tuple[str, str]:
     """(model_type of the decoder, 'loads' or why it is refused)."""
     try:
+        if quantised.method_of(raw, pathlib.Path('config.json')):
+            raw = {name: value for name, value in raw.items() if name not in quantised.FIELDS}
         return hf_config.from_hf(raw).family, 'loads'
     except InputError as error:
         return str(raw['model_type']), f'refused: {error}'
