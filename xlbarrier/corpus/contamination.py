@@ -33,7 +33,7 @@ class Decontaminator:
                 self._add(task, number, self._words(text), n)
 
     def meets(self, text: str) -> bool:
-        """Whether a text shares a run with a question; it is counted for each task whose questions it contains."""
+        """Whether a text shares a run with a question; it is counted for each such task."""
         words = self._words(text)
         tasks = set()
         for i in range(len(words) - self._least + 1):

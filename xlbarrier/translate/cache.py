@@ -147,7 +147,7 @@ class CachedTranslator:
     def _work(
         self, route: int, keys: list[bytes], texts: dict[bytes, str], source: str, target: str
     ) -> dict[bytes, str | Failed]:
-        """Translates what was claimed, stores it and releases the claims, also those of failures."""
+        """Translates what was claimed, stores it and releases all claims, failures included."""
         rows: list[tuple[int, bytes, str]] = []
         try:
             answers = self.translator.translate([texts[key] for key in keys], source, target)
