@@ -1,4 +1,4 @@
-"""Published models that users of many languages bring, by the fields of their config.json.
+"""Published models that users of many languages use, by the fields of their config.json.
 
 The fields are from memory (their hubs cannot be reached from where this is written), shortened to
 what a decoder's shape needs; `verdict` reads them as `model.source` does. Of models of text and
