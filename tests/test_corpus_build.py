@@ -206,12 +206,12 @@ def test_a_write_that_fails_names_the_file_and_the_next_start_mends_it(
 
 KILLED = """
 import sys, time
-from xlbarrier import run
+from xlbarrier import datafiles
 from xlbarrier.config import CorpusConfig
 from xlbarrier.corpus import build
 from xlbarrier.corpus.countries import build as countries_build
 countries_build.SHARD_DOCUMENTS = 10
-real, count = run.write_atomic, []
+real, count = datafiles.write_atomic, []
 def slow(path, data):
     count.append(path)
     if len(count) == 4:
@@ -219,7 +219,7 @@ def slow(path, data):
         print('half', flush=True)
         time.sleep(60)
     real(path, data)
-run.write_atomic = slow
+datafiles.write_atomic = slow
 config = CorpusConfig(languages=('en', 'de', 'ar', 'zh', 'ja'), documents=24)
 build.build(config, 'mixed', sys.argv[1])
 """

@@ -15,8 +15,8 @@ from flax import nnx
 
 from tests import torch_llama
 from xlbarrier import mesh as mesh_lib
+from xlbarrier.errors import RunError
 from xlbarrier.models import load, lora
-from xlbarrier.run import RunError
 
 
 @pytest.fixture(scope='module')

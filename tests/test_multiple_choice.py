@@ -11,9 +11,9 @@ from transformers import LlamaForCausalLM
 
 from xlbarrier import mesh as mesh_lib
 from xlbarrier.config import ScoreConfig
+from xlbarrier.errors import RunError
 from xlbarrier.models import load
 from xlbarrier.modes.prompts import write_prompts
-from xlbarrier.run import RunError
 from xlbarrier.scoring import engine
 from xlbarrier.scoring.store import ScoreStore
 from xlbarrier.tasks import asked as asked_lib

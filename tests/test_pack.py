@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from xlbarrier.data.examples import Encoded, ExamplePacker, assign, chunks
 from xlbarrier.data.pack import PackedRows, RowWriter, flow, pack, read_record
-from xlbarrier.run import RunError
+from xlbarrier.errors import RunError
 
 DOCUMENTS = st.lists(st.lists(st.integers(1, 60_000), max_size=23), min_size=1, max_size=12).filter(
     any

@@ -15,3 +15,7 @@ class StateError(XlbarrierError, RuntimeError):
 
 class NotFiniteError(XlbarrierError, FloatingPointError):
     """A number that must be finite is not."""
+
+
+class RunError(StateError):
+    """The run folder cannot be used or written; names the file and says what to do."""

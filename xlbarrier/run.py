@@ -15,14 +15,14 @@ import resource
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
 from xlbarrier import config as config_lib
 from xlbarrier import datafiles
-from xlbarrier.datafiles import DataError
-from xlbarrier.errors import StateError
+from xlbarrier.datafiles import DataError, write_atomic, writing
+from xlbarrier.errors import RunError
 
 PACKAGES = (  # whose versions run.json records
     'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'transformers', 'tokenizers',
@@ -30,10 +30,6 @@ PACKAGES = (  # whose versions run.json records
 )  # fmt: skip
 
 _TEMPORARY = re.compile(r'\..+\.\d+\.tmp')  # of `write_atomic`
-
-
-class RunError(StateError):
-    """The run folder cannot be used or written; names the file and says what to do."""
 
 
 class Run:
@@ -191,50 +187,6 @@ def peak_memory() -> int:
 def has_address(text: str) -> bool:
     """Whether JSON names the server of a translator, which is no business of other users."""
     return '"place": "http' in text
-
-
-def write_atomic(
-    path: pathlib.Path,
-    content: bytes | Callable[[pathlib.Path], None],
-    *,
-    private: bool = False,
-) -> None:
-    """Writes a file under a temporary name, syncs it, and renames it into place.
-
-    Args:
-      path: the file to be; its folder must exist.
-      content: the bytes, or a function that writes the file whose path it is given.
-      private: whether only its owner may read it (mode 0600).
-
-    Raises:
-      RunError: when the write fails; the file that was there before is untouched.
-    """
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    with writing(path):
-        try:
-            if private:
-                temporary.touch(0o600)
-            if callable(content):
-                content(temporary)
-            else:
-                temporary.write_bytes(content)
-            with temporary.open('rb') as f:
-                os.fsync(f.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def writing(path: pathlib.Path) -> Iterator[None]:
-    """Turns an OSError while `path` is written into a RunError that names it."""
-    try:
-        yield
-    except OSError as error:
-        raise RunError(
-            f'cannot write {path}: {error.strerror or error}. What was finished before is kept:'
-            ' make room or correct the permissions, then start again with the same --workdir'
-        ) from error
 
 
 def _lock_folder(folder: pathlib.Path) -> Run:

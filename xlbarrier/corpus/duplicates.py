@@ -7,7 +7,7 @@ import sqlite3
 
 import numpy as np
 
-from xlbarrier import run as run_lib
+from xlbarrier import datafiles
 from xlbarrier.text import segment
 
 PERMUTATIONS = 128
@@ -34,7 +34,7 @@ class Duplicates:
         self._threshold = threshold
         self._rows = _band_rows(threshold)
         self._remove()
-        with run_lib.writing(path):
+        with datafiles.writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         self._base = sqlite3.connect(path, isolation_level=None)
         # The file need not survive a crash: it is only used by this process.

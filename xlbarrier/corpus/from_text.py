@@ -26,7 +26,7 @@ from typing import Any
 from absl import logging
 
 from xlbarrier import config as config_lib
-from xlbarrier import run as run_lib
+from xlbarrier import datafiles
 from xlbarrier.config.corpus import CorpusConfig
 from xlbarrier.corpus import sources, store, translation, units
 from xlbarrier.corpus.counts import Counts
@@ -177,10 +177,10 @@ def _targets(config: CorpusConfig, share: Mapping[str, float]) -> list[str]:
 
 def _begin(folder: pathlib.Path, asked: Mapping[str, Any], fingerprint: str) -> None:
     """Marks the folder as this corpus's; a translator that has changed since is refused."""
-    with run_lib.writing(folder):
+    with datafiles.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     store.write_json(folder / 'config.json', asked)
-    with run_lib.writing(folder):
+    with datafiles.writing(folder):
         (folder / PROGRESS).mkdir(exist_ok=True)
     path = folder / PROGRESS / 'translator'
     if path.exists() and path.read_text('utf-8') != fingerprint:
@@ -188,7 +188,7 @@ def _begin(folder: pathlib.Path, asked: Mapping[str, Any], fingerprint: str) -> 
             f'{folder} was begun with another translator ({path.read_text("utf-8")}; now'
             f' {fingerprint}): take another folder, or remove this one'
         )
-    run_lib.write_atomic(path, fingerprint.encode())
+    datafiles.write_atomic(path, fingerprint.encode())
 
 
 def _write(
@@ -320,7 +320,7 @@ def _write_build(
     store.write_json(
         folder / 'build.json',
         {
-            'finished': run_lib.now(),
+            'finished': datafiles.now(),
             'seconds': round(seconds, 3),
             'documents_of_earlier_starts': shards.earlier_documents,
             'words_per_second': round(words / seconds, 1),

@@ -10,7 +10,6 @@ from typing import Any
 import pyarrow as pa
 
 from xlbarrier import datafiles
-from xlbarrier import run as run_lib
 from xlbarrier.corpus import store
 from xlbarrier.corpus.counts import Counts
 from xlbarrier.corpus.store import CorpusError
@@ -70,7 +69,7 @@ class Shards:
         self._folder, self._max_failed = folder, max_failed
         self._records: list[dict[str, Any]] = []
         self.total = Tally()
-        with run_lib.writing(folder):
+        with datafiles.writing(folder):
             while record := self._record(len(self._records)):
                 self._records.append(record)
                 counts = Counts(**record['tally']['counts'])
@@ -133,7 +132,7 @@ class Shards:
         if self._lines:
             self._close_shard()
         if self.total.failures:
-            run_lib.write_atomic(self._folder / FAILURES, store.lines(self.total.failures))
+            datafiles.write_atomic(self._folder / FAILURES, store.lines(self.total.failures))
         fields = ('name', 'documents', 'sha256', 'content_sha256')
         return [{name: record[name] for name in fields} for record in self._records]
 
@@ -153,7 +152,7 @@ class Shards:
             'source': self._source,
             'tally': asdict(self._tally),
         }
-        run_lib.write_atomic(path, packed)
+        datafiles.write_atomic(path, packed)
         store.write_json(self._folder / PROGRESS / f'{path.name}.json', record)
         self._records.append(record)
         self._begin_shard()
@@ -172,7 +171,7 @@ class Shards:
         if total.asked < least or len(total.failures) <= self._max_failed * total.asked:
             return
         path = self._folder / FAILURES
-        run_lib.write_atomic(path, store.lines(total.failures))
+        datafiles.write_atomic(path, store.lines(total.failures))
         # So that the next start asks for what failed in finished shards too.
         for record in self._records:
             if record['tally']['failures']:

@@ -14,7 +14,6 @@ from typing import Any
 
 from xlbarrier import config as config_lib
 from xlbarrier import datafiles
-from xlbarrier import run as run_lib
 from xlbarrier.datafiles import DataError
 from xlbarrier.errors import InputError
 
@@ -113,8 +112,8 @@ def total_digest(shards: Sequence[Mapping[str, Any]], field: str = 'sha256') -> 
 def write_json(path: pathlib.Path, value: Any) -> None:
     """Writes a JSON file, atomically."""
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
-    private = run_lib.has_address(text)
-    run_lib.write_atomic(path, (text + '\n').encode(), private=private)
+    private = datafiles.has_address(text)
+    datafiles.write_atomic(path, (text + '\n').encode(), private=private)
 
 
 def read_json(path: pathlib.Path) -> dict[str, Any]:

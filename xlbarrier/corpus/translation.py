@@ -16,7 +16,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from xlbarrier import run as run_lib
+from xlbarrier import datafiles
 from xlbarrier.config.translate import TranslatorConfig
 from xlbarrier.errors import StateError
 from xlbarrier.translate import protocol
@@ -48,7 +48,7 @@ def configured(config: TranslatorConfig, path: str) -> Any:
     from xlbarrier.translate import cache
     from xlbarrier.translate.make import make_translator
 
-    with run_lib.writing(pathlib.Path(path)):
+    with datafiles.writing(pathlib.Path(path)):
         pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
     return cache.CachedTranslator(make_translator(config), path)
 

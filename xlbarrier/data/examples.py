@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from xlbarrier.data.pack import BLOCK_TOKENS, PackedRows, lay
+from xlbarrier.datafiles import writing
 from xlbarrier.errors import InputError
-from xlbarrier.run import writing
 
 
 class Encoded(NamedTuple):

@@ -17,8 +17,8 @@ from transformers import PreTrainedTokenizerFast
 from xlbarrier.data import pieces
 from xlbarrier.data.pieces import BYTE, CONTROL, SPACE, USER_DEFINED
 from xlbarrier.data.pretokenizers import DEFAULT, RULES
+from xlbarrier.datafiles.gguf_header import Value, part_files, read_header
 from xlbarrier.errors import InputError
-from xlbarrier.gguf_header import Value, part_files, read_header
 
 PREFIX = 'tokenizer.'
 # Phi 3 takes the spaces after these into the token; the file does not say so, its name does.

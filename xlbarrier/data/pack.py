@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from xlbarrier import datafiles
+from xlbarrier.datafiles import write_atomic, writing
 from xlbarrier.errors import InputError
-from xlbarrier.run import write_atomic, writing
 
 DTYPES = {'tokens': 'int32', 'positions': 'int32', 'until': 'int32', 'weights': 'float32'}
 RECORD = 'rows.json'

@@ -42,6 +42,7 @@ from xlbarrier.datafiles.rows import (
     read_rows,
     stream_rows,
 )
+from xlbarrier.datafiles.writing import write_atomic, writing
 
 __all__ = [
     'MAX_RECORD_BYTES',
@@ -71,4 +72,6 @@ __all__ = [
     'stream_rows',
     'suffix',
     'text_lines',
+    'write_atomic',
+    'writing',
 ]

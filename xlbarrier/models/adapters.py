@@ -17,13 +17,13 @@ import numpy as np
 from absl import logging
 
 from xlbarrier import multihost
+from xlbarrier.datafiles import writing
 from xlbarrier.errors import InputError
 from xlbarrier.mesh import to_host
 from xlbarrier.models import adapter_config, lora, safetensors_io, tables
 from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.models.weights import LAYER, Entry
-from xlbarrier.run import writing
 
 CONFIG, WEIGHTS = adapter_config.FILE, 'adapter_model.safetensors'
 PREFIX = 'base_model.model.'

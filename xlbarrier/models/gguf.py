@@ -8,8 +8,8 @@ import numpy as np
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 from gguf.quants import dequantize
 
+from xlbarrier.datafiles.gguf_header import Header, Tensor, part_files, read_header
 from xlbarrier.errors import InputError
-from xlbarrier.gguf_header import Header, Tensor, part_files, read_header
 
 CHUNK_BYTES = 2**20  # of float32 dequantised at once; the temporaries are a few times as large
 

@@ -15,8 +15,9 @@ import numpy as np
 from flax import nnx
 
 from xlbarrier import datafiles, multihost
-from xlbarrier.errors import InputError
-from xlbarrier.gguf_header import part_files
+from xlbarrier.datafiles import writing
+from xlbarrier.datafiles.gguf_header import part_files
+from xlbarrier.errors import InputError, RunError
 from xlbarrier.mesh import check_divides, to_host
 from xlbarrier.models import (
     adapters,
@@ -34,7 +35,6 @@ from xlbarrier.models import (
 from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.models.gguf import GgufFile
-from xlbarrier.run import RunError, writing
 
 SHARD_BYTES = 5 * 10**9
 # Of models of text and images: what the text part does not have.

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from xlbarrier.gguf_header import part_files
+from xlbarrier.datafiles.gguf_header import part_files
 from xlbarrier.models import wheels
 from xlbarrier.models.wheels import SourceError
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import jinja2
 
+from xlbarrier.datafiles import write_atomic
 from xlbarrier.errors import InputError
 from xlbarrier.report import beside, examples, plots, words
 from xlbarrier.report.beside import language_words
@@ -15,7 +16,6 @@ from xlbarrier.report.table_files import markdown_cell
 from xlbarrier.report.words import Numbers, interval, percent, points
 from xlbarrier.results.answers import read_predictions
 from xlbarrier.results.rows import ALL, MEAN, SOURCE, ResultRow, has
-from xlbarrier.run import write_atomic
 
 VARIANT_WORDS = {
     'english': 'all in English',

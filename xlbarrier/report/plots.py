@@ -12,7 +12,7 @@ matplotlib.use('Agg')
 
 from matplotlib import pyplot as plt
 
-from xlbarrier.run import write_atomic
+from xlbarrier.datafiles import write_atomic
 
 COLOURS = ('#6b7280', '#d97706', '#2563eb', '#059669', '#7c3aed', '#db2777')
 

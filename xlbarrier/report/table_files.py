@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from xlbarrier.datafiles import write_atomic
 from xlbarrier.results.rows import PAIR, SOURCE, ResultRow, is_mean
-from xlbarrier.run import write_atomic
 
 # A metric's title above its table, in the order of the tables; others follow, with their names.
 TITLES = {

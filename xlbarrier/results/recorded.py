@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 
 from xlbarrier import metrics
 from xlbarrier.config.rescore import RescoreConfig
+from xlbarrier.datafiles import write_atomic
 from xlbarrier.errors import InputError
 from xlbarrier.metrics import CLIKA_CHANCE, Estimate
 from xlbarrier.results import alignment, shares
 from xlbarrier.results.answers import ReadAnswers
 from xlbarrier.results.rows import ResultRow, RowKey, result_row
-from xlbarrier.run import write_atomic
 
 FIRST_CHARACTER, ROBUST = 'recorded:first_character', 'recorded:robust'
 Options = tuple[int | None, ...]  # of each item the option that was read, None where unreadable

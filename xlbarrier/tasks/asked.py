@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 from xlbarrier import multihost
 from xlbarrier.config import ScoreConfig
 from xlbarrier.data.tokenize import PreTrainedTokenizerFast
-from xlbarrier.run import write_atomic
+from xlbarrier.datafiles import write_atomic
 from xlbarrier.scoring.request import Request
 from xlbarrier.scoring.store import Score, ScoreStore
-from xlbarrier.tasks.base import AnswerRow, Sheet
+from xlbarrier.tasks.rows import AnswerRow, Sheet
 
 # The engines are imported when a model is asked: mode prompts makes the same tasks without jax.
 if TYPE_CHECKING:

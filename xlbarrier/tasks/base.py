@@ -7,18 +7,13 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 
+from xlbarrier.tasks.rows import Lesson, NumberRow, PromptRow, Sheet
+
 if TYPE_CHECKING:
     from xlbarrier.data.tokenize import PreTrainedTokenizerFast
     from xlbarrier.tasks.asked import Asked
 
 LETTERS = 'ABCDEFGHIJ'
-Sheet = tuple[str, str]  # variant, language
-AnswerRow = dict[str, Any]  # of a sheet of predictions: one item's answer
-PromptRow = dict[str, Any]  # of a file of prompts
-# Of results.json, without model, arm and task: variant, language, method, metric, the fields of
-# `metrics.Estimate.as_row`, and `chance` where there is one.
-NumberRow = dict[str, Any]
-Lesson = dict[str, str]  # to train on, in a form of `qa.forms`
 
 
 @dataclass(frozen=True)

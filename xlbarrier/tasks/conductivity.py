@@ -23,11 +23,10 @@ from xlbarrier.config.checks import nearest
 from xlbarrier.config.tasks import ConductivityConfig, FictionalConfig
 from xlbarrier.corpus import consistency
 from xlbarrier.corpus.consistency import Fact, Stated
-from xlbarrier.datafiles import DataError
+from xlbarrier.datafiles import DataError, write_atomic
 from xlbarrier.errors import InputError
 from xlbarrier.qa import templates
 from xlbarrier.qa.forms import Example
-from xlbarrier.run import write_atomic
 from xlbarrier.tasks import clika_fictional, fictional, items, prompts
 from xlbarrier.tasks.base import Lesson, NumberRow, Prompt, Question, Sheet
 from xlbarrier.tasks.chat import chat_of

@@ -21,7 +21,7 @@ import orbax.checkpoint as ocp
 from absl import logging as absl_logging
 
 from xlbarrier import multihost
-from xlbarrier.run import RunError
+from xlbarrier.errors import RunError
 from xlbarrier.train.step import TrainState
 
 _HOST_COPIES_GB = 1  # a whole second copy of model and moments would double the memory

@@ -16,7 +16,7 @@ import babel
 from babel.core import get_cldr_version
 
 from xlbarrier import config as config_lib
-from xlbarrier import run as run_lib
+from xlbarrier import datafiles
 from xlbarrier.config.corpus import CorpusConfig
 from xlbarrier.corpus import mix, store
 from xlbarrier.corpus.countries import wording
@@ -48,7 +48,7 @@ def build(
     if store.finished(folder, asked):
         return folder
     chosen = documents(tuple(share), config.seed, config.documents)
-    with run_lib.writing(folder):
+    with datafiles.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for left in sorted(folder.glob('.*.tmp')) + sorted(folder.glob('shard-*.jsonl')):
             left.unlink()
@@ -109,7 +109,7 @@ def _write_shards(folder: pathlib.Path, rows: Sequence[dict]) -> list[dict[str, 
         mine = rows[i * SHARD_DOCUMENTS : (i + 1) * SHARD_DOCUMENTS]
         data = store.lines(mine)
         path = folder / f'shard-{i:05d}-of-{count:05d}.jsonl'
-        run_lib.write_atomic(path, data)
+        datafiles.write_atomic(path, data)
         digest = hashlib.sha256(data).hexdigest()
         shards.append({'name': path.name, 'documents': len(mine), 'sha256': digest})
     return shards
