@@ -266,6 +266,11 @@ def test_languages_that_do_not_match_are_told(tmp_path):
         user(tmp_path / '{language}.jsonl', **fields)
     for part in ('first row that differs is sea', 'en: answer A', 'ar: answer B', 'line 2'):
         assert part in str(error.value)
+    write(tmp_path / 'ar.jsonl', [flat('ar')[0], flat('ar')[1] | {'options': ['٣', '٤']}])
+    with pytest.raises(DataError) as error:
+        user(tmp_path / '{language}.jsonl', **fields)
+    for part in ('first row that differs is sum', 'of 3 options', 'of 2 options', 'line 2'):
+        assert part in str(error.value)
 
 
 def test_items_with_options_alike_are_dropped_in_every_language_or_kept(tmp_path):

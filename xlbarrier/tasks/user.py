@@ -139,8 +139,9 @@ class User(items.AlignedTask):
             for item in found:
                 present = [k for k, choice in enumerate(item.choices) if choice]
                 other = whole.setdefault(item.id, item)
+                # Lists of different lengths are reported by `items.checked` or `items.aligned`.
                 column = next(
-                    (k for k, pair in enumerate(zip(item.choices, other.choices, strict=True))
+                    (k for k, pair in enumerate(zip(item.choices, other.choices, strict=False))
                      if bool(pair[0]) != bool(pair[1])), None
                 )  # fmt: skip
                 if column is not None:
