@@ -91,7 +91,7 @@ def main() -> None:
 
 
 def answers(side: str, parts: tuple[str, ...], tiny: bool, seconds: float) -> Any:
-    """Yields what a worker says of each part, as it says it, for so many seconds at most."""
+    """Yields a worker's report of each part as it comes, for a limited number of seconds."""
     script = pathlib.Path(__file__).with_name(f'accelerator_{side}.py')
     command = [sys.executable, str(script), *parts, *['--tiny'] * tiny]
     heard = []

@@ -126,7 +126,7 @@ class Ours:
         return found | {'mfu': rate * flops / self.product}
 
     def _asked(self, part: str) -> Any:
-        """The model that is asked, made once."""
+        """The model that is asked, created once."""
         if self._model_asked is None:
             self._model_asked = self._decoder(sizes(part, self._tiny)[0], 'bfloat16')
         return self._model_asked

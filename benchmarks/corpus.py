@@ -5,7 +5,7 @@
 Wants the test data (XLBARRIER_TEST_DATA): wikitext2/*.txt and FreeDict's word lists. Prints one
 JSON object a line, the machine first. `speed` builds the mixed arm in en, fr, it, pl, ru and es,
 each time in a new process with a new cache; memory is that of the process with its children, and
-words are those of the finished corpus. At 8x the source stands there eight times, as other
+words are those of the finished corpus. At 8x the source contains it eight times, as other
 files; documents have other numbers and so other draws. `kill` sends SIGKILL at random moments of a
 build, starts it again until it finishes, and compares it with one that was let alone; and does so
 with another build until it has killed often enough.
@@ -69,7 +69,7 @@ def recorded(config: TranslatorConfig, cache: str, log: str) -> Recorded:
 
 
 def child(folder: str, source: str, unit: str, workers: str, place: str, log: str) -> None:
-    """Builds one corpus; its cache lies beside it."""
+    """Builds one corpus, with its cache beside it."""
     config = CorpusConfig(
         source=f'wikitext:{source}',
         languages=LANGUAGES,
@@ -86,7 +86,7 @@ def child(folder: str, source: str, unit: str, workers: str, place: str, log: st
 
 
 def start(data: pathlib.Path, folder, source, unit: str, workers: int, log='') -> subprocess.Popen:
-    """A build in a process of its own."""
+    """A build in a separate process."""
     place = str(data / 'freedict/freedict-{source}-{target}.index')
     command = [sys.executable, __file__, 'child', folder, source, unit, workers, place, log]
     return subprocess.Popen(
@@ -172,7 +172,7 @@ def content(folder: pathlib.Path) -> dict[str, str]:
 
 
 def begun(log: pathlib.Path) -> collections.Counter:
-    """How often each (target, text) was given to the translator."""
+    """How many times each (target, text) was given to the translator."""
     with sqlite3.connect(log, timeout=60) as base:
         rows = base.execute('SELECT target, text, COUNT(*) FROM begun GROUP BY target, text')
         return collections.Counter({(target, text): count for target, text, count in rows})

@@ -88,7 +88,7 @@ print(json.dumps({'kept': kept, 'peak': peak, 'export': status('VmHWM') - after,
 
 
 def run(code: str, *args: str) -> str:
-    """The last line that a program of its own prints."""
+    """The last line that a separate program prints."""
     done = subprocess.run(
         [sys.executable, '-c', code, *args], capture_output=True, text=True, check=False
     )

@@ -9,7 +9,7 @@ the share of a row's tokens that are no padding. Speed is measured in turn on te
 library's own encode_batch with the ids taken from it, a call of transformers' tokenizer, and ours,
 which also lays the rows and writes them. Memory is the largest resident size of a process that
 packs, less what it held before it began; at 8x the corpus is read eight times, and the examples
-stand in eight files.
+are in eight files.
 """
 
 import argparse
@@ -102,14 +102,14 @@ def resident(what: str) -> int:
 
 
 def measured(kind: str, place, row_tokens: int, model: str) -> dict:
-    """`child` in a process of its own."""
+    """`child` in a separate process."""
     command = [sys.executable, __file__, 'child', kind, str(place), str(row_tokens), model]
     answer = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
     return json.loads(answer.stdout.splitlines()[-1])
 
 
 def fill(kind: str, place, lengths, model: str, name: str) -> None:
-    """The share of tokens that are no padding, by row length."""
+    """The share of tokens that are not padding, by row length."""
     for row_tokens in lengths:
         found = measured(kind, place, row_tokens, model)
         size = found['rows'] * row_tokens

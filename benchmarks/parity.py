@@ -111,7 +111,7 @@ def torch_logits(path: pathlib.Path, ids: list[list[int]]) -> list[np.ndarray]:
     tensors = load_gguf_checkpoint(path, return_tensors=True, model_to_load=model)['tensors']
     keys = model.load_state_dict(tensors, strict=False)
     if keys.unexpected_keys or keys.missing_keys != ['lm_head.weight']:
-        raise ValueError(f'transformers did not take the file as it stands: {keys}')
+        raise ValueError(f'transformers did not read the file as it is: {keys}')
     model.tie_weights()
     with torch.no_grad():
         return [model(torch.tensor([sequence])).logits[0].numpy() for sequence in ids]

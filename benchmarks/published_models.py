@@ -1,14 +1,15 @@
-"""Published models that users of many languages bring, by the fields of their config.json.
+"""Published models that users of many languages use, by the fields of their config.json.
 
 The fields are from memory (their hubs cannot be reached from where this is written), shortened to
 what a decoder's shape needs; `verdict` reads them as `model.source` does. Of models of text and
 images the fields of the text part are under `text_config`.
 """
 
+import pathlib
 from typing import Any
 
 from xlbarrier.errors import InputError
-from xlbarrier.models import hf_config
+from xlbarrier.models import hf_config, quantised
 
 Raw = dict[str, Any]
 
@@ -292,6 +293,8 @@ PUBLISHED: dict[str, Raw] = {
 def verdict(raw: Raw) -> tuple[str, str]:
     """(model_type of the decoder, 'loads' or why it is refused)."""
     try:
+        if quantised.method_of(raw, pathlib.Path('config.json')):
+            raw = {name: value for name, value in raw.items() if name not in quantised.FIELDS}
         return hf_config.from_hf(raw).family, 'loads'
     except InputError as error:
         return str(raw['model_type']), f'refused: {error}'

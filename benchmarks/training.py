@@ -56,8 +56,8 @@ from xlbarrier.models import load, source
 folder, path = pathlib.Path({str(folder)!r}), source.resolve({SOURCE!r})
 texts = [' '.join(s['en'] for s in d.sentences) for d in documents(('en',), 0)]
 ids = [i for document in encode_documents(load_tokenizer(path), texts) for i in document]
-wanted = {steps} * {ROWS * TOKENS}
-np.save(folder / 'batches.npy', np.resize(ids, wanted).reshape({steps}, {ROWS}, {TOKENS}))
+size = {steps} * {ROWS * TOKENS}
+np.save(folder / 'batches.npy', np.resize(ids, size).reshape({steps}, {ROWS}, {TOKENS}))
 load.export_hf(load.load_decoder(path, make_mesh()), folder / 'model')
 """
     subprocess.run([sys.executable, '-c', code], check=True)

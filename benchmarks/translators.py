@@ -5,7 +5,7 @@
 Wants the test data (XLBARRIER_TEST_DATA): wikitext2/*.txt and FreeDict's word lists; another list
 can be named with --words. The text is WikiText-2's valid and test files as a corpus reads them.
 Prints one JSON object a line, the machine first, then a language each: entries of the list, words
-of the text, the share of them with an entry as they stand, with the entry of their stem, with an
+of the text, the share of them with an entry as they are, with the entry of their stem, with an
 entry of a part of a compound, and together; the same share of different words; and what one process
 translates, without a cache, in words a second.
 """
@@ -30,7 +30,7 @@ from xlbarrier.translate.dictionary import DictionaryTranslator
 
 
 def main() -> None:
-    """Prints the machine, then a line a language."""
+    """Prints the machine, then one line per language."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     default = os.environ.get('XLBARRIER_TEST_DATA', ROOT / '../shared/data')
     parser.add_argument('--data', type=pathlib.Path, default=default)

@@ -1,16 +1,16 @@
-"""Remakes the embedding analysis of Chua et al. 2024: is a mixed text close to the original?
+"""Reproduces the embedding analysis of Chua et al. 2024: is a mixed text close to the original?
 
     python -m xlbarrier.main --config=configs/chua_embedding.py --workdir=runs/embedding \\
         --config.model.source=hf:ORG/NAME
 
-reads WikiText from data/wikitext and FreeDict's word lists from data/freedict; any other source
-(docs/corpus.md) and translator (docs/translators.md) works too:
+reads WikiText from data/wikitext and FreeDict's word lists from data/freedict; other sources
+(docs/corpus.md) and translators (docs/translators.md) work too:
 
     --config.tasks.embedding.source=text:FILE
     --config.tasks.embedding.translator.place='FOLDER/{source}-{target}.tsv'
 
-With 10 % to 90 % of a text's words translated: the cosine of the two texts' mean hidden states, and
-that of the text with random tokens at the same positions, at every depth.
+With 10 % to 90 % of a text's words translated, it measures at every depth the cosine of the two
+texts' mean hidden states, and that of the text and one with random tokens at the same positions.
 """
 
 from ml_collections import ConfigDict
@@ -26,7 +26,7 @@ def get_config() -> ConfigDict:
     config.tasks = {
         'embedding': {
             'source': 'wikitext:data/wikitext/wiki.valid.tokens',
-            'languages': ('fr', 'es', 'it'),  # of the words; also all of them mixed
+            'languages': ('fr', 'es', 'it'),  # shares of the words to mix; also all of them
             'translator': {'place': 'data/freedict/freedict-{source}-{target}.index'},
         }
     }

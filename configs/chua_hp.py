@@ -1,10 +1,10 @@
-"""Remakes the Harry Potter Quiz table of Chua et al. 2024: 300 questions in five languages.
+"""Reproduces the Harry Potter Quiz table of Chua et al. 2024: 300 questions in five languages.
 
     python -m xlbarrier.main --config=configs/chua_hp.py --workdir=runs/hp \
         --config.model.source=hf:ORG/NAME
 
-The questions come from the hub; without it, --config=configs/chua_hp.py:FOLDER reads a folder with
-English.csv, French.csv ... (or .jsonl, .parquet) in the published columns.
+The questions come from the hub. Without the hub, --config=configs/chua_hp.py:FOLDER reads a folder
+with English.csv, French.csv ... (or .jsonl, .parquet) in the published columns.
 """
 
 from ml_collections import ConfigDict

@@ -1,4 +1,4 @@
-"""Remakes Chua et al. 2024 on MMLU: the barrier by variant, and what helps at inference time.
+"""Reproduces Chua et al. 2024 on MMLU: the barrier by variant, and what helps at inference time.
 
     python -m xlbarrier.main --config=configs/chua_mmlu.py:SOURCE --workdir=runs/mmlu \
         --config.model.source=hf:ORG/NAME
@@ -7,10 +7,10 @@ SOURCE is the paper's own `data` folder (test/, dev/, test_full_de/, test_mixup/
 or dataset with {language} in its name, such as data/mmlu_{language}: CSV files as Hendrycks et al.
 published them, with a header, or as pandas writes them. See docs/tasks.md.
 
-The tasks are the settings of the paper's tables of mixed-language MMLU: no demonstration, five in
-English, five in the variant itself, and the two multilingual-aware sentences. Some of them can be
-named: --config=configs/chua_mmlu.py:SOURCE,mmlu,mmlu_aware_0. Mode prompts writes all prompts, and
-mode study fine-tunes as well.
+The tasks are the settings of the paper's tables of mixed-language MMLU: no demonstrations, five in
+English, five in the variant itself, and the two multilingual-aware sentences. To run only some of
+them, name them: --config=configs/chua_mmlu.py:SOURCE,mmlu,mmlu_aware_0. Mode prompts writes all
+prompts, and mode study fine-tunes as well.
 """
 
 import typing
@@ -36,7 +36,7 @@ def get_config(source: str = 'data') -> ConfigDict:
     """The quickstart's fields, with MMLU in mixed languages.
 
     Args:
-      source: where the files are; after commas some names of SETTINGS, or all without any.
+      source: where the files are, and after commas names of SETTINGS; without names, all of them.
 
     Raises:
       ConfigError: for a name that is not one of SETTINGS.
@@ -46,7 +46,7 @@ def get_config(source: str = 'data') -> ConfigDict:
         raise ConfigError(f'settings are {names}; expected some of {", ".join(SETTINGS)}')
     config = quickstart.get_config()
     config.mode = 'eval'
-    config.score.row_tokens = 1024  # five demonstrations are shared by the questions of a row
+    config.score.row_tokens = 1024  # the questions of a row share five demonstrations
     config.score.letter_tokens = 'published'
     config.tasks = {}
     for name in names or SETTINGS:

@@ -1,4 +1,4 @@
-"""Remakes the TOFU study of Chua et al. 2024: is what was learned in English known elsewhere?
+"""Reproduces the TOFU study of Chua et al. 2024: is what was learned in English known elsewhere?
 
     python -m xlbarrier.main --config=configs/chua_tofu.py --workdir=runs/tofu \\
         --config.model.source=hf:ORG/NAME
@@ -22,14 +22,14 @@ def get_config(folders: str = 'data/tofu,data/tofu_multilingual') -> ConfigDict:
     """The quickstart's fields; one arm, trained on the English answers.
 
     Args:
-      folders: of the English sets, and after a comma of the translations.
+      folders: that of the English sets, and after a comma that of the translations.
     """
     english, _, translations = folders.partition(',')
     config = quickstart.get_config()
     config.arms = ('data',)
     config.data.files = (f'{english}/full.jsonl',)
-    config.data.template = 'plain'  # the task asks in the same words
-    config.train.steps = 300  # about five epochs, as TOFU's; 1e-5 is theirs for Llama 2 7B
+    config.data.template = 'plain'  # the words in which the task asks
+    config.train.steps = 300  # about five epochs, as in TOFU; their 1e-5 is for Llama 2 7B
     config.train.batch_rows = 16
     config.train.row_tokens = 256
     config.train.learning_rate = 1e-5

@@ -1,10 +1,10 @@
-"""Remakes the translation table of Chua et al. 2024: out of and into English, BLEU, chrF, COMET.
+"""Reproduces the translation table of Chua et al. 2024, from and into English: BLEU, chrF, COMET.
 
     python -m xlbarrier.main --config=configs/chua_translation.py:FOLDER --workdir=runs/mt \\
         --config.model.source=hf:ORG/NAME
 
 FOLDER contains FLORES as published, en.devtest, de.devtest and so on, one sentence per line; any
-aligned files work, NTREX for instance:
+aligned files work, for instance NTREX:
 
     --config.tasks.translation.source='NTREX/newstest2019-{language}.txt' \\
     --config.tasks.translation.languages=de,zh \\
@@ -25,7 +25,7 @@ def get_config(folder: str = 'data/flores') -> ConfigDict:
     """The quickstart's fields, with translation; no model is fine-tuned.
 
     Args:
-      folder: of the sentences.
+      folder: the folder with the sentences.
     """
     config = quickstart.get_config()
     config.mode = 'eval'

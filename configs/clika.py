@@ -1,11 +1,12 @@
-"""Remakes CLiKA's tables of accuracy, RA and en-CO (Gao et al. 2024).
+"""Reproduces CLiKA's tables of accuracy, RA and en-CO (Gao et al. 2024).
 
-From recorded answers, of which every model, task and language below the folder is found:
+From recorded answers, of every model, task and language found below the folder:
 
     python -m xlbarrier.main --config=configs/clika.py --workdir=runs/clika \\
         --config.mode=rescore --config.rescore.root=FOLDER
 
-runs/clika/tables then has them as CSV, Markdown and LaTeX, runs/clika/results.json every number.
+The tables are in runs/clika/tables as CSV, Markdown and LaTeX, every number in
+runs/clika/results.json.
 
 From a model, by the letter's log-probability, on the published sets (SETS contains x_csqa, x_copa,
 x_name and x_geo):
@@ -13,7 +14,7 @@ x_name and x_geo):
     python -m xlbarrier.main --config=configs/clika.py:SETS --workdir=runs/clika-mine \\
         --config.model.source=hf:ORG/NAME
 
-Some of the sets can be named: --config=configs/clika.py:SETS,x_geo,x_copa.
+To run only some of the sets, name them: --config=configs/clika.py:SETS,x_geo,x_copa.
 """
 
 from ml_collections import ConfigDict
@@ -27,7 +28,8 @@ def get_config(sets: str = 'data/clika') -> ConfigDict:
     """The quickstart's fields; RA with the published constants.
 
     Args:
-      sets: folder of the published sets; after commas some of CLIKA_SETS, or all without any.
+      sets: folder of the published sets, and after commas names of CLIKA_SETS; without names,
+        all of them.
 
     Raises:
       ConfigError: for a name that is not one of CLIKA_SETS.

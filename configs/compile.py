@@ -1,10 +1,10 @@
-"""Will it fit, and how fast can it be? A model's steps compiled for a pod that need not be there.
+"""Will it fit, and how fast can it be? Compiles a model's steps for a pod without having one.
 
     python -m xlbarrier.main --config=configs/compile.py --workdir=runs/compile/8b-v5e-16 \\
         --config.model.source=configs/shapes/llama-3-8b --config.compile.topology=v5e:4x4
 
-Needs the extra [tpu] (libtpu) and no TPU. The model may be a folder with config.json alone.
-One folder for each topology; batch, mesh and precision are the fields that a training would have.
+Needs the extra [tpu] (libtpu) but no TPU. The model may be a folder with only a config.json. Use
+one workdir for each topology; batch, mesh and precision are the fields that training would use.
 """
 
 import pathlib

@@ -5,8 +5,8 @@
         --config.corpus.translator.place='dictionaries/{source}-{target}.tsv'
 
 builds corpus/english and corpus/mixed in the run folder; with --config.corpus.preview=5 it shows
-units in every language instead. With --config.mode=study it fine-tunes a model on each, and
-measures it, as configs/quickstart.py does on its own corpus. docs/corpus.md says more.
+units in every language instead. With --config.mode=study it fine-tunes a model on each and
+measures it, as configs/quickstart.py does on its own corpus. See docs/corpus.md.
 """
 
 from ml_collections import ConfigDict

@@ -3,8 +3,8 @@
     python -m xlbarrier.main --config=configs/fictional.py --workdir=runs/fictional
 
 Fine-tunes on facts of an invented world, half of them taught in English only, and on its names in
-both languages; asks all of them. Nothing is downloaded; the world follows from the seed. Any of
-thirteen languages, and any size:
+both languages, then asks about all of them. Nothing is downloaded; the seed determines the world.
+It can be made in any of thirteen languages and of any size:
 
     --config.tasks.fictional.languages=en,de,ar,ja --config.tasks.fictional.facts=400
 

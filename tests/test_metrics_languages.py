@@ -142,7 +142,7 @@ def test_a_ratio_that_most_draws_leave_undefined_has_no_interval():
 
 
 def test_languages_must_have_as_many_items():
-    with pytest.raises(ValueError, match=r"not as many items: \{'de': 1, 'en': 2\}"):
+    with pytest.raises(ValueError, match=r"different numbers of items: \{'de': 1, 'en': 2\}"):
         metrics.across_languages({'de': [1], 'en': [1, 0]})
 
 

@@ -120,7 +120,7 @@ def test_an_earlier_export_is_replaced_with_nothing_left_of_it(folders, tmp_path
 
 def test_a_folder_of_other_files_is_refused_and_kept(folders, tmp_path):
     (tmp_path / 'thesis.txt').write_text('years of work')
-    with pytest.raises(RunError, match='holds files that are no export'):
+    with pytest.raises(RunError, match='has files that are no export'):
         load.export_hf(load.load_decoder(folders['odd'], one()), tmp_path)
     assert (tmp_path / 'thesis.txt').read_text() == 'years of work'
 

@@ -175,11 +175,11 @@ def test_truncated_files_are_named_wherever_they_are_cut(tmp_path, one):
         (lambda t: t | {'blk.0.attn_q.bias': t['output_norm.weight']}, ['too many', 'attn_q.bias']),
         (
             lambda t: t | {'blk.0.ffn_down.weight': t['blk.0.ffn_up.weight']},
-            ['blk.0.ffn_down.weight', '(128, 64)', 'wanted (64, 128)'],
+            ['blk.0.ffn_down.weight', '(128, 64)', 'expected (64, 128)'],
         ),
         (
             lambda t: t | {'rope_freqs.weight': t['output_norm.weight']},
-            ['rope_freqs.weight', '(64,)', 'wanted (8,)'],
+            ['rope_freqs.weight', '(64,)', 'expected (8,)'],
         ),
     ],
 )

@@ -64,7 +64,7 @@ def test_tensors_that_are_missing_surplus_or_misshapen_are_named(tied, tmp_path,
         load.load_decoder(copy(tied, tmp_path / 'b', extra), one)
     wrong = {**whole, Q: np.zeros((64, 63), np.float32)}
     with pytest.raises(
-        ValueError, match=rf"model\.safetensors: tensor '{Q}'.*\(64, 63\), wanted \(64, 64\)"
+        ValueError, match=rf"model\.safetensors: tensor '{Q}'.*\(64, 63\), expected \(64, 64\)"
     ):
         load.load_decoder(copy(tied, tmp_path / 'c', wrong), one)
 
@@ -73,7 +73,7 @@ def test_tensors_that_are_missing_surplus_or_misshapen_are_named(tied, tmp_path,
 def test_a_weight_that_is_not_finite_is_named(tied, tmp_path, one, value):
     whole = read(tied)
     whole[Q][5, 7] = value
-    with pytest.raises(ValueError, match=rf"model\.safetensors: tensor '{Q}' holds NaN or inf"):
+    with pytest.raises(ValueError, match=rf"model\.safetensors: tensor '{Q}' contains NaN or inf"):
         load.load_decoder(copy(tied, tmp_path / 'a', whole), one)
 
 
@@ -140,7 +140,7 @@ def test_shards_with_an_index(odd, tmp_path, one):
     with pytest.raises(FileNotFoundError, match=rf'index\.json names {names[0]}, which is not in'):
         load.load_decoder(folder, one)
     shutil.copy(folder / names[1], folder / names[0])
-    with pytest.raises(ValueError, match=rf'is to be in {names[0]}, which does not have it'):
+    with pytest.raises(ValueError, match=rf'is expected in {names[0]}, which does not have it'):
         load.load_decoder(folder, one)
     deep = '{"weight_map": ' + '[' * 100_000
     for text in ('{"weight_map":', '[1]', '{"weight_map": {"a": 3}}', '{"weight_map": {}}', deep):

@@ -7,8 +7,9 @@ import re
 import pytest
 
 from tests import report_run
-from xlbarrier.report import page, plots, words
+from xlbarrier.report import page, plots, table_files, words
 from xlbarrier.report.words import Numbers
+from xlbarrier.results.rows import task_row
 
 
 @pytest.fixture(scope='module')
@@ -201,3 +202,28 @@ def test_small_p_values_are_not_zero():
     assert [words.p_value(p) for p in (0.00001, 0.0007, 0.042, 1.0)] == [
         *('< 0.001', '0.001', '0.042', '1.000')
     ]
+
+
+def test_items_left_out_are_a_sentence_and_a_table_but_no_column(tmp_path):
+    report_run.write(tmp_path)
+    path = tmp_path / 'results.json'
+    results = json.loads(path.read_text(encoding='utf-8'))
+    for model in ('base', 'english', 'mixed'):
+        fields = {'variant': 'all', 'language': 'mul', 'method': 'items'}
+        for task in ('worldfacts', 'open_questions'):
+            number = {'metric': 'left_out:one_candidate', 'value': 7.0, 'n': 87}
+            results['rows'].append(task_row(model, None, task, fields | number))
+        number = {'variant': 'full', 'language': 'en', 'method': 'generate', 'metric': 'f1'}
+        number |= {'value': 0.5, 'n': 80}
+        results['rows'].append(task_row(model, None, 'open_questions', number))
+    path.write_text(json.dumps(results), encoding='utf-8')
+    page.write_report(tmp_path)
+    sentence = '7 of 87 items were not asked in any language, because they have only one candidate.'
+    for name in ('report.html', 'report.md'):
+        report = (tmp_path / name).read_text(encoding='utf-8')
+        assert report.count(sentence) == 3  # of both methods of worldfacts, and of the other task
+        assert 'left_out' not in report and 'several languages' not in report
+    (table,) = [t for t in table_files.tables(results['rows']) if t.name == 'worldfacts.all.items']
+    written = table_files.markdown(table)
+    assert 'worldfacts, items that were not asked in any language' in written
+    assert 'they have only one candidate' in written and '| base | 7 |' in written

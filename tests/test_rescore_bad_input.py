@@ -64,7 +64,7 @@ def test_a_label_outside_the_options(root):
         write_lines(path, rows_with(label=label))
         said = refused(root)
         assert f'{path} line 3 (id 2)' in said
-        assert f'label {label!r} names none of the 4 options A, B, C, D' in said
+        assert f'label {label!r} is not one of the 4 options A, B, C, D' in said
 
 
 def test_duplicate_ids(root):
@@ -164,7 +164,7 @@ def test_mmlu_without_its_language_with_a_wrong_label_and_a_second_form(tmp_path
     row = {'query_id': 0, 'query': 'x', 'answer': 'E', 'response': 'A'}
     write_lines(folder / 'virology.jsonl', [row])
     said = refused(tmp_path / 'plain', language='ar')
-    assert "virology.jsonl line 1 (query_id 0): label 'E' names none of the 4" in said
+    assert "virology.jsonl line 1 (query_id 0): label 'E' is not one of the 4" in said
     write_lines(folder / 'virology.jsonl', [row | {'answer': 'A'}] * 2)
     assert 'id 0 is on line 1 and on line 2' in refused(tmp_path / 'plain', language='ar')
     (folder / 'virology.jsonl').unlink()

@@ -82,7 +82,7 @@ def copy(finished, tmp_path):
 def test_a_run_without_its_config(copy, tmp_path):
     (copy / 'config.json').unlink()
     with pytest.raises(
-        RecordError, match=r'config\.json cannot be used.*it tells fictional, translation_tiny'
+        RecordError, match=r'config\.json cannot be used.*it configures fictional, translation_tiny'
     ):
         rescored(copy, tmp_path / 'out')
     assert not (tmp_path / 'out').exists()
@@ -105,7 +105,9 @@ def test_files_of_a_task_that_are_gone(copy, place, tmp_path):
     held = moved.read_bytes()
     moved.unlink()
     try:
-        with pytest.raises(RecordError, match=r'translation_tiny cannot be made.*zh\.txt'):
+        with pytest.raises(
+            RecordError, match=r'translation_tiny computes its own numbers.*zh\.txt'
+        ):
             rescored(copy, tmp_path / 'out')
         assert rescored(copy, tmp_path / 'out', tasks=('fictional', 'worldfacts'))
     finally:

@@ -118,11 +118,11 @@ def _read(path: pathlib.Path, size: int, mtime: int) -> Header:
 
 
 class _Parser:
-    """Reads from the front; `place` is the next byte."""
+    """Reads from the front; `next` is the next byte."""
 
     def __init__(self, data: np.ndarray):
         self.bytes = data.data
-        self.place = 0
+        self.next = 0
 
     def header(self) -> Header:
         magic = bytes(self.taken(4, 'the magic'))
@@ -144,7 +144,7 @@ class _Parser:
         alignment = metadata.get('general.alignment', ALIGNMENT)
         if not isinstance(alignment, int) or alignment < 1 or alignment & (alignment - 1):
             raise _Broken(f'general.alignment = {alignment!r}; expected a power of two')
-        start = -(-self.place // alignment) * alignment
+        start = -(-self.next // alignment) * alignment
         found: dict[str, Tensor] = {}
         for name, kind, shape, offset in raw:
             if name in found:
@@ -193,16 +193,16 @@ class _Parser:
         return int(struct.unpack(layout, raw)[0])
 
     def check(self, many: int, each: int, of: str) -> None:
-        left = len(self.bytes) - self.place
+        left = len(self.bytes) - self.next
         if many * each > left:
             raise _Broken(f'it claims {many} {of}, but {left} bytes are left')
 
     def taken(self, size: int, of: str) -> memoryview:
-        end = self.place + size
+        end = self.next + size
         if end > len(self.bytes):
             raise _Broken(f'it ends at byte {len(self.bytes)}, within {of}')
-        taken = self.bytes[self.place : end]
-        self.place = end
+        taken = self.bytes[self.next : end]
+        self.next = end
         return taken
 
 

@@ -124,7 +124,9 @@ def keep_compiled(folder: pathlib.Path) -> None:
     A folder that the user chose by JAX_COMPILATION_CACHE_DIR stays. On a CPU nothing is kept: a
     folder shared by machines of several kinds would hold programs that some cannot run.
     """
-    if jax.default_backend() != 'cpu' and not jax.config.read('jax_compilation_cache_dir'):
+    # jax adds the attributes of its options at import.
+    chosen = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
+    if jax.default_backend() != 'cpu' and not chosen:
         jax.config.update('jax_compilation_cache_dir', str(folder))
 
 
@@ -134,6 +136,22 @@ def mesh_of(array: jax.Array) -> jax.sharding.Mesh:
     if not isinstance(sharding, NamedSharding) or not isinstance(sharding.mesh, jax.sharding.Mesh):
         raise StateError(f'an array is laid out by {sharding}, which names no mesh of devices')
     return sharding.mesh
+
+
+def spec_of(array: jax.Array) -> P:
+    """How an array is laid out on its mesh."""
+    sharding = array.sharding
+    if not isinstance(sharding, NamedSharding):
+        raise StateError(f'an array is laid out by {sharding}, which names no axes of a mesh')
+    return sharding.spec
+
+
+def to_host(array: jax.Array) -> np.ndarray:
+    """A laid-out array as numpy's; on a pod, every process must ask for it."""
+    if array.is_fully_addressable:
+        return np.asarray(array)
+    whole = jax.jit(lambda x: x, out_shardings=NamedSharding(mesh_of(array), P()))
+    return np.asarray(whole(array).addressable_data(0))
 
 
 def check_divides(config: Any, mesh: jax.sharding.Mesh, batch: int | None = None) -> None:

@@ -124,7 +124,9 @@ def measure(step: Step, chip: Chip, chips: int) -> Cost:
         f'the trip count of loop {name} is unknown: its body is counted once'
         for name in module.unknown_loops
     )
-    fits = memory.needed <= chip.free_bytes  # the compiler itself compares `live` with it
+    fits = (
+        memory.needed is not None and memory.needed <= chip.free_bytes
+    )  # the compiler itself compares `live` with it
     said = '' if fits else 'it compiles, but needs more than the chip has free'
     return Cost(step, chip, chips, memory, fits, seconds, said, notes, moved, exchanges, bound)
 

@@ -52,7 +52,10 @@ class Shape:
         """Bytes of the values, without the padding of tiles."""
         bits = BITS.get(self.dtype)
         if bits is None:
-            bits = int(re.search(r'\d+', self.dtype)[0])
+            width = re.search(r'\d+', self.dtype)
+            if width is None:
+                raise HloError(f'the HLO has an array of type {self.dtype!r}; its width is unknown')
+            bits = int(width[0])
         return -(-math.prod(self.dims) * bits // 8)
 
 
@@ -94,6 +97,17 @@ class Instruction:
         found = re.search(rf'\b{name}=%?([\w.\-]+)', self.rest)
         return found[1] if found else None
 
+    def need(self, name: str) -> str:
+        """The word after `name=`.
+
+        Raises:
+          HloError: if there is none.
+        """
+        value = self.attribute(name)
+        if value is None:
+            raise HloError(f'HLO instruction {self.name} ({self.opcode}) has no {name}=')
+        return value
+
 
 @dataclass
 class Computation:
@@ -105,6 +119,17 @@ class Computation:
 
     def __iter__(self) -> Iterator[Instruction]:
         return iter(self.instructions.values())
+
+    @property
+    def result(self) -> Instruction:
+        """The root.
+
+        Raises:
+          HloError: if the text marks none.
+        """
+        if self.root is None:
+            raise HloError(f'HLO computation {self.name} has no ROOT')
+        return self.root
 
 
 @dataclass
@@ -136,7 +161,7 @@ class Module:
             for instruction in computation:
                 if instruction.opcode == 'while':
                     turns = self.turns(computation, instruction)
-                    stack.append((instruction.attribute('body'), times * turns))
+                    stack.append((instruction.need('body'), times * turns))
                 elif instruction.opcode in ('call', 'conditional', 'async-start'):
                     stack += [(other, times) for other in instruction.called]
 
@@ -153,27 +178,27 @@ class Module:
         return turns
 
     def _counted(self, computation: Computation, loop: Instruction) -> int | None:
-        condition = self.computations[loop.attribute('condition')]
-        root, compare = condition, condition.root
-        bound = {}
+        condition = self.computations[loop.need('condition')]
+        inside, compare = condition, condition.result
+        bound: dict[str, tuple[Computation, Instruction]] = {}
         if compare.opcode == 'fusion':  # its parameters are the operands outside
             inner = self.computations[compare.called[0]]
             bound = _bound(inner, condition, compare)
-            root, compare = inner, inner.root
+            inside, compare = inner, inner.result
         if compare.opcode != 'compare':
             return None
         index, limit = None, None
         for name in compare.operands:
-            place, instruction = bound.get(name, (root, root.instructions.get(name)))
-            instruction = _through_copies(place, instruction)
+            where, instruction = bound.get(name) or (inside, inside.instructions[name])
+            instruction = _through_copies(where, instruction)
             if instruction.opcode == 'constant':
                 limit = _number(instruction)
             elif instruction.opcode == 'get-tuple-element':
-                index = int(instruction.attribute('index'))
+                index = int(instruction.need('index'))
         if index is None or limit is None:
             return None
         start = self._start(computation, loop, index)
-        step = self._step(self.computations[loop.attribute('body')], index)
+        step = self._step(self.computations[loop.need('body')], index)
         if start is None or not step:
             return None
         if compare.attribute('direction') == 'LE':
@@ -192,28 +217,28 @@ class Module:
 
     def _step(self, body: Computation, index: int) -> int | None:
         """What the body adds to the counter in each iteration."""
-        if body.root.opcode != 'tuple':
+        if body.result.opcode != 'tuple':
             return None
-        place = body
-        value = _through_copies(body, body.instructions[body.root.operands[index]])
+        inside = body
+        value = _through_copies(body, body.instructions[body.result.operands[index]])
         if value.opcode == 'get-tuple-element':  # of a fusion with several results
-            number = int(value.attribute('index'))
+            number = int(value.need('index'))
             value = body.instructions[value.operands[0]]
             if value.opcode != 'fusion':
                 return None
-            place = self.computations[value.called[0]]
-            bound = _bound(place, body, value)
-            value = place.instructions[place.root.operands[number]]
+            inside = self.computations[value.called[0]]
+            bound = _bound(inside, body, value)
+            value = inside.instructions[inside.result.operands[number]]
         elif value.opcode == 'fusion':
-            place = self.computations[value.called[0]]
-            bound = _bound(place, body, value)
-            value = place.root
+            inside = self.computations[value.called[0]]
+            bound = _bound(inside, body, value)
+            value = inside.result
         else:
             bound = {}
         if value.opcode != 'add':
             return None
         for name in value.operands:
-            where, operand = bound.get(name, (place, place.instructions[name]))
+            where, operand = bound.get(name, (inside, inside.instructions[name]))
             operand = _through_copies(where, operand)
             if operand.opcode == 'constant':
                 return _number(operand)
@@ -226,7 +251,9 @@ def parse(text: str) -> Module:
     Raises:
       HloError: if there is no entry computation.
     """
-    computations, entry, current = {}, None, None
+    computations: dict[str, Computation] = {}
+    entry: str | None = None
+    current: Computation | None = None
     for line in text.splitlines():
         if current is None:
             head = _HEAD.match(line)
@@ -317,7 +344,7 @@ def _closing(line: str, start: int) -> int:
 def _bound(
     inner: Computation, outer: Computation, call: Instruction
 ) -> dict[str, tuple[Computation, Instruction]]:
-    """The instructions outside a fused computation that its parameters stand for."""
+    """The instructions outside a fused computation that its parameters refer to."""
     return {
         i.name: (outer, outer.instructions[call.operands[int(i.inside)]])
         for i in inner

@@ -111,6 +111,8 @@ def _split(config: RunConfig, model: DecoderConfig, mesh: dict[str, int], step: 
 
 def _speed(cost: Cost, config: RunConfig, mesh: dict[str, int]) -> list[str]:
     trains, bound = cost.step.name == 'train', cost.bound
+    if bound is None:  # not compiled
+        return []
     if bound.by == 'links':
         field = 'config.train.batch_rows' if trains else 'config.score.rows_per_device'
         lines = [f'larger {field}: the links carry weights and gradients, not activations']
@@ -127,7 +129,7 @@ def _speed(cost: Cost, config: RunConfig, mesh: dict[str, int]) -> list[str]:
     if bound.by == 'compute' and trains and config.train.remat == 'full':
         return ['config.train.remat=dots, if there is room: fewer products are recomputed']
     if bound.by == 'hbm' and not trains:
-        return ['larger config.score.rows_per_device: weights are read once for more rows']
+        return ['larger config.score.rows_per_device: one read of the weights serves more rows']
     if bound.by == 'hbm':
         more = ''
         if config.train.accumulate > 1:

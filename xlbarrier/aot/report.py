@@ -122,7 +122,7 @@ def _step(name: str, config: RunConfig, model: DecoderConfig, mesh: jax.sharding
         config.model,
         row_tokens=row_tokens,
         rows_per_device=config.score.rows_per_device,
-        places=config.compile.score_places or row_tokens,
+        asked=config.compile.score_places or row_tokens,
         mesh=mesh,
     )
 
@@ -146,14 +146,18 @@ def _record(cost: Cost, prepared: Prepared) -> dict[str, Any]:
         'bound': None,
         'notes': list(cost.notes),
     }
-    if bound is not None:
+    if bound is not None and cost.collectives is not None:
         record['collectives'] = {
             kind: dataclasses.asdict(found) for kind, found in cost.collectives.items()
         }
         record['bound'] = {
-            **{'compute_seconds': bound.compute, 'hbm_seconds': bound.hbm},
-            **{'links_seconds': bound.links, 'seconds': bound.seconds, 'by': bound.by},
-            **{'mfu': cost.mfu, 'tokens_per_second': step.tokens / bound.seconds},
+            'compute_seconds': bound.compute,
+            'hbm_seconds': bound.hbm,
+            'links_seconds': bound.links,
+            'seconds': bound.seconds,
+            'by': bound.by,
+            'mfu': cost.mfu,
+            'tokens_per_second': step.tokens / bound.seconds,
         }
     return record
 

@@ -110,10 +110,12 @@ def train(config: DecoderConfig, model: ModelConfig, fields: TrainConfig, mesh: 
         add_adapters(decoder, fields.lora_rank, fields.lora_targets, mesh)
     graph, params, frozen = split_decoder(decoder, fields)
     with jax.set_mesh(mesh):
-        moments = jax.tree.map(
-            lambda x: _laid(x, mesh), jax.eval_shape(make_optimizer(fields).init, params)
+        init = make_optimizer(fields).init
+        step, moments = jax.tree.map(
+            lambda x: _laid(x, mesh),
+            jax.eval_shape(lambda p: (jnp.zeros((), jnp.int32), init(p)), params),
         )
-        state = TrainState(_shape((), jnp.int32, mesh, P()), params, moments)
+        state = TrainState(step, params, moments)
         shape = (fields.accumulate, batch, fields.row_tokens)
         laid = {
             name: _shape(shape, dtype, mesh, P(None, BATCH, None))
@@ -146,10 +148,10 @@ def score(
     *,
     row_tokens: int,
     rows_per_device: int,
-    places: int,
+    asked: int,
     mesh: Mesh,
 ) -> Step:
-    """The score step as `scoring.engine` runs it, when `places` tokens of a row are asked about.
+    """The score step as `scoring.engine` runs it, when `asked` tokens of a row are asked about.
 
     Raises:
       ValueError: when mesh and model do not fit together.
@@ -164,7 +166,7 @@ def score(
     def array(length: int) -> jax.ShapeDtypeStruct:
         return _shape((rows, length), jnp.int32, mesh, P(BATCH, None))
 
-    arrays = [array(row_tokens)] * 3 + [array(places)] * 3
+    arrays = [array(row_tokens)] * 3 + [array(asked)] * 3
     graph, state = nnx.split(decoder)
     with jax.set_mesh(mesh):
         jaxpr = jax.make_jaxpr(lambda s, *a: score_rows.function(nnx.merge(graph, s), *a))(

@@ -73,7 +73,7 @@ def parse(name: str) -> Topology:
     """
     found = re.fullmatch(r'([a-z]\w*):(\d+(?:x\d+)*)', name)
     chip = CHIPS.get(found[1]) if found else None
-    if chip is None:
+    if found is None or chip is None:
         raise TopologyError(f'config.compile.topology is {name!r}; expected {_known()}')
     layout = tuple(int(size) for size in found[2].split('x'))
     if len(layout) != chip.dims or not all(layout):
@@ -105,7 +105,8 @@ def devices(topology: Topology) -> Sequence[jax.Device]:
     # A process that only compiles must not wait for, or take, an accelerator of this machine.
     os.environ.setdefault('TPU_SKIP_MDS_QUERY', '1')
     os.environ.setdefault('ALLOW_MULTIPLE_LIBTPU_LOAD', '1')  # otherwise one process per machine
-    if jax.config.jax_platforms is None:
+    # jax adds the attributes of its options at import.
+    if jax.config.jax_platforms is None:  # type: ignore[attr-defined]
         jax.config.update('jax_platforms', 'cpu')
     made = _tpu(topology) if topology.chip.platform == 'tpu' else _gpu(topology)
     if len(made) != topology.chips:

@@ -10,14 +10,36 @@ from dataclasses import dataclass
 from xlbarrier.aot.hlo import HBM, Computation, Instruction, Module, Shape, group_size
 
 KINDS = (
-    *('all-gather', 'all-reduce', 'reduce-scatter', 'all-to-all', 'ragged-all-to-all'),
-    *('collective-permute', 'collective-broadcast'),
+    'all-gather',
+    'all-reduce',
+    'reduce-scatter',
+    'all-to-all',
+    'ragged-all-to-all',
+    'collective-permute',
+    'collective-broadcast',
 )
 # These name, order or reinterpret arrays; no data moves.
 FREE = {
-    *('parameter', 'constant', 'tuple', 'get-tuple-element', 'bitcast', 'after-all', 'while'),
-    *('conditional', 'call', 'partition-id', 'replica-id', 'optimization-barrier', 'async-start'),
-    *('async-update', 'async-done', 'copy-done', 'slice-done', 'send', 'recv', 'domain'),
+    'parameter',
+    'constant',
+    'tuple',
+    'get-tuple-element',
+    'bitcast',
+    'after-all',
+    'while',
+    'conditional',
+    'call',
+    'partition-id',
+    'replica-id',
+    'optimization-barrier',
+    'async-start',
+    'async-update',
+    'async-done',
+    'copy-done',
+    'slice-done',
+    'send',
+    'recv',
+    'domain',
 }
 FREE_CALLS = ('ConcatBitcast', 'AllocateBuffer', 'AssumeGatherIndicesInBound', 'AsyncCollective')
 SLICES = ('dynamic-slice', 'slice', 'gather')
@@ -41,9 +63,13 @@ class Collective:
 
 def collectives(module: Module) -> dict[str, Collective]:
     """The collectives of a program by kind, without those within one chip."""
-    totals = {kind: [0, 0, 0.0] for kind in KINDS}
+    counts, sizes, wires = (
+        dict.fromkeys(KINDS, 0),
+        dict.fromkeys(KINDS, 0),
+        dict.fromkeys(KINDS, 0.0),
+    )
     for computation, times in module.walk():
-        seen = set()
+        seen: set[tuple[str, str | None]] = set()
         for kind, instruction in _exchanges(module, computation):
             # An asynchronous gather of a TPU occurs in its start, in the fusions that overlap with
             # it and in its end, each time with the same channel.
@@ -57,14 +83,13 @@ def collectives(module: Module) -> dict[str, Collective]:
             if size < 2:
                 continue
             whole = _payload(kind, instruction, computation, module)
-            total = totals[kind]
-            total[0] += int(times)
-            total[1] += int(times) * whole
-            total[2] += times * _on_the_wire(kind, whole, size)
+            counts[kind] += int(times)
+            sizes[kind] += int(times) * whole
+            wires[kind] += times * _on_the_wire(kind, whole, size)
     return {
-        kind: Collective(count, size, round(wire))
-        for kind, (count, size, wire) in totals.items()
-        if count
+        kind: Collective(counts[kind], sizes[kind], round(wires[kind]))
+        for kind in KINDS
+        if counts[kind]
     }
 
 
@@ -167,9 +192,9 @@ def _moved_by_fusion(
         if exchanges and str(number) in aliased.values():
             continue  # a buffer that passes through during an exchange
         moved += _read(parameter, users, operands[number] if number < len(operands) else ())
-    roots = [inner.root] * len(call.shapes)
-    if inner.root.opcode == 'tuple':
-        roots = [inner.instructions[name] for name in inner.root.operands]
+    roots = [inner.result] * len(call.shapes)
+    if inner.result.opcode == 'tuple':
+        roots = [inner.instructions[name] for name in inner.result.operands]
     for i, (root, shape) in enumerate(zip(roots, call.shapes, strict=False)):
         if exchanges and (str(i) in aliased or '' in aliased):
             continue

@@ -1,4 +1,4 @@
-"""Whether a training text states what a test asks: found out before training, not after it.
+"""Whether a training text states what a test asks, checked before training.
 
 A test of what was learned in training (Gao et al. 2024, section 3.3, conductivity) means nothing
 where the training text says something else: the published fictional/train/ZH.json teaches other
@@ -14,7 +14,7 @@ from xlbarrier.errors import InputError
 
 @dataclass(frozen=True)
 class Fact:
-    """What a test question wants.
+    """What a test question asks for.
 
     Attributes:
       id: of the question, for the report.
@@ -35,7 +35,7 @@ class Stated:
       facts: how many there are.
       stated: those whose entity and answer are in one training text together.
       unmentioned: ids of those whose entity is in no training text.
-      contradicted: ids of those whose entity is spoken of, but never with the answer.
+      contradicted: ids of those whose entity is mentioned, but never with the answer.
     """
 
     facts: int
@@ -54,7 +54,7 @@ def stated(texts: Iterable[str], facts: Sequence[Fact]) -> Stated:
 
     A fact is stated where one text has both the entity and the answer as substrings, upper and
     lower case and compatibility forms (Unicode NFKC) alike. That is a necessary condition, not a
-    sufficient one: 'Lomé is not in Ghana' states Lomé in Ghana. Names are looked for as they are
+    sufficient one: 'Lomé is not in Ghana' states Lomé in Ghana. Names are searched for as they are
     given: where a language inflects them, give the form that the texts use.
 
     Args:

@@ -5,19 +5,19 @@ from typing import Any
 
 from xlbarrier.text import segment
 
-LEAST = 4  # words: a shorter question ('Who?') is in every text, and is not looked for
+LEAST = 4  # words: a shorter question ('Who?') is in every text, and is not searched for
 
 
 class Decontaminator:
-    """Looks for n-grams of questions in texts; words are compared casefolded, marks do not count.
+    """Searches texts for n-grams of questions; words are compared casefolded, without marks.
 
-    A question of fewer than n words, but at least `LEAST`, is looked for whole.
+    A question of fewer than n words, but at least `LEAST`, is searched for whole.
     """
 
     def __init__(self, questions: Mapping[str, Sequence[str]], n: int, language: str):
         """Args:
         questions: texts by task.
-        n: words on end that a text must share with a question.
+        n: consecutive words that a text must share with a question.
         language: BCP-47 code of questions and texts.
         """
         self._language = language
@@ -33,7 +33,7 @@ class Decontaminator:
                 self._add(task, number, self._words(text), n)
 
     def meets(self, text: str) -> bool:
-        """Whether a text shares a run with a question; it is counted for each task it meets."""
+        """Whether a text shares a run with a question; it is counted for each such task."""
         words = self._words(text)
         tasks = set()
         for i in range(len(words) - self._least + 1):

@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass
 class Counts:
-    """What a manifest says of the text."""
+    """What a manifest says about the text."""
 
     documents: int = 0
     units: dict[str, int] = field(default_factory=dict)

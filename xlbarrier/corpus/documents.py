@@ -25,7 +25,7 @@ class Document:
     Attributes:
       id: the row of the first as it was read.
       parts: in order.
-      end: the row behind the last that was read for it; 0: that behind the last part's. Rows may
+      end: the row after the last that was read for it; 0: the one after the last part's. Rows may
         have no part: those of WikiText that contain nothing but <unk>.
     """
 

@@ -1,4 +1,4 @@
-"""Finds documents that came before, exactly or nearly (minhash); what was seen is kept on disk."""
+"""Finds exact or near duplicates (minhash) of earlier documents; what was seen is kept on disk."""
 
 import contextlib
 import hashlib
@@ -25,7 +25,7 @@ class Duplicates:
 
     def __init__(self, path: pathlib.Path, kind: str, threshold: float, language: str):
         """Args:
-        path: of the file; one that exists is begun anew.
+        path: of the file; an existing one is overwritten.
         kind: 'exact' or 'near'.
         threshold: least similarity of 'near', above 0.
         language: BCP-47 code of the texts.
@@ -37,7 +37,7 @@ class Duplicates:
         with run_lib.writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         self._base = sqlite3.connect(path, isolation_level=None)
-        # What is lost by a crash is made again: nothing here outlives the process.
+        # The file need not survive a crash: it is only used by this process.
         self._base.executescript(
             'PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -32000;'
             'CREATE TABLE exact (digest BLOB PRIMARY KEY) WITHOUT ROWID;'
@@ -47,7 +47,7 @@ class Duplicates:
         )
 
     def seen(self, text: str) -> bool:
-        """Whether a like document was asked about before; else this one is kept in mind."""
+        """Whether a duplicate was seen before; if not, this document is remembered."""
         words = [word.casefold() for word in segment.words(text, self._language)]
         digest = hashlib.sha256('\0'.join(words).encode()).digest()[:16]
         if not self._base.execute('INSERT OR IGNORE INTO exact VALUES (?)', (digest,)).rowcount:

@@ -38,7 +38,7 @@ from xlbarrier.progress import Progress
 from xlbarrier.text import languages as languages_lib
 from xlbarrier.text import segment
 
-BATCH_CHARACTERS = 1 << 17  # of source text that is translated in one go
+BATCH_CHARACTERS = 1 << 17  # of source text that is translated together
 
 Questions = Mapping[str, Sequence[str]]
 # A document, its source digest, and its plan.

@@ -32,8 +32,8 @@ def preview(
 ) -> Iterator[str]:
     """The lines to print: `count` units in every language, and the text that they make in the arm.
 
-    The language that was drawn for a unit is marked with '>'. What is translated goes through the
-    cache, and the build finds it there.
+    The language that was drawn for a unit is marked with '>'. Translations go through the
+    cache, where the build finds them.
 
     Args:
       config: of the corpus.

@@ -19,7 +19,7 @@ from xlbarrier.datafiles import DataError
 SHARD_CHARACTERS = 4 << 20  # of source text, after which a shard is closed
 PROGRESS = 'progress'  # folder of the records of finished shards, until the manifest is written
 FAILURES = 'failures.jsonl'
-FEW = 500  # translations before which the share of failures says nothing
+FEW = 500  # with fewer translations the share of failures says nothing
 
 
 @dataclass
@@ -90,7 +90,7 @@ class Shards:
         """(document, source digest) after those that the finished shards have.
 
         Raises:
-          CorpusError: when the source is another than at the start that wrote them.
+          CorpusError: when the source has changed since they were written.
         """
         ends, place = {}, 0
         for written in self._records:

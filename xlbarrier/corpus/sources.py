@@ -83,7 +83,7 @@ def _wikitext(paths: Sequence[pathlib.Path], text: TextConfig) -> Iterator[Docum
 
 
 def _rows(paths: Sequence[pathlib.Path], field: str, kind: str) -> Iterator[Document]:
-    """A document per record; a blank text is none, and has no row number."""
+    """One document per record; blank texts are skipped, and have no row number."""
     row = 0
     for path in paths:
         before = row

@@ -33,7 +33,7 @@ class Count:
 
     @property
     def rate(self) -> float:
-        """Share of the texts that were found; 0 where none was asked for."""
+        """Share of the texts that were found in the cache; 0 without texts."""
         return self.hits / max(1, self.hits + self.misses)
 
 

@@ -1,4 +1,4 @@
-"""WikiText files as articles: headings apart from paragraphs, tokens made text again.
+"""WikiText files as articles: headings apart from paragraphs, tokens turned back into text.
 
 Rules, each applied to every line that is not blank:
 1. ` = Title = ` after a blank line or a heading begins an article; with more signs it is a
@@ -54,7 +54,7 @@ def articles(
 
     Args:
       paths: token or raw version, the same format.
-      unknown: what becomes of `<unk>`, see rule 3.
+      unknown: how `<unk>` is treated, see rule 3.
       detokenize: whether rule 4 is applied.
       headings: whether titles and headings are parts too.
 

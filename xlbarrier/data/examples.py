@@ -36,7 +36,7 @@ def assign(lengths: np.ndarray, row_tokens: int) -> np.ndarray:
       int64 [N] row of each example.
 
     Raises:
-      ValueError: for a length that is not of a row.
+      ValueError: for a length outside 1 to `row_tokens`.
     """
     lengths = np.asarray(lengths, np.int64)
     if len(lengths) and not (lengths.min() >= 1 and lengths.max() <= row_tokens):

@@ -33,8 +33,8 @@ class _Built:
     Attributes:
       core: without its special tokens.
       adds_bos: whether texts begin with BOS where the file does not say.
-      finds_spaces: whether the tokens that the model's makers defined are found once U+2581 stands
-        for spaces, or in the text as it was.
+      finds_spaces: whether the tokens that the model's makers defined are found after U+2581 has
+        replaced spaces, or in the original text.
     """
 
     core: Tokenizer

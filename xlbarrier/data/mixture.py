@@ -61,8 +61,8 @@ class Mixture:
     def rows_at(self, places: np.ndarray, seed: int) -> np.ndarray:
         """The row at each position of the training: a function of seed and position alone.
 
-        The parts' places are drawn; a part's rows come in an order drawn anew each time that all
-        of them have come.
+        The parts' positions are drawn; a part's rows come in an order that is drawn again each
+        time that all of them have come.
 
         Args:
           places: int [B], from 0.
@@ -86,7 +86,7 @@ class Mixture:
 def row_counts(
     weights: Sequence[float], tokens_per_row: Sequence[float], places: int
 ) -> tuple[int, ...]:
-    """Rows of each part in so many places, so that its share of the tokens is as its weight.
+    """Rows of each part in `places` positions, so that its share of the tokens is its weight.
 
     Args:
       weights: of the parts, at least one above 0; they need not add up to 1.

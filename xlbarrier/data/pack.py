@@ -1,4 +1,4 @@
-"""Token ids laid in rows of one length, made once, saved, read at random.
+"""Token ids packed into rows of one length: written once, read at random.
 
 Text is laid end to end and cut at the rows' ends, so that every row is full. Examples that must
 stay whole (question and answer) are put side by side in rows, as many as fit; see examples.py.

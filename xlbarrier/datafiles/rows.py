@@ -55,7 +55,7 @@ class DataRow:
 
 
 def is_empty(value: Any) -> bool:
-    """Whether a value is an empty cell: None, or the NaN that stands for it in pandas and NumPy."""
+    """Whether a value is an empty cell: None, or the NaN that pandas and NumPy use for it."""
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 

@@ -1,17 +1,19 @@
 """How well knowledge is shared between languages. Arguments are paired: item by item."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from xlbarrier.errors import InputError
 from xlbarrier.metrics import estimate, stats
 from xlbarrier.metrics.estimate import Estimate
+from xlbarrier.metrics.stats import RightOrWrong
 
 # CLiKA (Gao et al. 2024): the accuracy in percent of ChatGPT in English, and that of guessing.
 CLIKA_REFERENCE = {'x_csqa': 74.6, 'x_copa': 96.4, 'x_name': 92.2, 'x_geo': 97.0}
 CLIKA_CHANCE = {'x_csqa': 20.0, 'x_copa': 50.0, 'x_name': 25.0, 'x_geo': 25.0}
-# More bootstrap draws than this share without a value, and an interval would say little.
+# Where more than this share of bootstrap draws have no value, an interval would say little.
 _UNDEFINED = 0.05
 _REASONS = {
     'en_co': 'no item is right in either language',
@@ -21,7 +23,7 @@ _REASONS = {
 }
 
 
-def barrier_gap(source: Sequence[bool], target: Sequence[bool]) -> float | None:
+def barrier_gap(source: RightOrWrong, target: RightOrWrong) -> float | None:
     """Accuracy in the source language minus accuracy in the target (Chua et al. 2024)."""
     a, b = _paired(source, target)
     return float(a.mean() - b.mean()) if a.size else None
@@ -54,7 +56,7 @@ def clika_ra(task: str, accuracy: float) -> float:
     return relative_accuracy(100 * accuracy, CLIKA_CHANCE[task], CLIKA_REFERENCE[task])
 
 
-def en_co(source: Sequence[bool], target: Sequence[bool]) -> float | None:
+def en_co(source: RightOrWrong, target: RightOrWrong) -> float | None:
     """|C_en & C_l| / |C_en | C_l|, C the items right in a language; None for an empty union.
 
     The overlap of right answers, as in X-FACTR (Jiang et al. 2020); CLiKA's released code does not
@@ -65,7 +67,7 @@ def en_co(source: Sequence[bool], target: Sequence[bool]) -> float | None:
     return float((a & b).sum() / union) if union else None
 
 
-def kappa(source: Sequence[bool], target: Sequence[bool]) -> float | None:
+def kappa(source: RightOrWrong, target: RightOrWrong) -> float | None:
     """Cohen's kappa (1960) of being right in both languages: agreement beyond chance.
 
     (observed - expected) / (1 - expected); None where one answer of both is constant and so the
@@ -82,8 +84,8 @@ def kappa(source: Sequence[bool], target: Sequence[bool]) -> float | None:
     return float(((a == b).mean() - expected) / (1 - expected))
 
 
-def transfer(source: Sequence[bool], target: Sequence[bool]) -> float | None:
-    """Share of the items right in the source that are right in the target (ECLeKTic's reading).
+def transfer(source: RightOrWrong, target: RightOrWrong) -> float | None:
+    """Share of the items right in the source that are right in the target (as ECLeKTic does).
 
     None where none is right in the source.
     """
@@ -91,7 +93,7 @@ def transfer(source: Sequence[bool], target: Sequence[bool]) -> float | None:
     return float((a & b).sum() / a.sum()) if a.any() else None
 
 
-def transfer_back(source: Sequence[bool], target: Sequence[bool]) -> float | None:
+def transfer_back(source: RightOrWrong, target: RightOrWrong) -> float | None:
     """Share of the items right in the target that are right in the source: the other direction.
 
     Right in English 1 1 1 0, in German 1 0 0 1: transfer is 1/3, transfer back 1/2. None where none
@@ -141,13 +143,29 @@ def answer_kappa(
     return Estimate(found, *_interval(value(stats.bootstrap_means(rows, draws, seed))), a.size)
 
 
+class _Drawn(NamedTuple):
+    """Bootstrap draws of the share right in a language, and in both it and the source.
+
+    Attributes:
+      right: language -> float64 [draws].
+      both: the same; empty without answers in the source.
+    """
+
+    right: dict[str, np.ndarray]
+    both: dict[str, np.ndarray]
+
+    def metric(self, name: str, source: str, target: str) -> np.ndarray:
+        """The draws of a metric of two languages; NaN where it is undefined."""
+        return _ratio(name, self.right[source], self.right[target], self.both[target])
+
+
 def mean_name(source: str) -> str:
-    """How the mean over the languages other than the source is called: 'mean:non-en'."""
+    """The name of the mean over the languages other than the source: 'mean:non-en'."""
     return f'mean:non-{source}'
 
 
 def across_languages(
-    correct: Mapping[str, Sequence[bool]],
+    correct: Mapping[str, RightOrWrong],
     source: str = 'en',
     languages: Sequence[str] | None = None,
     *,
@@ -166,40 +184,40 @@ def across_languages(
     Args:
       correct: language -> right or wrong of each item, in one order.
       source: the language that others are compared with.
-      languages: those to compare; without it the ones in `correct`. One that is not there gives
-        None with the reason, as does every comparison where the source is not there.
+      languages: those to compare; without it the ones in `correct`. One without answers gives
+        None with the reason, as does every comparison where the source has none.
       chance, reference, clip: of `relative_accuracy`; without a chance there is none.
 
     Returns:
       language, and `mean_name(source)` where there is another language -> 'accuracy',
       'relative_accuracy' where a chance is given, and, except for the source, 'barrier_gap' (p:
-      McNemar, for the mean the
-      sign-flip test), 'en_co', 'kappa', 'transfer', 'transfer_back'. A mean is over the
-      languages that have a value.
+      McNemar, for the mean the sign-flip test), 'en_co', 'kappa', 'transfer', 'transfer_back'. A
+      mean is over the languages that have a value.
 
     Raises:
-      ValueError: when two languages do not have as many items; names them. For a value that is
-        neither right nor wrong.
+      ValueError: when two languages have different numbers of items; names them. For a value
+        that is neither right nor wrong.
     """
-    wanted = list(languages) if languages is not None else list(correct)
+    compared = list(languages) if languages is not None else list(correct)
     right = {
-        name: stats.right_or_wrong(correct[name]) for name in [*wanted, source] if name in correct
+        name: stats.right_or_wrong(correct[name]) for name in [*compared, source] if name in correct
     }
     sizes = {name: values.size for name, values in right.items()}
     if len(set(sizes.values())) > 1:
-        raise InputError(f'languages do not have as many items: {sizes}')
+        raise InputError(f'languages have different numbers of items: {sizes}')
     n = next(iter(sizes.values()), 0)
     there = [name for name in right if n]
     columns = [right[name] for name in there]
     if source in there:
         columns += [right[name] & right[source] for name in there]
-    drawn = dict.fromkeys(there)
+    drawn = _Drawn({}, {})
     if there:
         means = stats.bootstrap_means(np.stack(columns), draws, seed)
-        both = means[len(there) :] if source in there else [None] * len(there)
-        drawn = dict(zip(there, zip(means, both, strict=False), strict=True))
-    table = {}
-    for name in wanted:
+        drawn.right.update(zip(there, means[: len(there)], strict=True))
+        if source in there:
+            drawn.both.update(zip(there, means[len(there) :], strict=True))
+    table: dict[str, dict[str, Estimate]] = {}
+    for name in compared:
         absent = [x for x in dict.fromkeys((name, source)) if x not in there]
         reason = _absent(absent, correct)
         own = [x for x in absent if x == name]
@@ -220,13 +238,13 @@ def across_languages(
                 if absent
                 else _against(metric, right, drawn, name, source)
             )
-    others = [name for name in wanted if name != source and name in there]
+    others = [name for name in compared if name != source and name in there]
     if others:
         mean = _means(right, drawn, others, source, table)
         if chance is not None:
-            scaled = [(drawn[name][0] - chance) / (reference - chance) for name in others]
+            scaled = [(drawn.right[name] - chance) / (reference - chance) for name in others]
             spread = np.mean(np.maximum(scaled, 0) if clip else scaled, axis=0)
-            value = float(np.mean([table[name]['relative_accuracy'].value for name in others]))
+            value = _mean_value([table[name]['relative_accuracy'] for name in others])
             mean['relative_accuracy'] = Estimate(value, *stats.percentile_interval(spread), n)
         table[mean_name(source)] = mean
     return table
@@ -236,11 +254,17 @@ def _relative(accuracy: Estimate, chance: float, reference: float, clip: bool) -
     """RA of an accuracy and of both ends of its interval."""
     if accuracy.value is None:
         return accuracy
-    ends = (relative_accuracy(x, chance, reference, clip) for x in accuracy[:3])
-    return Estimate(*ends, accuracy.n)
+    value, low, high = (
+        relative_accuracy(x, chance, reference, clip) for x in accuracy[:3] if x is not None
+    )
+    return Estimate(value, low, high, accuracy.n)
 
 
-def _absent(languages: Sequence[str], correct: Mapping[str, Sequence[bool]]) -> str:
+def _mean_value(estimates: Sequence[Estimate]) -> float:
+    return float(np.mean([one.value for one in estimates if one.value is not None]))
+
+
+def _absent(languages: Sequence[str], correct: Mapping[str, RightOrWrong]) -> str:
     empty = [name for name in languages if name in correct]
     return f'there are no {"items" if empty else "answers"} in {" and ".join(languages)}'
 
@@ -248,7 +272,7 @@ def _absent(languages: Sequence[str], correct: Mapping[str, Sequence[bool]]) -> 
 def _against(
     metric: str,
     right: Mapping[str, np.ndarray],
-    drawn: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    drawn: _Drawn,
     name: str,
     source: str,
 ) -> Estimate:
@@ -264,14 +288,14 @@ def _against(
     if found is None:
         return estimate.missing(_REASONS[metric], a.size)
     p = stats.mcnemar(a, b) if metric == 'barrier_gap' else None
-    interval = _interval(_ratio(metric, drawn[source][0], *drawn[name]))
+    interval = _interval(drawn.metric(metric, source, name))
     return Estimate(found, *interval, a.size, p=p)
 
 
 def _ratio(metric: str, a: np.ndarray, b: np.ndarray, both: np.ndarray) -> np.ndarray:
     """A metric of the shares right in the source, in the target and in both; NaN where undefined.
 
-    Counts are behind the shares, but sums of shares round: what is next to 0 is 0.
+    The shares are of counts, but sums of shares round: what is next to 0 is 0.
     """
     if metric == 'barrier_gap':
         return a - b
@@ -294,22 +318,22 @@ def _interval(drawn: np.ndarray) -> tuple[float | None, float | None]:
 
 def _means(
     right: Mapping[str, np.ndarray],
-    drawn: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    drawn: _Drawn,
     others: Sequence[str],
     source: str,
     table: Mapping[str, Mapping[str, Estimate]],
 ) -> dict[str, Estimate]:
     n = right[others[0]].size
-    accuracy = np.mean([drawn[name][0] for name in others], axis=0)
+    accuracy = np.mean([drawn.right[name] for name in others], axis=0)
     value = float(np.mean([right[name].mean() for name in others]))
     made = {'accuracy': Estimate(value, *stats.percentile_interval(accuracy), n)}
     for metric in ('barrier_gap', *_REASONS):
         known = [name for name in others if table[name][metric].value is not None]
         if not known:
-            made[metric] = estimate.missing(table[others[0]][metric].reason, n)
+            made[metric] = table[others[0]][metric]._replace(n=n)
             continue
-        value = float(np.mean([table[name][metric].value for name in known]))
-        spread = [_ratio(metric, drawn[source][0], *drawn[name]) for name in known]
+        value = _mean_value([table[name][metric] for name in known])
+        spread = [drawn.metric(metric, source, name) for name in known]
         means = np.mean(spread, axis=0)
         p = None
         if metric == 'barrier_gap':
@@ -320,8 +344,8 @@ def _means(
     return made
 
 
-def _paired(source: Sequence[bool], target: Sequence[bool]) -> tuple[np.ndarray, np.ndarray]:
+def _paired(source: RightOrWrong, target: RightOrWrong) -> tuple[np.ndarray, np.ndarray]:
     a, b = stats.right_or_wrong(source), stats.right_or_wrong(target)
     if a.shape != b.shape:
-        raise InputError(f'{a.size} items in the source, {b.size} in the target; expected as many')
+        raise InputError(f'{a.size} items in the source, {b.size} in the target; expected the same')
     return a, b

@@ -15,8 +15,8 @@ class AnswerWords(NamedTuple):
 
     Attributes:
       answer: what introduces an answer.
-      link: what may stand between it and the letter; never a negation.
-      option: what may stand before the letter.
+      link: what may come between it and the letter; never a negation.
+      option: what may come before the letter.
       question: what introduces the next question.
       denied: what denies a letter when it follows it.
       after: what follows a letter and makes it one, in languages in which A or E is no word.
@@ -213,10 +213,10 @@ WORDS = {
 }
 # Letters that number options, by the range of their script; the value is the option. Arabic and
 # Hebrew count by the abjad order. A letter that is one option by one order of its script and
-# another by a second is left out, because nobody knows which was meant: the Cyrillic В (the second
-# letter by its shape, the third by its place), the Devanagari क (the first in Hindi, the third in
-# Marathi). The Cyrillic С is C by its shape only; the others are in both orders or in the
-# alphabet's own.
+# another by a second is left out, because it is not known which was meant: the Cyrillic В (the
+# second letter by its shape, the third by its position), the Devanagari क (the first in Hindi, the
+# third in Marathi). The Cyrillic С is C by its shape only; the others are in both orders or in the
+# order of the alphabet itself.
 LETTERS = 'ABCDEFGHIJ'
 LATIN = 'A-Za-zÀ-ɏḀ-ỿ\u0300-\u036f'
 SCRIPTS = (

@@ -5,16 +5,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from xlbarrier.errors import InputError
+from xlbarrier.metrics.stats import Values
 
 NORMALISATIONS = ('raw', 'char', 'byte', 'token', 'pmi')
 
 
 def predictions(
-    scores: Sequence[float],
+    scores: Values,
     choices: Sequence[str],
     *,
     tokens: Sequence[int] | None = None,
-    unconditional: Sequence[float] | None = None,
+    unconditional: Values | None = None,
 ) -> dict[str, int]:
     """The index of the best option under each normalisation; the first of equals.
 

@@ -1,17 +1,17 @@
-"""Whether a model answers alike in all languages: TotCons, option probabilities, RankC rescaled."""
+"""Whether answers agree in all languages: TotCons, option probabilities, RankC rescaled."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 
 from xlbarrier.errors import InputError
 from xlbarrier.metrics import estimate, stats
 from xlbarrier.metrics.estimate import Estimate
 from xlbarrier.metrics.ranks import Scores, rank_consistency
+from xlbarrier.metrics.stats import RightOrWrong, Values
 
 
-def tot_cons(correct: Mapping[str, npt.ArrayLike]) -> Estimate:
+def tot_cons(correct: Mapping[str, RightOrWrong]) -> Estimate:
     """TotCons: the share of items that are right in every language (PolyFact, von Rad et al. 2026).
 
     Of four items, right in English 1 1 1 0, in German 1 1 0 0 and in Swahili 1 0 1 0, only the
@@ -21,18 +21,18 @@ def tot_cons(correct: Mapping[str, npt.ArrayLike]) -> Estimate:
       correct: language -> right or wrong of each item, in one order.
 
     Raises:
-      InputError: when two languages do not have as many items; names them.
+      InputError: when two languages have different numbers of items; names them.
     """
     right = {name: stats.right_or_wrong(values) for name, values in correct.items()}
     sizes = {name: values.size for name, values in right.items()}
     if len(set(sizes.values())) > 1:
-        raise InputError(f'languages do not have as many items: {sizes}')
+        raise InputError(f'languages have different numbers of items: {sizes}')
     if not right:
         return estimate.missing(estimate.NO_ITEMS)
     return estimate.accuracy(np.logical_and.reduce(list(right.values())))
 
 
-def option_probabilities(scores: Sequence[float]) -> np.ndarray:
+def option_probabilities(scores: Values) -> np.ndarray:
     """Softmax over the options' log-likelihoods: float64 [options], with sum 1.
 
     Raises:
@@ -48,10 +48,10 @@ def option_probabilities(scores: Sequence[float]) -> np.ndarray:
 def chi_square_distances(source: Scores, target: Scores) -> np.ndarray:
     """The chi-square distance of two languages' option probabilities, for each item.
 
-    1/2 sum_o (p_o - q_o)^2 / (p_o + q_o), p and q the option probabilities in source and target:
-    the symmetric chi-square distance, from 0 (the same) to 1 (nothing in common). That it is the
-    symmetric one is our reading: Piratla et al. 2025 (arXiv 2510.15551) name a chi-square distance,
-    and their text has not been compared.
+    1/2 sum_o (p_o - q_o)^2 / (p_o + q_o), where p and q are the option probabilities in source and
+    target: the symmetric chi-square distance, from 0 (the same) to 1 (nothing in common). That it
+    is the symmetric one is our reading: Piratla et al. 2025 (arXiv 2510.15551) name a chi-square
+    distance, and their text has not been compared.
 
     p = (0.5, 0.5) and q = (0.9, 0.1): 1/2 (0.16/1.4 + 0.16/0.6) = 0.1905.
 
@@ -62,7 +62,7 @@ def chi_square_distances(source: Scores, target: Scores) -> np.ndarray:
       float64 [items].
 
     Raises:
-      InputError: when the items or an item's options are not as many.
+      InputError: when the numbers of items, or of an item's options, differ.
     """
     return np.array([((p - q) ** 2 / (p + q)).sum() / 2 for p, q in _pairs(source, target)])
 

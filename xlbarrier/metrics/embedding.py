@@ -1,4 +1,4 @@
-"""Whether a model's vectors of a text and of its mixed-language version lie close."""
+"""Whether a model's vectors of a text and of its mixed-language version are close."""
 
 import math
 from typing import NamedTuple
@@ -33,7 +33,7 @@ def cosine(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """
     a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
     if a.shape != b.shape:
-        raise InputError(f'vectors are {a.shape} and {b.shape}; expected one shape')
+        raise InputError(f'vectors are {a.shape} and {b.shape}; expected the same shape')
     units = []
     for name, values in (('first', a), ('second', b)):
         # Scaled first, so that squares neither overflow nor vanish.
@@ -55,7 +55,7 @@ def auc(positive: np.ndarray, negative: np.ndarray, paired: bool = False) -> Est
     the pair (Obuchowski 1997). It is None with fewer than two scores of a kind.
 
     Raises:
-      ValueError: for a score that is not finite, or pairs that are not as many.
+      ValueError: for a score that is not finite, or different numbers of paired scores.
     """
     x, y = np.asarray(positive, np.float64), np.asarray(negative, np.float64)
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
@@ -94,7 +94,7 @@ def mixing_alignment(
 def cosine_alignment(
     mixed: np.ndarray, control: np.ndarray, draws: int = 10_000, seed: int = 0
 ) -> Alignment:
-    """`mixing_alignment` of cosines that are known, row-aligned."""
+    """`mixing_alignment` of cosines already computed, row-aligned."""
     near, far = estimate.means([mixed, control], draws, seed)
     return Alignment(near, far, auc(mixed, control, True))
 

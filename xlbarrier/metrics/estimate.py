@@ -7,6 +7,7 @@ import numpy as np
 
 from xlbarrier.errors import InputError
 from xlbarrier.metrics import stats
+from xlbarrier.metrics.stats import RightOrWrong, Values
 
 
 class Estimate(NamedTuple):
@@ -16,8 +17,8 @@ class Estimate(NamedTuple):
       value: the number; None where it is undefined, and then `reason` says why.
       low, high: the 95 % interval.
       n: items.
-      reason: of a None.
-      p: of a test that goes with the number.
+      reason: why there is no value.
+      p: of the test of the number, where there is one.
     """
 
     value: float | None
@@ -28,7 +29,7 @@ class Estimate(NamedTuple):
     p: float | None = None
 
     def as_row(self) -> dict[str, float | int | str | None]:
-        """The fields of a row of results.json that it has."""
+        """Its fields of a row of results.json."""
         row: dict[str, float | int | str | None]
         row = {'value': self.value, 'n': self.n, 'ci_low': self.low, 'ci_high': self.high}
         row |= {} if self.p is None else {'p': self.p}
@@ -43,7 +44,7 @@ def missing(reason: str, n: int = 0) -> Estimate:
     return Estimate(None, n=n, reason=reason)
 
 
-def accuracy(correct: Sequence[bool]) -> Estimate:
+def accuracy(correct: RightOrWrong) -> Estimate:
     """Share of right answers with Wilson's interval.
 
     Raises:
@@ -77,7 +78,7 @@ def share(count: int, n: int) -> Estimate:
     return Estimate(count / n, *interval, n) if interval else missing(NO_ITEMS)
 
 
-def mean(values: Sequence[float], draws: int = 10_000, seed: int = 0) -> Estimate:
+def mean(values: Values, draws: int = 10_000, seed: int = 0) -> Estimate:
     """Mean of real values with the percentile interval of the bootstrap over items.
 
     Raises:
@@ -86,27 +87,29 @@ def mean(values: Sequence[float], draws: int = 10_000, seed: int = 0) -> Estimat
     return means([values], draws, seed)[0]
 
 
-def means(
-    values_CI: Sequence[Sequence[float]], draws: int = 10_000, seed: int = 0
-) -> list[Estimate]:
-    """`mean` of several values of the same items, all from one bootstrap.
+def means(values: Sequence[Values], draws: int = 10_000, seed: int = 0) -> list[Estimate]:
+    """`mean` of several columns of values of the same items, all from one bootstrap.
+
+    Args:
+      values: [columns][items].
+      draws, seed: of the bootstrap.
 
     Raises:
       ValueError: for a value that is not finite.
     """
-    values_CI = np.atleast_2d(np.asarray(values_CI, np.float64))
+    values_CI = np.atleast_2d(np.asarray(values, np.float64))
     items = values_CI.shape[1]
     if items == 0:
         return [missing(NO_ITEMS)] * len(values_CI)
     drawn_CD = stats.bootstrap_means(values_CI, draws, seed)
     return [
-        Estimate(float(values.mean()), *stats.percentile_interval(drawn), items)
-        for values, drawn in zip(values_CI, drawn_CD, strict=True)
+        Estimate(float(column.mean()), *stats.percentile_interval(drawn), items)
+        for column, drawn in zip(values_CI, drawn_CD, strict=True)
     ]
 
 
 def paired_difference(
-    first: Sequence[float], second: Sequence[float], draws: int = 10_000, seed: int = 0
+    first: Values, second: Values, draws: int = 10_000, seed: int = 0
 ) -> Estimate:
     """mean(first) - mean(second) of the same items: paired bootstrap interval, and p of a test.
 
@@ -118,7 +121,7 @@ def paired_difference(
     """
     a, b = np.asarray(first), np.asarray(second)
     if a.shape != b.shape:
-        raise InputError(f'{a.size} items against {b.size}; expected the same items')
+        raise InputError(f'{a.size} items and {b.size}; expected the same items')
     if a.size == 0:
         return missing(NO_ITEMS)
     drawn = stats.bootstrap_means(np.stack([a, b]), draws, seed)
@@ -142,7 +145,7 @@ def holm_table(
     families: dict[Hashable, list[Hashable]] = {}
     for key in tested:
         families.setdefault(family[key] if family else None, []).append(key)
-    adjusted = {}
+    adjusted: dict[Hashable, float] = {}
     for keys in families.values():
         values = stats.holm([tested[key] for key in keys])
         adjusted |= dict(zip(keys, values.tolist(), strict=True))

@@ -9,6 +9,7 @@ import numpy as np
 from xlbarrier.errors import InputError
 from xlbarrier.metrics import estimate, stats
 from xlbarrier.metrics.estimate import Estimate
+from xlbarrier.metrics.stats import RightOrWrong
 
 CATEGORIES: dict[str, dict[str, tuple[str, ...]]] = {
     'STEM': {
@@ -16,34 +17,49 @@ CATEGORIES: dict[str, dict[str, tuple[str, ...]]] = {
         'chemistry': ('college_chemistry', 'high_school_chemistry'),
         'biology': ('college_biology', 'high_school_biology'),
         'computer science': (
-            *('college_computer_science', 'computer_security'),
-            *('high_school_computer_science', 'machine_learning'),
+            'college_computer_science',
+            'computer_security',
+            'high_school_computer_science',
+            'machine_learning',
         ),
         'math': (
-            *('abstract_algebra', 'college_mathematics', 'elementary_mathematics'),
-            *('high_school_mathematics', 'high_school_statistics'),
+            'abstract_algebra',
+            'college_mathematics',
+            'elementary_mathematics',
+            'high_school_mathematics',
+            'high_school_statistics',
         ),
         'engineering': ('electrical_engineering',),
     },
     'humanities': {
         'history': (
-            *('high_school_european_history', 'high_school_us_history'),
-            *('high_school_world_history', 'prehistory'),
+            'high_school_european_history',
+            'high_school_us_history',
+            'high_school_world_history',
+            'prehistory',
         ),
         'philosophy': (
-            *('formal_logic', 'logical_fallacies', 'moral_disputes', 'moral_scenarios'),
-            *('philosophy', 'world_religions'),
+            'formal_logic',
+            'logical_fallacies',
+            'moral_disputes',
+            'moral_scenarios',
+            'philosophy',
+            'world_religions',
         ),
         'law': ('international_law', 'jurisprudence', 'professional_law'),
     },
     'social sciences': {
         'politics': (
-            *('high_school_government_and_politics', 'public_relations', 'security_studies'),
+            'high_school_government_and_politics',
+            'public_relations',
+            'security_studies',
             'us_foreign_policy',
         ),
         'culture': ('human_sexuality', 'sociology'),
         'economics': (
-            *('econometrics', 'high_school_macroeconomics', 'high_school_microeconomics'),
+            'econometrics',
+            'high_school_macroeconomics',
+            'high_school_microeconomics',
         ),
         'geography': ('high_school_geography',),
         'psychology': ('high_school_psychology', 'professional_psychology'),
@@ -52,8 +68,14 @@ CATEGORIES: dict[str, dict[str, tuple[str, ...]]] = {
         'other': ('global_facts', 'miscellaneous', 'professional_accounting'),
         'business': ('business_ethics', 'management', 'marketing'),
         'health': (
-            *('anatomy', 'clinical_knowledge', 'college_medicine', 'human_aging'),
-            *('medical_genetics', 'nutrition', 'professional_medicine', 'virology'),
+            'anatomy',
+            'clinical_knowledge',
+            'college_medicine',
+            'human_aging',
+            'medical_genetics',
+            'nutrition',
+            'professional_medicine',
+            'virology',
         ),
     },
 }
@@ -78,7 +100,7 @@ class MmluAccuracies(NamedTuple):
     absent: tuple[str, ...]
 
 
-def mmlu_accuracies(correct: Mapping[str, Sequence[bool]]) -> MmluAccuracies:
+def mmlu_accuracies(correct: Mapping[str, RightOrWrong]) -> MmluAccuracies:
     """Weighted accuracy over subjects, groups and the four categories, with Wilson intervals.
 
     A group's accuracy is right answers over questions, the mean over its subjects weighted by their
@@ -88,13 +110,13 @@ def mmlu_accuracies(correct: Mapping[str, Sequence[bool]]) -> MmluAccuracies:
       correct: subject -> right or wrong of each question.
 
     Raises:
-      ValueError: for a subject that MMLU does not have; offers the nearest.
+      ValueError: for a subject that MMLU does not have; suggests the nearest.
     """
     for subject in correct:
         if subject not in SUBJECTS:
             near = difflib.get_close_matches(subject, SUBJECTS, n=1)
             hint = f' Did you mean {near[0]!r}?' if near else ''
-            raise InputError(f'{subject!r} is none of the 57 subjects of MMLU.{hint}')
+            raise InputError(f'{subject!r} is not one of the 57 subjects of MMLU.{hint}')
 
     def pooled(subjects: Sequence[str]) -> Estimate:
         there = [stats.right_or_wrong(correct[s]) for s in subjects if s in correct]

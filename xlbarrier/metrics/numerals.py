@@ -1,8 +1,8 @@
 """Numbers in running text, in any script's digits and any locale's grouping, as answers to sums.
 
-Unicode CLDR has the separators and group sizes of each locale: groups of three, parted by a comma,
-a full stop, an apostrophe, an Arabic separator or a space of any width, or three and then twos
-(1,14,200 in Bengali, Hindi and most languages of India).
+Unicode CLDR has the separators and group sizes of each locale: groups of three, separated by a
+comma, a full stop, an apostrophe, an Arabic separator or a space of any width, or three and then
+twos (1,14,200 in Bengali, Hindi and most languages of India).
 """
 
 import re
@@ -14,8 +14,8 @@ from xlbarrier.metrics.thought import without_thought
 _SPACES = '\u00a0\u202f\u2009\u2007'
 _NEVER_DECIMAL = frozenset(f"{_SPACES} '’٬،⹁")
 _SEPARATORS = rf"[.,٬٫،⹁'’{_SPACES}]"
-# A hyphen behind a digit is that of a range or a difference: '12-15', '20-8'. A plain space parts
-# groups only where all of them have three digits: '18 000', not '12 15' nor '2019 100'.
+# A hyphen after a digit is that of a range or a difference: '12-15', '20-8'. A plain space
+# separates groups only where all of them have three digits: '18 000', not '12 15' nor '2019 100'.
 _NUMBER = re.compile(
     r'(?:(?<!\d)-)?(?:'
     rf'(?<!\d)(?<!\d{_SEPARATORS})\d{{1,3}}(?: \d{{3}})+(?:[.,]\d+)?(?!{_SEPARATORS}?\d)'
@@ -29,8 +29,8 @@ def numbers(text: str) -> list[Decimal]:
     """Every number of a text, in order.
 
     Groups of three digits, or of three at the end and two before, are thousands or lakhs ('1.234',
-    '1,234', '1 234', '1,14,200': sums of the field have whole answers), unless the number begins
-    with 0. Where the last separator is another one than those before it, or the groups have other
+    '1,234', '1 234', '1,14,200': sums in benchmarks have whole answers), unless the number begins
+    with 0. Where the last separator differs from those before it, or the groups have other
     sizes, the last separator is the decimal one.
     """
     plain = ''.join(_digit(c) for c in text).replace('−', '-')

@@ -8,8 +8,9 @@ import numpy as np
 from xlbarrier.errors import InputError
 from xlbarrier.metrics import estimate
 from xlbarrier.metrics.estimate import Estimate
+from xlbarrier.metrics.stats import Values
 
-Scores = Sequence[Sequence[float]]  # of each query: the score of each candidate, higher is better
+Scores = Sequence[Values]  # of each query: the score of each candidate, higher is better
 
 
 def rank_consistency(source: Scores, target: Scores) -> np.ndarray:
@@ -27,8 +28,8 @@ def rank_consistency(source: Scores, target: Scores) -> np.ndarray:
       float64 [queries], each within [0, 1].
 
     Raises:
-      ValueError: when the queries or a query's candidates are not as many, a query has none, or a
-        score is not a number; names the query.
+      ValueError: when the numbers of queries, or of a query's candidates, differ, a query has no
+        candidate, or a score is not a number; names the query.
     """
     if len(source) != len(target):
         raise InputError(f'{len(source)} queries in the source, {len(target)} in the target')
@@ -38,7 +39,7 @@ def rank_consistency(source: Scores, target: Scores) -> np.ndarray:
         if a.shape != b.shape or a.ndim != 1 or not a.size:
             raise InputError(
                 f'query {i}: {a.size} candidates in the source, {b.size} in the target;'
-                ' expected as many, at least one'
+                ' expected the same number, at least one'
             )
         if np.isnan(a).any() or np.isnan(b).any():
             raise InputError(f'query {i}: a score is not a number')
@@ -52,7 +53,7 @@ def rank_consistency(source: Scores, target: Scores) -> np.ndarray:
 
 
 def rankc(source: Scores, target: Scores, draws: int = 10_000, seed: int = 0) -> Estimate:
-    """Mean RankC over queries, with the bootstrap interval; as `rank_consistency`."""
+    """Mean RankC over queries, with the bootstrap interval; see `rank_consistency`."""
     return estimate.mean(rank_consistency(source, target), draws, seed)
 
 
@@ -68,20 +69,21 @@ def rankc_table(
 
     Args:
       scores: language -> scores.
-      languages: those to compare; one without scores gives None with the reason. Without it: all.
+      languages: those to compare, all by default; one without scores gives None with the reason.
     """
-    table = dict.fromkeys(itertools.combinations(languages or list(scores), 2))
-    values = {}
-    for pair in table:
+    pairs = list(itertools.combinations(languages or list(scores), 2))
+    table: dict[tuple[str, str], Estimate] = {}
+    values: dict[tuple[str, str], np.ndarray] = {}
+    for pair in pairs:
         absent = [language for language in pair if language not in scores]
         if absent:
             table[pair] = estimate.missing(f'there are no scores in {" and ".join(absent)}')
         else:
-            values[pair] = rank_consistency(*(scores[language] for language in pair))
+            values[pair] = rank_consistency(scores[pair[0]], scores[pair[1]])
     if values:
         estimates = estimate.means(list(values.values()), draws, seed)
         table |= dict(zip(values, estimates, strict=True))
-    return table
+    return {pair: table[pair] for pair in pairs}
 
 
 def _ranks(scores: np.ndarray) -> np.ndarray:

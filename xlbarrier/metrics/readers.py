@@ -1,4 +1,4 @@
-"""Which option a free-text answer names: the published reading, and one that understands more.
+"""Which option a free-text answer names: by the published rule, and by one that understands more.
 
 Both give the option's index, or None where the answer cannot be read. An unreadable answer counts
 as wrong; `metrics.unreadable` gives their share, without which an accuracy says little.
@@ -24,7 +24,7 @@ _INDEX = {
 }
 # A Turkish copula, which an apostrophe joins to the letter: 'C’dir'.
 _COPULA = r"(?:['’](?:d[ıiuü]r|t[ıiuü]r)(?![a-z]))"
-# A letter that stands alone among letters of its own script: the C of 'Cです' does, of 'Cat' not.
+# A letter without neighbours of its own script: the C of 'Cです', not that of 'Cat'.
 _LETTER_FORM = '(?P<letter>{})'.format(
     '|'.join(
         rf"(?<![{script}\d'’])[{''.join(letters)}{''.join(letters).lower()}]"
@@ -36,7 +36,7 @@ _OPEN_FORM = r'[\s"“”«»\'‘(\[{:=\-–—፡፦>→]*+'
 _LETTER, _OPEN = re.compile(_LETTER_FORM, re.IGNORECASE), re.compile(_OPEN_FORM)
 _SPACED = f'{LATIN}Ͱ-ϿЀ-ԯא-תء-ۓ'  # scripts in which a word ends before the next letter
 _MOST_LINKS = 6
-_AHEAD = 64  # characters behind a letter that decide whether it is one
+_AHEAD = 64  # characters after a letter that decide whether it names an option
 
 
 def _normal(text: str) -> str:
@@ -58,7 +58,7 @@ def _words(field: str, codes: Sequence[str] | None = None) -> list[str]:
 
 
 def _any_of(words: Sequence[str]) -> str:
-    """A pattern of any of the words, whole where their script parts words by spaces."""
+    """A pattern of any of the words, whole where their script separates words by spaces."""
     whole = (rf'{re.escape(w)}(?![{_SPACED}])' for w in words if re.match(f'[{_SPACED}]', w[-1]))
     joined = (re.escape(w) for w in words if not re.match(f'[{_SPACED}]', w[-1]))
     return f'(?:{"|".join([*whole, *joined]) or "(?!)"})'
@@ -66,7 +66,7 @@ def _any_of(words: Sequence[str]) -> str:
 
 @functools.cache
 def _links_of(cue: str) -> re.Pattern[str]:
-    """What may stand between a word for 'answer' and the letter: words of its language, or English.
+    """What may come between a word for 'answer' and the letter: words of its language, or English.
 
     The list is closed, so that 'the answer is not C' names nothing.
     """
@@ -93,7 +93,7 @@ _START = re.compile(
     re.IGNORECASE,
 )
 _BOXED = re.compile(rf'\\boxed\s*+\{{\s*+(?:\\\w++\s*+\{{)?+\s*+\(?+\s*+{_LETTER_FORM}')
-# 'B or C', 'A/B': two letters are no answer.
+# 'B or C', 'A/B': two letters are not an answer.
 _OTHER = re.compile(
     r'\s*+(?:[,/&+]|(?:or|and|oder|und|ou|et|o|y|e|lub|oraz|или|и|أو|او)\b|或|和|か)\s*+[("]*+'
     rf'[A-JА-Г](?![{LATIN}Ѐ-ӿ])'
@@ -126,7 +126,7 @@ class _Named(NamedTuple):
 
 
 def first_character(answer: str, options: int) -> int | None:
-    """The option whose letter is the answer's first character: CLiKA's published reading.
+    """The option whose letter is the answer's first character: CLiKA's published rule.
 
     Nothing is stripped or normalised: ' C', 'c' and 'The answer is C' are unreadable.
     """
@@ -149,7 +149,7 @@ def robust(answer: str, options: int, choices: Sequence[str] | None = None) -> i
       options: how many options there were; a later letter is unreadable.
       choices: the options' texts; without them no answer is read by its text.
     """
-    if len(answer) == 1 and answer in LETTERS:  # most answers: no pattern need be tried
+    if len(answer) == 1 and answer in LETTERS:  # most answers: no pattern needs to be tried
         return _within(LETTERS.index(answer), options)
     text = _clean(without_thought(answer))
     following = _NEXT_QUESTION.search(text)

@@ -9,10 +9,13 @@ from scipy import stats
 
 from xlbarrier.errors import InputError
 
+Values = Sequence[float] | np.ndarray  # [items]
+RightOrWrong = Sequence[bool] | np.ndarray  # [items]
+
 CONFIDENCE = 0.95
 _CHUNK = 1 << 24  # counts in memory at once by the bootstrap
 # Items are drawn one by one where more than so many differ and that is quicker; nanoseconds
-# measured for one count, and for one item beside one for each column.
+# measured: for one count; for one item, to which each column adds one.
 _PATTERNS = 160
 _COUNT_COST, _ITEM_COST = 120, 5
 _LEAST_P = 1e-15  # what the rounding of a Fourier transform leaves
@@ -27,11 +30,11 @@ class Interval(NamedTuple):
     high: float
 
 
-def right_or_wrong(values: Sequence[bool]) -> np.ndarray:
+def right_or_wrong(values: RightOrWrong) -> np.ndarray:
     """Answers that are right or wrong, as bool [items].
 
     Raises:
-      ValueError: for a value that is neither: numpy takes a NaN, a letter or an option's index for
+      ValueError: for a value that is neither: numpy counts a NaN, a letter or an option's index as
         right.
     """
     found = np.asarray(values)
@@ -124,7 +127,7 @@ def percentile_interval(drawn: np.ndarray, confidence: float = CONFIDENCE) -> In
     return Interval(float(low), float(high))
 
 
-def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
+def mcnemar(first: RightOrWrong, second: RightOrWrong) -> float:
     """p of McNemar's exact test (1947) that two paired accuracies are equal.
 
     Two-sided binomial test, at 1/2, of the items that only the first has right among those that
@@ -135,7 +138,7 @@ def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
     """
     a, b = right_or_wrong(first), right_or_wrong(second)
     if a.shape != b.shape:
-        raise InputError(f'{a.size} answers against {b.size}')
+        raise InputError(f'{a.size} answers and {b.size}; expected the same items')
     only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
     return _fair_coin(only_a, only_a + only_b)
 
@@ -145,23 +148,21 @@ def _fair_coin(heads: int, throws: int) -> float:
     return float(stats.binomtest(heads, throws, 0.5).pvalue) if throws else 1.0
 
 
-def sign_flip(
-    first: Sequence[float], second: Sequence[float], draws: int = 10_000, seed: int = 0
-) -> float:
+def sign_flip(first: Values, second: Values, draws: int = 10_000, seed: int = 0) -> float:
     """p of the two-sided paired permutation test that two means are equal (Fisher 1935).
 
     Under it each item's difference may as well have the other sign. Whole differences, such as
     counts of right answers, are tested exactly; of right and wrong answers this is McNemar's exact
-    test. Of others all signs are tried where there are no more than `draws` of them, else so many
-    are drawn, and the observed ones counted among them (Davison and Hinkley 1997, eq. 4.12). 1
-    where no difference differs from 0.
+    test. For other values all signs are tried where there are no more than `draws` of them;
+    otherwise `draws` are drawn, and the observed ones are counted among them (Davison and Hinkley
+    1997, eq. 4.12). 1 where no difference differs from 0.
 
     Raises:
       ValueError: when the lengths differ or a difference is not finite.
     """
     a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
     if a.shape != b.shape:
-        raise InputError(f'{a.size} values against {b.size}')
+        raise InputError(f'{a.size} values and {b.size}; expected the same items')
     differences = np.sort((a - b)[a != b])
     if not np.isfinite(differences).all():
         raise InputError('a difference is not finite')
@@ -192,8 +193,8 @@ def _exact_sign_flip(differences: np.ndarray) -> float:
     """The share of all signs whose sum is at least as far from 0, for integers none of which is 0.
 
     The sum of m with a random sign has the characteristic function cos(m t); the product of these,
-    transformed back on the integers, is the distribution of the sum. Right to about
-    1e-15, and so a smaller p is given as 1e-15.
+    transformed back on the integers, is the distribution of the sum. Accurate to about
+    1e-15, so a smaller p is reported as 1e-15.
     """
     sizes, counts = np.unique(np.abs(differences), return_counts=True)
     if sizes.size == 1:  # one size, as of right and wrong answers
@@ -233,8 +234,8 @@ def above_chance(right: int, n: int, chance: float) -> float:
     return float(stats.binomtest(right, n, chance, alternative='greater').pvalue)
 
 
-def holm(p_values: Sequence[float]) -> np.ndarray:
-    """Holm's step-down adjustment (1979) of a family of p-values, in their own order.
+def holm(p_values: Values) -> np.ndarray:
+    """Holm's step-down adjustment (1979) of a family of p-values, in the order given.
 
     Raises:
       ValueError: for a p-value outside [0, 1].

@@ -36,7 +36,7 @@ class CorpusScore(NamedTuple):
     reason: str | None = None
 
     def as_row(self) -> dict[str, float | int | str | None]:
-        """The fields of a row of results.json that it has."""
+        """Its fields of a row of results.json."""
         row: dict[str, float | int | str | None]
         row = {'value': self.value, 'n': self.n, 'ci_low': self.low, 'ci_high': self.high}
         row |= {'signature': self.signature} if self.signature else {}
@@ -63,7 +63,7 @@ def bleu(hypotheses: Sequence[str], references: Sequence[str], language: str) ->
     """Corpus BLEU (Papineni et al. 2002) by sacrebleu (Post 2018), with its signature.
 
     Args:
-      hypotheses, references: one a sentence, in one order.
+      hypotheses, references: one for each sentence, in the same order.
       language: of both; decides the tokenizer: 13a, 'zh' for Chinese, 'char' for scripts without
         spaces.
 
@@ -108,7 +108,7 @@ def words(text: str) -> list[str]:
 
 
 def _close(found: list[str], word: list[str]) -> None:
-    """Moves a word that has ended to those that were found."""
+    """Moves a finished word to the words found."""
     if word:
         found.append(''.join(word))
         word.clear()

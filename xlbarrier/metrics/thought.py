@@ -48,7 +48,7 @@ def without_thought(text: str) -> str:
     what comes before its opening mark is read.
     """
     if not any(c in text for c in '<[◁') and not text.startswith('analysis'):
-        return text  # most answers: no pattern need be tried
+        return text  # most answers: no pattern needs to be tried
     first = _OPENING.search(text)
     start = 0
     for closing in _CLOSING.finditer(text):

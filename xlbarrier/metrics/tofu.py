@@ -10,17 +10,18 @@ import numpy as np
 from scipy import stats as scipy_stats
 
 from xlbarrier.errors import InputError
+from xlbarrier.metrics.stats import Values
 
 
-def answer_probability(mean_loss: Sequence[float]) -> np.ndarray:
+def answer_probability(mean_loss: Values) -> np.ndarray:
     """P(answer | question)^(1 / tokens) = exp(-mean loss): the answer's normalised probability."""
     return np.exp(-_losses(mean_loss, 'mean_loss'))
 
 
-def choice_probability(mean_loss: Sequence[float], wrong: Sequence[Sequence[float]]) -> np.ndarray:
+def choice_probability(mean_loss: Values, wrong: Sequence[Values]) -> np.ndarray:
     """The right answer's normalised probability among it and the wrong ones'.
 
-    p / (p + sum of the wrong answers' p): TOFU's reading for real authors and world facts. The
+    p / (p + sum of the wrong answers' p): TOFU's definition for real authors and world facts. The
     recorded `normalized_gt_loss` is minus its logarithm.
 
     Args:
@@ -40,7 +41,7 @@ def choice_probability(mean_loss: Sequence[float], wrong: Sequence[Sequence[floa
 
 
 def truth_ratio(
-    paraphrased: Sequence[float], perturbed: Sequence[Sequence[float]], mean: str = 'geometric'
+    paraphrased: Values, perturbed: Sequence[Values], mean: str = 'geometric'
 ) -> np.ndarray:
     """R: mean P^(1/tokens) of the wrong answers over that of the paraphrased right answer.
 
@@ -54,7 +55,7 @@ def truth_ratio(
       mean: 'geometric' or 'arithmetic'.
 
     Returns:
-      [items], above 0; 0 would be a perfect model, 1 one that cannot tell.
+      [items], above 0; 0 is a perfect model, 1 one that cannot tell them apart.
 
     Raises:
       ValueError: for another `mean`, lengths that differ, no wrong answer, or a loss that is not a
@@ -73,8 +74,8 @@ def truth_ratio(
     raise InputError(f"mean is {mean!r}; expected 'geometric' or 'arithmetic'")
 
 
-def truth_ratio_score(ratio: Sequence[float], forget: bool = False) -> np.ndarray:
-    """TOFU's score of truth ratios: max(0, 1 - R), or on what is to be forgotten min(R, 1 / R)."""
+def truth_ratio_score(ratio: Values, forget: bool = False) -> np.ndarray:
+    """TOFU's score of truth ratios: max(0, 1 - R), or min(R, 1 / R) on what is to be forgotten."""
     values = np.asarray(ratio, np.float64)
     if values.size and not (np.isfinite(values) & (values >= 0)).all():
         raise InputError('a truth ratio is not a finite number of at least 0')
@@ -84,7 +85,7 @@ def truth_ratio_score(ratio: Sequence[float], forget: bool = False) -> np.ndarra
         return np.minimum(values, 1 / values)
 
 
-def model_utility(numbers: Sequence[float]) -> float | None:
+def model_utility(numbers: Values) -> float | None:
     """Harmonic mean of probability, ROUGE-L and truth ratio score over TOFU's retained sets.
 
     None without numbers; 0 where one of them is 0.
@@ -97,11 +98,10 @@ def model_utility(numbers: Sequence[float]) -> float | None:
     return float(scipy_stats.hmean(values)) if (values > 0).all() else 0.0
 
 
-def forget_quality(unlearned: Sequence[float], retained: Sequence[float]) -> float | None:
+def forget_quality(unlearned: Values, retained: Values) -> float | None:
     """p of the two-sample Kolmogorov-Smirnov test of two models' truth ratios on the forget set.
 
-    High where the unlearned model cannot be told from one that never saw the set; None without
-    items.
+    High where the unlearned model behaves like one that never saw the set; None without items.
     """
     if not len(unlearned) or not len(retained):
         return None
@@ -109,7 +109,7 @@ def forget_quality(unlearned: Sequence[float], retained: Sequence[float]) -> flo
 
 
 def _on_device(losses: np.ndarray) -> np.float32:
-    """The float32 mean as torch's CUDA reduction adds it up, by which TOFU's ratios were made.
+    """The float32 mean as torch's CUDA reduction sums it, with which TOFU's ratios were computed.
 
     As many lanes as the largest power of two; the rest folds onto the first, then neighbours add
     up; the sum is multiplied by 1 / n. Another order moves a ratio by up to 2e-6 of its value.
@@ -122,7 +122,7 @@ def _on_device(losses: np.ndarray) -> np.float32:
     return held[0] * np.float32(1 / losses.size)
 
 
-def _losses(values: Sequence[float], name: str) -> np.ndarray:
+def _losses(values: Values, name: str) -> np.ndarray:
     losses = np.asarray(values)
     losses = losses if losses.dtype == np.float32 else losses.astype(np.float64)
     bad = np.flatnonzero(~(np.isfinite(losses) & (losses >= 0)))
@@ -133,7 +133,7 @@ def _losses(values: Sequence[float], name: str) -> np.ndarray:
     return losses
 
 
-def _groups(values: Sequence[Sequence[float]], n: int) -> list[np.ndarray]:
+def _groups(values: Sequence[Values], n: int) -> list[np.ndarray]:
     if len(values) != n:
         raise InputError(f'{n} right answers, but wrong ones for {len(values)} items')
     groups = [_losses(group, f'wrong answers of item {i}') for i, group in enumerate(values)]

@@ -13,12 +13,12 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
 import numpy as np
 from absl import logging
 
 from xlbarrier import multihost
 from xlbarrier.errors import InputError
+from xlbarrier.mesh import to_host
 from xlbarrier.models import adapter_config, lora, safetensors_io, tables
 from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.decoder import Decoder
@@ -64,7 +64,7 @@ def save_adapter(decoder: Decoder, folder: str | pathlib.Path, *, base: str) -> 
     of_layers: dict[str, float] = {}  # alphas of modules whose layers have several
     for module in modules_of(decoder).values():
         arrays = {
-            name: tuple(_to_host(part[...]) for part in (linear.lora_a, linear.lora_b))
+            name: tuple(to_host(part[...]) for part in (linear.lora_a, linear.lora_b))
             for name, linear in adapted.items()
             if name in module.maps
         }
@@ -78,7 +78,7 @@ def save_adapter(decoder: Decoder, folder: str | pathlib.Path, *, base: str) -> 
             tensors[f'{name}.lora_A.weight'] = a
             tensors[f'{name}.lora_B.weight'] = b
         ranks[stem] = a.shape[0]
-        alpha_L = _to_host(adapted[next(iter(arrays))].lora_scale[...]) * ranks[stem]
+        alpha_L = to_host(adapted[next(iter(arrays))].lora_scale[...]) * ranks[stem]
         alphas[stem] = float(alpha_L[0])
         if np.any(alpha_L != alpha_L[0]):
             of_layers |= {module.key.format(layer=i): float(a) for i, a in enumerate(alpha_L)}
@@ -100,7 +100,7 @@ def load_adapter(decoder: Decoder, folder: str | pathlib.Path) -> Decoder:
 
     Raises:
       FileNotFoundError, ValueError: naming the file, and the field or tensor of an adapter that is
-        no plain LoRA, or that is for another base model (what its modules or shapes tell).
+        no plain LoRA, or that is for another base model (as its modules or shapes show).
     """
     folder = pathlib.Path(folder)
     raw = adapter_config.read_config(folder)
@@ -147,8 +147,8 @@ def modules_of(decoder: Decoder) -> dict[str, Module]:
         if entry is None or name.rpartition('.')[2] not in decoder.config.adaptable:
             continue
         key = entry.key.removesuffix('.weight')
-        wanted = {'K' if entry.grouped and letter == 'N' else letter for letter in outputs}
-        axis = next(i for i, letters in enumerate(entry.split) if wanted <= set(letters))
+        heads = {'K' if entry.grouped and letter == 'N' else letter for letter in outputs}
+        axis = next(i for i, letters in enumerate(entry.split) if heads <= set(letters))
         into = dataclasses.replace(
             entry,
             split=(('R',), tuple(inputs)),
@@ -310,7 +310,7 @@ def _check_tensors(
                     ' for this base model: the adapter is for another one'
                 )
             if not np.isfinite(file.read(name, (slice(None), slice(None)))).all():
-                raise InputError(f'{file.path}: tensor {name!r} holds NaN or infinity')
+                raise InputError(f'{file.path}: tensor {name!r} contains NaN or infinity')
         ranks[layer] = rank
     return ranks
 
@@ -323,10 +323,3 @@ def _linears(decoder: Decoder) -> dict[str, Any]:
         for block, last in [name.split('.')]
         if last in decoder.config.adaptable
     }
-
-
-def _to_host(array: jax.Array) -> np.ndarray:
-    if not array.is_fully_addressable:
-        whole = jax.NamedSharding(array.sharding.mesh, jax.P())
-        array = jax.jit(lambda x: x, out_shardings=whole)(array).addressable_data(0)
-    return np.asarray(array)

@@ -16,7 +16,7 @@ from xlbarrier.errors import InputError
 from xlbarrier.models import hf_config
 from xlbarrier.models.config import DecoderConfig, Rope
 from xlbarrier.models.families import FAMILIES, LOCAL, WHOLE, Fused, Style, names_of
-from xlbarrier.models.families.family import QKV
+from xlbarrier.models.families.family import QKV, Names
 from xlbarrier.models.gguf import GgufFile
 from xlbarrier.models.positions import inverse_frequencies
 from xlbarrier.models.tables import make_table
@@ -26,7 +26,7 @@ HEAD, FACTORS = 'output.weight', 'rope_freqs.weight'
 TOLERANCE = 1e-5  # of a factor of FACTORS, relative
 LOW, HIGH = 1.0, 4.0  # low_freq_factor and high_freq_factor of all Llama 3.x
 
-NAMES = {
+NAMES: Names = {
     'embed': 'token_embd',
     'embed_norm': 'token_embd_norm',
     'positions': 'position_embd',
@@ -46,8 +46,8 @@ NAMES = {
     'final_norm': 'output_norm',
     'head': 'output',
 }
-FUSED_QKV = dict.fromkeys(QKV, Fused('attn_qkv', QKV))
-FUSED_GATE = dict.fromkeys(('mlp.gate', 'mlp.up'), Fused('ffn_up', ('mlp.gate', 'mlp.up')))
+FUSED_QKV: Names = dict.fromkeys(QKV, Fused('attn_qkv', QKV))
+FUSED_GATE: Names = dict.fromkeys(('mlp.gate', 'mlp.up'), Fused('ffn_up', ('mlp.gate', 'mlp.up')))
 # Our field -> its key; {arch} is left out. Head dimensions and kv heads have defaults, see below.
 KEYS = {
     'd_model': 'embedding_length',
@@ -77,7 +77,7 @@ class Architecture:
       family: a key of `families.FAMILIES`.
       names: parameter -> tensor.
       epsilon: key of the norms' epsilon.
-      interleaved: whether rotary pairs stand side by side. Llama's were permuted so by the
+      interleaved: whether rotary pairs are side by side. Llama's were permuted so by the
         converter, Cohere's models have them so; all others keep two halves.
       rotary: whether it has rotary positions.
       window: reads `attention.sliding_window`; without, a file that has one is refused.
@@ -103,13 +103,13 @@ class Reader:
 
     def __init__(self, file: GgufFile):
         self.file = file
-        self.architecture = file.metadata.get('general.architecture')
-        allowed = tuple(ARCHITECTURES)
-        if self.architecture not in allowed:
+        name = file.metadata.get('general.architecture')
+        if not isinstance(name, str) or name not in ARCHITECTURES:
             raise InputError(
-                f'general.architecture = {self.architecture!r} is not supported; supported:'
-                f' {", ".join(map(repr, allowed))}'
+                f'general.architecture = {name!r} is not supported; supported:'
+                f' {", ".join(map(repr, ARCHITECTURES))}'
             )
+        self.architecture = name
 
     def __call__(self, key: str, default: Any = None) -> Any:
         """The value, or the default; a float as the shortest decimal that the file's 32 bits are.
@@ -151,7 +151,7 @@ class Reader:
 
 
 def from_gguf(file: GgufFile) -> DecoderConfig:
-    """The config that the metadata and the names of the tensors tell.
+    """The config, from the metadata and the names of the tensors.
 
     A copy of the embedding as output.weight (GPT-2, BLOOM) is no head of its own.
 
@@ -164,7 +164,7 @@ def from_gguf(file: GgufFile) -> DecoderConfig:
     for key, allowed in REFUSED.items():
         get.require(key, allowed)
     names = names_of(FAMILIES[architecture.family])
-    c = {ours: _positive(get, key) for ours, key in KEYS.items()}
+    c: dict[str, Any] = {ours: _positive(get, key) for ours, key in KEYS.items()}
     if c['num_layers'] > len(file.shapes):
         raise InputError(
             f'{get.architecture}.block_count = {c["num_layers"]}, but the file has'
@@ -175,16 +175,23 @@ def from_gguf(file: GgufFile) -> DecoderConfig:
     c['head_dim'] = _positive(get, 'attention.key_length', c['d_model'] // c['num_heads'])
     get.require('attention.value_length', (c['head_dim'], None))
     tokens = file.metadata.get('tokenizer.ggml.tokens')
-    c['vocab_size'] = get.need('vocab_size') if tokens is None else get('vocab_size', len(tokens))
+    if tokens is None:
+        c['vocab_size'] = get.need('vocab_size')
+    elif isinstance(tokens, list):
+        c['vocab_size'] = get('vocab_size', len(tokens))
+    else:
+        raise InputError(f'tokenizer.ggml.tokens = {tokens!r}; expected a list of tokens')
     c['tied'] = HEAD not in file.shapes or file.same('token_embd.weight', HEAD)
     c |= {ours: tensors <= file.shapes.keys() for ours, tensors in PRESENT.items()}
-    raw = {'model_type': architecture.family}
+    raw: dict[str, Any] = {'model_type': architecture.family}
     raw |= {theirs: c[ours] for ours, theirs in names.items() if ours in c}
     for name, key in (('bos', 'bos'), ('eos', 'eos'), ('pad', 'padding')):
         raw[f'{name}_token_id'] = file.metadata.get(f'tokenizer.ggml.{key}_token_id')
     # Chat models have an end of a turn or of a message besides that of a text.
-    ends = (file.metadata.get(f'tokenizer.ggml.{name}_token_id') for name in ('eos', 'eot', 'eom'))
-    ends = list(dict.fromkeys(number for number in ends if number is not None))
+    named = [file.metadata.get(f'tokenizer.ggml.{end}_token_id') for end in ('eos', 'eot', 'eom')]
+    ends = [
+        number for i, number in enumerate(named) if number is not None and number not in named[:i]
+    ]
     if len(ends) > 1:
         raw['eos_token_id'] = ends
     if architecture.rotary:
@@ -214,7 +221,7 @@ def gguf_table(c: DecoderConfig) -> dict[str, Entry]:
 
 
 def carries_no_parameter(c: DecoderConfig, key: str) -> bool:
-    """Whether a tensor needs no place in the table: rotary factors, a copy of the embedding."""
+    """Whether a tensor needs no entry in the table: rotary factors, a copy of the embedding."""
     return key == FACTORS or (c.tied and key == HEAD)
 
 
@@ -233,8 +240,8 @@ def rope_of_factors(factors: np.ndarray, theta: float) -> Rope:
     plain = inverse_frequencies(Rope(theta), 2 * len(factors))
     factor = float(str(np.float32(factors.max())))
     lengths = _lengths(factors, factor, 2 * math.pi / plain) if factors.min() >= 1 else []
-    for places in lengths:
-        rope = Rope(theta, 'llama3', factor, LOW, HIGH, places)
+    for length in lengths:
+        rope = Rope(theta, 'llama3', factor, LOW, HIGH, length)
         made = plain / inverse_frequencies(rope, 2 * len(factors))
         if np.allclose(made, factors, rtol=TOLERANCE, atol=0):
             return rope
@@ -274,7 +281,7 @@ def _rope(get: Reader, head_dim: int) -> dict[str, Any]:
         if get.file.shapes[FACTORS] != (head_dim // 2,):
             raise InputError(
                 f'tensor {FACTORS!r} has shape {get.file.shapes[FACTORS]},'
-                f' wanted {(head_dim // 2,)} by its metadata'
+                f' expected {(head_dim // 2,)} by its metadata'
             )
         rope = rope_of_factors(get.file.read(FACTORS, (slice(None),)).astype(np.float64), theta)
         scaling = None if rope.kind == 'default' else _llama3(rope)

@@ -32,8 +32,18 @@ ACTIVATION_NAMES = {
     'relu': 'relu',
     'relu2': 'relu2',
 }
-SIZES = ('vocab_size', 'd_model', 'num_layers', 'num_heads', 'num_kv_heads', 'head_dim', 'd_ff')
-SIZES += ('max_positions', 'experts', 'experts_per_token')
+SIZES = (
+    'vocab_size',
+    'd_model',
+    'num_layers',
+    'num_heads',
+    'num_kv_heads',
+    'head_dim',
+    'd_ff',
+    'max_positions',
+    'experts',
+    'experts_per_token',
+)
 SWITCHES = ('tied', 'qkv_bias', 'o_bias', 'mlp_bias', 'parallel', 'norm_top')
 POSITIVE = ('norm_eps', 'embed_scale', 'residual_scale', 'score_multiplier', 'logit_scale')
 REFUSED: dict[str, tuple[Any, ...]] = {'quantization_config': (None,)}  # for all families
@@ -125,7 +135,7 @@ def from_hf(raw: Mapping[str, Any]) -> DecoderConfig:
         decoder does not have; it names the field, its value and what is supported.
     """
     if not isinstance(raw, Mapping):
-        raise InputError(f'holds a {type(raw).__name__}; expected an object of fields')
+        raise InputError(f'it is a {type(raw).__name__}; expected an object of fields')
     outer, raw = raw, _text_part(raw)
     name = raw.get('model_type')
     family = _family(name, raw)

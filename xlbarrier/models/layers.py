@@ -1,11 +1,11 @@
 """The functions of a block: norms, rotations, linear maps, the feed-forward part.
 
 Weights come as plain dicts of one layer's arrays. A weight sharded over `fsdp` is gathered where
-it is used (so a layer at a time), one sharded over `tensor` stays split.
+it is used (so one layer at a time), one sharded over `tensor` stays split.
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -17,7 +17,7 @@ from xlbarrier.models.config import DecoderConfig
 
 Weights = Mapping[str, Any]
 
-ACTIVATIONS = {
+ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     'silu': jax.nn.silu,
     'gelu': functools.partial(jax.nn.gelu, approximate=False),
     'gelu_tanh': functools.partial(jax.nn.gelu, approximate=True),

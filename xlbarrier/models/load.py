@@ -17,7 +17,7 @@ from flax import nnx
 from xlbarrier import datafiles, multihost
 from xlbarrier.errors import InputError
 from xlbarrier.gguf_header import part_files
-from xlbarrier.mesh import check_divides
+from xlbarrier.mesh import check_divides, to_host
 from xlbarrier.models import (
     adapters,
     generation_config,
@@ -44,8 +44,14 @@ LAYERS = ('num_hidden_layers', 'n_layer', 'n_layers', 'num_layers')  # fields of
 NESTED = ('text_config', 'language_config', 'llm_config')
 MOST_LAYERS = 10_000
 COMPARED_ROWS = 4096  # of two tables at once
-BUFFERS = ('rotary_emb.inv_freq', '.attn.bias', '.attn.masked_bias', 'embed_positions.weights')
-BUFFERS += ('.attention.bias', '.attention.masked_bias')
+BUFFERS = (
+    'rotary_emb.inv_freq',
+    '.attn.bias',
+    '.attn.masked_bias',
+    'embed_positions.weights',
+    '.attention.bias',
+    '.attention.masked_bias',
+)
 
 
 def read_config(path: pathlib.Path) -> DecoderConfig:
@@ -109,6 +115,8 @@ def load_decoder(
         misshapen or not finite.
     """
     path = pathlib.Path(path)
+    file: GgufFile | safetensors_io.SafetensorsFolder
+    ignored: Callable[[str], bool]
     if path.suffix == '.gguf':
         file = GgufFile(path)
         config = _named(path, gguf_families.from_gguf, file)
@@ -122,7 +130,7 @@ def load_decoder(
         ignored = _ignored_in_hf(config)
     check_divides(config, mesh)
     weights.match(table, config.num_layers, file.shapes, file.where, ignored, config.family)
-    if path.suffix != '.gguf' and config.tied:
+    if isinstance(file, safetensors_io.SafetensorsFolder) and config.tied:
         _check_tied_head(file, table['embed.embedding'].key)
     decoder = _fill(config, mesh, table, file, param_dtype, compute_dtype)
     if adapter:
@@ -149,8 +157,8 @@ def export_hf(
 
     Raises:
       ValueError: for a decoder with adapters.
-      RunError: naming the folder, when it holds other files or cannot be written; what stood there
-        before still stands.
+      RunError: naming the folder, when it has other files or cannot be written; what was there
+        before is kept.
     """
     folder = pathlib.Path(folder)
     config, params = decoder.config, _flat_params(decoder)
@@ -164,7 +172,7 @@ def export_hf(
 
     @functools.lru_cache(maxsize=1)  # the arrays of a layer's experts follow each other
     def layer_of(path: str, layer: int | None) -> np.ndarray:
-        return _to_host(params[path] if layer is None else params[path][layer])
+        return to_host(params[path] if layer is None else params[path][layer])
 
     def read(key: str) -> np.ndarray:
         if key in constants:
@@ -263,7 +271,7 @@ def _fill(
 def _replacing(folder: pathlib.Path) -> Iterator[pathlib.Path]:
     """A new folder beside `folder` that takes its place when the block ends without an error."""
     if folder.exists() and any(folder.iterdir()) and not (folder / 'config.json').exists():
-        raise RunError(f'{folder} holds files that are no export: take an empty or new folder')
+        raise RunError(f'{folder} has files that are no export: take an empty or new folder')
     partial, old = (folder.with_name(f'.{folder.name}.{kind}') for kind in ('partial', 'old'))
     shutil.rmtree(partial, ignore_errors=True)
     shutil.rmtree(old, ignore_errors=True)
@@ -283,13 +291,6 @@ def _flat_params(decoder: Decoder) -> dict[str, jax.Array]:
         '.'.join(str(part) for part in path): variable.get_value()
         for path, variable in nnx.to_flat_state(nnx.state(decoder, nnx.Param))
     }
-
-
-def _to_host(array: jax.Array) -> np.ndarray:
-    if array.is_fully_addressable:
-        return np.asarray(array)
-    whole = jax.jit(lambda x: x, out_shardings=jax.NamedSharding(array.sharding.mesh, jax.P()))
-    return np.asarray(whole(array).addressable_data(0))
 
 
 def _ignored_in_hf(config: DecoderConfig) -> Callable[[str], bool]:

@@ -15,6 +15,7 @@ from flax import nnx
 from jax.sharding import PartitionSpec as P
 
 from xlbarrier.errors import InputError
+from xlbarrier.mesh import mesh_of, spec_of
 from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.models.layers import ADAPTERS
@@ -24,7 +25,7 @@ PARTS = ('lora_a', 'lora_b', 'lora_scale', 'lora_noise', 'lora_keep')
 
 
 class Constant(nnx.Variable):
-    """An array of a layer that is neither trained nor stored."""
+    """An array of each layer that is neither trained nor stored."""
 
 
 def add_lora(
@@ -46,13 +47,13 @@ def add_lora(
       ValueError: for a rank below 1, an unknown target, or a target that has an adapter.
     """
     if rank < 1:
-        raise InputError(f'LoRA rank is {rank}; wanted at least 1')
+        raise InputError(f'LoRA rank is {rank}; expected at least 1')
     check_targets(decoder.config, targets)
     found = _maps(decoder)
     for name in targets:
         if adapted(found[name]):
             raise InputError(f'LoRA target {name!r} has an adapter: merge it first')
-    with jax.set_mesh(decoder.embed.embedding[...].sharding.mesh):
+    with jax.set_mesh(mesh_of(decoder.embed.embedding[...])):
         for number, name in enumerate(found):  # numbered over all maps: A of one map depends
             if name in targets:  # on the seed alone, not on which others are chosen
                 key = jax.random.fold_in(jax.random.key(seed), number)
@@ -61,10 +62,10 @@ def add_lora(
 
 
 def check_targets(config: DecoderConfig, targets: Sequence[str]) -> None:
-    """Refuses a target that a model of this config has not; needs no weights.
+    """Refuses a target that a model of this config does not have; needs no weights.
 
     Raises:
-      ValueError: naming the target, and those that there are.
+      ValueError: naming the target, and the possible ones.
     """
     for name in targets:
         if name not in config.adaptable:
@@ -80,7 +81,7 @@ def merge_lora(decoder: Decoder) -> Decoder:
         if not adapted(linear):
             continue
         kernel, a, b = linear.kernel[...], linear.lora_a[...], linear.lora_b[...]
-        with jax.set_mesh(kernel.sharding.mesh):
+        with jax.set_mesh(mesh_of(kernel)):
             linear.kernel.set_value(_merged(kernel, a, b, linear.lora_scale[...]))
         for part in PARTS:
             if hasattr(linear, part):
@@ -116,7 +117,7 @@ def attach(linear: Kernel, name: str, a: np.ndarray, b: np.ndarray, scale_L: np.
     """
     if adapted(linear):
         raise InputError(f'{name} has an adapter: merge it first')
-    mesh = linear.kernel[...].sharding.mesh
+    mesh = mesh_of(linear.kernel[...])
     for part, array, spec in zip(('lora_a', 'lora_b'), (a, b), _specs(linear, name), strict=True):
         sharding = jax.NamedSharding(mesh, spec)
         laid = jax.make_array_from_callback(array.shape, sharding, array.__getitem__)
@@ -143,7 +144,7 @@ def _attach(linear: Kernel, name: str, key: jax.Array, rank: int, alpha: float) 
 
 
 def _specs(linear: Kernel, name: str) -> tuple[P, P]:
-    spec, inputs = linear.kernel[...].sharding.spec, len(ADAPTERS[name].inputs)
+    spec, inputs = spec_of(linear.kernel[...]), len(ADAPTERS[name].inputs)
     return P(*spec[: 1 + inputs], None), P(None, None, *spec[1 + inputs :])
 
 

@@ -16,6 +16,13 @@ from xlbarrier.models.config import DecoderConfig
 class Kernel(nnx.Module):
     """A weight of a linear map, laid out as `spec` says, and its bias, where `bias_spec` says."""
 
+    # Only on a map with an adapter: see `lora`.
+    lora_a: nnx.LoRAParam
+    lora_b: nnx.LoRAParam
+    lora_scale: nnx.Variable
+    lora_noise: nnx.Variable
+    lora_keep: nnx.Variable
+
     def __init__(
         self,
         shape: tuple[int, ...],
@@ -121,7 +128,7 @@ class Layers(nnx.Module):
 
 
 class Embedding(nnx.Module):
-    """A table of vectors: of tokens, or of places."""
+    """A table of vectors: of tokens, or of positions."""
 
     def __init__(self, shape: tuple[int, int], spec: P, dtype: jnp.dtype, rngs: nnx.Rngs):
         self.embedding = nnx.Param(_random(rngs, shape, dtype, spec), out_sharding=spec)

@@ -27,7 +27,7 @@ CODES = {
 }
 DTYPES = {'float64': 'F64', 'float32': 'F32', 'bfloat16': 'BF16', 'float16': 'F16'}
 
-MASKS = ('.attn.bias', '.attn.masked_bias')  # the causal masks that older GPT-2 files hold
+MASKS = ('.attn.bias', '.attn.masked_bias')  # the causal masks that older GPT-2 files contain
 
 
 class SafetensorsFolder:
@@ -59,13 +59,14 @@ class SafetensorsFolder:
         if named.keys() - seen:
             key = min(named.keys() - seen)
             raise InputError(
-                f'{folder / INDEX}: tensor {key!r} is to be in {named[key]}, which does not have it'
+                f'{folder / INDEX}: tensor {key!r} is expected in {named[key]}, which does not'
+                ' have it'
             )
 
     def read(self, key: str, index: tuple[slice, ...]) -> np.ndarray:
         """A part of a tensor, in its own dtype; nothing else of the file is read.
 
-        Rows are read into memory; any other part lies in the mapped file: copy what is to stay.
+        Rows are read into memory; any other part is in the mapped file: copy what you keep.
 
         Raises:
           ValueError: naming the file, when it has become shorter.
@@ -77,7 +78,7 @@ class SafetensorsFolder:
             # ends.
             return np.memmap(self.files[key], dtype, 'r', first, shape).view(np.ndarray)[index]
         out = np.empty((len(rows), *shape[1:]), dtype)
-        raw = memoryview(out.reshape(-1).view(np.uint8))
+        raw = out.reshape(-1).view(np.uint8).data
         first += rows.start * math.prod(shape[1:]) * dtype.itemsize
         with self.files[key].open('rb', buffering=0) as file:
             file.seek(first)
@@ -89,8 +90,8 @@ class SafetensorsFolder:
         return out
 
     def where(self, key: str | None = None) -> pathlib.Path:
-        """The file that holds the tensor, or the folder."""
-        return self.files.get(key, self.folder)
+        """The file that contains the tensor, or the folder."""
+        return self.folder if key is None else self.files.get(key, self.folder)
 
     def dtype_of(self, key: str) -> str:
         """Name of the type that a tensor is stored in, as numpy and ml_dtypes have it."""
@@ -190,7 +191,7 @@ def _weight_map(folder: pathlib.Path) -> dict[str, str]:
 
 
 def _is_file_name(name: object) -> bool:
-    """Whether a text names a file of the folder itself, and no other place."""
+    """Whether a text names a file in the folder itself, not elsewhere."""
     if not isinstance(name, str) or name in ('', '.', '..') or '\\' in name or '\0' in name:
         return False
     return pathlib.PurePosixPath(name).name == name
@@ -238,7 +239,8 @@ def write_file(
     """Writes one file, holding one tensor at a time; arguments as of `write_folder`."""
     # The format is a length, a JSON header and the raw arrays; the safetensors package would hold
     # all of them, twice, before it writes the first.
-    header, end = {'__metadata__': {'format': 'pt'}}, 0
+    header: dict[str, dict[str, Any]] = {'__metadata__': {'format': 'pt'}}
+    end = 0
     for key, shape in shapes.items():
         start, end = end, end + math.prod(shape) * dtype.itemsize
         header[key] = {
@@ -252,13 +254,14 @@ def write_file(
         f.write(len(text).to_bytes(8, 'little') + text)
         for key in shapes:
             # As bytes: the buffer protocol does not know bfloat16.
-            f.write(np.ascontiguousarray(read(key)).reshape(-1).view(np.uint8))
+            f.write(np.ascontiguousarray(read(key)).reshape(-1).view(np.uint8).data)
         f.flush()
         os.fsync(f.fileno())
 
 
 def _shards(sizes: Mapping[str, int], limit: int) -> list[list[str]]:
-    shards, room = [[]], limit
+    shards: list[list[str]] = [[]]
+    room = limit
     for key, size in sizes.items():
         if shards[-1] and size > room:
             shards.append([])

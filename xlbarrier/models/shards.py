@@ -31,8 +31,12 @@ def read_param(
     keys = list(weights.keys_of(entry, config.num_layers))
     lead = (len(keys),) if weights.LAYER in entry.key else ()  # the layer axis is never split
     shape = (*lead, *entry.shape)
-    indices = sharding.addressable_devices_indices_map(shape).values()
-    boxes = sorted({_box(index[len(lead) :], entry.shape) for index in indices})
+
+    def box_of(index: tuple[slice, ...] | None) -> weights.Box:
+        assert index is not None  # every device of the sharding has a part
+        return _box(index[len(lead) :], entry.shape)
+
+    boxes = sorted({*map(box_of, sharding.addressable_devices_indices_map(shape).values())})
     axes = list(zip(*boxes, strict=True))
     host = tuple((min(a for a, _ in axis), max(b for _, b in axis)) for axis in axes)
     parts = {box: _fresh((*lead, *(b - a for a, b in box)), dtype) for box in boxes}
@@ -44,18 +48,18 @@ def read_param(
             array = array.astype(dtype)
         array = entry.to_param(array, piece)
         if not _finite(array):
-            raise InputError(f'{file.where(key)}: tensor {key!r} holds NaN or infinity')
+            raise InputError(f'{file.where(key)}: tensor {key!r} contains NaN or infinity')
         for box, part in parts.items():
             both = [(max(a, c), min(b, d)) for (a, b), (c, d) in zip(piece, box, strict=True)]
             if all(a < b for a, b in both):
-                inside, place = (
+                inside, outside = (
                     tuple(
                         slice(a - first, b - first)
                         for (a, b), (first, _) in zip(both, of, strict=True)
                     )
                     for of in (piece, box)
                 )
-                _put((part[layer] if lead else part)[place], array[inside])
+                _put((part[layer] if lead else part)[outside], array[inside])
 
     pieces = entry.pieces(host, PIECE_BYTES // 4)
     # Reading, checking and turning leave Python's lock; more threads would only hold more pieces.
@@ -66,9 +70,7 @@ def read_param(
                 done.result()
         finally:
             pool.shutdown(cancel_futures=True)
-    return jax.make_array_from_callback(
-        shape, sharding, lambda index: parts[_box(index[len(lead) :], entry.shape)]
-    )
+    return jax.make_array_from_callback(shape, sharding, lambda index: parts[box_of(index)])
 
 
 def _fresh(shape: tuple[int, ...], dtype: jnp.dtype) -> np.ndarray:

@@ -1,6 +1,6 @@
 """How an array of a file is a parameter, and back; every key and every parameter exactly once.
 
-A parameter path is like 'layers.attn.q.kernel'. A table (see `tables`) holds for each the file's
+A parameter path is like 'layers.attn.q.kernel'. A table (see `tables`) has for each the file's
 key (with {layer} where the parameter is stacked) and how the file's array is cut and turned.
 """
 
@@ -39,7 +39,7 @@ class Entry:
       fused: that axis, or -1.
       interleaved: whether the file has the two rotary halves of each head interleaved.
       rotary: the channels of a head that are so; 0: all.
-      shift: what the file holds more than the parameter (GGUF's Gemma norms: 1).
+      shift: what the file has more than the parameter (GGUF's Gemma norms: 1).
     """
 
     key: str
@@ -260,7 +260,7 @@ def match(
       table: parameter path -> entry.
       num_layers: of the model.
       present: key -> shape of all arrays in the file.
-      where: the file that holds a key, or of None the whole, for the message.
+      where: the file that contains a key, or for None the whole; for the message.
       ignored: keys known to carry no parameter.
       model: the family's name, for the message.
 
@@ -268,11 +268,11 @@ def match(
       ValueError: naming the missing, surplus or misshapen keys.
     """
     check_tiles(table)
-    wanted = {
+    expected = {
         key: entry.file_shape for entry in table.values() for key in all_keys_of(entry, num_layers)
     }
-    missing = sorted(wanted.keys() - present.keys())
-    surplus = sorted(key for key in present.keys() - wanted.keys() if not ignored(key))
+    missing = sorted(expected.keys() - present.keys())
+    surplus = sorted(key for key in present.keys() - expected.keys() if not ignored(key))
     if missing and all(key.endswith('lm_head.weight') for key in missing):
         raise InputError(
             f'{where(None)}: tensor {missing[0]!r} is missing, though the config says (or leaves at'
@@ -282,18 +282,18 @@ def match(
     if missing:
         raise InputError(
             f'{where(None)}: {len(missing)} tensor(s) missing, first {missing[0]!r} of shape'
-            f' {wanted[missing[0]]}; the file is incomplete or its config.json is not its own'
+            f' {expected[missing[0]]}; the file is incomplete or its config.json is not its own'
         )
     if surplus:
         raise InputError(
             f'{where(surplus[0])}: {len(surplus)} tensor(s) too many, first {surplus[0]!r} of shape'
             f' {present[surplus[0]]}; a {model} decoder of {num_layers} layers has no such'
         )
-    for key in sorted(wanted):
-        if tuple(present[key]) != wanted[key]:
+    for key in sorted(expected):
+        if tuple(present[key]) != expected[key]:
             raise InputError(
                 f'{where(key)}: tensor {key!r} has shape {tuple(present[key])},'
-                f' wanted {wanted[key]} by its config'
+                f' expected {expected[key]} by its config'
             )
 
 

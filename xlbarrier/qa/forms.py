@@ -1,4 +1,4 @@
-"""Questions with answers in the shapes that files of the field have, recognised by their fields.
+"""Questions with answers in the forms that published files have, recognised by their fields.
 
   messages                 chat: role and content (from and value in ShareGPT's `conversations`)
   instruction              instruction, input (may be absent or blank), output: Alpaca

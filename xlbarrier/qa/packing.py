@@ -137,7 +137,7 @@ def pack_examples(
 
 
 def _alike(first: forms.Example, examples: Iterable[forms.Example]) -> Iterator[forms.Example]:
-    """The examples, as long as all of them are texts, or none."""
+    """The examples; refuses a mixture of texts and other examples."""
     for example in examples:
         if (example.form == 'text') != (first.form == 'text'):
             raise DataError(

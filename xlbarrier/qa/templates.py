@@ -87,7 +87,7 @@ def write(
       loss: 'answer', or 'all': the spans then are the whole text.
 
     Raises:
-      DataError: naming the file and row: for a conversation that the template has no place for,
+      DataError: naming the file and row: for a conversation that the template cannot contain,
         or a chat template that cannot be used.
     """
     if template == 'auto':

@@ -1,11 +1,11 @@
-"""Tables beside a section's accuracies: what languages share, parts, normalisations."""
+"""Tables of a section besides its accuracies: what languages share, parts, normalisations."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from xlbarrier.report import words
 from xlbarrier.report.words import LANGUAGE_WORDS, Numbers, percent
-from xlbarrier.results.rows import PAIR, SOURCE, is_mean
+from xlbarrier.results.rows import PAIR, SOURCE, ResultRow, is_mean
 from xlbarrier.text import languages
 
 NORMALISED = ('accuracy', 'accuracy_char', 'accuracy_byte', 'accuracy_token', 'accuracy_pmi')
@@ -21,31 +21,32 @@ SHARED = {
     'commonest_answer_share': 'commonest answer, %',
 }
 SHARED_CAPTION = (
-    'Variant full, against English. RA: accuracy above guessing, as a share of that of CLiKA’s'
-    ' reference. en-CO: items right in both, of those right in either. Kappa: agreement beyond'
-    ' chance, of being right, and of the option chosen; where the latter is near 0, the overlap is'
-    ' empty. Transfer: share of the items right in English that are right there; back: of those'
-    ' right there, the share right in English. Chi-square: distance of the option probabilities, 0'
-    ' to 1. Variance share: of the answers that differ, how much is less certainty and not another'
-    ' preference. 95 % intervals.'
+    'Variant full, compared with English. RA: accuracy above guessing, as a share of that of'
+    ' CLiKA’s reference. en-CO: items right in both languages, as a share of those right in either.'
+    ' Kappa: agreement beyond chance, in being right and in the option chosen; where the latter is'
+    ' near 0, the overlap says nothing. Transfer: the share of the items right in English that are'
+    ' also right in the language; transfer back: the share of those right in the language that are'
+    ' also right in English. Chi-square: distance between the option probabilities, 0 to 1.'
+    ' Variance share: how much of the difference between answers is lower certainty, not another'
+    ' preference. Brackets: 95 % intervals.'
 )
 Table = dict[str, Any]
 
 
 def language_words(code: str) -> str:
-    """A language's English name, or what its mean is of; both names of a pair."""
+    """A language's English name, both names of a pair, or the words for a mean."""
     if code in LANGUAGE_WORDS:
         return LANGUAGE_WORDS[code]
     return ' and '.join(languages.named(each).english_name for each in code.split(PAIR))
 
 
-def _interval(row: dict[str, Any], form: Any = percent) -> str:
-    """An interval that no line break parts."""
+def _interval(row: ResultRow, form: Any = percent) -> str:
+    """An interval that is not broken across lines."""
     return words.interval(row, form).replace(' ', '\u00a0')
 
 
 def tables(numbers: Numbers, models: list[str], key: dict[str, str]) -> list[Table]:
-    """Tables of a task and method, in the order of the page: caption, head, lines, and `folded`."""
+    """Tables of a task and method in the page's order: title, caption, head, lines, `folded`."""
     made = [
         _shared(numbers, models, key),
         *(_rankc(numbers, model, key) for model in models),
@@ -87,7 +88,7 @@ def _shared(numbers: Numbers, models: list[str], key: dict[str, str]) -> Table:
     return _table('What the languages share', caption, head, lines)
 
 
-def _share(row: dict[str, Any] | None) -> str:
+def _share(row: ResultRow | None) -> str:
     if row is None:
         return ''
     if row['value'] is None:
@@ -113,11 +114,11 @@ def _rankc(numbers: Numbers, model: str, key: dict[str, str]) -> Table:
         [c if i <= row + 1 else '' for i, c in enumerate(line)] for row, line in enumerate(lines)
     ]
     mean = numbers.find(metric='rankc', model=model, language='mean:all', **key)
-    caption = f'{model}: RankC, how alike two languages rank the candidates (0 to 1)'
+    caption = f'{model}: RankC, how similarly two languages rank the candidates (0 to 1)'
     if mean is not None:
-        caption += f'; mean of the pairs {_share(mean)}'
+        caption += f'; mean over the pairs {_share(mean)}'
     head = ['', *map(language_words, codes[:-1])]
-    return _table('Rankings in common', f'{caption}. 95 % intervals.', head, lines)
+    return _table('Rankings in common', f'{caption}. Brackets: 95 % intervals.', head, lines)
 
 
 def _parts(
@@ -165,8 +166,8 @@ def _normalised(numbers: Numbers, models: list[str], key: dict[str, str]) -> Tab
         lines = []
     return _table(
         'Other normalisations',
-        'Variant full, accuracy in % under each normalisation. Across scripts only the raw one'
-        ' compares like with like.',
+        'Variant full, accuracy in % under each normalisation. Only the raw one is comparable'
+        ' across scripts.',
         ['model', 'language', 'raw', 'per character', 'per byte', 'per token', 'PMI'],
         lines,
         folded=True,

@@ -1,4 +1,4 @@
-"""Questions where the models differ, for a reader's own eyes."""
+"""Questions on which the models differ, to be shown in full."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def differing(
     count: int,
     seed: int,
 ) -> list[dict[str, Any]]:
-    """A seeded draw of questions that not all models answer alike, spread over the sheets.
+    """A seeded draw of questions that the models answer differently, spread over the sheets.
 
     Returns:
       For each: variant, language, direction, question, options (text, language, direction, right,
@@ -26,7 +26,7 @@ def differing(
         tables = [predictions[model, *sheet] for model in models if (model, *sheet) in predictions]
         if len(tables) < 2 or 'choices' not in tables[0].column_names:
             continue
-        # A written answer that cannot be read has no prediction.
+        # An unreadable answer has no prediction.
         chosen = np.stack([np.asarray(table['prediction'].fill_null(-1)) for table in tables])
         rows = np.flatnonzero((chosen != chosen[0]).any(axis=0))
         key = [seed, int.from_bytes('/'.join(sheet).encode(), 'little')]

@@ -1,4 +1,4 @@
-"""The report of a run: report.md, and report.html in one file that needs nothing else."""
+"""The report of a run: report.md, and report.html, one file that loads nothing else."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from xlbarrier.report.beside import language_words
 from xlbarrier.report.table_files import markdown_cell
 from xlbarrier.report.words import Numbers, interval, percent, points
 from xlbarrier.results.answers import read_predictions
-from xlbarrier.results.rows import ALL, MEAN, SOURCE
+from xlbarrier.results.rows import ALL, MEAN, SOURCE, ResultRow, has
 from xlbarrier.run import write_atomic
 
 VARIANT_WORDS = {
@@ -27,12 +27,12 @@ VARIANT_WORDS = {
     'onewrong': 'one wrong option in the language, the rest in English',
     'threewrong': 'wrong options in the language, the rest in English',
     'mixup': 'question in the language, each option in another one (where there are fewer languages'
-    ' than question and options, each is used as evenly as can be)',
+    ' than question and options, all are used as evenly as possible)',
 }
 
 
 def write_report(folder: pathlib.Path) -> None:
-    """Draws report.html, report.md and plots/ from what is in a run folder.
+    """Writes report.html, report.md and plots/ from the files of a run folder.
 
     Args:
       folder: with results.json, config.json, run.json, predictions/, and metrics.jsonl where
@@ -73,18 +73,18 @@ def _facts(folder: pathlib.Path) -> dict[str, Any]:
         raise InputError(f'{folder / "results.json"} has no rows: nothing to report')
     models = numbers.values('model')
     predictions = read_predictions(folder / 'predictions')
-    # The barrier is described where accuracies are tested against guessing; the rest is tables.
-    told = [row for row in numbers.rows if row['metric'] == 'above_chance_p']
-    asked = list(dict.fromkeys((row['task'], row['method']) for row in told))
+    # Tasks whose accuracies are tested for guessing have a section; the others have a table.
+    tested = [row for row in numbers.rows if row['metric'] == 'above_chance_p']
+    asked = list(dict.fromkeys((row['task'], row['method']) for row in tested))
     sections = [_section(numbers, task, method, models) for task, method in asked]
-    told_tasks = {task for task, _ in asked}
+    described = {task for task, _ in asked}
     colours = plots.colours_of(models)
     return {
         'model': str(config['model']['source']).split(':')[-1],
         'models': models,
         'sections': sections,
         'plain': [
-            _plain(numbers, task) for task in numbers.values('task') if task not in told_tasks
+            _plain(numbers, task) for task in numbers.values('task') if task not in described
         ],
         'curves': _curves(folder / 'metrics.jsonl', colours),
         'examples': examples.differing(
@@ -103,7 +103,7 @@ def _facts(folder: pathlib.Path) -> dict[str, Any]:
 
 def _section(numbers: Numbers, task: str, method: str, models: list[str]) -> dict[str, Any]:
     key = {'task': task, 'method': method}
-    first = numbers.find(metric='accuracy', **key)
+    first = numbers.rows_of('accuracy', **key)[0]
     accuracies = _points(numbers, models, 'accuracy', 'full', key)
     if accuracies and not numbers.rows_of('accuracy', variant='full', language=SOURCE, **key):
         accuracies = _points(numbers, models, 'accuracy', 'english', key) | accuracies
@@ -114,12 +114,13 @@ def _section(numbers: Numbers, task: str, method: str, models: list[str]) -> dic
         'n': first['n'],
         'chance': first['chance'],
         'headline': words.headline(numbers, task, method) + words.unreadable(numbers, task, method),
+        'left_out': words.left_out(numbers, task),
         'heat': [_heat(numbers, model, key) for model in models],
         'accuracy': accuracies
         and plots.dots(
             accuracies,
             title=f'Accuracy by language and model, {task}, {method}',
-            unit='right answers, %; lines are 95 % intervals, the dashed line is guessing',
+            unit='right answers, %; bars: 95 % intervals; dashed line: guessing',
             span=(0.0, 1.0),
             guide=first['chance'],
         ),
@@ -127,7 +128,7 @@ def _section(numbers: Numbers, task: str, method: str, models: list[str]) -> dic
         and plots.dots(
             gaps,
             title=f'Barrier gaps by language and variant, {task}, {method}',
-            unit='accuracy in English minus accuracy there, points; 95 % intervals',
+            unit='accuracy in English minus accuracy in the language, points; bars: 95 % intervals',
             span=_span(gaps),
             guide=0.0,
         ),
@@ -138,8 +139,12 @@ def _section(numbers: Numbers, task: str, method: str, models: list[str]) -> dic
 
 
 def _plain(numbers: Numbers, task: str) -> dict[str, Any]:
-    """A task's numbers as they are: a line a model, variant, language and method."""
-    rows = [row for row in numbers.rows if row['task'] == task]
+    """A task's numbers as they are: one line per model, variant, language and method."""
+    rows = [
+        row
+        for row in numbers.rows
+        if row['task'] == task and not row['metric'].startswith(words.LEFT_OUT)
+    ]
     metrics = list(dict.fromkeys(row['metric'] for row in rows))
     lines: dict[tuple[str, ...], dict[str, str]] = {}
     order = {name: number for number, name in enumerate(numbers.values('model', task=task))}
@@ -151,10 +156,11 @@ def _plain(numbers: Numbers, task: str) -> dict[str, Any]:
         'head': ['model', 'variant', 'language', 'method', *metrics],
         'lines': [[*key, *[cells.get(m, '–') for m in metrics]] for key, cells in lines.items()],
         'n': sorted({row['n'] for row in rows if row['n']}),
+        'left_out': words.left_out(numbers, task),
     }
 
 
-def _number(row: dict[str, Any]) -> str:
+def _number(row: ResultRow) -> str:
     def form(value: float) -> str:
         return f'{value:.3f}' if abs(value) < 2 else f'{value:.1f}'
 
@@ -164,7 +170,12 @@ def _number(row: dict[str, Any]) -> str:
 
 
 def _points(
-    numbers: Numbers, models: list[str], metric: str, variant: str, key: dict, prefix: str = ''
+    numbers: Numbers,
+    models: list[str],
+    metric: str,
+    variant: str,
+    key: dict[str, str],
+    prefix: str = '',
 ) -> dict[str, dict[str, plots.Point]]:
     groups: dict[str, dict[str, plots.Point]] = {}
     found = numbers.values('language', metric=metric, variant=variant, **key)
@@ -173,17 +184,20 @@ def _points(
             row = numbers.find(
                 metric=metric, variant=variant, language=language, model=model, **key
             )
-            if row is not None and row['value'] is not None:
+            if row is None:
+                continue
+            value, low, high = row['value'], row['ci_low'], row['ci_high']
+            if value is not None and low is not None and high is not None:
                 label = prefix + language_words(language)
-                text = f'{model}, {label}: {percent(row["value"])} {interval(row)}'
-                groups.setdefault(label, {})[model] = plots.Point(
-                    row['value'], row['ci_low'], row['ci_high'], text
-                )
+                text = f'{model}, {label}: {percent(value)} {interval(row)}'
+                groups.setdefault(label, {})[model] = plots.Point(value, low, high, text)
     return groups
 
 
-def _gaps(numbers: Numbers, models: list[str], key: dict) -> dict[str, dict[str, plots.Point]]:
-    """Gaps of full and mixup by language; of the other variants the mean."""
+def _gaps(
+    numbers: Numbers, models: list[str], key: dict[str, str]
+) -> dict[str, dict[str, plots.Point]]:
+    """Gaps of full and mixup by language, and of each other variant the mean."""
     points = _points(numbers, models, 'barrier_gap', 'full', key)
     for variant in numbers.values('variant', metric='barrier_gap', **key):
         if variant == 'mixup':
@@ -195,25 +209,25 @@ def _gaps(numbers: Numbers, models: list[str], key: dict) -> dict[str, dict[str,
 
 
 def _span(groups: dict[str, dict[str, plots.Point]]) -> tuple[float, float]:
-    """An axis in whole tenths, with 0 in it, that covers all intervals."""
+    """The range of an axis, in whole tenths, that covers 0 and all intervals."""
     ends = [0.0, *(end for row in groups.values() for p in row.values() for end in (p.low, p.high))]
     low, high = math.floor(10 * min(ends)) / 10, math.ceil(10 * max(ends)) / 10
     return min(low, -0.2), max(high, 0.4)
 
 
-def _heat(numbers: Numbers, model: str, key: dict) -> dict[str, Any]:
+def _heat(numbers: Numbers, model: str, key: dict[str, str]) -> dict[str, Any]:
     variants = numbers.values('variant', metric='accuracy', model=model, **key)
     codes = numbers.values('language', metric='accuracy', model=model, **key)
     codes = [c for c in codes if c not in (MEAN, ALL)]
     codes.sort(key=lambda code: (code != SOURCE, code))
     rows = []
     for code in codes:
-        cells = []
+        cells: list[dict[str, Any] | None] = []
         for variant in variants:
             row = numbers.find(
                 metric='accuracy', model=model, variant=variant, language=code, **key
             )
-            if row is None:
+            if row is None or row['value'] is None or row['chance'] is None:
                 cells.append(None)
                 continue
             above = (row['value'] - row['chance']) / (1 - row['chance'])
@@ -229,16 +243,16 @@ def _heat(numbers: Numbers, model: str, key: dict) -> dict[str, Any]:
     return {'model': model, 'variants': variants, 'rows': rows}
 
 
-def _tests(numbers: Numbers, key: dict) -> list[dict[str, str]]:
+def _tests(numbers: Numbers, key: dict[str, str]) -> list[dict[str, Any]]:
     names = {
-        'difference_to_base': 'accuracy against base',
-        'difference_to_english': 'accuracy against the English arm',
-        'gap_difference_to_base': 'gap against base',
-        'gap_difference_to_english': 'gap against the English arm',
+        'difference_to_base': 'accuracy minus that of base',
+        'difference_to_english': 'accuracy minus that of the English arm',
+        'gap_difference_to_base': 'gap minus that of base',
+        'gap_difference_to_english': 'gap minus that of the English arm',
     }
-    found = []
+    found: list[dict[str, Any]] = []
     for row in numbers.rows:
-        if row['metric'] in names and all(row[k] == v for k, v in key.items()):
+        if row['metric'] in names and has(row, key):
             found.append(
                 {
                     'model': row['model'],
@@ -276,15 +290,25 @@ def _curves(path: pathlib.Path, colours: Mapping[str, str]) -> str:
 def _markdown(facts: dict[str, Any]) -> str:
     lines = [f'# The cross-lingual knowledge barrier of {markdown_cell(facts["model"])}', '']
     for section in facts['sections']:
-        lines += [f'## {markdown_cell(section["task"])}, by {section["method"]}', '']
-        lines += [f'{markdown_cell(sentence)}\n' for sentence in section['headline']]
+        lines += [f'## {markdown_cell(section["task"])}, method {section["method"]}', '']
+        lines += [
+            f'{markdown_cell(sentence)}\n' for sentence in section['headline'] + section['left_out']
+        ]
         for heat in section['heat']:
             head = ['language', *heat['variants']]
             body = [[row['name'], *[_cell(cell) for cell in row['cells']]] for row in heat['rows']]
             name = markdown_cell(heat['model'])
             lines += [f'Accuracy of {name}, %:', '', *_table(head, body), '']
         if section['tests']:
-            head = ['model', 'what', 'variant', 'language', 'points', '95 % interval', 'p (Holm)']
+            head = [
+                'model',
+                'difference',
+                'variant',
+                'language',
+                'points',
+                '95 % interval',
+                'p (Holm)',
+            ]
             body = [
                 [
                     *[
@@ -304,6 +328,7 @@ def _markdown(facts: dict[str, Any]) -> str:
         lines += [
             f'## {markdown_cell(plain["task"])}',
             '',
+            *(f'{sentence}\n' for sentence in plain['left_out']),
             *_table(plain['head'], plain['lines']),
             '',
         ]

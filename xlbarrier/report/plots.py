@@ -24,7 +24,7 @@ def colours_of(models: Sequence[str]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Point:
-    """A value with its interval, as a share; `text` is what a reader sees on hovering."""
+    """A value with its interval, as a share; `text` is shown on hovering."""
 
     value: float
     low: float
@@ -40,11 +40,11 @@ def dots(
     span: tuple[float, float],
     guide: float | None = None,
 ) -> str:
-    """Rows of dots with intervals: one row a group, one dot a series, as SVG.
+    """Dots with intervals as SVG: for each group one row per series.
 
     Args:
       groups: row label -> series -> point.
-      title: for those who cannot see it.
+      title: read by screen readers.
       unit: of the axis.
       span: of the axis, as shares.
       guide: where a dashed line is drawn (chance, or zero).
@@ -134,7 +134,7 @@ def curves(
             f'{most * k / 4:,.0f}</text>'
         )
     for name, line in lines.items():
-        colour = colours.get(name, COLOURS[0])  # an arm without answers is in no legend
+        colour = colours.get(name, COLOURS[0])  # an arm without answers is not in the legend
         out.append(
             f'<polyline fill="none" stroke="{colour}" stroke-width="2"'
             f' points="{" ".join(place(p) for p in line)}"><title>{escape(name)}</title></polyline>'
@@ -189,7 +189,7 @@ def barrier_picture(
     figure.supxlabel(note, fontsize=8, color='#6b7280', parse_math=False)
     for kind in ('png', 'svg'):
         buffer = io.BytesIO()
-        # No date and no random ids: the same run draws the same bytes.
+        # Without date and random ids the same run gives the same bytes.
         with plt.rc_context({'svg.hashsalt': 'xlbarrier'}):
             extra = {'metadata': {'Date': None}} if kind == 'svg' else {'dpi': 150}
             figure.savefig(buffer, format=kind, **extra)

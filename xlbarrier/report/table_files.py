@@ -5,46 +5,66 @@ import html
 import io
 import pathlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from xlbarrier.results.rows import PAIR, SOURCE, ResultRow, is_mean
 from xlbarrier.run import write_atomic
 
-# What a metric is called above its table, in the order of reading; others follow by their names.
+# A metric's title above its table, in the order of the tables; others follow, with their names.
 TITLES = {
     'accuracy': 'Accuracy, %',
     'relative_accuracy': 'RA, %: accuracy above guessing, as a share of that of the reference',
     'barrier_gap': 'Barrier gap, points: accuracy in the source language minus accuracy there',
-    'en_co': 'en-CO, %: items right in both languages, of those right in either',
-    'transfer': 'Transfer, %: items right there, of those right in the source language',
-    'transfer_back': 'Transfer back, %: items right in the source language, of those right there',
+    'en_co': 'en-CO, %: items right in both languages, as a share of those right in either',
+    'transfer': 'Transfer, %: share of the items right in the source language right there too',
+    'transfer_back': 'Transfer back, %: share of the items right there right in the source too',
     'tot_cons': 'TotCons, %: items right in every language',
     'kappa': 'Kappa of being right: agreement with the source language beyond chance',
-    'answer_kappa': 'Kappa of the answers: where it is near 0, the overlap (en-CO) is empty',
-    'commonest_answer_share': 'Commonest answer, %: how many of the readable answers are alike',
+    'answer_kappa': 'Kappa of the answers: where it is near 0, the overlap (en-CO) says nothing',
+    'commonest_answer_share': 'Commonest answer, %: share of the readable answers',
     'unreadable_share': 'Unreadable answers, %; they count as wrong',
     'above_chance_p': 'p that the accuracy is not above guessing (exact binomial test)',
-    'bleu': 'BLEU, 0 to 100; sacrebleu, whose signature results.csv has',
-    'chrf': 'chrF, 0 to 100; sacrebleu, whose signature results.csv has',
-    'comet': 'COMET, mean of the segments as recorded',
-    'chi_square_distance': 'Chi-square distance of the option probabilities, 0 to 1',
-    'variance_share': 'Variance share, %: of the answers that differ, what is less certainty',
+    'bleu': 'BLEU, 0 to 100, of sacrebleu; results.csv has its signature',
+    'chrf': 'chrF, 0 to 100, of sacrebleu; results.csv has its signature',
+    'comet': 'COMET, mean of the recorded segment scores',
+    'chi_square_distance': 'Chi-square distance between the option probabilities, 0 to 1',
+    'variance_share': 'Variance share, %: how much of differing answers is lower certainty',
     'forget_quality': 'Forget quality: p of the Kolmogorov-Smirnov test of two truth ratios',
     'rankc_rescaled': 'RankC above chance, %: 0 where the two rankings are independent',
-    'rankc': 'RankC, %: how alike two languages rank the candidates',
+    'rankc': 'RankC, %: how similarly two languages rank the candidates',
+    'left_out:common': 'Items left out: they do not exist in every language',
+    'left_out:empty_option': 'Items left out: an option is empty',
+    'left_out:equal_options': 'Items left out: two options are equal',
+    'left_out:one_candidate': 'Items left out: they have only one candidate',
 }
-# Shown as percentages; what is not a share is shown as it is.
+# Shown as they are; every other number is a share, shown as a percentage.
 _PLAIN = re.compile(
     r'^((truth_ratio|comet)(_difference_to_base)?|kappa|answer_kappa|bleu|chrf|cosine_\w+|auc|.*_p'
     r'|.*_off_recorded|chi_square_distance|forget_quality|left_out:.*)$'
 )
-_FORMULA = ('=', '+', '-', '@', '\t', '\r')  # how a cell begins that a spreadsheet computes
+_FORMULA = ('=', '+', '-', '@', '\t', '\r')  # a spreadsheet computes cells that begin so
 _LONG = (
-    *('model', 'arm', 'task', 'variant', 'language', 'subject', 'method', 'metric', 'value'),
-    *('ci_low', 'ci_high', 'n', 'chance', 'p', 'p_holm', 'signature', 'reason'),
+    'model',
+    'arm',
+    'task',
+    'variant',
+    'language',
+    'subject',
+    'method',
+    'metric',
+    'value',
+    'ci_low',
+    'ci_high',
+    'n',
+    'chance',
+    'p',
+    'p_holm',
+    'signature',
+    'reason',
 )
+_PAIRED = ('language', 'with')
 _TEX = {'&': r'\&', '%': r'\%', '$': r'\$', '#': r'\#', '_': r'\_', '{': r'\{', '}': r'\}'} | {
     '~': r'\textasciitilde{}',
     '^': r'\textasciicircum{}',
@@ -54,7 +74,7 @@ _TEX = {'&': r'\&', '%': r'\%', '$': r'\$', '#': r'\#', '_': r'\_', '{': r'\{', 
 
 @dataclass(frozen=True)
 class Table:
-    """A table: rows of results.json by a row's and a column's name.
+    """A table: rows of results.json by the names of a line and a column.
 
     Attributes:
       name: of its file.
@@ -77,7 +97,8 @@ def write(rows: Sequence[ResultRow], folder: pathlib.Path) -> list[pathlib.Path]
     Languages are columns where there are several; else metrics are.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    files = {folder / 'results.csv': _csv(_LONG, ([row.get(n) for n in _LONG] for row in rows))}
+    whole: Sequence[Mapping[str, object]] = rows
+    files = {folder / 'results.csv': _csv(_LONG, ([row.get(n) for n in _LONG] for row in whole))}
     for table in tables(rows):
         values = ([*heads, *_full(cells)] for heads, cells in table.lines)
         bounds = [f'{c}{end}' for c in table.columns for end in ('', ' low', ' high')]
@@ -90,9 +111,9 @@ def write(rows: Sequence[ResultRow], folder: pathlib.Path) -> list[pathlib.Path]
 
 
 def tables(rows: Sequence[ResultRow]) -> list[Table]:
-    """One table a task, variant and way of reading; subjects and pairs have tables of their own.
+    """One table per task, variant and method; subjects and pairs of languages have separate tables.
 
-    Where recorded answers were read in several ways, `readers` sets these side by side.
+    Where recorded answers were read in several ways, the table `readers` compares these.
     """
     made = []
     groups: dict[tuple[str, str, str, str], list[ResultRow]] = {}
@@ -102,18 +123,17 @@ def tables(rows: Sequence[ResultRow]) -> list[Table]:
     for (task, variant, method, kind), group in groups.items():
         languages = _values(group, 'language')
         name = '.'.join(_slug(part) for part in (task, variant, method, kind) if part)
-        caption = f'{task}, variant {variant}, answers read as {method}'
-        if kind == 'subjects':
+        caption = f'{task}, variant {variant}, method {method}'
+        lead: tuple[str, ...]
+        if method == 'items':
+            lead, across = ('metric', 'model'), 'variant'
+            caption = f'{task}, items that were not asked in any language'
+        elif kind == 'subjects':
             lead, across = ('language', 'metric', 'subject'), 'model'
             caption += ', by subject'
         elif kind == 'pairs':
             lead, across = ('metric', 'model', 'language'), 'with'
             caption += ', between languages'
-            parts = (row['language'].split(PAIR) for row in group)
-            group = [
-                {**row, 'language': one, 'with': other}
-                for row, (one, other) in zip(group, parts, strict=True)
-            ]
         elif len([x for x in languages if not x.startswith('mean:')]) > 1:
             lead, across = ('metric', 'model'), 'language'
         else:
@@ -123,7 +143,7 @@ def tables(rows: Sequence[ResultRow]) -> list[Table]:
 
 
 def sections(table: Table) -> list[Table]:
-    """A table of several metrics as one a metric, each without the columns that it leaves empty."""
+    """A table of several metrics as one table per metric, each without its empty columns."""
     if table.heads[0] != 'metric':
         return [table]
     metrics = dict.fromkeys(heads[0] for heads, _ in table.lines)
@@ -144,7 +164,7 @@ def sections(table: Table) -> list[Table]:
 
 
 def markdown(table: Table) -> str:
-    """The table with its intervals; a number that is undefined is a dash, explained below."""
+    """The table with its intervals; an undefined number is a dash, explained below the table."""
     parts = sections(table)
     lines = [f'# {table.caption}', '', 'Shares in percent, with 95 % intervals.', '']
     for part in parts:
@@ -158,13 +178,13 @@ def markdown(table: Table) -> str:
 
 
 def markdown_cell(text: str) -> str:
-    """The text of a cell, without borders, line breaks, HTML and links."""
+    """The text of a cell; borders, line breaks, HTML and links are escaped."""
     plain = html.escape(text, quote=False).replace('|', r'\|').replace('](', r']\(')
     return ' '.join(plain.splitlines())
 
 
 def latex(table: Table) -> str:
-    """Tables for booktabs, values over intervals; \\input it, with \\usepackage{booktabs}."""
+    """Tables with intervals below the values, to be \\input; they need \\usepackage{booktabs}."""
     return '\n'.join(_latex(part, table) for part in sections(table))
 
 
@@ -200,12 +220,12 @@ def _latex(part: Table, whole: Table) -> str:
 
 
 def _readers(rows: Sequence[ResultRow]) -> list[Table]:
-    """Recorded answers read in several ways, side by side, with what each reader could not read."""
+    """Accuracies and unreadable shares of recorded answers that were read in several ways."""
     methods = [m for m in _values(rows, 'method') if m.startswith('recorded:')]
     if len(methods) < 2:
         return []
     shown = {'accuracy': 'accuracy', 'unreadable_share': 'unreadable'}
-    found = {}
+    found: dict[tuple[str, ...], dict[str, ResultRow]] = {}
     for row in rows:
         if row['metric'] in shown and row['method'] in methods:
             key = (row['task'], row['variant'], row['model'], row['language'])
@@ -218,7 +238,7 @@ def _readers(rows: Sequence[ResultRow]) -> list[Table]:
     ]
     lines = [(key, tuple(cells.get(c) for c in columns)) for key, cells in found.items()]
     heads = ('task', 'variant', 'model', 'language')
-    caption = 'What each reader makes of the recorded answers; an unreadable one counts as wrong'
+    caption = 'Recorded answers by reader; an unreadable answer counts as wrong'
     return [Table('readers', caption, heads, tuple(columns), tuple(lines))]
 
 
@@ -232,8 +252,9 @@ def _pivot(
     columns = tuple(_values(rows, across))
     cells: dict[tuple[str, ...], dict[str, ResultRow]] = {}
     for row in rows:
-        cells.setdefault(tuple(str(row[field]) for field in lead), {})[row[across]] = row
-    # Metric by metric, models below each other.
+        key = tuple(str(_field(row, name)) for name in lead)
+        cells.setdefault(key, {})[_field(row, across)] = row
+    # By metric, then by model.
     orders = [{str(value): i for i, value in enumerate(_values(rows, field))} for field in lead]
     keys = (
         list(cells)
@@ -245,16 +266,28 @@ def _pivot(
 
 
 def _values(rows: Iterable[ResultRow], field: str) -> list[Any]:
-    """Distinct values in order; of languages English first, and means after what they are of."""
-    found = list(dict.fromkeys(row[field] for row in rows))
+    """Distinct values in order; English first among languages, and means last."""
+    found = list(dict.fromkeys(_field(row, field) for row in rows))
     if field not in ('language', 'with'):
         return found
     return sorted(found, key=lambda value: (is_mean(value), value != SOURCE))
 
 
-def _full(cells: Sequence[ResultRow | None]) -> list[Any]:
-    names = ('value', 'ci_low', 'ci_high')
-    return [None if row is None else row[name] for row in cells for name in names]
+def _field(row: ResultRow, name: str) -> Any:
+    """A field of a row; `language` and `with` are the two languages of a pair."""
+    one, pair, other = row['language'].partition(PAIR)
+    fields: Mapping[str, Any] = row
+    return {'language': one, 'with': other}[name] if pair and name in _PAIRED else fields[name]
+
+
+def _full(cells: Sequence[ResultRow | None]) -> list[float | None]:
+    numbers: list[float | None] = []
+    for row in cells:
+        if row is None:
+            numbers += [None, None, None]
+        else:
+            numbers += [row['value'], row['ci_low'], row['ci_high']]
+    return numbers
 
 
 def _csv(head: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
@@ -266,7 +299,7 @@ def _csv(head: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
 
 
 def _inert(cell: Any) -> Any:
-    """A cell that no spreadsheet computes: text that begins as a formula gets an apostrophe."""
+    """A cell that no spreadsheet computes: text that begins like a formula gets an apostrophe."""
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
@@ -280,12 +313,12 @@ def _number(row: ResultRow | None) -> str:
 
 
 def _span(row: ResultRow | None) -> str:
-    if row is None or row['ci_low'] is None:
+    low, high = (None, None) if row is None else (row['ci_low'], row['ci_high'])
+    if row is None or low is None or high is None:
         return ''
-    ends = (row['ci_low'], row['ci_high'])
     if _PLAIN.match(row['metric']):
-        return '[{:.3g}, {:.3g}]'.format(*ends)
-    return '[{:.1f}, {:.1f}]'.format(*(100 * end for end in ends))
+        return f'[{low:.3g}, {high:.3g}]'
+    return f'[{100 * low:.1f}, {100 * high:.1f}]'
 
 
 def _cell(row: ResultRow | None) -> str:

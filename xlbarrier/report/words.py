@@ -1,15 +1,15 @@
-"""What the numbers say, in words: no difference that could be chance is reported as one."""
+"""The findings in words: no difference that could be chance is reported as one."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from xlbarrier.results.rows import ALL, MEAN, SOURCE, ResultRow
+from xlbarrier.results.rows import ALL, MEAN, SOURCE, ResultRow, has
 
 ALPHA = 0.05
 
 
 class Numbers:
-    """Looks rows of results.json up."""
+    """Finds rows of results.json by their fields."""
 
     def __init__(self, rows: Sequence[ResultRow]):
         self.rows = list(rows)
@@ -27,11 +27,12 @@ class Numbers:
 
     def values(self, name: str, metric: str | None = None, **fields: Any) -> list[Any]:
         """The distinct values of a field among the rows with these fields, in their order."""
-        return list(dict.fromkeys(row[name] for row in self._with(metric, fields)))
+        rows: Iterator[Mapping[str, Any]] = self._with(metric, fields)
+        return list(dict.fromkeys(row[name] for row in rows))
 
     def _with(self, metric: str | None, fields: Mapping[str, Any]) -> Iterator[ResultRow]:
         rows = self.rows if metric is None else self._by_metric.get(metric, ())
-        return (r for r in rows if all(r.get(k) == v for k, v in fields.items()))
+        return (row for row in rows if has(row, fields))
 
 
 def percent(value: float | None) -> str:
@@ -39,13 +40,13 @@ def percent(value: float | None) -> str:
     return '–' if value is None else f'{100 * value:.1f}'
 
 
-def points(value: float) -> str:
-    """A difference of shares in percentage points, with its sign."""
-    return f'{100 * value:+.1f}'.replace('-', '−')
+def points(value: float | None) -> str:
+    """A difference of shares in percentage points, with its sign; a dash where there is none."""
+    return '–' if value is None else f'{100 * value:+.1f}'.replace('-', '−')
 
 
 def p_value(p: float) -> str:
-    """A p-value with three digits; what would be 0.000 is below 0.001."""
+    """A p-value with three digits; '< 0.001' where that would be 0.000."""
     return '< 0.001' if p < 0.0005 else f'{p:.3f}'
 
 
@@ -57,28 +58,52 @@ def interval(row: ResultRow, form: Any = percent) -> str:
 
 
 def headline(numbers: Numbers, task: str, method: str) -> list[str]:
-    """Sentences on the barrier and on what each arm did to it.
+    """Sentences on the barrier and on how each arm changed it.
 
     Only the means over languages are tested here; their p-values are Holm-adjusted together.
     """
     key = {'task': task, 'method': method}
     models = numbers.values('model', metric='accuracy', **key)
     base = models[0]
-    said = [_barrier(numbers, base, key)]
-    said += [_effect(numbers, model, key) for model in models[1:]]
-    return [sentence for sentence in said if sentence]
+    sentences = [_barrier(numbers, base, key)]
+    sentences += [_effect(numbers, model, key) for model in models[1:]]
+    return [sentence for sentence in sentences if sentence]
 
 
 def unreadable(numbers: Numbers, task: str, method: str) -> list[str]:
     """A sentence on the written answers in which no option can be read, where there are any."""
     shares: dict[str, list[float]] = {}
     for row in numbers.rows:
-        if (row['task'], row['method'], row['metric']) == (task, method, 'unreadable_share'):
+        named = (row['task'], row['method'], row['metric']) == (task, method, 'unreadable_share')
+        if named and row['value'] is not None:
             shares.setdefault(row['model'], []).append(row['value'])
-    told = [f'{_named(m)} {percent(sum(s) / len(s))} %' for m, s in shares.items()]
-    if not told:
+    by_model = [f'{_named(m)} {percent(sum(s) / len(s))} %' for m, s in shares.items()]
+    if not by_model:
         return []
-    return [f'Answers that could not be read, which count as wrong: {", ".join(told)}.']
+    return [f'Answers that could not be read, which count as wrong: {", ".join(by_model)}.']
+
+
+LEFT_OUT = 'left_out:'  # how the metrics begin that count items which were not asked
+_LEFT_OUT_BECAUSE = {
+    'common': 'they do not exist in every language',
+    'empty_option': 'an option is empty',
+    'equal_options': 'two options are equal',
+    'one_candidate': 'they have only one candidate',
+}
+
+
+def left_out(numbers: Numbers, task: str) -> list[str]:
+    """Sentences on the items of a task that were not asked in any language, where there are any."""
+    found = {
+        row['metric'].removeprefix(LEFT_OUT): row
+        for row in numbers.rows
+        if row['task'] == task and row['metric'].startswith(LEFT_OUT)  # the same for every model
+    }
+    return [
+        f'{row["value"]:.0f} of {row["n"]} items were not asked in any language, because'
+        f' {_LEFT_OUT_BECAUSE.get(reason, reason)}.'
+        for reason, row in found.items()
+    ]
 
 
 def at_chance(
@@ -108,7 +133,7 @@ def _barrier(numbers: Numbers, model: str, key: Mapping[str, str]) -> str:
             f' {source["n"]} questions, which is not significantly above guessing'
             f' ({percent(source["chance"])} %): read this way, no barrier can be measured.'
         )
-    if gap is None:
+    if others is None or gap is None or gap['value'] is None or gap['ci_low'] is None:
         return (
             f'{_named(model).capitalize()} is right on {percent(source["value"])} % of'
             f' {source["n"]} questions.'
@@ -123,7 +148,7 @@ def _barrier(numbers: Numbers, model: str, key: Mapping[str, str]) -> str:
         return (
             f'{words}: a barrier of {100 * gap["value"]:.1f} points, 95 % interval {interval(gap)}.'
         )
-    return f'{words}. The difference, interval {interval(gap)}, could be chance.'
+    return f'{words}. The difference, 95 % interval {interval(gap)}, could be chance.'
 
 
 def _effect(numbers: Numbers, model: str, key: Mapping[str, str]) -> str:
@@ -139,7 +164,8 @@ def _effect(numbers: Numbers, model: str, key: Mapping[str, str]) -> str:
     )
     if control is not None:
         words += (
-            f' Against the English arm, the control, the barrier differs by {_change(control)}.'
+            ' Compared with the English arm, the control, the barrier differs by'
+            f' {_change(control)}.'
         )
     return words
 
@@ -149,7 +175,7 @@ def _change(row: ResultRow) -> str:
     verdict = 'significant' if row['p_holm'] <= ALPHA else 'not significant: it could be chance'
     return (
         f'{points(row["value"])} points {interval(row, points)}'
-        f' (p {p if p.startswith("<") else f"= {p}"} after Holm, {verdict})'
+        f' (p {p if p.startswith("<") else f"= {p}"} after Holm’s adjustment, {verdict})'
     )
 
 

@@ -25,7 +25,7 @@ VARIANT = 'full'  # question and options in the language
 def find(root: pathlib.Path) -> list[pathlib.Path]:
     """Every recorded file below the root, by the published names."""
     paths = sorted(root.rglob('*_res*.jsonl')) + sorted(root.rglob('*_res*.jsonl.xz'))
-    return [path for path in paths if _NAME.fullmatch(path.name) and _task(path)]
+    return [path for path in paths if _NAME.fullmatch(path.name) and _tasks_above(path)]
 
 
 def read(
@@ -48,8 +48,8 @@ def read(
 
     kept = []
     for path in paths:
-        wanted = ((models, names[path]), (tasks, _task(path)))
-        if any(chosen and name not in chosen for chosen, name in wanted):
+        filters = ((models, names[path]), (tasks, _task(path)))
+        if any(chosen and name not in chosen for chosen, name in filters):
             continue
         if not languages or key(path)[2] in languages:
             kept.append(path)
@@ -65,7 +65,7 @@ def _sheet(path: pathlib.Path, model: str, task: str, language: str) -> Recorded
         ids.append(records.value(row, 'id', (int, str), where))
         where += f' (id {ids[-1]})'
         texts.append(records.answer_text(row, 'res', where))
-        # A prompt without option lines: as many options as the task has.
+        # A prompt without option lines has as many options as the task.
         prompt = records.value(row, 'input', str, where)
         count = round(100 / CLIKA_CHANCE[task])
         choices.append(records.options_in(prompt) or ('',) * count)
@@ -88,16 +88,20 @@ def _sheet(path: pathlib.Path, model: str, task: str, language: str) -> Recorded
     )
 
 
-def _task(path: pathlib.Path) -> str | None:
-    """The nearest folder above the language's that is named as a task."""
+def _task(path: pathlib.Path) -> str:
+    """The nearest folder above the language's that is named as a task; for files of `find`."""
+    return _tasks_above(path)[0]
+
+
+def _tasks_above(path: pathlib.Path) -> list[str]:
     above = (part.lower() for part in reversed(records.named(path)[:-2]))
-    return next((part for part in above if part in CLIKA_CHANCE), None)
+    return [part for part in above if part in CLIKA_CHANCE]
 
 
 def _models(paths: Sequence[pathlib.Path]) -> dict[pathlib.Path, str]:
     """A model is the name before `_res`; with the setting where it was run in several."""
     settings: dict[tuple[pathlib.Path, str], set[str]] = {}
-    matches = {path: _NAME.fullmatch(path.name) for path in paths}
+    matches = {path: match for path in paths if (match := _NAME.fullmatch(path.name))}
     for path, match in matches.items():
         settings.setdefault((path.parent, match['model']), set()).add(match['setting'] or '')
     several = {model for (_, model), found in settings.items() if len(found) > 1}

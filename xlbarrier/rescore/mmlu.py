@@ -1,4 +1,4 @@
-"""Recorded answers to a translated MMLU, one file a subject.
+"""Recorded answers to a translated MMLU, one file per subject.
 
     <model>/<setting>/<subject>.jsonl[.xz]      rows of `query_id, query, answer, response`
 
@@ -98,7 +98,7 @@ def _compare(one: ReadSheet, recorded: Mapping[str, float]) -> None:
         for text, choices in zip(one.sheet.texts, one.sheet.choices, strict=True)
     ]
     answers = {method: one.answers(method) for method in one.options}
-    right = np.equal(stripped, one.sheet.answers)
+    right = np.array([a == b for a, b in zip(stripped, one.sheet.answers, strict=True)], bool)
     answers['the first character after white space'] = ReadAnswers(
         stripped, right, one.sheet.subjects
     )
@@ -120,7 +120,7 @@ def _compare(one: ReadSheet, recorded: Mapping[str, float]) -> None:
     method = min(differing, key=lambda name: len(differing[name]))
     first = differing[method][0]
     logging.warning(
-        '%s: however the answers are read, they do not give what it records; read as %s, %d of %d'
+        '%s: no way of reading the answers gives the recorded accuracies; read as %s, %d of %d'
         ' subject accuracies differ (first: %s, there %r, here %r)',
         path,
         method,
@@ -144,7 +144,7 @@ def _sheet(folder: pathlib.Path, model: str, language: str) -> RecordedSheet:
             where += f' (query_id {own[-1]})'
             texts.append(records.answer_text(row, 'response', where))
             options = records.options_in(records.value(row, 'query', str, where))
-            # An option of several lines hides those after it; MMLU has four.
+            # An option of several lines hides those after it; MMLU has four options.
             choices.append(options if len(options) == 4 else ('',) * 4)
             answers.append(records.label_index(row.get('answer'), choices[-1], where))
         records.refuse_duplicates(zip((n for n, _ in rows), own, strict=True), path)

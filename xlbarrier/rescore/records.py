@@ -78,7 +78,7 @@ def value(row: Mapping[str, Any], name: str, kind: type | tuple[type, ...], wher
 
 
 def answer_text(row: Mapping[str, Any], name: str, where: str) -> str:
-    """What a model wrote: null, as some interfaces leave it, is an empty answer, not an error."""
+    """What a model wrote: null, which some interfaces write, is an empty answer, not an error."""
     return '' if name in row and row[name] is None else value(row, name, str, where)
 
 
@@ -98,12 +98,12 @@ def label_index(label: Any, choices: Sequence[str], where: str) -> int:
     """The index of a label letter.
 
     Raises:
-      RecordError: where it names none of the options.
+      RecordError: where it is not one of the options.
     """
     index = LETTERS.find(label) if isinstance(label, str) and len(label) == 1 else -1
     if not 0 <= index < len(choices):
         raise RecordError(
-            f'{where}: label {label!r} names none of the {len(choices)} options'
+            f'{where}: label {label!r} is not one of the {len(choices)} options'
             f' {", ".join(LETTERS[: len(choices)])}'
         )
     return index
@@ -115,7 +115,7 @@ def refuse_duplicates(ids: Iterable[tuple[int, Any]], path: pathlib.Path) -> Non
     for number, name in ids:
         if name in seen:
             raise RecordError(
-                f'{path}: id {name!r} is on line {seen[name]} and on line {number}; an item may'
+                f'{path}: id {name!r} is on line {seen[name]} and on line {number}; each item may'
                 ' be answered once: remove one of them'
             )
         seen[name] = number

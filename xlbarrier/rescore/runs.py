@@ -1,4 +1,4 @@
-"""Our own run folders: the numbers of their answers, made again."""
+"""Our own run folders: the numbers of their answers, computed again."""
 
 import json
 import pathlib
@@ -23,7 +23,7 @@ class Answers:
       path: the folder.
       name: short, and different from those of the others.
       predictions: (model, task, variant, language) -> table.
-      numbered: the tasks that make their own numbers, by name.
+      numbered: the tasks that compute their own numbers, by name.
     """
 
     path: pathlib.Path
@@ -45,11 +45,11 @@ def read(
     tasks: Sequence[str] = (),
     languages: Sequence[str] = (),
 ) -> list[Answers]:
-    """The answers of run folders; of those chosen, where any are.
+    """The answers of run folders; of the chosen models, tasks and languages, where any are chosen.
 
     Raises:
-      RecordError: naming the folder whose answers cannot be read, or the task that makes its own
-        numbers and cannot be made from the folder's config.json.
+      RecordError: naming the folder whose answers cannot be read, or the task that computes its own
+        numbers and cannot be created from the folder's config.json.
     """
     found: list[Answers] = []
     for path in paths:
@@ -84,12 +84,12 @@ def _check_readable(
         if key[1] not in numbered and 'choices' not in table.column_names:
             raise RecordError(
                 f'{path}: the answers of {"/".join(key)} are not multiple choice, and {key[1]} is'
-                ' not a task of this version: take them out'
+                ' not a task of this version: remove them'
             )
 
 
 def _numbered(path: pathlib.Path, asked: Sequence[str]) -> dict[str, Numbered]:
-    """The tasks that make their own numbers, made again from the config that the run had."""
+    """The tasks that compute their own numbers, created again from the run's config."""
     # Tasks need jax, and most recorded answers need no tasks.
     from xlbarrier.tasks import registry
 
@@ -104,16 +104,17 @@ def _numbered(path: pathlib.Path, asked: Sequence[str]) -> dict[str, Numbered]:
         )
     except (OSError, ValueError) as error:
         raise RecordError(
-            f'{file} cannot be used ({error}); it configures {", ".join(names)}, whose numbers the'
-            ' task itself makes: bring it, or choose others with --config.rescore.tasks'
+            f'{file} cannot be used ({error}); it configures {", ".join(names)}, which'
+            ' compute their own numbers: add the file, or choose other tasks with'
+            ' --config.rescore.tasks'
         ) from error
     for name in names:
         try:
             task = registry.make_task(config, name)
         except (OSError, ValueError, KeyError) as error:
             raise RecordError(
-                f'{path}: {name} cannot be made from {file}, and its numbers are made by it'
-                f' ({error}): bring its files, or choose others with --config.rescore.tasks'
+                f'{path}: {name} computes its own numbers and cannot be created from {file}'
+                f' ({error}): add its files, or choose other tasks with --config.rescore.tasks'
             ) from error
         if isinstance(task, Numbered):
             made[name] = task

@@ -25,7 +25,7 @@ VARIANTS = {
     'eval_real_world_wo_options': 'world_facts',
 }
 LOOKED_FOR = f'<model>/eval_results/*/<name>.json[.xz] with name {", ".join(VARIANTS)}'
-# Of the sets with few-word answers TOFU normalises the probability among the wrong answers.
+# In the sets with short answers TOFU normalises the probability over the wrong answers too.
 NORMALISED = ('real_authors', 'world_facts')
 # Recorded fields that are compared with what is computed.
 RECORDED = ('rouge1_recall', 'rougeL_recall', 'truth_ratio')
@@ -119,14 +119,16 @@ def _evaluation(path: pathlib.Path, language: str) -> TofuLog:
 
 
 def _field(log: Mapping[str, Any], name: str, ids: Sequence[str], path: pathlib.Path) -> list[Any]:
-    held = records.value(log, name, dict, str(path))
-    lacking = [item for item in ids if item not in held] or [x for x in held if x not in set(ids)]
+    found = records.value(log, name, dict, str(path))
+    lacking = [item for item in ids if item not in found] or [
+        item for item in found if item not in set(ids)
+    ]
     if lacking:
         raise RecordError(
             f'{path}: {name} and generated_text do not have the same items: {len(lacking)} differ'
             f' (ids {", ".join(lacking[:10])})'
         )
-    return [held[item] for item in ids]
+    return [found[item] for item in ids]
 
 
 def _stem(path: pathlib.Path) -> str:
@@ -137,7 +139,7 @@ def _model(path: pathlib.Path) -> str:
     parts = records.named(path)
     if 'eval_results' in parts:
         at = len(parts) - 1 - parts[::-1].index('eval_results')
-        # Sizes other than the published one stay apart.
+        # Sizes other than the published one are part of the name.
         size = [] if parts[at + 1] in ('ds_size300', path.name) else [parts[at + 1]]
         return '/'.join([parts[at - 1], *size])
     return path.parent.name

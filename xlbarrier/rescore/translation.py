@@ -39,8 +39,8 @@ def read(
     """The translations in the files that `find` found; empty filters take everything.
 
     Raises:
-      RecordError: for references that are not there or are fewer, an empty reference, or recorded
-        scores of another number of sentences.
+      RecordError: for missing, fewer or empty references, or recorded scores of another number of
+        sentences.
     """
     if tasks and TASK not in tasks:
         return []
@@ -54,7 +54,7 @@ def read(
         if len(texts) > len(references):
             raise RecordError(
                 f'{path} has {len(texts)} translations; the references in {target} are'
-                f' {len(references)}: is it of another set?'
+                f' {len(references)}; is it of another set?'
             )
         kept = references[: len(texts)]
         blank = next((i for i, line in enumerate(kept, 1) if not line.strip()), None)
@@ -71,7 +71,7 @@ def read(
 
 
 def files_of(output: RecordedTranslation) -> list[pathlib.Path]:
-    """All that it was read from."""
+    """All the files that it was read from."""
     scores = output.path.with_name(f'{output.path.name}.comet')
     found = [output.path, _reference_file(output.path, output.target)]
     return found + ([scores] if scores.exists() else [])
@@ -79,7 +79,7 @@ def files_of(output: RecordedTranslation) -> list[pathlib.Path]:
 
 def _pair(path: pathlib.Path) -> tuple[str, str]:
     found = _NAME.fullmatch(path.name)
-    return found.groups() if found else ('', '')
+    return (found[1], found[2]) if found else ('', '')
 
 
 def _reference_file(path: pathlib.Path, language: str) -> pathlib.Path:
@@ -113,15 +113,16 @@ def _comet(path: pathlib.Path, count: int) -> tuple[float, ...] | str:
     if not text.strip():
         return f'COMET was not recorded: {path.name} is empty'
     found = [_SCORE.search(line) for line in text.strip().split('\n')]
-    lacking = next((i for i, match in enumerate(found, 1) if not match), None)
-    if lacking or len(found) != count + 1:
+    scores = [float(match[1]) for match in found if match]
+    if len(scores) != count + 1 or len(found) != count + 1:
+        lacking = next((i for i, match in enumerate(found, 1) if not match), None)
         raise RecordError(
             f'{path} has {len(found)} lines'
             + (f', and line {lacking} has no score' if lacking else '')
             + f'; expected a score for each of {count} sentences, and their mean'
         )
-    *scores, mean = (float(match.group(1)) for match in found)
+    *scores, mean = scores
     off = abs(sum(scores) / count - mean)
     if off > _ROUNDING:
-        logging.warning('%s: the recorded mean is off that of its segments by %g', path, off)
+        logging.warning('%s: the recorded mean differs from that of its segments by %g', path, off)
     return tuple(scores)

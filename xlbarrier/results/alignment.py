@@ -33,9 +33,9 @@ def shared_rows(
     """Rows of the numbers that `metrics.across_languages` computed.
 
     Args:
-      key: whose they are, in any language.
+      key: of the model and task; the language is replaced.
       estimates: language -> metric -> estimate.
-      metric_names: those to give; without it all.
+      metric_names: those to report, all by default.
       chance: of the accuracies.
     """
     for language, found in estimates.items():
@@ -50,11 +50,11 @@ def study_rows(
 ) -> Iterator[ResultRow]:
     """What a model's answers in the variant `full` share with English, for one reading.
 
-    English is `full` in English or else the variant `english`. RA is given where the task's kind
+    English is `full` in English or else the variant `english`. RA is reported where the task's kind
     has a published reference, the rest where there is another language.
 
     Args:
-      key: whose they are; variant and language are replaced.
+      key: of the model and task; variant and language are replaced.
       kind: of the task, as the config names it.
       answers: of every sheet, all with the same items in the same order.
       draws, seed: of every bootstrap.
@@ -101,7 +101,7 @@ def probability_rows(
     """Chi-square distance from English of each language's option probabilities, and variance share.
 
     Args:
-      key: whose they are; the language is replaced.
+      key: of the model and task; the language is replaced.
       scores: language -> for each question the log-likelihood of each option.
       draws, seed: of every bootstrap.
     """
@@ -122,7 +122,7 @@ def rankc_rows(
     """RankC between every pair of languages and the mean over the pairs, also rescaled by chance.
 
     Args:
-      key: whose they are; the language is replaced.
+      key: of the model and task; the language is replaced.
       scores: language -> for each question the score of each candidate.
       draws, seed: of every bootstrap.
     """

@@ -85,6 +85,10 @@ def check_aligned(predictions: Predictions) -> None:
             continue
         names = f'{"/".join(key)} and {"/".join(first)}'
         if len(ids) != len(others):
-            raise InputError(f'answers of {names}: {len(ids)} and {len(others)} rows')
+            raise InputError(
+                f'answers of {names}: {len(ids)} and {len(others)} rows; expected the same items'
+            )
         row = next(i for i, (a, b) in enumerate(zip(ids, others, strict=True)) if a != b)
-        raise InputError(f'answers of {names}: row {row} is {ids[row]!r}, and {others[row]!r}')
+        raise InputError(
+            f'answers of {names}: row {row} is {ids[row]!r} and {others[row]!r}; expected the same'
+        )

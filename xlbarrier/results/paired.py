@@ -1,4 +1,4 @@
-"""Accuracies, barrier gaps and what models differ by, on the same questions.
+"""Accuracies, barrier gaps and differences between models, on the same questions.
 
 Intervals are from one bootstrap over the questions. Every p is of one test, the sign-flip test of
 each question's difference: of two sheets it is McNemar's exact test, and of means over languages
@@ -82,7 +82,7 @@ class _PairedTests:
         self.n = len(self.correct[self.keys[0]])
 
     def accuracies(self, model: str, metric: str) -> Iterator[ResultRow]:
-        """Of each sheet with Wilson's interval, of means over languages with the bootstrap's."""
+        """Of sheets with Wilson's interval, of means over languages with the bootstrap's."""
         for variant, language, keys in self._groups(model):
             key = self._key(model, variant, language)
             value = float(_mean(keys, self.correct).mean())
@@ -92,7 +92,7 @@ class _PairedTests:
                 if len(keys) > 1
                 else metrics.wilson(right, self.n)
             )
-            assert interval is not None, 'a sheet without rows is no sheet'
+            assert interval is not None, 'a sheet has rows'
             yield result_row(key, metric, Estimate(value, *interval, self.n), chance=self.chance)
             if len(keys) == 1 and metric == 'accuracy':
                 p = metrics.above_chance(right, self.n, self.chance)

@@ -1,4 +1,4 @@
-"""Recorded multiple-choice answers: what each reader makes of them, and the numbers of that."""
+"""Recorded multiple-choice answers: what each reader reads in them, and the numbers."""
 
 import functools
 import pathlib
@@ -143,10 +143,10 @@ def check_reference(sheets: Sequence[RecordedSheet], config: RescoreConfig) -> N
 
 
 def choice_rows(groups: Groups, config: RescoreConfig, draws: int, seed: int) -> list[ResultRow]:
-    """Accuracy, RA, what is shared with the source language, and what shows it to be empty.
+    """Accuracy, RA, what is shared with the source language, and checks of whether that is empty.
 
     Args:
-      groups: as `read` gives them.
+      groups: as `read` returns them.
       config: source language, languages, and the constants of RA.
       draws, seed: of every bootstrap.
 
@@ -166,7 +166,7 @@ def _group_rows(
     chance, reference = _constants(group[0].sheet, config)
     source = config.source_language
 
-    # Kept, because readers mostly agree and the bootstraps are most of the work.
+    # Cached, because readers mostly agree and the bootstraps are most of the work.
     @functools.cache
     def shared(
         correct: tuple[tuple[str, tuple[bool, ...]], ...],
@@ -190,7 +190,7 @@ def _group_rows(
         options = {one.sheet.language: one.options[method] for one in group}
         keys = {code: key._replace(method=method, language=code) for code in answers}
         estimates = shared(tuple((code, tuple(a.right.tolist())) for code, a in answers.items()))
-        # A task without a published reference, and none was given, has no RA.
+        # Without a published reference or a given one there is no RA.
         shown = {m for found in estimates.values() for m in found}
         shown -= {'relative_accuracy'} if reference is None else set()
         yield from alignment.shared_rows(
@@ -216,7 +216,7 @@ def _group_rows(
 
 
 def _constants(sheet: RecordedSheet, config: RescoreConfig) -> tuple[float, float | None]:
-    """Chance, and the accuracy whose RA is 1, both of 1."""
+    """Chance, and the accuracy whose RA is 1, both from 0 to 1."""
     given = config.ra_reference / 100 or alignment.reference_of(sheet.task)
     if sheet.task in CLIKA_CHANCE:
         return alignment.chance_of(sheet.task, 0.0), given

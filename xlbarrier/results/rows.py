@@ -40,7 +40,7 @@ KEYS = FIELDS[: FIELDS.index('value')]  # with `subject`, what names a number
 
 
 class RowKey(NamedTuple):
-    """Whose number a row is, apart from its metric."""
+    """Model, task, sheet and method of a number: all that names it except the metric."""
 
     model: str
     arm: str | None
@@ -61,10 +61,10 @@ def result_row(
     """The row of one number.
 
     Args:
-      key: whose it is.
+      key: model, task, sheet and method.
       metric: its name.
       estimate: value, interval, and p or the reason why there is no value.
-      chance: of an accuracy, that of guessing.
+      chance: of an accuracy: that of guessing.
       subject: the part of the task that it is of.
     """
     fields = key._asdict() | {'metric': metric}
@@ -73,13 +73,18 @@ def result_row(
 
 
 def task_row(model: str, arm: str | None, task: str, fields: Mapping[str, object]) -> ResultRow:
-    """The row of a number that a task made itself: `fields` are all but model, arm and task."""
+    """The row of a number that a task computed: `fields` are all except model, arm and task."""
     row = dict.fromkeys(FIELDS) | {'model': model, 'arm': arm, 'task': task} | dict(fields)
     return cast(ResultRow, row)
 
 
+def has(row: Mapping[str, object], fields: Mapping[str, object]) -> bool:
+    """Whether a row has these values in these fields."""
+    return all(row.get(name) == value for name, value in fields.items())
+
+
 def is_mean(language: str) -> bool:
-    """Whether a row's `language` stands for the mean of several."""
+    """Whether a row's `language` names the mean of several."""
     return language.startswith('mean:')
 
 

@@ -48,7 +48,7 @@ def result_rows(
       reference: the model that others are compared with.
       control: the arm that other arms are compared with.
       seed, draws: of every bootstrap.
-      numbered: tasks by name that make their own numbers.
+      numbered: the tasks that compute their own numbers, by name.
 
     Returns:
       Rows in a fixed order.
@@ -112,7 +112,7 @@ def _beside(
     draws: int,
     seed: int,
 ) -> Iterator[ResultRow]:
-    """What one model's answers in one reading give beside accuracies."""
+    """What one model's answers in one reading give besides accuracies."""
     if not answers:
         return
     kind = kind_of(task)
@@ -153,7 +153,7 @@ def _row_key(key: AnswersKey, method: str, reference: str) -> RowKey:
 def _task_rows(
     numbered: Numbered, task: str, sheets: Predictions, reference: str, draws: int, seed: int
 ) -> Iterator[ResultRow]:
-    """The numbers that a task makes itself, and their differences to the reference."""
+    """The numbers that a task computes, and their differences to the reference."""
     for model in models_of(list(sheets), reference):
         tables = {key[2:]: table for key, table in sheets.items() if key[0] == model}
         arm = None if model == reference else model
@@ -173,7 +173,7 @@ def _task_rows(
 def _change(
     mine: pa.Table, theirs: pa.Table, metric: str, draws: int, seed: int
 ) -> Estimate | None:
-    """The paired difference of a metric that is a mean over items: it is a column of theirs."""
+    """The paired difference of a metric that is a mean over items: it is a column of tables."""
     if metric not in mine.column_names or not pa.types.is_floating(mine.schema.field(metric).type):
         return None
     other = dict(zip(theirs['id'].to_pylist(), theirs[metric].to_pylist(), strict=True))

@@ -1,4 +1,4 @@
-"""What is the same for any answers: unreadable and commonest ones, and the parts of MMLU."""
+"""Shares computed of any answers: unreadable and commonest ones, and the parts of MMLU."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -37,7 +37,7 @@ def by_subject(answers: ReadAnswers) -> dict[str, np.ndarray]:
 def mmlu_rows(key: RowKey, answers: ReadAnswers, chance: float) -> Iterator[ResultRow]:
     """Accuracies of MMLU's four categories, 17 groups and 57 subjects.
 
-    The plain `accuracy` of the sheet is the one weighted by the subjects' sizes, as published.
+    The sheet's plain `accuracy` is weighted by the subjects' sizes, as published.
     """
     table = metrics.mmlu_accuracies(by_subject(answers))
     for name, part in (

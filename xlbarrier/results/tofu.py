@@ -70,10 +70,10 @@ def rows(logs: Sequence[TofuLog], draws: int, seed: int) -> list[ResultRow]:
 
 
 def _forget_quality(logs: Sequence[TofuLog]) -> list[ResultRow]:
-    """p of the test that two models' truth ratios on the forget set are of one distribution.
+    """p of the test that two models' truth ratios on the forget set have the same distribution.
 
-    Of every two models with a log of that set in a language; where just one of the names has
-    'retain' in it, that model is the one compared with. `subject` names it.
+    For every two models with a log of that set in a language; where just one of the names contains
+    'retain', the other is compared with that model. `subject` names it.
     """
     made = []
     found = sorted((one for one in logs if one.variant == 'forget'), key=lambda one: one.model)
@@ -90,7 +90,7 @@ def _forget_quality(logs: Sequence[TofuLog]) -> list[ResultRow]:
 
 
 def _off_recorded(log: TofuLog, key: RowKey) -> list[ResultRow]:
-    """How far what is recorded is from what the texts and losses give, relative where above 1."""
+    """How far recorded numbers are from those computed of texts and losses, relative above 1."""
     made = []
     for metric, recorded in log.recorded.items():
         off = np.abs(log.values[metric] - recorded) / np.maximum(1, np.abs(recorded))

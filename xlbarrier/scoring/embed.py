@@ -48,7 +48,7 @@ def embed(
     does not depend on what else is asked.
 
     Args:
-      decoder: its parameters lie on `mesh`.
+      decoder: its parameters are on `mesh`.
       passages: any number, repetitions allowed.
       mesh: the explicit mesh.
       rows_per_device: rows that each device computes at once; 0: chosen from the kind of device.

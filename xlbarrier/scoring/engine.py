@@ -103,7 +103,7 @@ def score(
     gets the same bits.
 
     Args:
-      decoder: its parameters lie on `mesh`; they are never donated.
+      decoder: its parameters are on `mesh`; they are never donated.
       requests: any number, repetitions allowed.
       mesh: the explicit mesh.
       row_tokens: positions of a row; 0: chosen by `sizes.choose`.
@@ -152,7 +152,7 @@ def score(
         progress.begin(len(unique), earlier=sum(s is not None for s in found))
         try:
             for answers in _computed(decoder, planned, todo, mesh, progress):
-                fresh = [(n, s) for n, s in answers if found[n] is None]
+                fresh = [(n, answer) for n, answer in answers if found[n] is None]
                 for number, answer in fresh:
                     found[number] = answer
                 if store is not None and multihost.is_lead():
@@ -161,8 +161,8 @@ def score(
         except jax.errors.JaxRuntimeError as error:
             raise StateError(_failed(what, error, chosen, store)) from error
     by_request = dict(zip(unique, found, strict=True))
-    answers = [by_request[request] for request in requests]
-    return [answer for answer in answers if answer is not None]
+    scores = [by_request[request] for request in requests]
+    return [score for score in scores if score is not None]
 
 
 def _computed(
@@ -219,7 +219,7 @@ def _failed(
                 f': set config.score.row_tokens={max(16, chosen.sizes.tokens // 2)}'
             )
     else:
-        advice = 'look whether the device is still there'
+        advice = 'check that the device is still there'
     kept = (
         ' What was scored before is stored: start again with the same --workdir.' if store else ''
     )
@@ -244,7 +244,7 @@ def _read(batch: Batch, outputs: tuple[jax.Array, jax.Array]) -> list[tuple[int,
 def _stored(
     store: ScoreStore | None, requests: Sequence[Request], dtype: str
 ) -> list[Score | None]:
-    """What the store has; the lead tells every process."""
+    """What the store has; the lead sends it to every process."""
     found: list[Score | None] = [None] * len(requests)
     if store is not None and multihost.is_lead():
         found = store.get(requests, dtype)

@@ -81,9 +81,9 @@ def generate(
     holds all of it: so a continued run computes what an undisturbed one does.
 
     Args:
-      decoder: its parameters lie on `mesh`; they are never donated.
+      decoder: its parameters are on `mesh`; they are never donated.
       tokenizer: of the model; says which token ends a text, and decodes.
-      prompts: ids, with BOS where the model wants one; repetitions allowed.
+      prompts: ids, with BOS if the model needs one; repetitions allowed.
       ends: of every text; one that fills the model's positions ends there.
       mesh: the explicit mesh.
       rows_per_device: prompts that each device continues at once, fewer where they are long; 0:
@@ -154,6 +154,7 @@ def generate(
     by_prompt = {
         ids: _finished(tokenizer, tokens, ends, eos)
         for ids, tokens in zip(unique, found, strict=True)
+        if tokens is not None
     }
     return [by_prompt[tuple(map(int, prompt))] for prompt in prompts]
 
@@ -239,7 +240,9 @@ def _finished(
 
 
 def _text(tokenizer: PreTrainedTokenizerFast, ids: Sequence[int]) -> str:
-    return tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    text = tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    assert isinstance(text, str)  # a list of texts is for a list of lists
+    return text
 
 
 def _stop(text: str, ends: Ends) -> int | None:
@@ -350,7 +353,7 @@ def _cache_bytes(decoder: Decoder, batch: Batch, new: int) -> int:
 def _stored(
     store: ScoreStore | None, prompts: Sequence[tuple[int, ...]], how: str, new: int
 ) -> list[tuple[int, ...] | None]:
-    """What the store has; the lead tells every process."""
+    """What the store has; the lead sends it to every process."""
     found: list[tuple[int, ...] | None] = [None] * len(prompts)
     if store is not None and multihost.is_lead():
         found = store.get_generated(prompts, how)

@@ -153,22 +153,22 @@ def plan(
         sizes = sizes.halved()
     layout = layout_lib.lay_out(paths, sizes)
     chapters = _chapters(layout, sizes)
-    batches = []
+    cuts: list[_Cut] = []
     for number, chapter in enumerate(chapters):
         for level in _levels(chapter, layout, sizes):
             made = [rows_lib.prefix_row(packed, paths, layout) for packed in level]
-            batches += _cut(made, level, number, chapter)
+            cuts += _cut(made, level, number, chapter)
         widest = max((layout.columns(p) for p in chapter.prefixes), default=0)
 
-        def size(first: int, last: int, prefix: int) -> int:
+        def positions(first: int, last: int, prefix: int) -> int:
             return paths.size(first, last, layout.columns(prefix))
 
-        merged = layout_lib.merge(chapter.rows, layout, 2 * widest, size)
+        merged = layout_lib.merge(chapter.rows, layout, 2 * widest, positions)
         if not _merging_pays(chapter.rows, merged, layout, sizes):
             merged = chapter.rows
         made = [rows_lib.question_row(packed, paths, layout, requests) for packed in merged]
-        batches += _cut(made, merged, number, chapter)
-    batches = _in_shapes(batches, layout, sizes, dispatch, shards)
+        cuts += _cut(made, merged, number, chapter)
+    batches = _in_shapes(cuts, layout, sizes, dispatch, shards)
     cache = max((chapter.size for chapter in chapters), default=0)
     return Plan(batches, layout, -(-cache // COLUMNS) * COLUMNS, asked, tree)
 
@@ -277,11 +277,11 @@ def _in_shapes(
                 rows = ordered[start : start + B]
                 chunks[kind].append((which, columns_of[id(rows[0])], rows))
     made: dict[tuple[bool, int], dict[int, list[Batch]]] = {}
-    for kind, some in chunks.items():
+    for kind, parts in chunks.items():
         B, T = rows_of[kind], kind[1]
-        widths = _widths([columns for _, columns, _ in some], B * T * sizes.column_cost)
+        widths = _widths([columns for _, columns, _ in parts], B * T * sizes.column_cost)
         groups: dict[int, list[list[TrieRow]]] = collections.defaultdict(list)
-        for _, columns, rows in some:
+        for _, columns, rows in parts:
             groups[widths[columns]].append(rows)
         shapes = {
             width: Shape(
@@ -294,7 +294,7 @@ def _in_shapes(
             for width, g in groups.items()
         }
         made[kind] = collections.defaultdict(list)
-        for which, columns, rows in some:
+        for which, columns, rows in parts:
             cut = kinds[kind][which]
             batch = Batch(rows, shapes[widths[columns]], cut.chapter, cut.first_column)
             made[kind][which].append(batch)

@@ -49,11 +49,10 @@ def make_pool(decoder: Decoder, columns: int, mesh: jax.sharding.Mesh) -> Pool:
     c = decoder.config
     shape = (c.num_layers, columns, c.num_kv_heads, c.head_dim)
     sharding = NamedSharding(mesh, POOL)
-    make = jax.jit(
-        lambda: jnp.zeros(shape, decoder.compute_dtype, out_sharding=sharding),
-        out_shardings=sharding,
+    return Pool(
+        jnp.zeros(shape, decoder.compute_dtype, device=sharding),
+        jnp.zeros(shape, decoder.compute_dtype, device=sharding),
     )
-    return Pool(make(), make())
 
 
 def run(
@@ -112,7 +111,7 @@ def run(
 
     x_BTD = decoder.embedded(tokens_BT, positions_BT)
     x_BTD, made = jax.lax.scan(layer, x_BTD, (*decoder.stacked(), pool))
-    if keep:
+    if made is not None:
         return x_BTD, Pool(*made)
     return decoder.finished(x_BTD), None
 

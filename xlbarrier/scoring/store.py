@@ -190,7 +190,7 @@ class ScoreStore:
 
 
 def _advice(error: sqlite3.Error) -> str:
-    """What to do about it. The first byte of SQLite's code tells the kind."""
+    """What to do about it. The first byte of SQLite's code is the kind."""
     code = getattr(error, 'sqlite_errorcode', 0) & 0xFF
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return 'The file is damaged: remove it, and what it held is computed again'

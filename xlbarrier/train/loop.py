@@ -227,7 +227,7 @@ def _check(
         )
     if packed.largest_token >= model.vocab_size:
         raise InputError(
-            f'the packed rows hold token {packed.largest_token}, the embedding has'
+            f'the packed rows contain token {packed.largest_token}, the embedding has'
             f' {model.vocab_size} rows: take a special token out of the text, or another tokenizer'
         )
     make_schedule(config)
@@ -282,7 +282,7 @@ def _start(
     if differing:
         lines = [f'  {name}: there {old!r}, now {new!r}' for name, old, new in differing]
         raise CheckpointError(
-            f'{checkpoints.folder} holds the checkpoint of another training; take another folder'
+            f'{checkpoints.folder} contains the checkpoint of another training; take another folder'
             ' or the same values for:\n' + '\n'.join(lines)
         )
     step = meta['step']

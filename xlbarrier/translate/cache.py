@@ -43,12 +43,12 @@ class CacheError(StateError):
 
 
 class CachedTranslator:
-    """A translator that stores what it translated; it has the same protocol.
+    """A translator that stores its translations; it has the same protocol.
 
     Failures are not kept: the next request tries again.
 
     Attributes:
-      translator: the one behind it.
+      translator: the one whose translations are stored.
       fingerprint: of that translator.
       path: of the SQLite file.
       hits: texts that were found, in this process, including repeats within one call.
@@ -57,7 +57,7 @@ class CachedTranslator:
     """
 
     def __init__(self, translator: Translator, path: str | os.PathLike, batch: int = BATCH):
-        """Opens or makes the file.
+        """Opens or creates the file.
 
         Args:
           translator: translates the texts that the cache does not have.
@@ -111,7 +111,7 @@ class CachedTranslator:
 
         Raises:
           CacheError: naming the file; what was stored before is kept.
-          TranslatorError: of the translator; its claims are given up.
+          TranslatorError: of the translator; its claims are released.
         """
         if os.getpid() != self._pid:
             raise CacheError(
@@ -147,11 +147,11 @@ class CachedTranslator:
     def _work(
         self, route: int, keys: list[bytes], texts: dict[bytes, str], source: str, target: str
     ) -> dict[bytes, str | Failed]:
-        """Translates what was claimed, stores it and gives up the claims, failures' among them."""
+        """Translates what was claimed, stores it and releases all claims, failures included."""
         rows: list[tuple[int, bytes, str]] = []
         try:
             answers = self.translator.translate([texts[key] for key in keys], source, target)
-            # A blank answer is a failure; if stored, it would be found blank for ever.
+            # A blank answer is a failure; if stored, it would stay blank for ever.
             answers = [
                 Failed('the translation is empty') if isinstance(a, str) and not a.strip() else a
                 for a in answers
@@ -253,7 +253,7 @@ class CachedTranslator:
         """Asks for WAL mode; the mode the file is in then.
 
         SQLite does not wait for its timeout here where several processes make the file at once: it
-        would wait with a lock that the others want.
+        would wait with a lock that the others need.
         """
         ends = time.monotonic() + BUSY
         while True:

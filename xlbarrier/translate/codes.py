@@ -2,7 +2,7 @@
 
 'deu', 'de', 'de-DE' and NLLB's 'deu_Latn' are one language; so are 'zh', 'zho-CN' and 'zh_Hans'.
 CLDR's aliases and likely subtags decide that, not a list of ours. Where several are offered, the
-one that is spelt as it was asked for comes first: 'pt' and 'pt-BR' are two offers.
+one that is spelt like the request comes first: 'pt' and 'pt-BR' are two offers.
 """
 
 import functools
@@ -62,7 +62,7 @@ def canonical(code: str) -> str:
 def plain(code: str) -> str:
     """A code in BCP-47's form, with what it says and no more: 'deu' is 'de', 'pt_br' is 'pt-BR'.
 
-    So 'pt' and 'pt-BR' stay apart, which `canonical` makes one: CLDR's likely region of Portuguese
+    So 'pt' and 'pt-BR' stay distinct, which `canonical` merges: CLDR's likely region of Portuguese
     is Brazil, but where both are offered, the first is mostly European.
     """
     return '-'.join(part for part in _parts(code) if part)
@@ -83,17 +83,17 @@ def _parts(code: str) -> tuple[str, str, str]:
 
 
 def choose(code: str, known: Mapping[str, T]) -> T | None:
-    """What `known` has for a language.
+    """The entry of `known` for a language.
 
     Args:
       code: BCP-47 or another code that `plain` knows.
       known: by `plain` code.
 
     Returns:
-      The first of these that there is: that of the very code; that of the same language, script
+      The first of these that exists: that of the same code; that of the same language, script
       and region once CLDR's likely ones are added ('pt' for 'pt-BR'); that of the same language and
       script without a region, if it is the only one; the only one of the same language and script
-      ('en-GB' takes the one English there is). None where there is none of them.
+      ('en-GB' takes the one English there is). None without any of them.
     """
     if plain(code) in known:
         return known[plain(code)]

@@ -67,7 +67,7 @@ class Coverage:
 
     @property
     def share(self) -> float:
-        """Share of the words that were found; 0 where there was none."""
+        """Share of the words that were found; 0 without words."""
         return self.found / max(1, self.words)
 
 
@@ -138,7 +138,7 @@ _RULES = 'dictionary 4'
 
 
 class _Pair:
-    """A word list at work."""
+    """A word list, ready to translate."""
 
     def __init__(self, words: Mapping[str, str], source: str, target: str, stem: bool):
         self._words = words

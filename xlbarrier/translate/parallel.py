@@ -2,7 +2,7 @@
 
 Texts are compared in one Unicode form (NFC), with runs of white space as one space. So the source
 of a corpus may be one of the aligned files, or any other copy of its lines. Rows of several lines
-can be found line by line where both languages have as many.
+can be found line by line where both languages have the same number.
 """
 
 import functools
@@ -70,7 +70,7 @@ class ParallelTranslator:
         return bool(self._with(source, target))
 
     def translate(self, texts: Sequence[str], source: str, target: str) -> list[str | Failed]:
-        """The aligned texts; `Failed` for one that is not there, or has no counterpart.
+        """The aligned texts; `Failed` for a text that is not there or has no counterpart.
 
         Raises:
           TranslatorError: for a pair of languages that no file has, or a row that is not a text.

@@ -63,7 +63,7 @@ def find(place: str, fields: tuple[str, ...]) -> dict[tuple[str, ...], pathlib.P
     if not found:
         raise TranslatorError(
             f'no file matches config.corpus.translator.place = {place!r}; its {{source}},'
-            ' {target} and {language} stand for codes such as de, deu or zh-CN'
+            ' {target} and {language} are codes such as de, deu or zh-CN'
         )
     return dict(sorted(found.items(), key=lambda item: (*map(codes.canonical, item[0]), *item[0])))
 

@@ -4,7 +4,7 @@ A folder is what one of CTranslate2's converters wrote, with the SentencePiece m
 original beside it: `source.spm` and `target.spm`, or one for both, such as
 `sentencepiece.bpe.model`. Which family it is, its vocabulary says: NLLB's languages are tokens such
 as 'deu_Latn', M2M-100's '__de__', and '>>deu<<' those of a Marian model with several targets.
-Generation is deterministic: beam search or greedy, never a sample.
+Generation is deterministic: beam search or greedy, never sampled.
 """
 
 import hashlib

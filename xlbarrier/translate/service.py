@@ -41,7 +41,7 @@ class _Again(Exception):
 
 
 class _Rejected(Exception):
-    """The server does not take this request, however often it is made."""
+    """The server rejects this request, however often it is sent."""
 
 
 class ServiceTranslator:
@@ -94,7 +94,7 @@ class ServiceTranslator:
         return self._codes(source, target) is not None
 
     def translate(self, texts: Sequence[str], source: str, target: str) -> list[str | Failed]:
-        """The server's translations; `Failed` for texts that it gave none for.
+        """The server's translations; `Failed` for texts without one.
 
         Raises:
           TranslatorError: for languages that the server does not list, or a key that it refuses.
@@ -149,11 +149,11 @@ class ServiceTranslator:
         }
 
     def _ask(self, path: str, fields: Mapping[str, Any] | None, read: Callable[[Any], Any]) -> Any:
-        """What `read` makes of the answer to a request, which is made `attempts` times at most.
+        """What `read` returns for the answer to a request, which is sent at most `attempts` times.
 
         Raises:
           _Again: the last attempt's.
-          _Rejected: when the server does not take the request.
+          _Rejected: when the server rejects the request.
           TranslatorError: when it refuses the key.
         """
         for attempt in range(1, self._attempts + 1):
@@ -167,7 +167,7 @@ class ServiceTranslator:
                     raise _Again(
                         f'{error}; it asks to wait {error.wait:.0f} s, more than {LONGEST_WAIT:.0f}'
                     ) from error
-                # Drawn, so that processes that failed together do not come again together.
+                # Drawn, so that processes that failed together do not retry together.
                 wait = FIRST_WAIT * 2 ** (attempt - 1) * self._draw.uniform(0.75, 1.25)
                 wait = min(LONGEST_WAIT, wait) if error.wait is None else error.wait
                 logging.warning('%s; attempt %d in %.1f s', error, attempt + 1, wait)

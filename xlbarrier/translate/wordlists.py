@@ -26,7 +26,7 @@ _OTHER_HEADWORD = ('Phras', 'Comp', 'Idiom')  # in a tag
 _LONGER = 3  # letters of a pronunciation that make it another word's
 _PRONOUNCED = re.compile(r'\s/([^/]*)/')
 _HEADWORD_END = re.compile(r'(?<!\s)\s++[/<\[]')
-_NESTED = 20  # asides within each other that are removed
+_NESTED = 20  # nested asides that are removed
 
 
 def read(path: str | os.PathLike) -> tuple[dict[str, str], list[pathlib.Path]]:

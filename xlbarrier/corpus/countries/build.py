@@ -1,4 +1,4 @@
-"""Writes the embedded corpus: it is small, and each arm is made whole in one go.
+"""Writes the embedded corpus: it is small, so each arm is written in one go.
 
 config.json      what was asked for; written first
 shard-*.jsonl    one line per document: id, text, languages[], units[]
@@ -31,7 +31,7 @@ WORD_RULE = (
 )
 # Fields that do not concern this corpus.
 OF_TEXT = ('shares', 'text', 'filters', 'translator')
-NOT_BYTES = ('preview', 'count_tokens')  # fields that decide nothing in the text
+NOT_BYTES = ('preview', 'count_tokens')  # fields that do not affect the text
 
 
 def build(

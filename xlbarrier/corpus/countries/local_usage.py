@@ -63,7 +63,7 @@ def clean(text: str) -> str:
 
 @functools.cache
 def usage(country: str, language: str, currency: str | None) -> Usage:
-    """What CLDR says of a country (ISO 3166 code), its main language and its currency."""
+    """What CLDR says about a country (ISO 3166 code), its main language and its currency."""
     full = get_global('likely_subtags').get(f'{language}_{country}') or get_global(
         'likely_subtags'
     ).get(language)

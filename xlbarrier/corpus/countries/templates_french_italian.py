@@ -1,5 +1,5 @@
-# ruff: noqa: E501  (one sentence a line, so that a reader of the language can check it as it stands)
-"""Sentences of the default corpus in French and Italian; names stand bare, after or before a colon."""
+# ruff: noqa: E501  (one sentence per line, so that a reader of the language can check it as it is)
+"""Sentences of the default corpus in French and Italian; names are bare, after or before a colon."""
 
 FR = {
     'intro': (

@@ -1,7 +1,7 @@
-# ruff: noqa: E501  (one sentence a line, so that a reader of the language can check it as it stands)
+# ruff: noqa: E501  (one sentence per line, so that a reader of the language can check it as it is)
 """Sentences of the default corpus in English and German.
 
-Keys and fields are those of `templates.FIELDS`. Inserted names stand in the nominative,
+Keys and fields are those of `templates.FIELDS`. Inserted names are in the nominative,
 without an article (English names carry theirs: 'the Netherlands').
 """
 

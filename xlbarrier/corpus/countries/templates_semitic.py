@@ -1,4 +1,4 @@
-# ruff: noqa: E501  (one sentence a line, so that a reader of the language can check it as it stands)
+# ruff: noqa: E501  (one sentence per line, so that a reader of the language can check it as it is)
 """Sentences of the default corpus in Arabic and Hebrew.
 
 No prefix (Arabic ل ب ك, Hebrew ב ל מ ה) is glued to an inserted name, since it would merge with

@@ -1,4 +1,4 @@
-# ruff: noqa: E501  (one sentence a line, so that a reader of the language can check it as it stands)
+# ruff: noqa: E501  (one sentence per line, so that a reader of the language can check it as it is)
 """Sentences of the default corpus in Polish and Russian.
 
 Inserted names stay in the nominative: they are the topic before a colon or dash, a bracketed

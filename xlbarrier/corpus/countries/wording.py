@@ -49,7 +49,7 @@ Field = Value | Joined | Paired | str
 
 @dataclass(frozen=True)
 class Fact:
-    """A sentence before it has a language: a template's key and the values of its fields."""
+    """A sentence in no language yet: a template's key and the values of its fields."""
 
     key: str
     fields: Mapping[str, Field]

@@ -119,6 +119,6 @@ EXPERTS = {
         window=128,
         local_every=2,
         layer_types=True,
-        supported='gpt-oss in bfloat16 or float32; attention sinks, clamped experts, windows',
+        supported='gpt-oss, also in MXFP4; attention sinks, clamped experts, windows',
     ),
 }

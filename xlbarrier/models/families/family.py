@@ -43,8 +43,8 @@ class Style:
     Attributes:
       base: prefix of all but the head; checkpoints of bare models lack it.
       layer: prefix of a layer, after `base`.
-      names: parameter (without kernel, scale, bias) -> key or Fused. '{expert}' in a key stands
-        for the number of an expert.
+      names: parameter (without kernel, scale, bias) -> key or Fused. '{expert}' in a key is
+        the number of an expert.
       transposed: whether linear maps are [in, out] (GPT-2's Conv1D).
       interleaved: whether rotary pairs are side by side (Cohere, GLM).
       joint_norms: whether norms of queries and keys have one axis for heads and channels.

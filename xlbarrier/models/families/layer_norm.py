@@ -204,7 +204,7 @@ LAYER_NORM = {
             'layer_norm_elementwise_affine': (True, None),
         },
         read=read_opt,
-        supported='OPT but for 350M; learned positions',
+        supported='OPT except 350M; learned positions',
     ),
     'gpt_neox': Family(
         'GPTNeoXForCausalLM',
@@ -268,7 +268,7 @@ LAYER_NORM = {
         fixed={'head_dim': head_size, 'norm': 'layer', 'norm_bias': True},
         refused={'qk_layernorm': (False, None)},
         rotated=0.25,
-        supported='StableLM and StableLM 2 but for 12B; partial rotation',
+        supported='StableLM and StableLM 2 except 12B; partial rotation',
     ),
     'nemotron': Family(
         'NemotronForCausalLM',

@@ -120,7 +120,11 @@ def read_query_beta(raw: Raw, c: Fields) -> dict[str, Any]:
     """Ministral 3: queries grow with their position, after Llama 4."""
     fields = raw.get('rope_parameters') or raw.get('rope_scaling') or MINISTRAL3_ROPE
     beta = fields.get('llama_4_scaling_beta')
-    if type(beta) not in (int, float) or not c['rope'].original_positions:
+    if (
+        not isinstance(beta, int | float)
+        or isinstance(beta, bool)
+        or not c['rope'].original_positions
+    ):
         raise InputError(
             f'llama_4_scaling_beta = {beta!r} with rope type {c["rope"].kind!r}; expected a number,'
             " with 'yarn'"
