@@ -179,7 +179,7 @@ def test_truncated_files_are_named_wherever_they_are_cut(tmp_path, one):
         ),
         (
             lambda t: t | {'rope_freqs.weight': t['output_norm.weight']},
-            ['rope_freqs.weight', '(64,)', 'wanted (8,)'],
+            ['rope_freqs.weight', '(64,)', 'expected (8,)'],
         ),
     ],
 )

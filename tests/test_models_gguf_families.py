@@ -254,7 +254,7 @@ def test_other_tables_of_factors_are_refused(made, tmp_path):
     for other in map(np.array, (*others, table)):
         with pytest.raises(ValueError, match=r"'rope_freqs.weight' is not the rope scaling of a"):
             gguf_families.rope_of_factors(other, 5e5)
-    cases = (('llama', 'is not the rope'), ('llama_odd_biases', 'has shape (4,), wanted (7,)'))
+    cases = (('llama', 'is not the rope'), ('llama_odd_biases', 'has shape (4,), expected (7,)'))
     for name, words in (*cases, ('qwen2', 'is not supported')):
         path = gguf_files.write(
             tmp_path / 'm.gguf',

@@ -64,7 +64,7 @@ def test_tensors_that_are_missing_surplus_or_misshapen_are_named(tied, tmp_path,
         load.load_decoder(copy(tied, tmp_path / 'b', extra), one)
     wrong = {**whole, Q: np.zeros((64, 63), np.float32)}
     with pytest.raises(
-        ValueError, match=rf"model\.safetensors: tensor '{Q}'.*\(64, 63\), wanted \(64, 64\)"
+        ValueError, match=rf"model\.safetensors: tensor '{Q}'.*\(64, 63\), expected \(64, 64\)"
     ):
         load.load_decoder(copy(tied, tmp_path / 'c', wrong), one)
 

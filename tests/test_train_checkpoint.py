@@ -79,15 +79,24 @@ def test_what_is_written_beside_the_steps_is_complete_at_the_end(tmp_path, state
 def test_a_failure_beside_the_steps_is_raised_by_the_next_save(tmp_path, state):
     with Checkpoints(tmp_path, beside=True) as checkpoints:
         checkpoints.save(state, {'tokens': 1}, wait=True)
+        big = jax.tree.map(lambda x: jnp.tile(x, 400) if x.ndim == 1 else x, state.params)
         limits = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
         try:
-            with pytest.raises(CheckpointError, match='cannot write a checkpoint'):
-                big = jax.tree.map(lambda x: jnp.tile(x, 400) if x.ndim == 1 else x, state.params)
-                checkpoints.save(TrainState(jnp.int32(4), big, state.optimizer), {})
+            checkpoints.save(TrainState(jnp.int32(4), big, state.optimizer), {})
+            with pytest.raises(CheckpointError, match='the checkpoint of step 3 is kept') as failed:
                 checkpoints.save(numbered(state, 5), {})
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert f'cannot write a checkpoint in {tmp_path}' in str(failed.value)
+        assert checkpoints.latest == 3
+        assert checkpoints.meta() == {'tokens': 1}
+        equal(checkpoints.params(state.params), state.params)
+        checkpoints.save(numbered(state, 6), {'tokens': 2}, wait=True)  # there is room again
+        assert checkpoints.latest == 6
+    with Checkpoints(tmp_path, beside=True) as checkpoints:
+        assert sorted(p.name for p in tmp_path.iterdir()) == ['6']
+        assert checkpoints.meta() == {'tokens': 2}
 
 
 def test_it_can_be_read_on_another_mesh(tmp_path, state):
