@@ -26,8 +26,9 @@ DONE = 'done.json'  # in the folder of a model's predictions: the sheets, and th
 def evaluate(folder: pathlib.Path, config: RunConfig) -> None:
     """Asks one model all questions, and writes a report."""
     tasks, run, mesh = begin(folder, config)
-    measure(run, config, mesh, tasks, BASE, config.model.source)
-    finish(run, config, tasks)
+    with contextlib.closing(run):
+        measure(run, config, mesh, tasks, BASE, config.model.source)
+        finish(run, config, tasks)
 
 
 def measure(
@@ -110,7 +111,7 @@ def _finished_tasks(folder: pathlib.Path) -> set[str] | None:
     for name, digest in sheets.items():
         path = folder / name
         if not path.is_file() or _digest(path) != digest:
-            logging.warning('%s is missing or was changed: its task is asked again', path)
+            logging.warning('%s is gone or was changed: its task is asked again', path)
             broken.add(name.partition('/')[0])
     return {name.partition('/')[0] for name in sheets} - broken
 
