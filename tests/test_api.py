@@ -76,7 +76,7 @@ def test_bfloat16_is_close_and_is_not_float32(tiny_llama, model):
 @pytest.mark.parametrize(
     ('ids', 'words'),
     [
-        ([[1, 2], [3, 49_152]], '49152; wanted 0..49151'),
+        ([[1, 2], [3, 49_152]], '49152; expected 0..49151'),
         ([[1, -1]], 'range -1'),
         ([1, 2, 3], r'shape \(3,\)'),
         ([[1.5, 2.0]], 'float64'),
@@ -96,7 +96,7 @@ def test_logits_refuse_more_tokens_than_learned_positions(model, monkeypatch):
 
 @pytest.mark.parametrize('changes', [{'dtype': 'foo'}, {'param_dtype': 'int8'}])
 def test_a_dtype_that_is_none_is_named(tiny_llama, changes):
-    with pytest.raises(ValueError, match='wanted one of float32, bfloat16'):
+    with pytest.raises(ValueError, match='expected one of float32, bfloat16'):
         xb.load_model(tiny_llama, **changes)
 
 

@@ -100,7 +100,7 @@ def test_a_dataset_is_read_like_the_files(tmp_path):
 
 
 def test_a_missing_language_is_told_with_what_was_looked_for(root):
-    with pytest.raises(DataError, match=r"x_geo holds no items of x_geo in 'fr'.*fr_geo_data"):
+    with pytest.raises(DataError, match=r"x_geo has no items of x_geo in 'fr'.*fr_geo_data"):
         clika(root, 'x_geo', languages=('en', 'fr'))
 
 
@@ -111,7 +111,7 @@ def test_a_missing_language_is_told_with_what_was_looked_for(root):
         ({'label': 1}, r'first row that differs is x_geo/0:\s+en: answer A.*\s+de: answer B'),
         ({'answers': ['a', 'b', '', 'd']}, 'answers is empty'),
         ({'answers': ['a', 'b', 'c']}, 'answer A of 3 options'),
-        ({'id': 7}, 'de is short of 1 items that en has: x_geo/0'),
+        ({'id': 7}, 'de is missing 1 items that en has: x_geo/0'),
         ({'questions': None}, 'line 1: questions is empty'),
     ],
 )

@@ -319,5 +319,5 @@ def test_configs_that_will_not_do(task, fields, words):
 
 
 def test_a_language_without_templates_is_told():
-    with pytest.raises(ValueError, match="nothing is invented in 'uk'"):
+    with pytest.raises(ValueError, match="there are no invented facts in 'uk'"):
         Fictional(FictionalConfig(languages=('en', 'uk')))

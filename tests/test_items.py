@@ -43,7 +43,7 @@ def ids(task, code='ar'):
 def test_drop_takes_only_the_items_whose_options_are_alike(tmp_path):
     write(tmp_path, 'en', [row('en', n) for n in range(4)])
     write(tmp_path, 'ar', [row('ar', 0), row('ar', 1, options=['a', 'A ', 'b']), row('ar', 2)])
-    with pytest.raises(DataError, match='ar is short of 1 items that en has: c3'):
+    with pytest.raises(DataError, match='ar is missing 1 items that en has: c3'):
         user(tmp_path, equal_options='drop')
     write(tmp_path, 'en', [row('en', n) for n in range(3)])
     task = user(tmp_path, equal_options='drop')
@@ -58,7 +58,7 @@ def test_drop_does_not_hide_that_pairs_have_other_rows(tmp_path):
         write(tmp_path, code, pairs)
     fields = {'form': 'pairs', 'question': 'stem', 'options': ('true', 'false'), 'id': ''}
     for policy in ('refuse', 'drop'):
-        with pytest.raises(DataError, match='ar is short of 2 items that en has: 2, 3'):
+        with pytest.raises(DataError, match='ar is missing 2 items that en has: 2, 3'):
             user(tmp_path, equal_options=policy, **fields)
     with pytest.raises(DataError, match="items is 'common', and the items have no ids"):
         user(tmp_path, items='common', **fields)
@@ -159,7 +159,7 @@ def test_mmlu_reads_global_mmlus_columns(tmp_path):
         'subjects': (subject,),
         'shots': 0,
     }
-    with pytest.raises(DataError, match=r'sw is short of 1 items that en has: anatomy/test/1\.'):
+    with pytest.raises(DataError, match=r'sw is missing 1 items that en has: anatomy/test/1\.'):
         Mmlu(MmluConfig(**fields))
     task = Mmlu(MmluConfig(**fields, items='common'))
     assert [(q.id, q.question, q.answer) for q in task.questions('full', 'sw')] == [

@@ -97,9 +97,9 @@ def test_the_report_shows_a_plain_table(rows, folder):
     (folder / 'results.json').write_text(json.dumps({'schema': 1, 'rows': rows}))
     page.write_report(folder)
     html, markdown = ((folder / f'report.{kind}').read_text() for kind in ('html', 'md'))
-    assert '<h2>lengths</h2>' in html and 'lengths, read by' not in html
+    assert '<h2>lengths</h2>' in html and 'lengths, method' not in html
     assert '| base | full | German | count | 21.3 [16.0, 32.0] |' in markdown
-    assert 'worldfacts, read by loglikelihood' in html
+    assert 'worldfacts, method loglikelihood' in html
 
 
 def test_a_report_without_multiple_choice(rows, folder, tmp_path):

@@ -284,7 +284,7 @@ def test_a_key_outside_the_options_is_refused(root, key):
 
 def test_a_language_short_of_items_is_told_which(root):
     write(root, 'fr', TEST['fr'][:2])
-    with pytest.raises(DataError, match='fr is short of 1 items that en has: anatomy/2'):
+    with pytest.raises(DataError, match='fr is missing 1 items that en has: anatomy/2'):
         mmlu(root, variants=('english', 'full'))
 
 

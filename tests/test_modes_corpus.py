@@ -79,7 +79,7 @@ def test_questions_of_tasks_are_kept_out(tmp_path):
     [
         ({'unit': 'word:8'}, r"config\.corpus\.unit is 'word:8'; expected 'document'"),
         ({'source': 'wikitext:nowhere/*'}, r'nowhere/\*: no such file'),
-        ({'source': 'wiki:a'}, 'wanted countries, or KIND:PLACE'),
+        ({'source': 'wiki:a'}, 'expected countries, or KIND:PLACE'),
         ({'shares': (1.0,)}, r'config\.corpus\.shares has 1 numbers'),
         (
             {'filters__similarity': 2.0},

@@ -328,7 +328,7 @@ def test_a_merge_over_the_boundary_is_kept(tokenizer):
     assert tokens(tokenizer, context) == ['He', ' flew', ' to', ' Washington']
     assert continuation == theirs == tokenizer(' yesterday')['input_ids']
     assert alone != context  # where the harness goes on from ' Wash', and 'ington' is lost
-    with pytest.raises(ValueError, match=r"'ington' gives no token after .*Wash"):
+    with pytest.raises(ValueError, match=r"'ington' has no token after .*Wash"):
         encode_pair(tokenizer, 'He flew to Wash', 'ington')
 
 

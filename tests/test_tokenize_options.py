@@ -43,7 +43,7 @@ def tokens(tokenizer, ids):
 
 
 def test_a_letter_that_is_one_token_with_the_cue_can_be_asked_for(merging):
-    with pytest.raises(ValueError, match=r"'A' gives no token after"):
+    with pytest.raises(ValueError, match=r"'A' has no token after"):
         encode_pair(merging, 'Answer:', 'A')
     for context in ('Question:?\nAnswer:', 'Answer:'):
         pairs = encode_options(merging, context, ('A', 'B', 'C'))

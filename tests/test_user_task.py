@@ -259,12 +259,17 @@ def test_languages_that_do_not_match_are_told(tmp_path):
     write(tmp_path / 'en.jsonl', flat('en'))
     write(tmp_path / 'ar.jsonl', flat('ar')[:1])
     fields = {'languages': ('en', 'ar'), 'id': 'id'}
-    with pytest.raises(DataError, match='ar is short of 1 items that en has: sum'):
+    with pytest.raises(DataError, match='ar is missing 1 items that en has: sum'):
         user(tmp_path / '{language}.jsonl', **fields)
     write(tmp_path / 'ar.jsonl', [flat('ar')[1], flat('ar')[0] | {'answer': 'B'}])
     with pytest.raises(DataError) as error:
         user(tmp_path / '{language}.jsonl', **fields)
     for part in ('first row that differs is sea', 'en: answer A', 'ar: answer B', 'line 2'):
+        assert part in str(error.value)
+    write(tmp_path / 'ar.jsonl', [flat('ar')[0], flat('ar')[1] | {'options': ['٣', '٤']}])
+    with pytest.raises(DataError) as error:
+        user(tmp_path / '{language}.jsonl', **fields)
+    for part in ('first row that differs is sum', 'of 3 options', 'of 2 options', 'line 2'):
         assert part in str(error.value)
 
 

@@ -145,7 +145,7 @@ def test_every_fact_has_four_options_whatever_the_seed(relation):
 def test_a_fact_without_four_options_is_named(monkeypatch):
     poor = worldfacts.Candidate('city_country', 'Europe/Paris', 'FR', 'FR', (('DE', 'BE'), ()))
     monkeypatch.setattr(worldfacts, 'candidates', lambda relation: (poor,))
-    with pytest.raises(ValueError, match=r'Europe/Paris has 2 distractors.*wanted 3'):
+    with pytest.raises(ValueError, match=r'Europe/Paris has 2 distractors.*expected 3'):
         worldfacts.make_items(WorldFactsConfig(questions=1))
 
 

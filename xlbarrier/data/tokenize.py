@@ -23,14 +23,14 @@ def load_tokenizer(
 ) -> PreTrainedTokenizerFast:
     """The tokenizer of a Hugging Face folder or of a GGUF file; torch is not needed for either.
 
-    A GGUF file's is built from its metadata as llama.cpp reads them. Where transformers passes over
-    the named pre-tokenizer ('smollm': each digit stands alone), ours does not, so that ids can
-    differ from `AutoTokenizer(gguf_file=)` in a run of spaces before a digit and in such numerals
-    as ² or Ⅷ. The same object is given to every caller who names the same file: do not change it.
+    A GGUF file's tokenizer is built from its metadata as in llama.cpp, including the pre-tokenizer
+    that it names ('smollm': each digit by itself), which transformers ignores. Ids can therefore
+    differ from `AutoTokenizer(gguf_file=)` in a run of spaces before a digit and in numerals such
+    as ² or Ⅷ. All callers who name the same file get the same object: do not change it.
 
     Args:
       path: folder or file.
-      vocab_size: rows of the model's embedding, where the tokenizer is to fit one.
+      vocab_size: rows of the model's embedding, which the tokenizer must fit; None: not checked.
 
     Raises:
       ValueError: naming the path and what is missing or unsupported.
@@ -43,8 +43,8 @@ def load_tokenizer(
 
 
 def _check_surplus(tokenizer: PreTrainedTokenizerFast, vocab_size: int, path: pathlib.Path) -> None:
-    # Published checkpoints have special tokens past their embedding that no text contains: Llama
-    # 2's <pad>, and Gemma 3 1B's mark of an image.
+    # Published checkpoints have special tokens beyond their embedding that no text contains:
+    # Llama 2's <pad>, and Gemma 3 1B's image token.
     surplus = sorted(i for i in tokenizer.get_vocab().values() if i >= vocab_size)
     added = tokenizer.added_tokens_decoder
     used = {tokenizer.bos_token_id, tokenizer.eos_token_id}
@@ -69,9 +69,9 @@ def _from_folder(path: pathlib.Path) -> PreTrainedTokenizerFast:
         tokenizer = AutoTokenizer.from_pretrained(path, use_fast=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f'{path}: the tokenizer cannot be loaded: {error}') from error
-    if not tokenizer.is_fast:
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise InputError(f'{path}: no fast tokenizer; save one with tokenizer.json')
-    for how in ('is_local', 'local_files_only'):  # how it was loaded; would be saved with it
+    for how in ('is_local', 'local_files_only'):  # how it was loaded: not to be saved with it
         tokenizer.init_kwargs.pop(how, None)
     if (path / 'tokenizer.json').exists():
         return _as_in_file(tokenizer, path / 'tokenizer.json')
@@ -81,9 +81,9 @@ def _from_folder(path: pathlib.Path) -> PreTrainedTokenizerFast:
 def _as_in_file(tokenizer: PreTrainedTokenizerFast, path: pathlib.Path) -> PreTrainedTokenizerFast:
     """The tokenizer with the ids of tokenizer.json.
 
-    By its class's name, which need not be that of the model, transformers builds some tokenizers
-    anew, with another normaliser or pre-tokenizer than the file's. Special tokens, the chat
-    template and what tokenizer_config.json adds are kept.
+    transformers rebuilds some tokenizers by the name of their class, which need not be that of the
+    model, with a different normaliser or pre-tokenizer from the file's. Special tokens, the chat
+    template and the additions of tokenizer_config.json are kept.
     """
     file = _read_core(path)
     built = json.loads(tokenizer.backend_tokenizer.to_str())
@@ -119,7 +119,7 @@ def _as_in_file(tokenizer: PreTrainedTokenizerFast, path: pathlib.Path) -> PreTr
 def _read_core(path: pathlib.Path) -> Tokenizer:
     try:
         core = Tokenizer.from_file(str(path))
-    except Exception as error:  # the library raises nothing more special
+    except Exception as error:  # the library raises no narrower class
         raise InputError(f'{path}: the tokenizer cannot be loaded: {error}') from error
     core.no_truncation()
     core.no_padding()
@@ -127,7 +127,7 @@ def _read_core(path: pathlib.Path) -> Tokenizer:
 
 
 def _rules(raw: dict[str, Any]) -> list[Any]:
-    """What decides the ids of plain text."""
+    """The parts that determine the ids of plain text."""
     added = sorted((token['content'], token['id']) for token in raw['added_tokens'])
     model = {k: v for k, v in raw['model'].items() if v}
     return [raw['normalizer'], raw['pre_tokenizer'], raw['post_processor'], model, added]
@@ -136,21 +136,22 @@ def _rules(raw: dict[str, Any]) -> list[Any]:
 def encode_pair(
     tokenizer: PreTrainedTokenizerFast, context: str, continuation: str
 ) -> tuple[list[int], list[int]]:
-    """Token ids of a context and of what follows it, split on the whole string.
+    """Token ids of a context and of its continuation, split on the whole string.
 
     As lm-evaluation-harness does (`TemplateLM._encode_pair`): trailing white space of the context
-    belongs to the continuation, the two are tokenised as one string, and the context's own number
-    of tokens says where the continuation starts. Where a merge joins the context's last letters
-    with the continuation's first, the harness would go on from the context tokenised alone, a
-    string that nobody wrote; here the context's ids are those of the whole string. The
-    continuation's are the same in both. BOS comes once, if the tokenizer's own policy adds it.
+    belongs to the continuation, the two are tokenised as one string, and the number of
+    tokens of the context by itself determines where the continuation starts. If a merge joins the
+    context's last letters with the continuation's first, the harness uses the ids of the context by
+    itself, which together with the continuation are not the ids of the text; here the context's ids
+    are those of the whole string. The continuation's ids are the same in both. BOS comes once, if
+    the tokenizer's policy adds it.
 
     Returns:
       (context ids, continuation ids); together they are the ids of the whole string.
 
     Raises:
-      ValueError: for a continuation that is empty or gives no token of its own, or a context that
-        gives no token for it to be predicted from.
+      InputError: for a continuation that is empty or has no token of its own, or a context
+        without a token to predict it from.
     """
     context, continuation = _spaces_moved(context, continuation)
     start, _ = _added(tokenizer)
@@ -161,16 +162,16 @@ def encode_pair(
 def encode_options(
     tokenizer: PreTrainedTokenizerFast, context: str, continuations: Sequence[str]
 ) -> list[tuple[list[int], list[int]]]:
-    """`encode_pair` of each text that can follow a context, all of them cut at one place.
+    """`encode_pair` of each continuation of a context, all split at the same position.
 
-    Qwen's and Llama 3's tokenizers make one token of ':A', so that 'Answer:' leaves no token for
-    the letter, and of an option such as ':In' + 'donesia' only the end. Here all continuations
-    begin where the first of them departs from the context's own tokens: they follow the same ids,
-    which hold nothing of any of them, and their log-likelihoods can be compared. Where no merge
-    crosses the border, these are the pairs of `encode_pair`.
+    Qwen's and Llama 3's tokenizers merge ':A' into one token, so that after 'Answer:' no token is
+    left for the letter, and only the end of an option such as ':In' + 'donesia'. Here all
+    continuations begin at the first position where any of them differs from the context's own
+    tokens. They follow the same ids, which contain no part of them, so their log-likelihoods can be
+    compared. If no merge crosses the boundary, these are the pairs of `encode_pair`.
 
     Raises:
-      ValueError: as `encode_pair`.
+      InputError: as `encode_pair`.
     """
     start, _ = _added(tokenizer)
     pairs = [_spaces_moved(context, each) for each in continuations]
@@ -197,15 +198,15 @@ def _cut(
     if cut == 0:
         raise InputError(
             f'the context of {continuation[:40]!r} has no token and this tokenizer adds no BOS,'
-            ' so its first token cannot be predicted; give a context'
+            ' so its first token cannot be predicted; add a context'
         )
     if cut >= len(whole):
-        raise InputError(f'{continuation[:40]!r} gives no token after {context[-40:]!r}')
+        raise InputError(f'{continuation[:40]!r} has no token after {context[-40:]!r}')
     return whole[:cut], whole[cut:]
 
 
 def encode_prompt(tokenizer: PreTrainedTokenizerFast, text: str) -> list[int]:
-    """Token ids of what a model is to go on from: BOS once, by the tokenizer's policy; no EOS."""
+    """Token ids of a text that a model continues: BOS once, by the tokenizer's policy; no EOS."""
     return _with_start(_added(tokenizer)[0], _plain(tokenizer, text))
 
 
@@ -219,9 +220,9 @@ def encode_documents(
 def encode_stream(
     tokenizer: PreTrainedTokenizerFast, texts: Iterable[str], batch: int = 1000
 ) -> Iterator[list[list[int]]]:
-    """`encode_documents` of a stream: so many documents at a time, fewer where they are long.
+    """`encode_documents` of a stream, `batch` documents at a time, fewer if they are long.
 
-    The tokenizer library cuts a batch over its own threads (RAYON_NUM_THREADS,
+    The tokenizer library splits a batch over its threads (RAYON_NUM_THREADS,
     TOKENIZERS_PARALLELISM).
     """
     core, (start, _) = _core(tokenizer), _added(tokenizer)
@@ -235,7 +236,7 @@ def encode_stream(
 
 
 def lengths(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> list[int]:
-    """Tokens of each text by itself, without those that the tokenizer adds to every text."""
+    """Number of tokens of each text, without those that the tokenizer adds to every text."""
     encoded = _core(tokenizer).encode_batch_fast(list(texts), add_special_tokens=False)
     return [len(encoding.ids) for encoding in encoded]
 
@@ -246,37 +247,36 @@ def encode_spans(
     spans: Sequence[Sequence[tuple[int, int]]],
     ends: Sequence[bool],
 ) -> list[tuple[list[int], list[float]]]:
-    """Token ids of texts, and which of them are to be predicted: those that lie in given spans.
+    """Token ids of texts, and which of them are to be predicted: those in given spans.
 
     A text is tokenised as one string, so that merges are those of running text. A token counts as
-    in a span when it covers a character of it: a space before the answer that makes one token with
-    the answer's first word does not keep that word out. Where the span starts after a space this is
-    the boundary of `encode_pair`, but for white space that is a token of its own: it belongs to the
-    context here.
+    in a span if it covers any character of it, such as a token of a space before the answer and
+    the answer's first word. If the span starts after a space, this is the boundary of
+    `encode_pair`, except that white space that is a separate token belongs to the context here.
 
     Args:
-      tokenizer: BOS comes once, if its own policy adds it, and is never predicted.
+      tokenizer: BOS comes once, if its policy adds it, and is never predicted.
       texts: B texts.
       spans: of each text, (start, end) in characters.
-      ends: of each text, whether EOS follows, which is then predicted; where the text ends with
-        it, that one is taken.
+      ends: of each text, whether EOS follows, which is then predicted; if the text already ends
+        with EOS, none is added.
 
     Returns:
       B pairs of ids and weights, 1.0 for a token to be predicted and 0.0 for others.
     """
     core, (start, _) = _core(tokenizer), _added(tokenizer)
     eos = tokenizer.eos_token_id
-    encoded = []
+    encoded: list[tuple[list[int], list[float]]] = []
     found = core.encode_batch(list(texts), add_special_tokens=False)
-    for encoding, wanted, end in zip(found, spans, ends, strict=True):
-        ids, weights = encoding.ids, np.zeros(len(encoding.ids), np.float32)
-        places = np.array(encoding.offsets, np.int64).reshape(-1, 2)
-        # White space may come with no width, at the end of where it stands.
-        first = places[:, 0] - (places[:, 0] == places[:, 1])
-        for low, high in wanted:
-            weights[(places[:, 1] > low) & (first < high)] = 1
+    for encoding, of_text, end in zip(found, spans, ends, strict=True):
+        ids, predicted = encoding.ids, np.zeros(len(encoding.ids), np.float32)
+        offsets = np.array(encoding.offsets, np.int64).reshape(-1, 2)
+        # White space can have offsets without width, at its end.
+        first = offsets[:, 0] - (offsets[:, 0] == offsets[:, 1])
+        for low, high in of_text:
+            predicted[(offsets[:, 1] > low) & (first < high)] = 1
         whole = _with_start(start, ids)
-        weights = [0.0] * (len(whole) - len(ids)) + weights.tolist()
+        weights: list[float] = [0.0] * (len(whole) - len(ids)) + predicted.tolist()
         if end and eos is not None:
             if whole[-1:] == [eos]:
                 weights[-1] = 1.0
@@ -289,46 +289,47 @@ def encode_spans(
 def encode_located(
     tokenizer: PreTrainedTokenizerFast, text: str
 ) -> tuple[list[int], list[tuple[int, int]], int]:
-    """Token ids of a text, and which of its characters each stands for.
+    """Token ids of a text, and the characters that each one covers.
 
     Returns:
-      The ids, with what the tokenizer puts before a text; (start, end) in the text of each id that
-      is of the text; and how many stand before them. Tokens of one character's bytes share its
-      place.
+      The ids, including those that the tokenizer adds before a text; (start, end) in the text of
+      each of the text's own ids; and the number of ids before them. Tokens that are bytes of one
+      character have the offsets of that character.
 
     Raises:
-      ValueError: for a text without a token.
+      InputError: for a text without a token.
     """
     start, _ = _added(tokenizer)
     encoding = _core(tokenizer).encode(text, add_special_tokens=False)
     if not encoding.ids:
-        raise InputError(f'{text[:40]!r} gives no token')
+        raise InputError(f'{text[:40]!r} has no token')
     return start + encoding.ids, list(encoding.offsets), len(start)
 
 
 def batches(
     items: Iterable[Any], size: Callable[[Any], int], most: int, characters: int = 1 << 20
 ) -> Iterator[list[Any]]:
-    """Items in lists of at most `most`, closed once they hold so many characters by `size`."""
-    held, length = [], 0
+    """Items in lists of at most `most` items, closed at `characters` by `size`."""
+    some: list[Any] = []
+    length = 0
     for item in items:
-        held.append(item)
+        some.append(item)
         length += size(item)
-        if len(held) >= most or length >= characters:
-            yield held
-            held, length = [], 0
-    if held:
-        yield held
+        if len(some) >= most or length >= characters:
+            yield some
+            some, length = [], 0
+    if some:
+        yield some
 
 
 def digest(tokenizer: PreTrainedTokenizerFast) -> str:
-    """SHA-256 (hex) of all that decides the ids of a text: vocabulary, merges, added tokens."""
+    """SHA-256 (hex) of what determines the ids of a text: vocabulary, merges, added tokens."""
     parts = (tokenizer.backend_tokenizer.to_str(), tokenizer.eos_token, tokenizer.chat_template)
     return hashlib.sha256(json.dumps([*parts, _added(tokenizer)]).encode()).hexdigest()
 
 
 def bos_policy(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
-    """What the tokenizer adds to a plain text by itself, for the record."""
+    """The tokens that the tokenizer adds to a plain text, for the record."""
     start, end = _added(tokenizer)
     return {
         'vocabulary': len(tokenizer),
@@ -346,7 +347,7 @@ def _plain(tokenizer: PreTrainedTokenizerFast, text: str | list[str]) -> list:
 
 
 def _added(tokenizer: PreTrainedTokenizerFast) -> tuple[list[int], list[int]]:
-    """Ids that the tokenizer puts before and after a text by itself."""
+    """Ids that the tokenizer adds before and after a text."""
     if not tokenizer.num_special_tokens_to_add(pair=False):
         return [], []
     plain, ids = _plain(tokenizer, 'a'), tokenizer('a')['input_ids']

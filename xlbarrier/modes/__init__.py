@@ -1,7 +1,7 @@
-"""The modes of a run: one function each, imported when it is asked for.
+"""The modes of a run: one function each, imported when it is needed.
 
-A mode takes the run folder and the resolved config. The table is lazy so that a config error shows
-before jax is imported, and so that the modes that run no model never import it.
+A mode takes the run folder and the resolved config. The table is lazy so that a config error is
+reported before jax is imported, and so that modes that run no model never import it.
 """
 
 import importlib
@@ -28,7 +28,7 @@ def load(name: str) -> Mode:
     """The function of a mode; its module is imported now.
 
     Raises:
-      KeyError: for a name that is not in MODES, which `config.resolve` refuses before.
+      KeyError: for a name that is not in MODES; `config.resolve` refuses it earlier.
     """
     module, _, function = MODES[name].partition(':')
     mode: Mode = getattr(importlib.import_module(module), function)

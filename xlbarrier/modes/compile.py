@@ -1,4 +1,4 @@
-"""Mode compile: compiles the steps for a machine that is not there; needs no device."""
+"""Mode compile: compiles the steps for another machine; needs no device."""
 
 import pathlib
 

@@ -1,4 +1,4 @@
-"""Mode convert: any model in, with its adapter where one is named; a Hugging Face folder out."""
+"""Mode convert: writes a model, with its adapter if one is configured, as a Hugging Face folder."""
 
 import pathlib
 

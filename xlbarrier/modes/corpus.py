@@ -26,15 +26,15 @@ from xlbarrier.tasks.base import Task
 def build_all(
     run: run_lib.Run, config: RunConfig, tasks: Mapping[str, Task]
 ) -> dict[str, pathlib.Path]:
-    """The folder of each arm's corpus; what is wrong with any arm is told before the first.
+    """Builds each arm's corpus and returns its folder; all arms are checked before the first.
 
     Args:
       run: the open run folder; its lead process builds.
       config: `corpus` and `arms`.
-      tasks: whose questions the text is kept free of, where the config asks for it.
+      tasks: whose questions the text is kept free of, if the config says so.
 
     Raises:
-      ValueError: for a source, language or arm that cannot be had; see `corpus.build`.
+      ValueError: for a source, language or arm that is not available; see `corpus.build`.
     """
     folders = _folders(run, config)
     if run.lead:
@@ -49,14 +49,14 @@ def corpus(folder: pathlib.Path, config: RunConfig) -> None:
     if config.corpus.preview:
         _show(folder, config, tasks)
         return
-    if config.corpus.source != 'countries':  # told before there is a folder
+    if config.corpus.source != 'countries':  # errors come before there is a folder
         sources.open_source(config.corpus.source, config.corpus.text)
     with contextlib.closing(run_lib.open_run(folder, config)) as run:
         _build(run, config, tasks)
         for arm, place in _folders(run, config).items():
             if config.corpus.count_tokens:
                 _count_tokens(place, config.model)
-            logging.info('%s: %s', arm, _told(place))
+            logging.info('%s: %s', arm, _summary(place))
         run.update_provenance(finished=run_lib.now())
 
 
@@ -82,8 +82,8 @@ def _count_tokens(folder: pathlib.Path, model: ModelConfig) -> None:
     store.write_json(folder / 'manifest.json', manifest)
 
 
-def _told(folder: pathlib.Path) -> str:
-    """A line on a finished corpus."""
+def _summary(folder: pathlib.Path) -> str:
+    """One line about a finished corpus."""
     manifest = corpus_lib.read_manifest(folder)
     words = manifest['words']
     shares = ', '.join(
@@ -96,7 +96,7 @@ def _told(folder: pathlib.Path) -> str:
 
 
 def _arms(config: RunConfig) -> tuple[str, ...]:
-    """The arms that have text of their own."""
+    """The arms that have text."""
     return tuple(arm for arm in config.arms if arm != DATA_ARM)
 
 
@@ -105,22 +105,25 @@ def _folders(run: run_lib.Run, config: RunConfig) -> dict[str, pathlib.Path]:
 
 
 def _build(run: run_lib.Run, config: RunConfig, tasks: Mapping[str, Task]) -> None:
-    of_text = {} if config.corpus.source == 'countries' else {'questions': _asked(config, tasks)}
+    questions = {} if config.corpus.source == 'countries' else _asked(config, tasks)
     folders = _folders(run, config)
     if not all((folder / 'manifest.json').exists() for folder in folders.values()):
         with Progress('checking the corpora'):
             corpus_lib.check(config.corpus, _arms(config), run.path('corpus'))
     for arm, folder in folders.items():
         with Progress(f'corpus of the {arm} arm'):
-            corpus_lib.build(config.corpus, arm, folder, **of_text)
+            if config.corpus.source == 'countries':
+                corpus_lib.build(config.corpus, arm, folder)
+            else:
+                corpus_lib.build(config.corpus, arm, folder, questions=questions)
 
 
 def _show(folder: pathlib.Path, config: RunConfig, tasks: Mapping[str, Task]) -> None:
-    """Prints units of the first arm whose languages are drawn, or else of the first arm."""
+    """Prints units of the first arm with drawn languages, or else of the first arm."""
     if config.corpus.source == 'countries':
         raise InputError(
             "config.corpus.preview is for text sources; config.corpus.source is 'countries': look"
-            ' into the corpus itself, its rows hold the units'
+            ' at the corpus itself, whose rows contain the units'
         )
     arms = _arms(config)
     arm = next((arm for arm in arms if arm in ('mixed', 'monolingual-mix')), arms[0])

@@ -26,8 +26,9 @@ DONE = 'done.json'  # in the folder of a model's predictions: the sheets, and th
 def evaluate(folder: pathlib.Path, config: RunConfig) -> None:
     """Asks one model all questions, and writes a report."""
     tasks, run, mesh = begin(folder, config)
-    measure(run, config, mesh, tasks, BASE, config.model.source)
-    finish(run, config, tasks)
+    with contextlib.closing(run):
+        measure(run, config, mesh, tasks, BASE, config.model.source)
+        finish(run, config, tasks)
 
 
 def measure(
@@ -38,7 +39,7 @@ def measure(
     name: str,
     model_source: str | pathlib.Path,
 ) -> None:
-    """Asks one model all questions; what an earlier start has answered is not asked again.
+    """Asks one model all questions, except those that an earlier start has answered.
 
     Args:
       run: the open run folder; answers go to predictions/<name>.
@@ -49,8 +50,8 @@ def measure(
       model_source: where its weights are.
     """
     folder = run.folder / 'predictions' / name
-    whole = _whole_tasks(folder)
-    if whole is not None and set(tasks) <= whole:
+    finished = _finished_tasks(folder)
+    if finished is not None and set(tasks) <= finished:
         logging.info('%s: measured already', name)
         return
     with Progress(f'{name}: loading {model_source}'):
@@ -67,7 +68,7 @@ def measure(
         tokenizer=tokenize.bos_policy(model.tokenizer),
     )
     for task_name, task in tasks.items():
-        if whole is not None and task_name in whole:
+        if finished is not None and task_name in finished:
             continue
         logging.info('%s: asking %s', name, task_name)
         with (
@@ -94,23 +95,23 @@ def measure(
     run.write_json(f'predictions/{name}/{DONE}', done)
 
 
-def _whole_tasks(folder: pathlib.Path) -> set[str] | None:
-    """The tasks that an earlier start has measured; None where it has not measured them all.
+def _finished_tasks(folder: pathlib.Path) -> set[str] | None:
+    """The tasks that an earlier start has measured; None if it did not finish all of them.
 
-    A task of which a sheet is gone or was changed is not among them: it is asked again, from
+    A task with a missing or changed sheet is not among them: it is asked again, with the scores of
     scores.sqlite.
     """
     if not (folder / DONE).exists():
         return None
     record = datafiles.read_object(folder / DONE)
     sheets = record.get('sheets')
-    if not isinstance(sheets, dict):  # of a version that did not list them
+    if not isinstance(sheets, dict):  # from a version that did not list them
         return {path.name for path in folder.iterdir() if path.is_dir()}
     broken = set()
     for name, digest in sheets.items():
         path = folder / name
         if not path.is_file() or _digest(path) != digest:
-            logging.warning('%s is gone or was changed: it is asked again', path)
+            logging.warning('%s is gone or was changed: its task is asked again', path)
             broken.add(name.partition('/')[0])
     return {name.partition('/')[0] for name in sheets} - broken
 

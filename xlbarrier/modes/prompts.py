@@ -1,4 +1,4 @@
-"""Mode prompts: writes every prompt that an evaluation would ask; loads no model."""
+"""Mode prompts: writes every prompt of an evaluation; loads no model."""
 
 import json
 import pathlib
@@ -38,7 +38,7 @@ def write_prompts(
     Args:
       task: see `Task.prompts`.
       folder: gets <task>/<variant>.<language>.jsonl.
-      tokenizer: of the model, where the task needs it.
+      tokenizer: of the model, if the task needs it.
     """
     paths = []
     for (variant, language), rows in task.prompts(tokenizer):

@@ -10,7 +10,7 @@ from xlbarrier.report import page
 
 
 def report(folder: pathlib.Path, config: RunConfig) -> None:
-    """Draws the report from what the run folder holds."""
+    """Draws the report from the files of the run folder."""
     del config  # the folder's own config.json says what was run
     run = run_lib.open_finished(folder)
     page.write_report(run.folder)

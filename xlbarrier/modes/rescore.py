@@ -1,4 +1,4 @@
-"""Mode rescore: recorded answers below a folder in, a run folder with their numbers out."""
+"""Mode rescore: computes the numbers of the recorded answers below a folder."""
 
 import contextlib
 import pathlib
@@ -36,19 +36,19 @@ def rescore(folder: pathlib.Path, config: RunConfig) -> None:
     Everything is read and checked before the run folder is opened.
 
     Raises:
-      RecordError: where nothing is found, or for a file that cannot be used.
+      RecordError: when nothing is found, or for a file that cannot be used.
     """
-    wanted = config.rescore
-    root = pathlib.Path(wanted.root).expanduser()
-    found = find(root, wanted.layouts, pathlib.Path(folder).expanduser().resolve())
+    chosen = config.rescore
+    root = pathlib.Path(chosen.root).expanduser()
+    found = find(root, chosen.layouts, pathlib.Path(folder).expanduser().resolve())
     draws, seed = config.report.bootstrap_draws, config.seed
     with Progress(f'reading {sum(map(len, found.values()))} recorded files'):
-        sheets, logs, outputs, own = _read(found, wanted)
+        sheets, logs, outputs, own = _read(found, chosen)
     with contextlib.closing(run_lib.open_run(folder, config)) as run:
         with Progress('numbers'):
-            groups = recorded_results.read(sheets, wanted.source_language)
+            groups = recorded_results.read(sheets, chosen.source_language)
             mmlu.compare([sheet for group in groups.values() for sheet in group])
-            made = recorded_results.choice_rows(groups, wanted, draws, seed)
+            made = recorded_results.choice_rows(groups, chosen, draws, seed)
             made += tofu_results.rows(logs, draws, seed)
             made += translation_results.rows(outputs, draws, seed)
             adjust(made)
@@ -66,7 +66,7 @@ def rescore(folder: pathlib.Path, config: RunConfig) -> None:
 
 
 def _run_rows(found: Sequence[runs.Answers], draws: int, seed: int) -> list[ResultRow]:
-    """Their rows of results.json; with several runs `model` begins with the run's name."""
+    """Rows of results.json; with several runs `model` begins with the run's name."""
     made: list[ResultRow] = []
     for run in found:
         for row in result_rows(run.predictions, seed=seed, draws=draws, numbered=run.numbered):
@@ -79,10 +79,10 @@ def _run_rows(found: Sequence[runs.Answers], draws: int, seed: int) -> list[Resu
 def find(
     root: pathlib.Path, layouts: Sequence[str], workdir: pathlib.Path
 ) -> dict[str, list[pathlib.Path]]:
-    """Layout -> recorded files below the root; of the run folder itself nothing.
+    """Layout -> recorded files below the root, except those of the run folder itself.
 
     Raises:
-      RecordError: where the root is not a folder or has no recorded answers; says what was
+      RecordError: when the root is not a folder or has no recorded answers; lists what was
         looked for.
     """
     if not root.is_dir():
@@ -112,17 +112,17 @@ def _above(path: pathlib.Path) -> Sequence[pathlib.Path]:
 
 
 def _read(
-    found: dict[str, list[pathlib.Path]], wanted: RescoreConfig
+    found: dict[str, list[pathlib.Path]], config: RescoreConfig
 ) -> tuple[list[RecordedSheet], list[TofuLog], list[RecordedTranslation], list[runs.Answers]]:
-    chosen = {'models': wanted.models, 'tasks': wanted.tasks, 'languages': wanted.languages}
+    chosen = {'models': config.models, 'tasks': config.tasks, 'languages': config.languages}
     sheets = clika.read(found.get('clika', ()), **chosen)
-    sheets += mmlu.read(found.get('mmlu', ()), wanted.language, **chosen)
+    sheets += mmlu.read(found.get('mmlu', ()), config.language, **chosen)
     records.check_same_items(sheets)
-    recorded_results.check_reference(sheets, wanted)
-    logs = tofu.read(found.get('tofu', ()), wanted.language, **chosen)
+    recorded_results.check_reference(sheets, config)
+    logs = tofu.read(found.get('tofu', ()), config.language, **chosen)
     outputs = translation.read(found.get('translation', ()), **chosen)
     own = runs.read(found.get('run', ()), **chosen)
-    _check_chosen(sheets, logs, outputs, own, wanted)
+    _check_chosen(sheets, logs, outputs, own, config)
     return sheets, logs, outputs, own
 
 
@@ -131,25 +131,25 @@ def _check_chosen(
     logs: Sequence[TofuLog],
     outputs: Sequence[RecordedTranslation],
     own: Sequence[runs.Answers],
-    wanted: RescoreConfig,
+    config: RescoreConfig,
 ) -> None:
-    """Everything that was asked for by name must be there."""
+    """Checks that every configured model, task and language was found."""
     keys = [(s.model, s.task, s.language) for s in sheets]
     keys += [(one.model, 'tofu', one.language) for one in logs]
     keys += [(o.model, translation_results.TASK, o.language) for o in outputs]
     keys += [(k[0], k[1], k[3]) for run in own for k in run.predictions]
     for i, name in enumerate(('models', 'tasks', 'languages')):
         there = sorted({key[i] for key in keys})
-        lacking = [x for x in getattr(wanted, name) if x not in there]
+        lacking = [x for x in getattr(config, name) if x not in there]
         if lacking:
             raise RecordError(
                 f'config.rescore.{name} has {", ".join(lacking)}, of which no recorded answers were'
-                f' found below {wanted.root}; found: {", ".join(there) or "none"}'
+                f' found below {config.root}; found: {", ".join(there) or "none"}'
             )
-    if wanted.languages:
+    if config.languages:
         asked = {key[:2]: {k[2] for k in keys if k[:2] == key[:2]} for key in keys}
         for (model, task), languages in asked.items():
-            lacking = [x for x in wanted.languages if x not in languages]
+            lacking = [x for x in config.languages if x not in languages]
             if lacking:
                 raise RecordError(
                     f'{model} has no recorded answers to {task} in {", ".join(lacking)}, which'
@@ -160,7 +160,7 @@ def _check_chosen(
 def _files(
     found: dict[str, list[pathlib.Path]], outputs: Sequence[RecordedTranslation]
 ) -> list[pathlib.Path]:
-    """The files themselves, where a folder has several."""
+    """The recorded files, including each file of a recorded folder."""
     files = sorted({path for output in outputs for path in translation.files_of(output)})
     for layout, paths in found.items():
         if layout == 'translation':

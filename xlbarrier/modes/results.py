@@ -20,10 +20,10 @@ BASE = 'base'  # name of the model that config.model names, among the arms
 def left_out_rows(
     predictions: Mapping[tuple[str, str, str, str], object], tasks: Mapping[str, Task]
 ) -> list[ResultRow]:
-    """A row for each model, task and reason for which items were not asked in any language.
+    """One row per model, task and reason why items were not asked in any language.
 
-    `value` is their number and `n` that of all items; `method` is 'items', and `metric` the reason:
-    'left_out:common' and the like.
+    `value` is their number and `n` that of all items; `method` is 'items' and `metric` the reason,
+    such as 'left_out:common'.
 
     Args:
       predictions: (model, task, variant, language) of each sheet.

@@ -1,4 +1,4 @@
-"""The start of a run with a model: everything that can be wrong with a config is found here."""
+"""The start of a run with a model: the checks that come before any long work."""
 
 import logging as std_logging
 import pathlib
@@ -22,7 +22,7 @@ from xlbarrier.tasks.base import Task
 def begin(
     folder: pathlib.Path, config: RunConfig
 ) -> tuple[dict[str, Task], run_lib.Run, jax.sharding.Mesh]:
-    """Makes the tasks, starts the devices, opens the run folder, and checks all before any work.
+    """Makes the tasks, starts the devices, opens the run folder, and checks the config.
 
     Args:
       folder: the workdir.
@@ -78,7 +78,7 @@ def open_on_devices(
 
 
 def _log_to(path: pathlib.Path) -> None:
-    """Writes the log to the run folder too."""
+    """Also writes the log to the run folder."""
     handler = std_logging.FileHandler(path, encoding='utf-8')
     handler.setFormatter(logging.get_absl_handler().formatter)
     std_logging.getLogger().addHandler(handler)

@@ -1,6 +1,6 @@
 """Mode study: measure the base model, fine-tune one model per arm, measure each, report.
 
-Each stage leaves its result in the run folder whole, and a later start takes it from there.
+Each stage writes its complete result to the run folder, where a later start finds it.
 """
 
 import pathlib

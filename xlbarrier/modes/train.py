@@ -45,12 +45,13 @@ def fine_tune(
       config: `model`, `train`, `export`, `seed`.
       mesh: devices of the model.
       arm: its name.
-      packed: its rows; None where an earlier start has exported the arm.
+      packed: its rows; None if an earlier start has exported the arm.
     """
     export = run.path('export', arm)
     if (export / 'config.json').exists():
         logging.info('%s: fine-tuned already', arm)
         return export
+    assert packed is not None, 'an arm that is not exported has rows'
     with Progress(f'{arm}: loading {config.model.source}'):
         path = source.resolve(config.model.source)
         tokenizer = tokenize.load_tokenizer(
@@ -91,7 +92,7 @@ def fine_tune(
 
 
 def _base_of(model: ModelConfig) -> str:
-    """What a new adapter belongs to: on the bare source alone it would be another model's."""
+    """What a new adapter is trained on: the source, with `model.adapter` merged if there is one."""
     return f'{model.source} with {model.adapter} merged' if model.adapter else model.source
 
 

@@ -1,10 +1,10 @@
 """The rows that each arm is trained on: its text, question-answer files, or both in given shares.
 
-packed/<arm>/      the arm's text, laid end to end
+packed/<arm>/      the arm's text, concatenated
 packed/files-<i>/  the examples of the i-th glob of config.data.files, shared by all arms
 
-Each folder is made once, by the lead process, whole or not at all; rows.json holds what it was made
-of, so that a later start takes it or, where a file was changed meanwhile, says so.
+Each folder is written once, by the lead process, completely or not at all. Its rows.json records
+the inputs, so that a later start reuses it or reports a file that has changed.
 """
 
 import contextlib
@@ -38,12 +38,12 @@ TEXT = 'text'  # name of the part that is the arm's own text
 
 @dataclass(frozen=True)
 class Part:
-    """Rows of one origin, as they lie in their folder.
+    """Rows of one origin, as they are in their folder.
 
     Attributes:
       name: 'text', or the glob.
       rows: memory-mapped.
-      record: rows.json: `tokens` that are no padding, `loss_tokens`, and counts of what was read.
+      record: rows.json: `tokens` that are not padding, `loss_tokens`, and counts of the input.
     """
 
     name: str
@@ -52,22 +52,22 @@ class Part:
 
 
 def check(folder: pathlib.Path, config: RunConfig, tasks: Mapping[str, Task] | None = None) -> None:
-    """Finds what is wrong with the files before any long work: each one's first example is read.
+    """Checks the files before any long work: reads the first example of each.
 
     Args:
-      folder: of the run, which need not be there; a run whose arms are all trained needs no files.
+      folder: of the run, which need not exist; a run whose arms are all trained needs no files.
       config: `data` and `arms`.
-      tasks: by name; 'task:NAME' among the files is what one of them gives to train on.
+      tasks: by name; 'task:NAME' among the files means the rows that a task provides.
 
     Raises:
       DataError: for a glob without files, or a file whose first example cannot be read.
-      ConfigError: for a task that is not there, or gives no rows.
+      ConfigError: for a task that does not exist or provides no rows.
       DataError: when a task's rows do not teach what it asks.
     """
     untrained = _untrained(folder, config)
     for i, pattern in enumerate(config.data.files):
         task = _teacher(config.data, i, tasks)
-        if any(part.name == pattern for arm in untrained for part in _wanted(config, arm)):
+        if any(part.name == pattern for arm in untrained for part in _parts_of(config, arm)):
             if task is not None:
                 task.check_lessons()
             else:
@@ -80,7 +80,7 @@ def prepare(
     corpora: Mapping[str, pathlib.Path],
     tasks: Mapping[str, Task] | None = None,
 ) -> dict[str, PackedRows | Mixture]:
-    """The rows of each arm that is not trained yet, packed or found in the run folder.
+    """The rows of each arm that is not trained yet, packed now or found in the run folder.
 
     Args:
       run: its lead process packs; the others wait for it.
@@ -90,7 +90,8 @@ def prepare(
 
     Raises:
       DataError: naming file and row, for an example that cannot be trained on.
-      RunError: when a file cannot be written, or what an arm's training was begun with has changed.
+      RunError: when a file cannot be written, or the rows that an arm's training began with have
+        changed.
       ValueError: when there is nothing to train on.
     """
     arms = _untrained(run.folder, config)
@@ -101,19 +102,20 @@ def prepare(
         source.resolve_tokenizer(config.model.tokenizer, path), load.read_config(path).vocab_size
     )
     if run.lead:
-        # Those that are trained already, too: the arms of a study must share the same examples.
+        # Including trained arms: all arms of a study must share the same examples.
         begun = [a for a in config.arms if any((run.folder / 'checkpoints' / a).glob('*'))]
-        taken = {a: {part.folder for part in _wanted(config, a)} for a in begun}
-        common = {
+        taken = {a: {part.folder for part in _parts_of(config, a)} for a in begun}
+        common: dict[str, Any] = {
             'format': FORMAT,
             'tokenizer': tokenize.digest(tokenizer),
             'row_tokens': config.train.row_tokens,
-            **({'pad': True} if config.train.pad else {}),
         }
-        # Files are shared: of each folder, its part and the arms that it is for.
-        folders: dict[str, tuple[_Wanted, list[str]]] = {}
+        if config.train.pad:
+            common['pad'] = True
+        # Files are shared: the part of each folder, and the arms that use it.
+        folders: dict[str, tuple[_ArmPart, list[str]]] = {}
         for arm in arms:
-            for part in _wanted(config, arm):
+            for part in _parts_of(config, arm):
                 folders.setdefault(part.folder, (part, []))[1].append(arm)
         for part, users in folders.values():
             if part.folder in corpora:
@@ -134,8 +136,9 @@ def prepare(
                     listed = {part.name: _digest(path)}
                     examples = _lessons(part.name, task.lessons)
                 key = common | _file_key(config.data, listed)
-                of_files = (config.data, examples, tokenizer, key)
-                write = functools.partial(packing.pack_examples, *of_files)
+                write = functools.partial(
+                    packing.pack_examples, config.data, examples, tokenizer, key
+                )
             _make(run, part.folder, key, [a for a in begun if part.folder in taken[a]], write)
     multihost.barrier('packed rows')
     return {arm: _arm(run, config, arm) for arm in arms}
@@ -145,46 +148,50 @@ def _untrained(folder: pathlib.Path, config: RunConfig) -> list[str]:
     return [a for a in config.arms if not (folder / 'export' / a / 'config.json').exists()]
 
 
-class _Wanted(NamedTuple):
-    """A part that an arm is to have, its folder below packed/, and its weight where any is set."""
+class _ArmPart(NamedTuple):
+    """A part of an arm's rows, its folder below packed/, and its weight if weights are set."""
 
     name: str
     folder: str
     weight: float | None
 
 
-def _wanted(config: RunConfig, arm: str) -> list[_Wanted]:
+def _parts_of(config: RunConfig, arm: str) -> list[_ArmPart]:
     """The parts of an arm; those whose weight is 0 are left out."""
     parts = [] if arm == DATA_ARM else [(TEXT, arm)]
     parts += [(name, f'files-{i}') for i, name in enumerate(config.data.files)]
     weights = config_data.weights_of(config.data, arm) or (None,) * len(parts)
-    return [_Wanted(*p, w) for p, w in zip(parts, weights, strict=True) if w != 0]
+    return [
+        _ArmPart(name, folder, weight)
+        for (name, folder), weight in zip(parts, weights, strict=True)
+        if weight != 0
+    ]
 
 
 def _arm(run: run_lib.Run, config: RunConfig, arm: str) -> PackedRows | Mixture:
-    """The arm's rows, and what they are into run.json."""
-    places, row_tokens = config.train.steps * config.train.batch_rows, config.train.row_tokens
-    wanted = _wanted(config, arm)
+    """The arm's rows; describes them in run.json."""
+    rows_read, row_tokens = config.train.steps * config.train.batch_rows, config.train.row_tokens
+    expected = _parts_of(config, arm)
     parts = []
-    for part in wanted:
+    for part in expected:
         folder = run.folder / 'packed' / part.folder
         parts.append(Part(part.name, PackedRows.load(folder), pack.read_record(folder)))
-    weights = [part.weight for part in wanted if part.weight is not None]
+    weights = [part.weight for part in expected if part.weight is not None]
     counts: tuple[int, ...] = ()
     if weights and len(parts) > 1:
-        # Text counts as full, so that arms whose last row is padded differently share out alike.
-        text = [row_tokens] if wanted[0].folder == arm and not config.train.pad else []
+        # Text counts as full, so that the padding of its last row does not change the mixture.
+        text = [row_tokens] if expected[0].folder == arm and not config.train.pad else []
         full = text + [p.record['tokens'] / len(p.rows) for p in parts[len(text) :]]
-        counts = row_counts(weights, full, places)
+        counts = row_counts(weights, full, rows_read)
     rows = parts[0].rows if len(parts) == 1 else Mixture(tuple(p.rows for p in parts), counts)
-    described = _described(parts, counts, places, weights)
-    logging.info('%s: %d rows, %.2f epochs', arm, len(rows), places / len(rows))
+    described = _described(parts, counts, rows_read, weights)
+    logging.info('%s: %d rows, %.2f epochs', arm, len(rows), rows_read / len(rows))
     run.update_provenance(
         training={
             arm: {
                 'rows': len(rows),
-                'epochs': round(places / len(rows), 3),
-                'tokens': sum(part['trained_tokens'] for part in described),  # none is padding
+                'epochs': round(rows_read / len(rows), 3),
+                'tokens': sum(part['trained_tokens'] for part in described),  # without padding
                 'text_tokens': len(rows) * row_tokens,
                 'parts': described,
             }
@@ -194,34 +201,35 @@ def _arm(run: run_lib.Run, config: RunConfig, arm: str) -> PackedRows | Mixture:
 
 
 def _described(
-    parts: Sequence[Part], counts: Sequence[int], places: int, weights: Sequence[float]
+    parts: Sequence[Part], counts: Sequence[int], rows_read: int, weights: Sequence[float]
 ) -> list[dict[str, Any]]:
-    """Of each part what was packed, and about how much of it the training reads."""
+    """For each part, what was packed and approximately how much of it the training reads."""
     rows = sum(len(part.rows) for part in parts)
     listed = []
     for i, part in enumerate(parts):
-        read = counts[i] if counts else places * len(part.rows) / rows
+        read = counts[i] if counts else rows_read * len(part.rows) / rows
+        weight = {'weight': weights[i]} if weights else {}
         counted = {k: v for k, v in part.record.items() if k not in ('key', 'row_tokens')}
         listed.append(
             {
                 'name': part.name,
                 **counted,
                 'fill': round(part.record['tokens'] / part.rows.tokens.size, 4),
-                **({'weight': weights[i]} if weights else {}),
+                **weight,
                 'epochs': round(read / len(part.rows), 3),
                 'trained_tokens': round(read * part.record['tokens'] / len(part.rows)),
             }
         )
     total = sum(part['trained_tokens'] for part in listed)
-    for part in listed:
-        part['share'] = round(part['trained_tokens'] / total, 4)
+    for described in listed:
+        described['share'] = round(described['trained_tokens'] / total, 4)
     return listed
 
 
 def _text_key(config: RunConfig, arm: str, corpus: pathlib.Path) -> dict[str, Any]:
     """What an arm's packed text depends on."""
-    parts = _wanted(config, arm)
-    # Text that is mixed as large as it is must be packed whole.
+    parts = _parts_of(config, arm)
+    # Text that is mixed in its natural proportion must be packed completely.
     whole = len(parts) > 1 and parts[0].weight is None
     limit = 0 if whole else config.train.steps * config.train.batch_rows
     return {'corpus': corpus_lib.read_manifest(corpus)['sha256'], 'limit': limit}
@@ -231,7 +239,8 @@ def _teacher(data: DataConfig, number: int, tasks: Mapping[str, Task] | None) ->
     """The task that `files[number]` names as 'task:NAME'; None where it is a glob.
 
     Raises:
-      ConfigError: for a task that is not there or gives no rows, or a template of its own for them.
+      ConfigError: for a task that does not exist or provides no rows, or for any template except
+        'auto'.
     """
     prefix, _, name = data.files[number].partition(':')
     if prefix != 'task':
@@ -240,13 +249,13 @@ def _teacher(data: DataConfig, number: int, tasks: Mapping[str, Task] | None) ->
     teachers = {n: task for n, task in (tasks or {}).items() if isinstance(task, Teaching)}
     if name not in teachers:
         raise ConfigError(
-            f"{where} is 'task:{name}'; of config.tasks these give rows to train on:"
+            f"{where} is 'task:{name}'; of config.tasks these provide rows to train on:"
             f' {", ".join(teachers) or "none"}.{nearest(name, teachers)}'
         )
     if data.template != 'auto':
         raise ConfigError(
             f"{where} is 'task:{name}' and config.data.template is {data.template!r}; a task's rows"
-            " are written as it asks: wanted 'auto'"
+            " are written in the form of its questions: expected 'auto'"
         )
     return teachers[name]
 
@@ -280,13 +289,13 @@ def _make(
     begun: Sequence[str],
     write: Callable[[pathlib.Path, Progress], None],
 ) -> None:
-    """Packs into packed/<name>, or finds there what the key describes.
+    """Packs into packed/<name>, unless it already has what the key describes.
 
     Raises:
-      RunError: when it was packed from something else and an arm has been trained on it.
+      RunError: when it was packed from other data and an arm has been trained on it.
     """
     folder = run.path('packed', name)
-    with contextlib.suppress(ValueError):  # not there, or damaged: the same rows come out again
+    with contextlib.suppress(ValueError):  # missing or damaged: packing again gives the same rows
         PackedRows.load(folder)
         there = pack.read_record(folder).get('key', {})
         differing = diff(there, key)
@@ -296,7 +305,7 @@ def _make(
             fields = '; '.join(f'{n}: there {old!r}, now {new!r}' for n, old, new in differing)
             raise run_lib.RunError(
                 f'{folder} was packed from other data ({fields}), and {", ".join(begun)} has been'
-                ' trained on it: restore the files, or take another --workdir'
+                ' trained on it: restore the files, or use another --workdir'
             )
     with Progress(f'packing {name}') as progress:
         write(folder, progress)

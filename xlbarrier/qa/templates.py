@@ -73,14 +73,17 @@ class Written(NamedTuple):
 
 
 def write(
-    example: Example, template: str, tokenizer: PreTrainedTokenizerFast, loss: str = 'answer'
+    example: Example,
+    template: str,
+    tokenizer: PreTrainedTokenizerFast | None,
+    loss: str = 'answer',
 ) -> Written:
     """An example by a template, a key of PROMPTS or 'auto', 'alpaca', 'chat'.
 
     Args:
       example: to be written.
       template: see above.
-      tokenizer: whose chat template 'chat' takes.
+      tokenizer: whose chat template 'chat' takes; the others need none.
       loss: 'answer', or 'all': the spans then are the whole text.
 
     Raises:
@@ -90,6 +93,7 @@ def write(
     if template == 'auto':
         template = AUTO[example.form]
     if template == 'chat':
+        assert tokenizer is not None, "template 'chat' needs a tokenizer"
         written = _chat(example, tokenizer)
     else:
         context, between, answer = _parts(example, template)

@@ -159,8 +159,8 @@ def _effect(numbers: Numbers, model: str, key: Mapping[str, str]) -> str:
     if accuracy is None or gap is None:
         return ''
     words = (
-        f'After fine-tuning on the {model} text, accuracy in the other languages changed by'
-        f' {_change(accuracy)}, and the barrier by {_change(gap)}.'
+        f'After fine-tuning on the text of the {model} arm, accuracy in the other languages'
+        f' changed by {_change(accuracy)}, and the barrier by {_change(gap)}.'
     )
     if control is not None:
         words += (
@@ -183,4 +183,4 @@ def _named(model: str) -> str:
     return 'the base model' if model == 'base' else f'the {model} arm'
 
 
-LANGUAGE_WORDS = {MEAN: 'mean of the others', ALL: 'mean'}
+LANGUAGE_WORDS = {MEAN: 'mean of the other languages', ALL: 'mean'}

@@ -1,4 +1,4 @@
-"""A model that a task measures: what is asked of it, and where the answers go."""
+"""A model that a task measures: how it is asked, and where its answers are written."""
 
 import pathlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -32,7 +32,7 @@ class Asked:
       name: of the model in the run: the base or an arm.
       decoder, tokenizer, mesh: of the model.
       folder: of its predictions.
-      store: of its answers, from which a continued run takes them; on the lead process alone.
+      store: of its answers, which a continued run reuses; on the lead process only.
       score: shapes of the steps.
     """
 
@@ -102,7 +102,8 @@ class Asked:
         """
         if not multihost.is_lead():
             return
-        path = self.folder / task / '{}.{}.parquet'.format(*sheet)
+        variant, language = sheet
+        path = self.folder / task / f'{variant}.{language}.parquet'
         path.parent.mkdir(parents=True, exist_ok=True)
         table = pa.Table.from_pylist(list(rows), schema)
         write_atomic(path, lambda place: pq.write_table(table, place))

@@ -1,4 +1,4 @@
-"""What a task is: questions, prompts, and the protocols that the rest of the house relies on."""
+"""What a task is: questions, prompts, and the protocols that the rest of the package uses."""
 
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +28,7 @@ class Question:
       language: BCP-47 code of the question's language.
       choice_languages: of each option.
       subject: group for tables.
-      meta: what else the task knows of it; 'row', where given, is its number in a prompt row.
+      meta: what else the task knows about it; 'row', if present, is its number in a prompt row.
     """
 
     id: str
@@ -48,11 +48,11 @@ class Prompt:
     Attributes:
       context: everything before the answer; the digest is of it.
       continuations: one per choice, each with the space that separates it from the context.
-      unconditional: the answer cue alone, the context of PMI's second term.
+      unconditional: the answer cue by itself, the context of PMI's second term.
       shots, demos, intervention: for the record: the number of demonstrations, 'none', 'same' (as
         the question) or 'english', and -1 or the number of the published intervention.
       new_tokens, stops: where a written answer ends (method 'generate').
-      cue: what the model writes before its answer; '': the text begins with the answer.
+      cue: the text that the model writes before its answer; '': it begins with the answer.
     """
 
     context: str
@@ -68,7 +68,7 @@ class Prompt:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Items that are not asked in any language: how many, and of how many."""
+    """The number of items that are not asked in any language, and of all items."""
 
     count: int
     of: int
@@ -80,14 +80,14 @@ class Task(Protocol):
     Variants of multiple choice (Chua et al. 2024) by what is translated: `english`: nothing.
     `full`: all. `question`: the question. `options`: the options. `gt`: the right option.
     `gt_question`: it and the question. `onewrong`: one wrong option. `threewrong`: all wrong
-    options. `mixup`: the question is in the language, and each option in a language of its own.
+    options. `mixup`: the question is in the language, and each option in a different language.
     """
 
     name: str
     left_out: Mapping[str, LeftOut]  # by reason: 'equal_options', 'one_candidate', 'common'
 
     def measure(self, asked: 'Asked') -> None:
-        """Asks the model everything, and writes each sheet with `Asked.write`."""
+        """Asks the model all questions, and writes each sheet with `Asked.write`."""
 
     def prompts(
         self, tokenizer: 'PreTrainedTokenizerFast | None'
@@ -95,7 +95,7 @@ class Task(Protocol):
         """The prompts of each sheet, as mode prompts writes them; loads no model.
 
         Args:
-          tokenizer: of the model; only needed where `needs_tokenizer` is true.
+          tokenizer: of the model; only needed if `needs_tokenizer` is true.
         """
 
     @property
@@ -103,12 +103,12 @@ class Task(Protocol):
         """Whether the prompts depend on the model's tokenizer: on its chat template."""
 
     def texts(self, language: str) -> Sequence[str]:
-        """What it asks in a language; training text can be kept free of it."""
+        """The questions in a language, so that training text can be kept free of them."""
 
 
 @runtime_checkable
 class Numbered(Protocol):
-    """A task that computes numbers of its own from its answers.
+    """A task that computes its own numbers from its answers.
 
     All others are multiple choice, whose numbers are those of docs/metrics.md.
     """
@@ -124,7 +124,7 @@ class Numbered(Protocol):
 
 @runtime_checkable
 class Teaching(Protocol):
-    """A task with rows of its own to train on: 'task:NAME' among config.data.files."""
+    """A task that provides rows to train on: 'task:NAME' among config.data.files."""
 
     name: str
     lessons: Sequence[Lesson]
@@ -133,7 +133,7 @@ class Teaching(Protocol):
         """Refuses to train on rows that do not teach what is asked.
 
         Raises:
-          DataError: naming what is not taught.
+          DataError: naming what they do not teach.
         """
 
     def write_lessons(self, path: pathlib.Path) -> None:
@@ -161,7 +161,8 @@ def slot_languages(
     """Language of the question and of each option; see `Task`.
 
     `mixup` takes the languages in the order of the item's permutation, starting at the question's:
-    with more languages than options all slots differ, with fewer each is used as evenly as can be.
+    with more languages than options all of them differ, with fewer each is used as evenly as
+    possible.
 
     Args:
       order: the item's permutation of the task's languages.

@@ -1,7 +1,7 @@
-"""Prompts through the tokenizer's own chat template, as a model that was tuned for chat reads them.
+"""Prompts in the tokenizer's chat template, for models that were tuned for chat.
 
-Off by default, as in lm-evaluation-harness, whose rules these are: a prompt, with its instruction,
-demonstrations and answer cue, is one message of the user; the answer follows the generation prompt
+The rules are those of lm-evaluation-harness: off by default; a prompt, with its instruction,
+demonstrations and answer cue, is one user message; the answer follows the generation prompt
 without a space before it.
 """
 
@@ -29,7 +29,7 @@ class ChatFields(Protocol):
 
     @property
     def thinking(self) -> bool:
-        """Whether the model is to think before it answers, where the template has a switch."""
+        """Whether the model thinks before it answers, if the template has a switch for it."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Chat:
     """How prompts are put into a conversation.
 
     Attributes:
-      where: of the task in the config, for errors.
+      where: the task's place in the config, for errors.
       system, thinking: see `ChatFields`.
     """
 
@@ -46,9 +46,9 @@ class Chat:
     thinking: bool = False
 
     def text(self, prompt: str, tokenizer: PreTrainedTokenizerFast | None) -> str:
-        """A prompt as the user's message, up to where the model's turn begins.
+        """A prompt as the user's message, up to the beginning of the model's turn.
 
-        Without `thinking`, a thought that the template itself opens is closed at once.
+        Without `thinking`, a thought that the template opens is closed immediately.
 
         Raises:
           InputError: when the tokenizer has no chat template, or the template refuses the messages.
@@ -57,7 +57,7 @@ class Chat:
         if not tokenizer.chat_template:
             raise InputError(
                 f'{self.where}.chat is True, and the tokenizer has no chat template: set it to'
-                ' False, or take a model that was tuned for chat'
+                ' False, or use a model that was tuned for chat'
             )
         messages = [{'role': 'system', 'content': self.system}] if self.system else []
         messages.append({'role': 'user', 'content': prompt})
@@ -66,11 +66,11 @@ class Chat:
                 messages,
                 tokenize=False,
                 add_generation_prompt=True,
-                # The two names that published templates have for it.
+                # Published templates use either name.
                 enable_thinking=self.thinking,
                 thinking=self.thinking,
             )
-        except Exception as error:  # jinja's own, and what a template raises by itself
+        except Exception as error:  # jinja's errors, and those that a template raises
             advice = f'; leave {self.where}.system empty?' if self.system else ''
             raise InputError(
                 f"{self.where}.chat: the tokenizer's chat template refuses a conversation of"
@@ -86,7 +86,7 @@ class Chat:
         return text
 
     def prompt(self, prompt: Prompt, tokenizer: PreTrainedTokenizerFast | None) -> Prompt:
-        """A prompt of multiple choice as a conversation; its continuations lose their space."""
+        """A multiple-choice prompt as a conversation; continuations lose their leading spaces."""
         return dataclasses.replace(
             prompt,
             context=self.text(prompt.context, tokenizer),
@@ -96,7 +96,7 @@ class Chat:
 
 
 def chat_of(config: ChatFields, name: str) -> Chat | None:
-    """The chat of a task's config; None where it is off.
+    """The chat of a task's config; None if it is off.
 
     Raises:
       InputError: for system text or thinking without chat.

@@ -8,6 +8,7 @@ follows `Answer:` without a space.
 import pathlib
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from xlbarrier import datafiles
 from xlbarrier.config.tasks import CLIKA_SETS, ClikaConfig, kind_of
@@ -24,7 +25,7 @@ QUESTIONS = (
     'The following are multiple choice questions.'
     ' Please choose the most reasonable one from the following options.\n'
 )
-# No space stands before the second sentence, as published.
+# There is no space before the second sentence, as published.
 PREMISE = (
     'Answer the following multiple choice questions by selecting the correct option according to'
     ' the Premise.Please choose the correct one from the two options A and B.\n'
@@ -43,7 +44,7 @@ def _example(question: str, choices: Sequence[str], answer: int, asks: str = '')
 SUM = _example('2+3=?', ('1', '2', '3', '5'), 3)
 SUM_OF_FIVE = _example('2+3=?', ('1', '2', '3', '5', '6'), 3)
 SKY = _example('The sky turns dark.', ("It's night.", "It's noon."), 0, 'cause')
-# (instruction without and with the example, the example, what stands after it)
+# (instruction without and with the example, the example, the text after it)
 FORMS = {
     'x_csqa': (ONE_QUESTION, QUESTIONS, SUM_OF_FIVE, '\n'),
     'x_copa': (PREMISE, PREMISE, SKY, '\n\n'),
@@ -60,17 +61,17 @@ class Clika(items.AlignedTask):
 
         Args:
           config: its fields.
-          name: one of CLIKA_SETS, which may have '_' and a word of the user's after it.
+          name: one of CLIKA_SETS, optionally followed by '_' and a word of the user's.
 
         Raises:
           DataError: naming file and row of what is wrong.
         """
-        self.config, self.subset = config, kind_of(name)
+        self.config, self.subset = config, kind_of(name) or name
         by_language = {
             code: read(config.source, self.subset, code) for code in items.languages_needed(config)
         }
         left_out: dict[str, LeftOut] = {}
-        if 'loglikelihood' in config.methods:  # published options are empty in one place
+        if 'loglikelihood' in config.methods:  # one published item has an empty option
             by_language, empty = items.without(
                 by_language,
                 lambda item: not all(item.choices),
@@ -137,7 +138,7 @@ def find(source: str, subset: str, language: str) -> pathlib.Path:
     """The file with a set's items in a language: its parts, or else the published prompts.
 
     Raises:
-      DataError: when there is neither; says what was looked for.
+      DataError: when there is neither; lists what was looked for.
     """
     root = pathlib.Path(source).expanduser()
     folder = root / subset if (root / subset).is_dir() else root
@@ -155,7 +156,7 @@ def find(source: str, subset: str, language: str) -> pathlib.Path:
         if found:
             return found[0]
     raise DataError(
-        f'{folder} holds no items of {subset} in {language!r}: neither {language}/test.jsonl nor'
+        f'{folder} has no items of {subset} in {language!r}: neither {language}/test.jsonl nor'
         f' {language}/{language}_{kind}_data*.jsonl nor {subset}_{language}_model_input.jsonl'
         f' (of CLiKA: {", ".join(CLIKA_SETS)})'
     )
@@ -168,6 +169,7 @@ def item(row: DataRow, number: int, subset: str) -> Item:
       DataError: naming the row and the field that cannot be used.
     """
     values = row.values
+    choices: tuple[str, ...]
     name = f'{subset}/{values.get("id", number)}'
     if 'premise' in values:
         asks = row.text('question')
@@ -179,7 +181,7 @@ def item(row: DataRow, number: int, subset: str) -> Item:
             name, row.text('premise'), choices, answer, subset, row.where,
             {'row': number, 'asks': asks}, 'id' not in values,
         )  # fmt: skip
-    meta = {'row': number, 'asks': ''}
+    meta: dict[str, Any] = {'row': number, 'asks': ''}
     if 'questions' in values:
         question = row.text('questions')
         choices = tuple(datafiles.as_text(x, 'answers', row.where) for x in row.get('answers'))
@@ -193,7 +195,7 @@ def item(row: DataRow, number: int, subset: str) -> Item:
 
 
 def _parts(row: DataRow, subset: str) -> tuple[str, tuple[str, ...]]:
-    """Question and options of a published prompt; they must give that prompt again."""
+    """Question and options of a published prompt; they must reproduce that prompt."""
     text = row.text('input')
     example = FORMS[subset][2]
     count = len(example.choices)

@@ -1,9 +1,9 @@
 """CLiKA's fictional set as it is published: rows to train on, and tagged questions.
 
-Gao et al. 2024. In a folder below the source lie train/DE.json (an object a line: prompt, input,
-answer), test/target/testDE.jsonl (the answer followed by [[continent:..]][[city:..]][[type:0]]) and
-test/Translate/translateDE.jsonl (the input is an English name). Names of files and folders may
-differ in case, and have a suffix such as _trans.
+Gao et al. 2024. The source has train/DE.json (one object per line: prompt, input, answer),
+test/target/testDE.jsonl (the answer followed by [[continent:..]][[city:..]][[type:0]]) and
+test/Translate/translateDE.jsonl (the input is an English name), possibly in a subfolder. Names of
+files and folders may differ in case and have a suffix such as _trans.
 """
 
 import pathlib
@@ -29,7 +29,7 @@ def find(source: str, part: str, code: str) -> pathlib.Path:
     """The file of a part ('train', 'target', 'translate') in a language.
 
     Raises:
-      DataError: when there is none, or more than one; says what was looked for.
+      DataError: when there is none, or more than one; names what was looked for.
     """
     root = pathlib.Path(source).expanduser()
     pattern = _PARTS[part].format(code=re.escape(code))
@@ -39,14 +39,14 @@ def find(source: str, part: str, code: str) -> pathlib.Path:
         if re.fullmatch(pattern, path.relative_to(root).as_posix(), re.IGNORECASE)
     ]
     if len(found) != 1:
-        told = ' and '.join(str(path.relative_to(root)) for path in found[:2]) or 'no such file'
+        listed = ' and '.join(str(path.relative_to(root)) for path in found[:2]) or 'no such file'
         names = {
             'train': f'train/{code.upper()}.json',
             'target': f'test/target/test{code.upper()}.jsonl',
             'translate': f'test/Translate/translate{code.upper()}.jsonl',
         }
         raise DataError(
-            f'{root} has {told}; expected one {names[part]} of the published fictional set'
+            f'{root} has {listed}; expected one {names[part]} of the published fictional set'
         )
     return found[0]
 
@@ -66,11 +66,11 @@ def lessons(source: str, code: str) -> list[tuple[str, str, str]]:
 def facts(source: str, code: str) -> dict[str, list[Question]]:
     """The questions about facts, by 'type_0' and 'type_1'.
 
-    The options are the published answer with each continent of the file in its place.
+    The options are the published answer with its continent replaced by each one of the file.
 
     Raises:
-      DataError: naming the row whose answer lacks a tag, or does not name its continent once
-        beside the city.
+      DataError: naming the row whose answer lacks a tag, or does not name its continent exactly
+        once apart from the city.
     """
     parsed = []
     for number, row in enumerate(files.read(str(find(source, 'target', code)))):
@@ -109,12 +109,12 @@ def facts(source: str, code: str) -> dict[str, list[Question]]:
 
 
 def _around(text: str, tags: dict[str, str], where: str) -> tuple[str, str]:
-    """What stands before and behind the continent, which a city's own name may hold too."""
+    """The text before and after the continent, which can also be part of the city's name."""
     hidden = text.replace(tags['city'], '\0' * len(tags['city']))
     if hidden.count(tags['continent']) != 1:
         raise DataError(
             f'{where}: {text!r} names the continent {tags["continent"]!r}'
-            f' {hidden.count(tags["continent"])} times beside the city; expected once'
+            f' {hidden.count(tags["continent"])} times apart from the city; expected once'
         )
     start = hidden.index(tags['continent'])
     return text[:start], text[start + len(tags['continent']) :]

@@ -1,8 +1,9 @@
-"""Conductivity: what a model is taught of invented facts in English, can it tell in a language?
+"""Conductivity: can a model answer in a language what it was taught in English?
 
-Gao et al. 2024 (arXiv 2404.04659, section 5). Facts of type 0 are taught in English and in the
-language, those of type 1 in English only, and the names in both. The cross-retrieval ratio is
-accuracy(language, type 1) / accuracy(English, type 1), once all that is taught is known.
+Invented facts, as in Gao et al. 2024 (arXiv 2404.04659, section 5). Facts of type 0 are taught in
+English and in the language, those of type 1 in English only, and the names in both. The
+cross-retrieval ratio is accuracy(language, type 1) / accuracy(English, type 1); it is defined once
+the model knows everything that was taught.
 
 A sheet's variant says what it asks: `translation` (of a name into the language), `type_0`,
 `type_1`. The rows to train on come from the task itself (`lessons`).
@@ -28,18 +29,19 @@ from xlbarrier.errors import InputError
 from xlbarrier.qa import templates
 from xlbarrier.qa.forms import Example
 from xlbarrier.tasks import clika_fictional, fictional, items, prompts
-from xlbarrier.tasks.base import Lesson, NumberRow, Prompt, Question, Sheet
+from xlbarrier.tasks.base import Prompt, Question
 from xlbarrier.tasks.chat import chat_of
 from xlbarrier.tasks.fictional import World
 from xlbarrier.tasks.fictional_templates import LANGUAGES, TAUGHT, TRANSLATION
 from xlbarrier.tasks.files import SHOWN
 from xlbarrier.tasks.multiple_choice import MultipleChoice
+from xlbarrier.tasks.rows import Lesson, NumberRow, Sheet
 from xlbarrier.text import languages as languages_lib
 
 SOURCE = 'en'
 TRANSLATED = 'translation'
 TYPES = ('type_0', 'type_1')
-NEW_TOKENS = 64  # of a written answer, which a line ends
+NEW_TOKENS = 64  # at most, of a written answer; it ends with its line
 
 
 class Taught(MultipleChoice):
@@ -57,12 +59,12 @@ class Taught(MultipleChoice):
 
         Args:
           name: of the task in the config.
-          config: has languages and gate.
+          config: for languages, methods, gate and the chat fields.
           lessons: the rows to train on, in a form of `qa.forms`, and their `kind`: TRANSLATED or
             another.
-          asked: the questions of each sheet. In meta stand the `context` that the model reads and
-            the `gap` before an answer, as the lessons have them, and the names that the fact is
-            of: its `subject` and what is `said` of it.
+          asked: the questions of each sheet. Their meta contains the `context` that the model reads
+            and the `gap` before an answer, both as in the lessons, and the two names of the fact:
+            its `subject` and what is `said` about it.
           unstated: 'refuse' or 'keep' rows to train on that state too little of what is asked.
         """
         self._unstated = unstated
@@ -83,16 +85,16 @@ class Taught(MultipleChoice):
         }
 
     def check_lessons(self) -> None:
-        """Refuses to train on rows by which the gate cannot be reached.
+        """Refuses to train on rows with which the gate cannot be reached.
 
         Raises:
-          DataError: when of a sheet whose facts are taught a smaller share than `gate` is stated;
-            tells the shares of all such sheets.
+          DataError: when less than the share `gate` of a taught sheet's facts is stated; lists all
+            such sheets.
         """
         untaught = {('type_1', code) for code in self.config.languages if code != SOURCE}
         short = []
         for sheet, found in self.stated.items():
-            line = f'{" ".join(sheet)}: {_told(found)}'
+            line = f'{" ".join(sheet)}: {_described(found)}'
             logging.info('%s, rows to train on: %s', self.name, line)
             if sheet not in untaught and found.share < self.config.gate:
                 short.append(line)
@@ -119,10 +121,10 @@ class Taught(MultipleChoice):
         return list(self._asked[variant, language])
 
     def render(self, question: Question, method: str) -> Prompt:
-        """The prompt as training has them, and each option behind it."""
-        del method  # all read the same text
+        """The prompt as in training, and each option after it."""
+        del method  # the text is the same for all
         context, gap = question.meta['context'], question.meta['gap']
-        # The last line of what is read is its answer cue.
+        # The last line of the context is its answer cue.
         cue = context.rstrip().rpartition('\n')[2]
         continuations = tuple(gap + choice for choice in question.choices)
         return Prompt(context, continuations, cue, new_tokens=NEW_TOKENS, stops=('\n',))
@@ -130,13 +132,13 @@ class Taught(MultipleChoice):
     def rows(
         self, tables: Mapping[Sheet, pa.Table], *, draws: int = 10_000, seed: int = 0
     ) -> list[NumberRow]:
-        """Accuracy of each sheet under each reading, XRR, and how much of it was taught.
+        """Accuracy of each sheet by each method, XRR, and the share of its facts that is taught.
 
         Args:
           tables: of each sheet, the answers in the columns of docs/run_folder.md.
           draws, seed: of the bootstrap.
         """
-        found = []
+        found: list[NumberRow] = []
         for method in self.config.methods:
             right = {
                 sheet: _right(table, method, self._asked[sheet]) for sheet, table in tables.items()
@@ -169,7 +171,7 @@ class Taught(MultipleChoice):
         return found
 
 
-def _told(found: Stated) -> str:
+def _described(found: Stated) -> str:
     line = f'{found.stated} of {found.facts} facts stated ({found.share:.0%})'
     others = {'never named': found.unmentioned, 'never with the answer': found.contradicted}
     for name, ids in others.items():
@@ -189,20 +191,21 @@ def _row(variant: str, language: str, method: str, metric: str, fields: NumberRo
     }
 
 
-def _right(table: pa.Table, method: str, questions: Sequence[Question]) -> np.ndarray:
+def _right(table: pa.Table, method: str, questions: Sequence[Question]) -> list[bool]:
     if method == 'greedy':
-        return np.asarray(table['greedy_correct'], bool)
+        return [bool(right) for right in table['greedy_correct'].to_pylist()]
     if method == 'generate':
         texts = table['written'].to_pylist()
-        return np.array([says(q, text) for q, text in zip(questions, texts, strict=True)], bool)
-    return np.asarray(table['prediction_raw']) == np.asarray(table['answer'])
+        return [says(q, text) for q, text in zip(questions, texts, strict=True)]
+    pairs = zip(table['prediction_raw'].to_pylist(), table['answer'].to_pylist(), strict=True)
+    return [prediction == answer for prediction, answer in pairs]
 
 
 def says(question: Question, text: str) -> bool:
-    """Whether a written answer names what is right beside the subject's own name.
+    """Whether a written answer contains the right name, apart from the subject's own name.
 
-    As CLiKA's data description has it: "the continent is used to check for correct results"; upper
-    and lower case and compatibility forms are alike.
+    CLiKA's data description: "the continent is used to check for correct results". Case and
+    compatibility forms are ignored.
     """
     text, subject, said = (
         items.normalised(part) for part in (text, question.meta['subject'], question.meta['said'])
@@ -213,7 +216,7 @@ def says(question: Question, text: str) -> bool:
 
 
 class Fictional(Taught):
-    """Our own set: a world that follows from the seed."""
+    """Our own set: a world made from the seed."""
 
     def __init__(self, config: FictionalConfig, name: str = 'fictional'):
         """Invents the world.
@@ -224,7 +227,7 @@ class Fictional(Taught):
         for code in config.languages:
             if code not in LANGUAGES:
                 raise InputError(
-                    f'config.tasks.{name}.languages: nothing is invented in {code!r}.'
+                    f'config.tasks.{name}.languages: there are no invented facts in {code!r}.'
                     f'{nearest(code, LANGUAGES)} There are: {", ".join(LANGUAGES)}'
                 )
         world = fictional.make_world(
@@ -247,7 +250,7 @@ class Conductivity(Taught):
         Raises:
           DataError: naming file and row of what is wrong.
         """
-        lessons: dict[tuple[str, str, str], None] = {}  # English facts stand in every file
+        lessons: dict[tuple[str, str, str], None] = {}  # every file has the English facts
         asked: dict[Sheet, list[Question]] = {}
         for code in config.languages:
             if code != SOURCE:
@@ -277,7 +280,7 @@ def _as_taught(question: Question) -> Question:
 
 
 def _taught(world: World, config: FictionalConfig) -> list[Lesson]:
-    """Facts in every wording but the last, and names in both directions, in a drawn order."""
+    """Facts in every wording except the last, names in both directions, in a drawn order."""
     made = []
     others = [code for code in config.languages if code != SOURCE]
     for wording in range(config.wordings):
@@ -300,7 +303,7 @@ def _lesson(question: str, answer: str, code: str, kind: str) -> Lesson:
 
 
 def _asked(world: World, config: FictionalConfig) -> dict[Sheet, list[Question]]:
-    """Each sheet's questions, in the wording that no lesson has."""
+    """Each sheet's questions, in the wording that is in no lesson."""
     made: dict[Sheet, list[Question]] = {}
     for code in config.languages:
         if code != SOURCE:
@@ -356,12 +359,15 @@ def _name_question(world: World, number: int, code: str, config: FictionalConfig
 
 
 def _translate(name: str, source: str, target: str, wording: int) -> str:
-    source, target = (languages_lib.language(code).english_name for code in (source, target))
-    return TRANSLATION[wording].format(name=name, source=source, target=target)
+    return TRANSLATION[wording].format(
+        name=name,
+        source=languages_lib.language(source).english_name,
+        target=languages_lib.language(target).english_name,
+    )
 
 
 def _posed(question: str, code: str) -> dict[str, str]:
-    """The context of a question, between the cue words of its language, and the gap behind it."""
+    """The context of a question, between the cue words of its language, and the gap after it."""
     ask, answer = prompts.cue(code)
     gap = ' ' if languages_lib.language(code).spaces else ''
     return {'context': f'{ask}{gap}{question}\n{answer}', 'gap': gap}

@@ -1,8 +1,8 @@
-"""Embedding alignment: does a model hold a text and its word-mixed version for alike?
+"""Embedding alignment: are a model's vectors of a text and of its word-mixed version similar?
 
-Chua et al. 2024 (arXiv 2406.16135, section 3): a share of a text's words is put into another
-language; the vector of the mixed text should lie close to that of the text, closer than that of the
-text with random tokens in the same places. Measured at every depth.
+Chua et al. 2024 (arXiv 2406.16135, section 3): a share of a text's words is translated into another
+language; the vector of the mixed text should be close to that of the text, closer than that of the
+text with random tokens in the same positions. Measured at every depth.
 """
 
 import json
@@ -22,7 +22,8 @@ from xlbarrier.datafiles import DataError
 from xlbarrier.scoring.store import ScoreStore
 from xlbarrier.tasks import prompts
 from xlbarrier.tasks.asked import Asked
-from xlbarrier.tasks.base import AnswerRow, LeftOut, NumberRow, PromptRow, Sheet
+from xlbarrier.tasks.base import LeftOut
+from xlbarrier.tasks.rows import AnswerRow, NumberRow, PromptRow, Sheet
 from xlbarrier.text import languages as languages_lib
 from xlbarrier.text import segment
 from xlbarrier.translate import protocol
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     from xlbarrier.scoring.embed import Passage
 
 VARIANT, METHOD = 'mixing', 'mean_hidden'
-HELD_BYTES = 512 << 20  # of vectors held at once: those of a few texts where the model is large
-TOGETHER = 16  # texts whose cosines are stored at once: a killed process loses these
+HELD_BYTES = 512 << 20  # of vectors in memory at a time; for a large model, those of a few texts
+TOGETHER = 16  # texts whose cosines are stored together: a killed process loses at most these
 SCHEMA = pa.schema(
     [
         ('id', pa.string()),
@@ -99,15 +100,15 @@ class Embedding:
     def rows(self, tables: Mapping[Sheet, pa.Table], *, draws: int, seed: int) -> list[NumberRow]:
         """Cosines and AUC at every rate and depth; see `base.Numbered`.
 
-        `variant` has the rate that was asked for and `method` the depth. A rate is not reached
-        where too few words have a translation: `share_replaced` says how far it was.
+        `variant` has the configured rate and `method` the depth. A rate is not reached if too few
+        words have a translation: `share_replaced` is the rate that was reached.
         """
-        found = []
+        found: list[NumberRow] = []
         for (_, language), table in tables.items():
             rates = np.asarray(table['rate'])
             for rate in dict.fromkeys(rates.tolist()):
                 part = table.filter(pa.array(rates == rate))
-                key = {'variant': f'{VARIANT}:{rate:g}', 'language': language}
+                key: NumberRow = {'variant': f'{VARIANT}:{rate:g}', 'language': language}
                 shares = np.asarray(part['replaced']) / np.asarray(part['words'])
                 share = metrics.means([shares], draws, seed)[0]
                 found.append(key | {'method': METHOD, 'metric': 'share_replaced', **share.as_row()})
@@ -123,7 +124,12 @@ class Embedding:
                     for metric, estimate in numbers._asdict().items():
                         name = metric if metric == 'auc' else f'cosine_{metric}'
                         chance = {'chance': 0.5} if metric == 'auc' else {}
-                        row = {'method': method, 'metric': name, **estimate.as_row(), **chance}
+                        row: NumberRow = {
+                            'method': method,
+                            'metric': name,
+                            **estimate.as_row(),
+                            **chance,
+                        }
                         found.append(key | row)
         return found
 
@@ -135,7 +141,7 @@ class Embedding:
     ) -> Iterator[tuple[Sheet, Sequence[PromptRow]]]:
         """The mixed texts, with the text itself as label; see `base.Task`."""
         for language in self._texts[0].words:
-            rows = []
+            rows: list[PromptRow] = []
             for rate in self.config.rates:
                 for text in self._texts:
                     mixed = text.mixed(language, rate, self._pad(language))
@@ -171,12 +177,12 @@ class Text:
     """A text whose words can be replaced.
 
     Attributes:
-      id: where it stands in the source.
+      id: its row in the source.
       text: as it is.
       spans: (start, end) of its words.
       words: of each target language, word number -> translation; words without one are absent.
-      order: the words in the order in which they are replaced: more at a higher rate, the same
-        ones first.
+      order: the words in the order in which they are replaced; a higher rate replaces the same
+        words and more.
     """
 
     id: str
@@ -203,7 +209,7 @@ class Text:
 def read(config: EmbeddingConfig, where: str) -> list[Text]:
     """The first paragraphs of the source that are long enough, cut to the same number of words.
 
-    Each word is translated alone, so any translator will do; a word that comes back as it is
+    Each word is translated by itself, so any translator works; a word that is returned unchanged
     (a name, a number, one without an entry) is not replaced.
 
     Raises:
@@ -221,12 +227,12 @@ def read(config: EmbeddingConfig, where: str) -> list[Text]:
         )
     made = []
     for id_, text, spans in cut:
-        told = [text[a:b] for a, b in spans]
+        bare = [text[a:b] for a, b in spans]
         words = {
             code: {
                 number: new
                 for number, (word, new) in enumerate(
-                    zip(told, translator.translate(told, source, code), strict=True)
+                    zip(bare, translator.translate(bare, source, code), strict=True)
                 )
                 if isinstance(new, str) and new.strip() and new.casefold() != word.casefold()
             }
@@ -236,11 +242,13 @@ def read(config: EmbeddingConfig, where: str) -> list[Text]:
             words[languages_lib.SEVERAL] = _in_several(words, config.seed, id_)
         order = draw.shuffled(range(len(spans)), config.seed, f'embedding order {id_}')
         made.append(Text(id_, text, spans, words, tuple(order)))
-    bare = next(((t.id, code) for t in made for code, found in t.words.items() if not found), None)
-    if bare:
+    without = next(
+        ((t.id, code) for t in made for code, found in t.words.items() if not found), None
+    )
+    if without:
         raise DataError(
-            f'{where}: no word of the paragraph {bare[0]} of {config.source} has a translation into'
-            f' {bare[1]}: is config.text.language right, and the word list whole?'
+            f'{where}: no word of the paragraph {without[0]} of {config.source} has a translation'
+            f' into {without[1]}: is {where}.text.language right, and the word list complete?'
         )
     return made
 
@@ -248,7 +256,7 @@ def read(config: EmbeddingConfig, where: str) -> list[Text]:
 def _paragraphs(
     config: EmbeddingConfig,
 ) -> Iterator[tuple[str, str, tuple[tuple[int, int], ...]]]:
-    """(id, text, spans of its words) of as many as are asked for."""
+    """(id, text, spans of its words) of the configured number of paragraphs."""
     left = config.texts
     for document in sources.open_source(config.source, config.text).documents():
         for part in document.parts:
@@ -287,8 +295,8 @@ def passages(
 ) -> 'dict[tuple[str, float], tuple[Passage, Passage, Passage]]':
     """(language, rate) -> the text, its mixed version, and its control, tokenised.
 
-    The control has the text's own tokens, but for those that a replaced word touches: each of them
-    becomes a token drawn uniformly from `vocabulary`, at every rate the same one.
+    The control has the text's own tokens, except that each token that overlaps a replaced word
+    becomes a token drawn uniformly from `vocabulary`, the same one at every rate.
     """
     from xlbarrier.scoring.embed import Passage
 
@@ -304,9 +312,9 @@ def passages(
         for rate in config.rates:
             chosen = [text.spans[number] for number in text.chosen(language, rate)]
             control = list(ids)
-            for place, (low, high) in enumerate(spans, start=start):
+            for position, (low, high) in enumerate(spans, start=start):
                 if any(a < high and low < b for a, b in chosen):
-                    control[place] = int(vocabulary[drawn[place]])
+                    control[position] = int(vocabulary[drawn[position]])
             mixed, _, _ = encode_located(tokenizer, text.mixed(language, rate, pad))
             found[language, rate] = (
                 plain,
@@ -321,10 +329,10 @@ def _cosines(
 ) -> np.ndarray:
     """float64 [threes, 2, L + 1]: of each text with its mixed version and with its control.
 
-    All are computed unless the store holds all: so a continued run computes what an undisturbed one
-    does.
+    All are computed unless the store has all, so that a continued run computes the same batches as
+    an uninterrupted one.
     """
-    texts = [([p.skip for p in three], *(p.tokens for p in three)) for three in threes]
+    texts = [([p.skip for p in three], *[p.tokens for p in three]) for three in threes]
     how = json.dumps(['cosines', asked.decoder.compute_dtype])
     shape = (len(threes), 2, asked.decoder.config.num_layers + 1)
     kept = _stored(asked.store, texts, how, shape)
@@ -351,7 +359,7 @@ def _stored(
     how: str,
     shape: tuple[int, ...],
 ) -> np.ndarray | None:
-    """All numbers where the store holds all; the lead has them, and the others a place for them."""
+    """All numbers, if the store has all of them; zeros of their shape on the other processes."""
     kept: list[np.ndarray | None] = [None]
     if store is not None and multihost.is_lead():
         kept = store.get_numbers(texts, how)
@@ -368,6 +376,6 @@ def ordinary_tokens(tokenizer: PreTrainedTokenizerFast) -> np.ndarray:
 
 
 def padding(source: str, target: str) -> str:
-    """What stands around a word with spaces that is put into a text without."""
+    """What surrounds a word of a language with spaces in a text of a language without."""
     spaces = [languages_lib.language(code).spaces for code in (source, target)]
     return ' ' if spaces == [False, True] else ''

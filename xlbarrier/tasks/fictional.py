@@ -2,9 +2,9 @@
 
 The conductivity test of Gao et al. 2024 (arXiv 2404.04659, section 5) for any language and size,
 with nothing to download. Facts of type 0 are taught in English and in each language, those of type
-1 in English only; translation pairs of all names join the languages. Same seed, same bytes; a
-world does not depend on the languages that are asked, so each of its names is one of its own, and
-no real one, in all of them.
+1 in English only; translation pairs of all names connect the languages. Same seed, same bytes; a
+world does not depend on the languages that are asked, so its names are distinct, and not real, in
+all of them.
 """
 
 import functools
@@ -21,19 +21,19 @@ from xlbarrier.tasks.fictional_templates import LANGUAGES, TEMPLATES
 from xlbarrier.text import languages, world
 
 SOURCE = 'en'
-ALIKE = 4  # a real name of so many letters may not stand inside an invented one
+ALIKE = 4  # a real name of at least so many letters may not be part of an invented one
 # Parts of invented names that would read as an insult in one of the languages here.
 UNWELCOME = (
-    *('nigr', 'niga', 'nige', 'puta', 'puto', 'kaka', 'kuka', 'pedo', 'gagi', 'merd', 'fick'),
-    *('fika', 'tito', 'nazi', 'pipi', 'pisi', 'popo', 'tets', 'kurv', 'gove', 'fote', 'porn'),
-    *('pusi',),
-)
-TRIES = 40  # draws for one name before it is told that there are none left
+    'nigr', 'niga', 'nige', 'puta', 'puto', 'kaka', 'kuka', 'pedo', 'gagi', 'merd', 'fick',
+    'fika', 'tito', 'nazi', 'pipi', 'pisi', 'popo', 'tets', 'kurv', 'gove', 'fote', 'porn',
+    'pusi',
+)  # fmt: skip
+TRIES = 40  # draws for one name, after which an error reports that none is left
 
 
 @dataclass(frozen=True)
 class Fact:
-    """What is invented of one subject.
+    """An invented fact about one subject.
 
     Attributes:
       id: the same in every language.
@@ -77,8 +77,8 @@ def make_world(
     """Invents a world.
 
     Args:
-      facts: of each relation, half of them of each type (type 0 has one more where it is odd).
-      continents: lands that places lie on, as evenly as can be.
+      facts: of each relation, half of each type (type 0 has one more if the number is odd).
+      continents: lands that the places are on, as evenly as possible.
       relations: of TEMPLATES; a person's home is one of the world's places.
       choices: options of a question.
       seed: of all names and draws.
@@ -105,7 +105,7 @@ def make_world(
             range(continents, continents + places),
         ),
     }
-    made = []
+    made: list[Fact] = []
     for relation in relations:
         subjects, answers = numbers[relation]
         made += _facts(relation, subjects, answers, choices, seed)
@@ -116,7 +116,7 @@ def make_world(
 def _facts(
     relation: str, subjects: Sequence[int], answers: Sequence[int], choices: int, seed: int
 ) -> Iterator[Fact]:
-    """Each answer as often as any other, within each type too, give or take one."""
+    """Every answer occurs equally often (within one), within each type too."""
     order = draw.shuffled(list(answers), seed, f'fictional {relation} answers')
     for number, subject in enumerate(subjects):
         purpose = f'fictional {relation} {number}'
@@ -128,7 +128,7 @@ def _facts(
 
 
 def _names(counts: Mapping[str, int], seed: int) -> list[dict[str, str]]:
-    """So many names of each kind; none like another in any language."""
+    """The given number of names of each kind; no two are alike in any language."""
     taken: set[tuple[str, str]] = set()
     names: list[dict[str, str]] = []
     for kind, count in counts.items():
@@ -164,9 +164,14 @@ def _stems(kind: str, seed: int, purpose: str) -> tuple[Stem, ...]:
     """Sounds of a name: three syllables; a person's are two names, of two and of three."""
     words = draw.words(seed, purpose, 0, 24).tolist()
 
+    def drawn(part: Sequence[str]) -> str:
+        return part[words.pop() % len(part)]
+
     def syllables(count: int) -> list[tuple[str, str, str]]:
-        parts = (spelling.ONSETS, spelling.VOWELS, spelling.CODAS)
-        return [tuple(part[words.pop() % len(part)] for part in parts) for _ in range(count)]
+        return [
+            (drawn(spelling.ONSETS), drawn(spelling.VOWELS), drawn(spelling.CODAS))
+            for _ in range(count)
+        ]
 
     if kind == 'land':
         *first, (onset, _, _) = syllables(3)
@@ -180,8 +185,9 @@ def is_real(folded: str, code: str) -> bool:
 
     Args:
       folded: by `world.fold`.
-      code: language of its spelling. A name in Latin letters is held against the real names of all
-        languages in Latin letters: neither may hold the other, if that has four letters or more.
+      code: language of its spelling. A name in Latin letters is compared with the real names of
+        all languages in Latin letters: neither may contain the other, if that has four letters or
+        more.
     """
     if folded in _real_names(code):
         return True
@@ -219,5 +225,5 @@ def _folded(names: Iterable[str]) -> Iterator[str]:
 
 
 def question(fact: Fact, world_: World, code: str, wording: int) -> str:
-    """The question of a fact in a language; wording TAUGHT is the one that is asked."""
+    """The question of a fact in a language; wording TAUGHT is the one used in the test."""
     return TEMPLATES[fact.relation][code][wording].format(subject=world_.names[fact.subject][code])

@@ -1,9 +1,9 @@
 # ruff: noqa: E501  (the rows of PLACE_FORMS)
-"""How an invented name is spelt in each language: from its sounds, by the language's own letters.
+"""How an invented name is spelt in each language: from its sounds, in the language's own letters.
 
-A name is a row of syllables of sounds that every language here can write. The published set of
-CLiKA (Gao et al. 2024) does the same by hand: Mythosia, Mythosien, ミトシア, ميثوسيا. Two names may
-meet in a language (Arabic writes p and b alike); whoever draws names throws such pairs away.
+A name is a sequence of syllables of sounds that every language here can write. The published set of
+CLiKA (Gao et al. 2024) does the same by hand: Mythosia, Mythosien, ミトシア, ميثوسيا. Two names can
+be spelt alike in a language (Arabic writes p and b alike); `fictional` draws such a name again.
 """
 
 import re
@@ -29,7 +29,7 @@ class Stem:
 
     @property
     def sounds(self) -> str:
-        """One letter a sound."""
+        """One letter for each sound."""
         return ''.join(map(''.join, self.syllables))
 
 
@@ -189,8 +189,8 @@ SCRIPTS = {
 }
 LANGUAGES = tuple(sorted((*RULES, *SCRIPTS)))
 
-# What a place is called after, around its name: nouns that every language sets beside a name, and
-# writes otherwise than English, so that no fact told in English is told in another language too.
+# Nouns that make a name a place's name. Every language puts them next to the name and spells them
+# differently from English, so that no fact stated in English is also stated in another language.
 PLACE_FORMS: dict[str, tuple[str, ...]] = {
     'ar': ('ميناء {}', 'حصن {}', 'قلعة {}', 'جسر {}', 'خليج {}', 'جبل {}', 'جزيرة {}', 'وادي {}'),
     'de': ('Hafen {}', 'Festung {}', 'Burg {}', 'Brücke {}', 'Bucht {}', 'Berg {}', 'Insel {}', 'Tal {}'),

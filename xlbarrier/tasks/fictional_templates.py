@@ -1,12 +1,12 @@
 """Wording of the fictional set: three forms of each question in training, a fourth in the test.
 
-Names stay in the nominative and uninflected: behind 'the place', in a line of their own, or as the
-subject or the complement of a preposition where nothing changes with it. No verb, adjective or
+Names stay in the nominative and uninflected: after 'the place', in a sentence of their own, or as
+the subject or the complement of a preposition where nothing changes with it. No verb, adjective or
 pronoun agrees with a person's or a place's name. Every invented name begins with a consonant, so
 French and Italian write de and di in full.
 """
 
-TAUGHT = 3  # wordings of a fact in training; the one behind them is asked
+TAUGHT = 3  # wordings of a fact in training; the one after them is used in the test
 
 PLACE = {
     'ar': (

@@ -10,7 +10,7 @@ SHOWN = 8  # ids or names listed in an error
 
 
 def place_of(source: str, language: str, codes: Iterable[str] = ()) -> str:
-    """A source with its {language} filled in; `codes` has 'ar=AR_XY' for languages renamed."""
+    """A source with its {language} filled in; `codes` (such as 'ar=AR_XY') rename languages."""
     renamed = dict(code.split('=', 1) for code in codes)
     return source.replace('{language}', renamed.get(language, language))
 
@@ -30,7 +30,7 @@ def read_dataset(place: str, split: str) -> list[DataRow]:
     """The rows of a split of 'hf:NAME[:SUBSET]'; NAME can be a folder that `save_to_disk` made.
 
     Raises:
-      DataError: when the dataset or the split is not there; names the splits it has.
+      DataError: when there is no such dataset or split; lists the splits.
     """
     import datasets
 
@@ -42,7 +42,7 @@ def read_dataset(place: str, split: str) -> list[DataRow]:
             found = datasets.load_from_disk(str(below))
         else:
             found = datasets.load_dataset(name, subset or None)
-    except Exception as error:  # the library raises errors of every kind; its message says what
+    except Exception as error:  # the library raises errors of many classes
         raise DataError(f'{place} cannot be opened: {error}') from error
     if isinstance(found, Mapping):
         if split not in found:

@@ -1,4 +1,4 @@
-"""Items: one question as a file holds it, checked, and aligned over languages."""
+"""Items: questions as they are in files, checked, and aligned across languages."""
 
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,7 +28,7 @@ class Item:
       question, choices, answer, subject: as of `Question`.
       where: file and row, for errors.
       meta: goes into `Question.meta`.
-      numbered: whether the id is only the row's number, which means nothing where rows are missing.
+      numbered: whether the id is only the row's number, which says nothing if rows are missing.
     """
 
     id: str
@@ -58,7 +58,7 @@ class AlignedConfig(ChatFields, Protocol):
 
     @property
     def items(self) -> str:
-        """'same' refuses a language that is short of items, 'common' leaves them out in all."""
+        """'same' refuses a language with missing items, 'common' leaves these out in every one."""
 
     @property
     def seed(self) -> int:
@@ -99,8 +99,8 @@ def checked(items: Iterable[Item], what: str, equal_options: str) -> list[Item]:
     Args:
       what: names the set in errors.
       equal_options: 'refuse' an item that has options alike after `normalised`, or 'keep' it:
-        published sets have some, which the log counts. 'drop' says nothing of them here: they are
-        left out in all languages together (`alike`).
+        published sets have some, which the log counts. 'drop' ignores them here: the caller leaves
+        them out in all languages together (`alike`).
 
     Raises:
       DataError: naming the row and what is wrong with it.
@@ -141,8 +141,8 @@ def aligned(by_language: Mapping[str, Sequence[Item]], what: str) -> dict[str, l
     """The items of all languages in the order of the first one's.
 
     Raises:
-      DataError: when a language lacks items (which), or an item has another number of options or
-        another right answer there: the first row that differs is shown.
+      DataError: for items that a language does not have, or an item with a different number of
+        options or right answer there; shows the first row that differs.
     """
     first, *others = by_language
     order = {item.id: item for item in by_language[first]}
@@ -158,7 +158,7 @@ def aligned(by_language: Mapping[str, Sequence[Item]], what: str) -> dict[str, l
                     else ". Set items to 'common' to ask only those that all languages have"
                 )
                 raise DataError(
-                    f'{what}: {a} is short of {len(missing)} items that {b} has:'
+                    f'{what}: {a} is missing {len(missing)} items that {b} has:'
                     f' {", ".join(missing[:SHOWN])}{" ..." if len(missing) > SHOWN else ""}{advice}'
                 )
         for id_, item in order.items():
@@ -186,19 +186,19 @@ def alike(item: Item) -> bool:
 
 def without(
     by_language: Mapping[str, Sequence[Item]],
-    unwanted: Callable[[Item], bool],
+    excluded: Callable[[Item], bool],
     what: str,
     why: str,
 ) -> tuple[dict[str, list[Item]], LeftOut]:
-    """The items without those that are unwanted in some language, and the count of these.
+    """The items without those that are excluded in some language, and the count of these.
 
     Args:
       by_language: items of each language.
-      unwanted: whether an item is to be left out, in all languages.
+      excluded: whether an item is left out, in all languages.
       what: names the set in the log.
-      why: says what is wrong with them, for the log.
+      why: the reason, for the log.
     """
-    gone = list(dict.fromkeys(i.id for items in by_language.values() for i in items if unwanted(i)))
+    gone = list(dict.fromkeys(i.id for items in by_language.values() for i in items if excluded(i)))
     if gone:
         logging.warning(
             '%s: %d items left out in every language (%s): %s%s',
@@ -225,8 +225,8 @@ def common(
     """The items that all languages have, and the count of the others.
 
     Raises:
-      DataError: for items whose ids are the numbers of their rows: after a row that is missing,
-        equal numbers are different items.
+      DataError: for items whose ids are the numbers of their rows: after a missing row, equal
+        numbers are different items.
     """
     numbered = next((i for items in by_language.values() for i in items if i.numbered), None)
     if numbered is not None:
@@ -234,14 +234,14 @@ def common(
             f"{what}.items is 'common', and the items have no ids of their own"
             f' ({numbered.where}): what the languages have in common is not known'
         )
-    shared = set.intersection(*({item.id for item in items} for items in by_language.values()))
+    shared = set.intersection(*[{item.id for item in items} for items in by_language.values()])
     return without(by_language, lambda item: item.id not in shared, what, 'not in every language')
 
 
 class AlignedTask(MultipleChoice):
     """A task of items aligned over languages.
 
-    Every variant is put together from the items of the languages it needs.
+    Every variant is assembled from the items of the languages it needs.
     """
 
     def __init__(
@@ -255,12 +255,12 @@ class AlignedTask(MultipleChoice):
 
         Args:
           name: of the task in the config.
-          config: has languages, variants and seed.
+          config: see `AlignedConfig`.
           by_language: checked items of all languages that the variants need.
           left_out: items that were left out before, by reason.
 
         Raises:
-          DataError: when they are not aligned, or English is needed and not there.
+          DataError: when they are not aligned, or English is needed and missing.
         """
         self.name, self.seed, self.methods = name, config.seed, tuple(config.methods)
         self.chat = chat_of(config, name)
@@ -323,7 +323,7 @@ def needs_english(variants: Iterable[str]) -> set[str]:
 
 
 def languages_needed(config: AlignedConfig) -> tuple[str, ...]:
-    """The languages of a task, English first where a variant takes parts from it."""
+    """The languages of a task, English first if a variant needs it."""
     if needs_english(config.variants) and SOURCE not in config.languages:
         return (SOURCE, *config.languages)
     return tuple(config.languages)

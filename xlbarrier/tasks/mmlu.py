@@ -4,6 +4,7 @@ Hendrycks et al. 2021 (arXiv 2009.03300); variants, interventions and prompts of
 (arXiv 2406.16135), byte for byte.
 """
 
+import dataclasses
 import functools
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -16,9 +17,10 @@ from xlbarrier.datafiles import DataError, DataRow
 from xlbarrier.tasks import files, items, prompts
 from xlbarrier.tasks.base import LETTERS, Prompt, Question
 from xlbarrier.tasks.items import SOURCE, Item
+from xlbarrier.tasks.rows import Sheet
 from xlbarrier.text import languages as languages_lib
 
-# Two spaces stand after 'about': the published code puts one before each word of the subject.
+# The text has two spaces after 'about': the published code adds one before each word.
 INSTRUCTION = 'The following are multiple choice questions (with answers) about {subject}.'
 INTERVENTIONS = {
     0: 'Keep in mind that the question and options may be presented in various languages.',
@@ -26,19 +28,18 @@ INTERVENTIONS = {
     2: 'Remember that the question and options can be in different languages.'
     ' First translate them all to English. Then output the answer.',
 }
-TRANSLATED = {'new_tokens': 512, 'stops': ('\n\nQuestion:',), 'cue': 'Answer:'}
+# Where an answer ends that is translated first.
+TRANSLATED_TOKENS, TRANSLATED_STOPS = 512, ('\n\nQuestion:',)
 TRANSLATE = '\nTranslate the question and options into English, and then answer.\nQuestion: '
 CUE = 'Answer:'
-MIXED = (
-    languages_lib.SEVERAL
-)  # language of a published mixup set, which does not say what is in which
+# Language of a published mixup set, which does not say which part is in which language.
+MIXED = languages_lib.SEVERAL
 SUBJECTS = tuple(sorted(metrics.SUBJECTS))
-SPLITS = ('test', 'dev')
 WIDTH = 4
 
 
 class Mmlu(items.AlignedTask):
-    """The task. Ids are `sample_id`, or SUBJECT/ROW, the row in the test file from 0 on."""
+    """The task. Ids are `sample_id`, or SUBJECT/ROW, the row in the test file, counted from 0."""
 
     def __init__(self, config: MmluConfig, name: str = 'mmlu'):
         """Reads and aligns the files.
@@ -62,9 +63,9 @@ class Mmlu(items.AlignedTask):
             or mixed
         )
         alone = mixed and set(config.variants) <= {'english', 'mixup'}
-        codes = list(
-            dict.fromkeys([*([SOURCE] if english else []), *([] if alone else config.languages)])
-        )
+        codes = [SOURCE] if english else []
+        if not alone:
+            codes = list(dict.fromkeys([*codes, *config.languages]))
         super().__init__(name, config, self._read('test', codes))
         self._subject_rows: dict[str, list[int]] = {}
         for row, item in enumerate(self.items[codes[0]]):
@@ -96,7 +97,7 @@ class Mmlu(items.AlignedTask):
         return [self.worded(self.items, row, variant, language) for row in rows]
 
     def written_prompt(self, question: Question) -> Prompt:
-        """The prompt of 'generate'; translate-then-answer has its own."""
+        """The prompt of 'generate'; translate-then-answer has a separate one."""
         return self.render(question, 'generate' if self.config.intervention == 2 else 'letter')
 
     def render(self, question: Question, method: str) -> Prompt:
@@ -115,15 +116,19 @@ class Mmlu(items.AlignedTask):
             variant, sheet = question.meta['variant'], question.meta['sheet']
             shown = self._shown(question.subject, sheet, variant, method)
         answers = LETTERS[: len(question.choices)] if method == 'letter' else question.choices
-        return Prompt(
+        prompt = Prompt(
             f'{head}\n\n{shown}{_asked(question, method)}',
             () if method == 'generate' else tuple(f' {answer}' for answer in answers),
             CUE,
             config.shots,
             kind,
             config.intervention,
-            # The whole question is written in English first, then the cue, then the letter.
-            **(TRANSLATED if config.intervention == 2 else {}),
+        )
+        if config.intervention != 2:
+            return prompt
+        # The model writes the whole question in English, then the cue, then the letter.
+        return dataclasses.replace(
+            prompt, new_tokens=TRANSLATED_TOKENS, stops=TRANSLATED_STOPS, cue=CUE
         )
 
     @functools.cache  # noqa: B019 (a task lives as long as its run)
@@ -172,7 +177,7 @@ class Mmlu(items.AlignedTask):
         variant: str,
         language: str,
     ) -> Question:
-        """A row of a published variant file; what equals English is taken for English."""
+        """A row of a published variant file; texts equal to the English ones count as English."""
         english = aligned[SOURCE][row]
         asked, *spoken = (
             SOURCE if text == source else language
@@ -197,7 +202,7 @@ class Mmlu(items.AlignedTask):
 
     def _checked(self, place: str, code: str, split: str) -> list[Item]:
         found = read(place, split, self.config.subjects)
-        # Published options are alike in places, in English too.
+        # Some published items have options that are alike, in English too.
         return items.checked(found, f'{self.name} {split} {code}', 'keep')
 
     def _published_mixup(self, split: str) -> str | None:
@@ -211,21 +216,23 @@ class Mmlu(items.AlignedTask):
         return place if _folder(place, split) is not None else None
 
     def _read_given(self, split: str) -> dict[tuple[str, str], list[Item]]:
-        """What is published ready mixed: below the published folder, or the mixup set named."""
-        config, places = self.config, {}
-        if 'mixup' in config.variants and self._published_mixup(split) is not None:
-            places['mixup', MIXED] = self._published_mixup(split)
+        """The published mixed sets: in the published folder, or the configured mixup set."""
+        config = self.config
+        places: dict[Sheet, str] = {}
+        mixup = self._published_mixup(split) if 'mixup' in config.variants else None
+        if mixup is not None:
+            places['mixup', MIXED] = mixup
         if '{language}' not in config.source and not config.source.startswith('hf:'):
             for variant in [v for v in config.variants if v not in ('english', 'full', 'mixup')]:
                 for code in config.languages:
                     if _folder(f'{config.source}\0{variant}_{code}', split) is not None:
                         places[variant, code] = f'{config.source}\0{variant}_{code}'
-        made = {}
-        for (variant, code), place in places.items():
-            given = self._checked(place, f'{variant} {code}', split)
-            base = self.items if split == 'test' else self._demo_items
-            pair = {SOURCE: base[SOURCE], f'{variant}_{code}': given}
-            made[variant, code] = items.aligned(pair, self.name)[f'{variant}_{code}']
+        made: dict[Sheet, list[Item]] = {}
+        base = self.items if split == 'test' else self._demo_items
+        for (mixing, language), place in places.items():
+            given = self._checked(place, f'{mixing} {language}', split)
+            pair = {SOURCE: base[SOURCE], f'{mixing}_{language}': given}
+            made[mixing, language] = items.aligned(pair, self.name)[f'{mixing}_{language}']
         return made
 
 
@@ -236,7 +243,7 @@ def read(place: str, split: str, subjects: Sequence[str] = ()) -> list[Item]:
       place: a folder with SPLIT/SUBJECT_SPLIT.csv (below `data/` as well), or 'hf:NAME[:SUBSET]'
         with a column of subjects; 'FOLDER\\0NAME' means SPLIT_NAME instead of SPLIT.
       split: 'test' or 'dev'.
-      subjects: to be read; (): all.
+      subjects: those to read; (): all.
 
     Raises:
       DataError: naming what is missing, or the file and row that cannot be read.
@@ -273,7 +280,7 @@ def _folder(place: str, split: str) -> pathlib.Path | None:
 
 
 def _csv_rows(path: pathlib.Path) -> list[tuple[str, list[str]]]:
-    """Question, four options and key of each row; a header and an index column are left out."""
+    """Question, four options and key of each row, without a header or an index column."""
     rows = list(datafiles.read_cells(path))
     if rows:
         first = [cell.strip().lower() for cell in rows[0][1]]
@@ -325,7 +332,7 @@ def _dataset_cells(row: DataRow) -> tuple[str, list[Any]]:
 
 
 def _item(subject: str, row: int, where: str, cells: Sequence[Any], id_: str = '') -> Item:
-    """The item of a row; without an id of its own its id is SUBJECT/ROW."""
+    """The item of a row; a row without an id gets the id SUBJECT/ROW."""
     question, *options, key = cells
     where = f'{where} ({subject} row {row})'
     choices = tuple(
@@ -344,7 +351,7 @@ def _item(subject: str, row: int, where: str, cells: Sequence[Any], id_: str = '
 
 
 def _asked(question: Question, method: str) -> str:
-    """A question up to the place where its answer begins."""
+    """A question up to where its answer begins."""
     if method == 'loglikelihood':
         return f'{question.question}\n{CUE}'
     listed = f'{question.question}\n{prompts.listed(question)}\n{CUE}'

@@ -16,24 +16,25 @@ from xlbarrier.tasks import posed as posed_lib
 from xlbarrier.tasks import prompts as prompts_lib
 from xlbarrier.tasks import written_choice
 from xlbarrier.tasks.asked import Asked
-from xlbarrier.tasks.base import LETTERS, LeftOut, Prompt, PromptRow, Question, Sheet
+from xlbarrier.tasks.base import LETTERS, LeftOut, Prompt, Question
 from xlbarrier.tasks.chat import Chat
 from xlbarrier.tasks.posed import COLUMNS_OF, LETTER_TOKENS, Posed
+from xlbarrier.tasks.rows import PromptRow, Sheet
 
 
 class MultipleChoice(abc.ABC):
     """A `base.Task` of multiple-choice questions.
 
-    A subclass gives the sheets, the questions of each, and their prompts.
+    A subclass defines the sheets, the questions of each, and their prompts.
 
     Attributes:
       name: of the task in the config.
-      methods: of 'loglikelihood', 'letter', 'greedy' and 'generate'. The first one's answers are
-        `scores`, `prediction` and `correct`. 'greedy' comes after another: it asks whether greedy
-        decoding would write the right option, so it has no prediction. For 'generate' the model
-        writes, and its prediction is the robust reading, null where nothing can be read.
+      methods: some of 'loglikelihood', 'letter', 'greedy' and 'generate'. The answers of the first
+        one are `scores`, `prediction` and `correct`. 'greedy' cannot be first: it checks whether
+        greedy decoding would write the right option, so it has no prediction. With 'generate' the
+        prediction is the robust reading of the written text, null if it is unreadable.
       left_out: see `base.Task`.
-      chat: how prompts are put into a conversation; None: they are read as they are.
+      chat: how prompts are put into a conversation; None: they are not.
     """
 
     name: str
@@ -81,7 +82,7 @@ class MultipleChoice(abc.ABC):
     ) -> Iterator[tuple[Sheet, list[PromptRow]]]:
         """See `base.Task`: with several methods each question has one row per method.
 
-        `label` is the right option as the method has it.
+        `label` is the right option, as a letter or as text, depending on the method.
         """
         _check_methods(self.methods)
         for sheet in self.sheets():
@@ -99,7 +100,7 @@ class MultipleChoice(abc.ABC):
         """Scores the questions of all sheets together, so that what they share is computed once.
 
         Raises:
-          ValueError: for an unknown method, or naming the question that cannot be scored.
+          InputError: for an unknown method, or naming the question that cannot be scored.
         """
         _check_methods(self.methods)
         if asked.score.letter_tokens not in LETTER_TOKENS:
@@ -118,7 +119,7 @@ class MultipleChoice(abc.ABC):
                 yield [request for each in posed for request in each.flat()]
 
         methods = sorted(self.methods)[::-1]
-        columns = [*posed_lib.COLUMNS, *(c for m in methods for c in COLUMNS_OF[m])]
+        columns = [*posed_lib.COLUMNS, *[c for m in methods for c in COLUMNS_OF[m]]]
         for scores in asked.scores(requests(), self.name):
             sheet, posed = waiting.popleft()
             left = iter(scores)
@@ -154,8 +155,8 @@ class MultipleChoice(abc.ABC):
     def _check_lengths(self, asked: Asked) -> None:
         """Finds a question that is too long for the model before anything is computed.
 
-        A text has hardly more tokens than bytes: only those with more bytes than the model has
-        positions are tokenised for it.
+        A text rarely has more tokens than bytes, so only texts with more bytes than the model has
+        positions are tokenised.
         """
         limit = asked.decoder.config.max_positions
         for sheet in self.sheets():
@@ -211,4 +212,4 @@ def _check_methods(methods: Sequence[str]) -> None:
             f'methods are {tuple(methods)}; expected some of {", ".join(known)}, each once'
         )
     if methods[0] == 'greedy':
-        raise InputError(f'methods are {tuple(methods)}; greedy comes after another one')
+        raise InputError(f'methods are {tuple(methods)}; greedy cannot be the first')

@@ -19,7 +19,8 @@ from xlbarrier.scoring.request import Request, with_shared_contexts
 from xlbarrier.scoring.store import Score
 from xlbarrier.tasks import prompts as prompts_lib
 from xlbarrier.tasks import written_choice
-from xlbarrier.tasks.base import LETTERS, AnswerRow, Prompt, Question
+from xlbarrier.tasks.base import LETTERS, Prompt, Question
+from xlbarrier.tasks.rows import AnswerRow
 
 LETTER_TOKENS = ('natural', 'published')
 
@@ -58,8 +59,8 @@ class Posed:
     Attributes:
       question: in its variant.
       digest: SHA-256 of the first method's prompt.
-      scored: what 'loglikelihood' scores of each option, by which it is normalised.
-      requests: of each reading, 'unconditional' among them; one per option, for 'greedy' one.
+      scored: what 'loglikelihood' scores of each option, by whose length it is normalised.
+      requests: of each reading, including 'unconditional'; one per option, for 'greedy' only one.
     """
 
     question: Question
@@ -108,7 +109,7 @@ class Posed:
         }
         primary = values.get(methods[0], np.empty(0))  # what is written has no scores
         prediction = int(primary.argmax()) if primary.size else written['robust_prediction']
-        row = {
+        row: AnswerRow = {
             'id': question.id,
             'language': language,
             'question_language': question.language,
@@ -127,7 +128,10 @@ class Posed:
             tokens = [len(request.continuation) for request in self.requests['loglikelihood']]
             unconditional = values['unconditional'].tolist()
             chosen = metrics.predictions(
-                values['loglikelihood'], self.scored, tokens=tokens, unconditional=unconditional
+                values['loglikelihood'].tolist(),
+                self.scored,
+                tokens=tokens,
+                unconditional=unconditional,
             )
             row |= {'choice_tokens': tokens, 'unconditional_scores': unconditional}
             row |= {f'prediction_{name}': index for name, index in chosen.items()}
@@ -138,7 +142,7 @@ class Posed:
             }
         if 'greedy' in found:
             row['greedy_correct'] = found['greedy'][0].is_greedy
-        return row | written
+        return {**row, **written}
 
 
 def pose(
@@ -168,7 +172,7 @@ def pose(
             if method == 'greedy':
                 pairs = [_right_option(tokenizer, prompt, question)]
             elif method == 'letter' and letter_tokens == 'published':
-                # As the published code asks: the whole prompt, its last spaces too.
+                # As in the published code: the whole prompt, including its last spaces.
                 context = encode_prompt(tokenizer, prompt.context)
                 pairs = [
                     (context, tokenizer(letter, add_special_tokens=False)['input_ids'][-1:])
@@ -180,8 +184,8 @@ def pose(
             if method == 'loglikelihood':
                 bare = encode_options(tokenizer, prompt.unconditional, prompt.continuations)
                 requests['unconditional'] = with_shared_contexts(bare)
-                # A score is of all that was scored: BMLAMA's candidates come with the end of the
-                # sentence.
+                # The length is that of everything scored: BMLAMA's candidates include the end of
+                # the sentence.
                 scored = tuple(
                     choice if text.endswith(choice) else text.lstrip()
                     for choice, text in zip(question.choices, prompt.continuations, strict=True)
@@ -193,7 +197,7 @@ def pose(
 
 
 def most_bytes(prompt: Prompt) -> int:
-    """UTF-8 bytes of the longest text that is scored of a prompt."""
+    """UTF-8 bytes of the longest scored text of a prompt."""
     longest = max((len(text.encode()) for text in prompt.continuations), default=0)
     return len(prompt.context.encode()) + longest
 
@@ -201,9 +205,9 @@ def most_bytes(prompt: Prompt) -> int:
 def _right_option(
     tokenizer: PreTrainedTokenizerFast, prompt: Prompt, question: Question
 ) -> tuple[list[int], list[int]]:
-    """What is read and what has to be written, cut as training cuts them.
+    """The tokens that are read and those to be written, split as in training.
 
-    White space at the end of the context is read, unless it makes one token with what follows it.
+    White space at the end of the context is read, unless it is in one token with what follows it.
     """
     text = prompt.context + prompt.continuations[question.answer]
     span = (len(prompt.context), len(text))

@@ -41,7 +41,7 @@ def render(
       method: 'loglikelihood': the options are scored after a question that does not list them;
         'letter': they are listed with letters, and the letters are scored.
       cues: code of the cue words' language; '': each question's own.
-      instruction: text before everything, with a blank line after it.
+      instruction: text before everything else, followed by a blank line.
       demonstrations: questions shown with their answers, a blank line after each.
       demos: the kind of the demonstrations, for the record.
 
@@ -61,6 +61,7 @@ def _asked(question: Question, method: str, cues: str) -> tuple[str, tuple[str, 
     ask, answer = cue(cues or question.language)
     gap = ' ' if language_of(cues or question.language).spaces else ''
     lines = [f'{ask}{gap}{question.question}']
+    continuations: Sequence[str]
     if method == 'loglikelihood':
         continuations = question.choices
     elif method == 'letter':
@@ -72,7 +73,7 @@ def _asked(question: Question, method: str, cues: str) -> tuple[str, tuple[str, 
 
 
 def listed(question: Question) -> str:
-    """The options, a line each, behind their letters.
+    """The options, one per line, each after its letter.
 
     Raises:
       ValueError: when there are more options than letters.

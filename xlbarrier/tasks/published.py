@@ -74,10 +74,10 @@ def _hp_items(config: HpQuizConfig, code: str) -> list[Item]:
 
 
 class Bmlama(items.AlignedTask):
-    """BMLAMA as multiple choice: which candidate makes the likeliest sentence.
+    """BMLAMA as multiple choice: which candidate makes the most likely sentence.
 
-    A candidate is scored with what follows the mask, after what is before it (Qi et al. 2023 score
-    the whole sentence: what is before the mask is the same for all candidates).
+    A candidate is scored together with the text after the mask, given the text before it. Qi et al.
+    2023 score the whole sentence; the text before the mask is the same for all candidates.
     """
 
     def __init__(self, config: BmlamaConfig, name: str = 'bmlama'):
@@ -87,7 +87,7 @@ class Bmlama(items.AlignedTask):
           DataError: naming file and row of what is wrong.
         """
         codes = items.languages_needed(config)
-        # BMLAMA-53 has 34 rows with one candidate, whose rank says nothing.
+        # BMLAMA-53 has 34 rows with a single candidate, whose rank means nothing.
         found, single = items.without(
             {code: _bmlama_items(config, code) for code in codes},
             lambda item: len(item.choices) < 2,
@@ -101,7 +101,7 @@ class Bmlama(items.AlignedTask):
         super().__init__(name, config, by_language, {'one_candidate': single})
 
     def render(self, question: Question, method: str) -> Prompt:
-        """The sentence up to the mask, and its ends."""
+        """The sentence up to the mask, and each way to end it."""
         before, _, after = question.question.partition(MASK)
         # The space before the mask belongs to the candidate.
         gap = before[len(before.rstrip()) :]
@@ -114,11 +114,10 @@ class Bmlama(items.AlignedTask):
 
 def _bmlama_items(config: BmlamaConfig, code: str) -> list[Item]:
     path = pathlib.Path(config.source).expanduser() / f'{code}.tsv'
-    rows = list(datafiles.read_cells(path, '\t'))[
-        1:
-    ]  # the header of one published file has a tab too many
+    # The header is not checked: in one published file it has a tab too many.
+    rows = list(datafiles.read_cells(path, '\t'))
     made = []
-    for number, (where, cells) in enumerate(rows):
+    for number, (where, cells) in enumerate(rows[1:]):
         if len(cells) != 4:
             raise DataError(
                 f'{where}: {len(cells)} cells; expected prompt, answer, candidates and subject'
@@ -147,7 +146,7 @@ def _bmlama_items(config: BmlamaConfig, code: str) -> list[Item]:
 
 
 class Xcopa(items.AlignedTask):
-    """XCOPA (Ponti et al. 2020), asked in the words of CLiKA's x_copa without its example."""
+    """XCOPA (Ponti et al. 2020), with the prompt of CLiKA's x_copa without its example."""
 
     def __init__(self, config: XcopaConfig, name: str = 'xcopa'):
         """Reads and aligns the items.
@@ -187,7 +186,7 @@ class Belebele(items.AlignedTask):
             if not place.startswith('hf:') and '{language}' not in config.source:
                 renamed = files.place_of('{language}', code, config.codes)
                 place = str(_file_in(config.source, (renamed,)))
-            # The published files are in another order in each language.
+            # The published files differ in their order between languages.
             found = sorted((_belebele_item(row) for row in files.read(place)), key=lambda i: i.id)
             checked = items.checked(found, f'{name} {code}', 'keep')
             by_language[code] = checked[: config.limit or None]
@@ -211,7 +210,7 @@ def _belebele_item(row: DataRow) -> Item:
 
 
 def _file_in(folder: str, names: tuple[str, ...]) -> pathlib.Path:
-    """The file of a folder that has one of the names, whatever its kind.
+    """The file of a folder that has one of the names, with any of the suffixes.
 
     Raises:
       DataError: when there is none.

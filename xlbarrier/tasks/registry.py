@@ -43,10 +43,11 @@ def make_tasks(config: RunConfig) -> dict[str, Task]:
 
 def make_task(config: RunConfig, name: str) -> Task:
     """One of the configured tasks."""
-    return TASKS[kind_of(name)](config.tasks[name], name)
+    task: Task = TASKS[kind_of(name) or name](config.tasks[name], name)
+    return task
 
 
 def makes_numbers(name: str) -> bool:
-    """Whether a task of this name is a `base.Numbered`, without making it; False for no task's."""
+    """Whether a task of this name is a `base.Numbered`; False for unknown names."""
     kind = TASKS.get(kind_of(name) or '')
     return kind is not None and issubclass(kind, Numbered)

@@ -1,6 +1,6 @@
-"""TOFU in several languages: what does a model know of authors that do not exist?
+"""TOFU in several languages: what does a model know about authors who do not exist?
 
-Maini et al. 2024 (arXiv 2401.06121); in other languages as Chua et al. 2024 ask it: fine-tuned on
+Maini et al. 2024 (arXiv 2401.06121); in other languages as in Chua et al. 2024: fine-tuned on
 English questions and answers, asked in each language. A sheet's variant is a set: `retain`,
 `forget01` and so on, `real_authors`, `world_facts`.
 """
@@ -23,10 +23,11 @@ from xlbarrier.qa.forms import Example
 from xlbarrier.scoring.request import Request
 from xlbarrier.tasks import files, prompts, written
 from xlbarrier.tasks.asked import Asked
-from xlbarrier.tasks.base import AnswerRow, LeftOut, NumberRow, PromptRow, Sheet
+from xlbarrier.tasks.base import LeftOut
+from xlbarrier.tasks.rows import AnswerRow, NumberRow, PromptRow, Sheet
 
 SOURCE = 'en'
-# Of the sets with few-word answers TOFU normalises the probability among the wrong answers.
+# In the sets with short answers, TOFU normalises the probability over the right and wrong answers.
 NORMALISED = ('real_authors', 'world_facts')
 UTILITY = ('retain', 'real_authors', 'world_facts')
 SUFFIXES = ('.jsonl', '.json', '.jsonl.xz', '.json.xz', '.parquet')
@@ -57,7 +58,7 @@ class TofuItem:
       id: its row in the file, from 0.
       where: file and row.
       question, answer: as trained on.
-      paraphrased: the right answer in other words; the answer itself where there is no other.
+      paraphrased: the right answer in other words; the answer itself if there are none.
       perturbed: wrong answers.
     """
 
@@ -78,8 +79,8 @@ class Tofu:
         """Reads the sets.
 
         Raises:
-          DataError: for a set that is not there in a language, one that is shorter than the others,
-            or a row without question, answer or wrong answers.
+          DataError: for a set that is missing or shorter in a language, or a row without question,
+            answer or wrong answers.
         """
         self.name, self.config = name, config
         self.items: dict[Sheet, list[TofuItem]] = {}
@@ -117,9 +118,9 @@ class Tofu:
         }
 
     def _score(self, asked: Asked, found: Mapping[Sheet, Sequence[AnswerRow]]) -> None:
-        """Adds the mean losses and what they give."""
+        """Adds the mean losses and the numbers computed from them."""
         groups = [
-            [self._request(item, text, asked) for text in _told(item)]
+            [self._request(item, text, asked) for text in _answers(item)]
             for items in self.items.values()
             for item in items
         ]
@@ -127,7 +128,7 @@ class Tofu:
         scores = iter(flat)
         rows = [(sheet, row) for sheet, group in found.items() for row in group]
         for (sheet, row), group in zip(rows, groups, strict=True):
-            # Rounding may leave a certain answer a little above certainty.
+            # Rounding can put the probability of a certain answer a little above 1.
             losses = [max(0.0, -next(scores).log_likelihood / len(r.continuation)) for r in group]
             row |= {
                 'answer_loss': losses[0],
@@ -158,12 +159,12 @@ class Tofu:
                 }
 
     def _request(self, item: TofuItem, answer: str, asked: Asked) -> Request:
-        """An answer and the end-of-text token after the question, cut as training cuts them."""
+        """An answer and the end-of-text token after the question, split as in training."""
         text = self._worded(item, answer, asked.tokenizer)
         ((ids, weights),) = encode_spans(asked.tokenizer, [text.text], [text.spans], [text.eos])
         self._check_fits(item, len(ids) - 1, asked)
         first = weights.index(1.0)
-        last = len(weights) - weights[::-1].index(1.0)  # a chat template may write more behind
+        last = len(weights) - weights[::-1].index(1.0)  # a chat template can add text after it
         return Request(tuple(ids[:first]), tuple(ids[first:last]))
 
     def _check_fits(self, item: TofuItem, tokens: int, asked: Asked) -> None:
@@ -235,9 +236,9 @@ def numbers_of(
     """TOFU's numbers of one item from its mean losses; see `metrics.tofu` for each formula.
 
     Args:
-      loss, paraphrased, perturbed: mean nats a token of the answer, of the right answer in other
-        words, and of each wrong one.
-      variant: the set, which decides how the probability and the score are read.
+      loss, paraphrased, perturbed: mean loss, nats per token, of the answer, of its paraphrase and
+        of each wrong answer.
+      variant: the set, which decides how the probability and the score are computed.
     """
     ratio = metrics.truth_ratio([paraphrased], [perturbed])
     probability = (
@@ -245,7 +246,7 @@ def numbers_of(
         if variant in NORMALISED
         else metrics.answer_probability([loss])
     )
-    score = metrics.truth_ratio_score(ratio, forget=variant.startswith('forget'))
+    score = metrics.truth_ratio_score(ratio.tolist(), forget=variant.startswith('forget'))
     return {
         'probability': float(probability[0]),
         'truth_ratio': float(ratio[0]),
@@ -253,12 +254,12 @@ def numbers_of(
     }
 
 
-def _told(item: TofuItem) -> tuple[str, ...]:
+def _answers(item: TofuItem) -> tuple[str, ...]:
     return (item.answer, item.paraphrased, *item.perturbed)
 
 
 def _utility(rows: Iterable[NumberRow], language: str) -> NumberRow:
-    """The model utility of a language, where all of its nine numbers are there."""
+    """The model utility of a language, if all of its nine numbers are available."""
     expected = ('probability', 'rougeL_recall', 'truth_ratio_score')
     values = {
         (row['variant'], row['metric']): row['value']
@@ -272,7 +273,7 @@ def _utility(rows: Iterable[NumberRow], language: str) -> NumberRow:
         else metrics.Estimate(metrics.model_utility(list(values.values())))
     )
     key = {'variant': 'all', 'language': language, 'method': 'probability+generate'}
-    return key | {'metric': 'model_utility'} | found.as_row()
+    return {**key, 'metric': 'model_utility', **found.as_row()}
 
 
 def _items(config: TofuConfig, set_: str, code: str) -> list[TofuItem]:

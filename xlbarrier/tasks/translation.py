@@ -1,4 +1,4 @@
-"""Translation out of and into English: BLEU and chrF of what the model writes, COMET where it is.
+"""Translation out of and into English: BLEU, chrF and, if installed, COMET.
 
 A sheet's variant is the direction, 'en-x' or 'x-en', and its language is x.
 """
@@ -19,8 +19,8 @@ from xlbarrier.datafiles import DataError
 from xlbarrier.errors import StateError
 from xlbarrier.tasks import files, written
 from xlbarrier.tasks.asked import Asked
-from xlbarrier.tasks.base import AnswerRow, NumberRow, Sheet
 from xlbarrier.tasks.chat import chat_of
+from xlbarrier.tasks.rows import AnswerRow, NumberRow, Sheet
 from xlbarrier.tasks.written import Item, WrittenTask
 from xlbarrier.text import languages as languages_lib
 
@@ -29,7 +29,7 @@ COMET_PROGRAM = 'comet-score'
 
 
 class Translation(WrittenTask):
-    """Sentences after a cue in their language, and then the cue of the other language."""
+    """Prompts with a sentence after the name of its language, then the name of the other one."""
 
     numbers = ('comet',)
 
@@ -40,18 +40,21 @@ class Translation(WrittenTask):
           DataError: for a file that is not there, files of different lengths, or an empty line.
         """
         self.config = config
-        told = {code: _sentences(config, code) for code in (SOURCE, *config.languages)}
-        written.check_aligned(name, {c: [str(i) for i in range(len(t))] for c, t in told.items()})
-        if len(told[SOURCE]) <= config.shots:
+        sentences = {code: _sentences(config, code) for code in (SOURCE, *config.languages)}
+        ids = {code: [str(i) for i in range(len(one))] for code, one in sentences.items()}
+        written.check_aligned(name, ids)
+        if len(sentences[SOURCE]) <= config.shots:
             raise DataError(
                 f'config.tasks.{name}.shots is {config.shots}; {config.source} has'
-                f' {len(told[SOURCE])} sentences, none of which is left to be asked'
+                f' {len(sentences[SOURCE])} sentences: none is left to be asked'
             )
-        asked = {}
+        asked: dict[Sheet, list[Item]] = {}
         for direction in config.directions:
             for code in config.languages:
-                pair = (SOURCE, code) if direction == 'en-x' else (code, SOURCE)
-                asked[direction, code] = _items(*pair, told[pair[0]], told[pair[1]], config)
+                source, target = (SOURCE, code) if direction == 'en-x' else (code, SOURCE)
+                asked[direction, code] = _items(
+                    source, target, sentences[source], sentences[target], config
+                )
         super().__init__(
             name,
             asked,
@@ -75,7 +78,7 @@ class Translation(WrittenTask):
                 schema,
             )
 
-    def _comet(self, rows: Sequence[AnswerRow]) -> list[float | None]:
+    def _comet(self, rows: Sequence[AnswerRow]) -> Sequence[float | None]:
         if not self.config.comet or shutil.which(COMET_PROGRAM) is None:
             return [None] * len(rows)
         return comet(
@@ -100,10 +103,10 @@ class Translation(WrittenTask):
             }
             found += [key | {'metric': name} | score.as_row() for name, score in scores.items()]
             if self.config.comet:
-                told = [s for s in table['comet'].to_pylist() if s is not None]
+                rated = [s for s in table['comet'].to_pylist() if s is not None]
                 estimate = (
-                    metrics.mean(told, draws, seed)
-                    if told
+                    metrics.mean(rated, draws, seed)
+                    if rated
                     else metrics.missing(f'the program {COMET_PROGRAM} is not installed')
                 )
                 found.append(key | {'metric': 'comet', 'signature': self.config.comet})
@@ -114,14 +117,14 @@ class Translation(WrittenTask):
 def comet(
     sources: Sequence[str], texts: Sequence[str], references: Sequence[str], model: str
 ) -> list[float]:
-    """COMET (Rei et al. 2020) of each sentence by the program of unbabel-comet.
+    """COMET (Rei et al. 2020) of each sentence, from the program of unbabel-comet.
 
-    It is called as a program: its requirements are older than ours, so it lives in an environment
-    of its own.
+    It is run as a program, because its requirements are older than ours and need a separate
+    environment.
 
     Raises:
-      RuntimeError: with the program's last words, when it fails or gives other than a score a
-        sentence.
+      StateError: with the end of the program's output, when it fails or does not return one score
+        per sentence.
     """
     with tempfile.TemporaryDirectory() as folder:
         place = pathlib.Path(folder)

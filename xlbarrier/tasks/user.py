@@ -1,7 +1,7 @@
 """A user's own multiple-choice questions: JSONL, CSV, Parquet or a dataset; docs/your_own_task.md.
 
-One file a language or a column of languages, options in columns or in a list, the answer as letter,
-index or text; or pairs of a true and a false completion of one stem.
+One file per language or a column of languages, options in columns or in a list, the answer as a
+letter, index or text; or pairs of a true and a false completion of one stem.
 """
 
 import dataclasses
@@ -62,11 +62,12 @@ class User(items.AlignedTask):
         return [self.worded(self.items, row, variant, language) for row in rows]
 
     def render(self, question: Question, method: str) -> Prompt:
-        """A question between cue words; the stem itself, where pairs are compared."""
+        """A question between cue words; for pairs, the stem itself."""
         demos = self.config.demos
-        english = demos == 'english'
-        shown = self._shown(*(('full', SOURCE) if english else
-                              (question.meta['variant'], question.meta['sheet'])))  # fmt: skip
+        if demos == 'english':
+            shown = self._shown('full', SOURCE)
+        else:
+            shown = self._shown(question.meta['variant'], question.meta['sheet'])
         if self.config.form == 'pairs' and method == 'loglikelihood':
             return self._completed(question, shown)
         return prompts.render(
@@ -130,7 +131,7 @@ class User(items.AlignedTask):
         """The items without their empty options: columns that are empty in every language.
 
         Raises:
-          DataError: for an option that is empty in one language alone, or is the answer.
+          DataError: for an option that is empty in one language only, or is the answer.
         """
         whole: dict[str, Item] = {}
         made: dict[str, list[Item]] = {code: [] for code in drafts}
@@ -138,8 +139,9 @@ class User(items.AlignedTask):
             for item in found:
                 present = [k for k, choice in enumerate(item.choices) if choice]
                 other = whole.setdefault(item.id, item)
+                # Lists of different lengths are reported by `items.checked` or `items.aligned`.
                 column = next(
-                    (k for k, pair in enumerate(zip(item.choices, other.choices, strict=True))
+                    (k for k, pair in enumerate(zip(item.choices, other.choices, strict=False))
                      if bool(pair[0]) != bool(pair[1])), None
                 )  # fmt: skip
                 if column is not None:
@@ -167,7 +169,7 @@ class User(items.AlignedTask):
         config = self.config
         options = [_options(row, config.options, config.form) for row in rows]
         if config.form == 'choices':
-            form = config.answer_form
+            form: str = config.answer_form
             if form == 'auto':
                 form = _answer_form(rows, options, config.answer, config.answer_base, self.where)
         made = []
@@ -194,7 +196,7 @@ class User(items.AlignedTask):
 def _options(row: DataRow, columns: Sequence[str], form: str) -> tuple[str, ...]:
     """The options of one column with a list (in CSV: a JSON list), or of one column each.
 
-    An empty column is '' here: sets with three to five options leave the last ones empty.
+    An empty column gives '': sets with three to five options leave the last ones empty.
     """
     if len(columns) > 1:
         return tuple(
@@ -220,7 +222,7 @@ def _options(row: DataRow, columns: Sequence[str], form: str) -> tuple[str, ...]
 
 def _is_blank(row: DataRow, column: str) -> bool:
     if column not in row.values:
-        return False  # `row.text` says so
+        return False  # `row.text` reports it
     value = row.values[column]
     return datafiles.is_empty(value) or (isinstance(value, str) and not value.strip())
 
@@ -228,7 +230,7 @@ def _is_blank(row: DataRow, column: str) -> bool:
 def _answer_form(
     rows: Sequence[DataRow], options: Sequence[tuple[str, ...]], column: str, base: int, where: str
 ) -> str:
-    """How a whole column names its answers; a column that can be read in two ways is refused."""
+    """How a column gives its answers; a column that can be read in two ways is refused."""
     keys = [row.get(column) for row in rows]
     texts = all(
         str(key) and str(key) in choices for key, choices in zip(keys, options, strict=True)
@@ -242,7 +244,7 @@ def _answer_form(
     if len(found) > 1:
         raise DataError(
             f'{where}.answer_form: column {column!r} can be read as {" and as ".join(found)}'
-            f' ({rows[0].where}: {keys[0]!r}); say which it is'
+            f' ({rows[0].where}: {keys[0]!r}); set it to one of these'
         )
     if found:
         return found[0]
@@ -252,7 +254,7 @@ def _answer_form(
             f'{where}.answer_base is 0; the answers in column {column!r} are counted from 1: set'
             ' answer_base=1'
         )
-    # The first key that fits no reading is reported by the reading that most keys fit.
+    # The error names the first key that does not fit the form which most keys have.
     short = sum(len(key) <= 2 for key, _ in pairs)
     return 'letter' if 2 * short > len(pairs) else 'text'
 

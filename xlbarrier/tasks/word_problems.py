@@ -1,4 +1,4 @@
-"""MGSM and XQuAD: sums told in words, and questions on a paragraph, in several languages."""
+"""MGSM and XQuAD: word problems, and questions on a paragraph, in several languages."""
 
 import ast
 import pathlib
@@ -13,8 +13,8 @@ from xlbarrier import datafiles, metrics
 from xlbarrier.config.written import MgsmConfig, XquadConfig
 from xlbarrier.datafiles import DataError
 from xlbarrier.tasks import files, prompts, written
-from xlbarrier.tasks.base import NumberRow, Sheet
 from xlbarrier.tasks.chat import chat_of
+from xlbarrier.tasks.rows import NumberRow, Sheet
 from xlbarrier.tasks.written import Item, WrittenTask
 from xlbarrier.text import languages as languages_lib
 
@@ -24,28 +24,28 @@ _CUE = re.compile(r'^[^:：]{1,60}[:：]')
 
 
 class Mgsm(WrittenTask):
-    """MGSM (Shi et al. 2022, arXiv 2210.03057): is the last number that is written the right one?
+    """MGSM (Shi et al. 2022, arXiv 2210.03057): is the last number of the text the right one?
 
-    A text without a number is wrong, and counts for `unreadable_share`.
+    A text without a number is wrong, and counts towards `unreadable_share`.
     """
 
     numbers = ('exact_match',)
 
     def __init__(self, config: MgsmConfig, name: str = 'mgsm'):
-        """Reads the sums.
+        """Reads the word problems.
 
         Raises:
           DataError: naming file and line of what is wrong.
         """
         exemplars = _exemplars(config) if config.exemplars else {}
-        asked = {
+        asked: dict[Sheet, list[Item]] = {
             (FULL, code): _sums(config, code, exemplars.get(code, [])) for code in config.languages
         }
         found = {sheet[1]: [item.id for item in items] for sheet, items in asked.items()}
         written.check_aligned(name, found)
         _check_same_answers(name, asked)
         cues = {_question_cue(exemplars.get(code, []), code) for code in config.languages}
-        stops = ('\n\n', *(f'\n{cue.strip()}' for cue in sorted(cues)))
+        stops = ('\n\n', *[f'\n{cue.strip()}' for cue in sorted(cues)])
         super().__init__(
             name,
             asked,
@@ -75,7 +75,9 @@ def _sums(config: MgsmConfig, code: str, exemplars: Sequence[tuple[str, str]]) -
     shown = ''.join(f'{q}\n{a}\n\n' for q, a in exemplars[: config.shots])
     ask, answer = _question_cue(exemplars, code), _answer_cue(exemplars, code)
     made = []
-    for number, (where, question, result) in enumerate(_told(config, code)[: config.limit or None]):
+    for number, (where, question, result) in enumerate(
+        _problems(config, code)[: config.limit or None]
+    ):
         found = metrics.final_number(result)
         if found is None:
             raise DataError(
@@ -89,16 +91,17 @@ def _sums(config: MgsmConfig, code: str, exemplars: Sequence[tuple[str, str]]) -
     return made
 
 
-def _told(config: MgsmConfig, code: str) -> list[tuple[str, str, str]]:
-    """(place, question, result) of each sum of a language; the result is blank where none is."""
+def _problems(config: MgsmConfig, code: str) -> list[tuple[str, str, str]]:
+    """(where, question, result) of each problem in a language; a missing result is blank."""
     if config.source.startswith('hf:'):
         rows = files.read_dataset(files.place_of(config.source, code), 'test')
         return [(row.where, row.text('question'), row.text('answer_number')) for row in rows]
     path = pathlib.Path(config.source).expanduser() / f'mgsm_{code}.tsv'
-    parts = [line.rpartition('\t') for line in datafiles.text_lines(path)]
+    lines = datafiles.text_lines(path)
+    parts = [line.rpartition('\t') if '\t' in line else (line, '', '') for line in lines]
     return [
-        (f'{path}, line {number}', *((question, result) if tab else (result, '')))
-        for number, (question, tab, result) in enumerate(parts, 1)
+        (f'{path}, line {number}', question, result)
+        for number, (question, _, result) in enumerate(parts, 1)
     ]
 
 
@@ -115,7 +118,7 @@ def _check_same_answers(name: str, asked: Mapping[Sheet, Sequence[Item]]) -> Non
 
 
 def _exemplars(config: MgsmConfig) -> dict[str, list[tuple[str, str]]]:
-    """The literal MGSM_EXEMPLARS of the published file, which is not run."""
+    """The literal MGSM_EXEMPLARS of the published file, which is parsed and not run."""
     path = pathlib.Path(config.exemplars).expanduser()
     try:
         tree = ast.parse('\n'.join(datafiles.text_lines(path)))
@@ -124,9 +127,9 @@ def _exemplars(config: MgsmConfig) -> dict[str, list[tuple[str, str]]]:
             for node in tree.body
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == 'MGSM_EXEMPLARS'
         )
-        held = ast.literal_eval(value)
-        found = {
-            code: [(each['q'], each['a']) for _, each in sorted(held[code].items())]
+        published = ast.literal_eval(value)
+        found: dict[str, list[tuple[str, str]]] = {
+            code: [(each['q'], each['a']) for _, each in sorted(published[code].items())]
             for code in config.languages
         }
     except (SyntaxError, ValueError, KeyError, TypeError) as error:
@@ -153,15 +156,17 @@ def _answer_cue(exemplars: Sequence[tuple[str, str]], code: str) -> str:
 
 def _cue(exemplars: Sequence[tuple[str, str]], which: int, code: str) -> str:
     if exemplars:
-        return _CUE.match(exemplars[0][which]).group()
+        match = _CUE.match(exemplars[0][which])
+        assert match is not None, 'checked by _exemplars'
+        return match.group()
     return prompts.cue(code if code in prompts.CUES else 'en')[which]
 
 
 class Xquad(WrittenTask):
     """XQuAD (Artetxe et al. 2020): F1 and exact match of the answer's words.
 
-    By SQuAD v1.1's script, as published, and by MLQA's, which knows other languages' articles and
-    takes Chinese by character.
+    Computed as in SQuAD v1.1's script, as published, and as in MLQA's, which knows other languages'
+    articles and splits Chinese into characters.
     """
 
     numbers = ('f1', 'exact_match', 'f1_mlqa', 'exact_match_mlqa')
@@ -172,20 +177,22 @@ class Xquad(WrittenTask):
         Raises:
           DataError: naming the file and the question's id.
         """
-        asked = {(FULL, code): _quad_items(config, code) for code in config.languages}
+        asked: dict[Sheet, list[Item]] = {
+            (FULL, code): _quad_items(config, code) for code in config.languages
+        }
         found = {sheet[1]: [item.id for item in items] for sheet, items in asked.items()}
         if config.items == 'common':
             shared = set.intersection(*map(set, found.values()))
             self.left_out = {'common': written.log_left_out(name, found, shared)}
             order = [id_ for id_ in next(iter(found.values())) if id_ in shared]
             by_id = {sheet: {item.id: item for item in items} for sheet, items in asked.items()}
-            asked = {sheet: [items[id_] for id_ in order] for sheet, items in by_id.items()}
+            asked = {sheet: [of_id[id_] for id_ in order] for sheet, of_id in by_id.items()}
             found = dict.fromkeys(found, order)
         written.check_aligned(name, found)
         super().__init__(name, asked, config.new_tokens, ('\n',), chat=chat_of(config, name))
 
     def numbers_of(self, item: Item, sheet: Sheet, text: str) -> dict[str, float | None]:
-        """The best over the right answers."""
+        """The best score over the right answers."""
         squad = [metrics.squad_tokens(t) for t in (text, *item.references)]
         mlqa = [metrics.mlqa_tokens(t, sheet[1]) for t in (text, *item.references)]
         return {

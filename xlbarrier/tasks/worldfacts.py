@@ -1,8 +1,8 @@
 """World facts: the embedded benchmark, made from CLDR at run time.
 
 Which country is a city in, what is the currency of a country, what is an official language of it.
-The items of a relation do not depend on the languages that are asked: every one has its names, and
-is unambiguous, in all template languages. Pool, distractors and orders follow from the seed alone.
+The items of a relation do not depend on the languages that are asked: each has names, and is
+unambiguous, in all template languages. Pool, distractors and orders depend on the seed only.
 """
 
 import functools
@@ -29,13 +29,13 @@ CITIES_A_COUNTRY = 4
 NO_DISTRACTOR = frozenset({'XK', 'PS', 'VA'})  # disputed, or inside another option
 # In Italian and Polish CLDR names Ho Chi Minh City like the man.
 NOT_ASKED = frozenset({'Asia/Ho_Chi_Minh'})
-# Countries where CLDR's data are behind: Bulgaria took the euro in 2026; French lost its rank in
-# Burkina Faso, Mali and Niger; Eritrea and Mauritius have no official language by law, and Kazakh
-# and Arabic come before Russian and English in Kazakhstan and Sudan; Chinese and Japanese name
-# North Korea's language after the South.
+# Countries for which CLDR's data are out of date: Bulgaria took the euro in 2026; French lost its
+# rank in Burkina Faso, Mali and Niger; Eritrea and Mauritius have no official language by law, and
+# Kazakh and Arabic come before Russian and English in Kazakhstan and Sudan; Chinese and Japanese
+# name North Korea's language after the South.
 CURRENCY_CHANGED = frozenset({'BG'})
 LANGUAGE_IN_DOUBT = frozenset({'BF', 'ER', 'KP', 'KZ', 'ML', 'MU', 'NE', 'SD'})
-VARIETIES = frozenset({'gsw', 'nb', 'nn'})  # of other languages in the list
+VARIETIES = frozenset({'gsw', 'nb', 'nn'})  # of other languages in CLDR's list
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class WorldFacts(MultipleChoice):
         """Makes the items.
 
         Raises:
-          ValueError: for a language that CLDR lacks or that has no templates, a variant that needs
+          InputError: for a language that is not in CLDR or has no templates, a variant that needs
             English without it, or more questions than there are facts.
         """
         self.name, self.methods, self.chat = name, config.methods, chat_of(config, name)
@@ -136,7 +136,7 @@ def make_items(config: WorldFactsConfig) -> list[Item]:
     """Draws the items: relations in turn, the best-known fact of each country first.
 
     Raises:
-      ValueError: when a relation has fewer facts than are asked for; says how many it has.
+      InputError: when a relation has fewer facts than the config asks for; names both numbers.
     """
     chosen: list[Candidate] = []
     for number, relation in enumerate(config.relations):
@@ -146,16 +146,17 @@ def make_items(config: WorldFactsConfig) -> list[Item]:
         if expected > len(pool):
             raise InputError(
                 f'config.tasks.worldfacts.questions asks for {expected} questions of {relation};'
-                f' CLDR has {len(pool)} without doubt or a second right answer'
+                f' CLDR has {len(pool)} that are certain and have one right answer'
             )
         of = {candidate.subject: candidate for candidate in pool}
+        ranks = {subject: candidate.rank for subject, candidate in of.items()}
         order = _drawn(of, config.seed, relation)
-        taken = sorted(order, key=lambda subject, of=of: of[subject].rank)[:expected]
+        taken = sorted(order, key=ranks.__getitem__)[:expected]
         chosen += [of[subject] for subject in order if subject in set(taken)]
-    places = _balanced_places(len(chosen), config.seed)
+    positions = _balanced_positions(len(chosen), config.seed)
     return [
-        _item(candidate, place, config.seed, config.languages)
-        for candidate, place in zip(chosen, places, strict=True)
+        _item(candidate, position, config.seed, config.languages)
+        for candidate, position in zip(chosen, positions, strict=True)
     ]
 
 
@@ -167,7 +168,7 @@ def candidates(relation: str) -> tuple[Candidate, ...]:
 
 def _city_country() -> Iterable[Candidate]:
     names = [_names(world.city_name, city.zone) for city in world.cities()]
-    count = {}
+    count: dict[str, int] = {}
     for folded in names:
         for name in set(folded or ()):
             count[name] = count.get(name, 0) + 1
@@ -212,8 +213,8 @@ def _country_language() -> Iterable[Candidate]:
         spoken = [code.split('_')[0] for code in regional]  # mn_Mong: Mongolian in its own script
         by_law = get_official_languages(country)
         # Senegal's language by law is French, whatever most people speak; Australia has none.
-        codes = [c for c in codes if c in by_law] or codes
-        answer = next((c for c in codes if _names(world.language_name, c) is not None), None)
+        lawful = [c for c in codes if c in by_law] or codes
+        answer = next((c for c in lawful if _names(world.language_name, c) is not None), None)
         if answer is not None:
             wrong = _wrong(
                 country, answer, world.language_name, lambda c: official[c], sorted(official)
@@ -248,7 +249,8 @@ def _wrong(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Answers of the countries of the same subregion, and of the same continent; never `answer`."""
     region = {c.code: c.region for c in world.countries()}
-    near, far = [], []
+    near: list[str] = []
+    far: list[str] = []
     for other in others:
         if other == country:
             continue
@@ -261,15 +263,18 @@ def _wrong(
         kept = sorted(set(codes) - {answer, *without})
         return tuple(c for c in kept if _distinct(name, answer, c))
 
-    near = usable(near, ())
-    return near, usable(far, near)
+    closest = usable(near, ())
+    return closest, usable(far, closest)
 
 
-def _without(wrong: Iterable[tuple[str, ...]], right: Sequence[str]) -> tuple:
-    return tuple(tuple(c for c in part if c not in right) for part in wrong)
+def _without(
+    wrong: tuple[tuple[str, ...], tuple[str, ...]], right: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    near, far = wrong
+    return tuple(c for c in near if c not in right), tuple(c for c in far if c not in right)
 
 
-def _item(candidate: Candidate, place: int, seed: int, languages: Sequence[str]) -> Item:
+def _item(candidate: Candidate, position: int, seed: int, languages: Sequence[str]) -> Item:
     name = ANSWER_NAME[candidate.relation]
     purpose = f'{candidate.relation}:{candidate.subject}'
     drawn: list[str] = []
@@ -281,24 +286,24 @@ def _item(candidate: Candidate, place: int, seed: int, languages: Sequence[str])
         raise InputError(
             f'{purpose} has {len(drawn)} distractors of distinct names, expected {CHOICES - 1}'
         )
-    choices = (*drawn[:place], candidate.answer, *drawn[place:])
+    choices = (*drawn[:position], candidate.answer, *drawn[position:])
     order = tuple(_drawn(languages, seed, f'{purpose} languages'))
-    return Item(candidate, choices, place, order)
+    return Item(candidate, choices, position, order)
 
 
-def _balanced_places(count: int, seed: int) -> list[int]:
-    """Places of the right answers: each as often as any other, give or take one.
+def _balanced_positions(count: int, seed: int) -> list[int]:
+    """Positions of the right answers; each occurs equally often, within one.
 
-    Each stretch of CHOICES questions has all of them, so that the relations are balanced too.
+    Every CHOICES consecutive questions have all of them, so that the relations are balanced too.
     """
-    places: list[int] = []
-    while len(places) < count:
-        places += draw.shuffled(range(CHOICES), seed, f'worldfacts places {len(places)}')
-    return places[:count]
+    positions: list[int] = []
+    while len(positions) < count:
+        positions += draw.shuffled(range(CHOICES), seed, f'worldfacts places {len(positions)}')
+    return positions[:count]
 
 
 def _names(name: Callable[[str, str], str], code: str) -> tuple[str, ...] | None:
-    """The folded names in all template languages; None where one is missing."""
+    """The folded names in all template languages; None if one is missing."""
     try:
         return tuple(world.fold(name(code, language)) for language in LANGUAGES)
     except world.MissingNameError:
@@ -315,7 +320,7 @@ def _distinct(name: Callable[[str, str], str], one: str, two: str) -> bool:
 
 
 def _tells(folded_city: str, language: str, country: str) -> bool:
-    """Whether a city's name gives its country away: one holds the other, or they begin alike."""
+    """Whether a city's name gives its country away: one contains the other, or they begin alike."""
     name = world.fold(world.country_name(country, language))
     if folded_city in name or name in folded_city:
         return True
@@ -325,7 +330,7 @@ def _tells(folded_city: str, language: str, country: str) -> bool:
 
 
 def _drawn(codes: Iterable[str], seed: int, purpose: str) -> list[str]:
-    """The codes in a drawn order; of any two it does not depend on which others there are."""
+    """The codes in a drawn order; the order of two codes does not depend on the others."""
     return sorted(
         codes,
         key=lambda code: (int(draw.words(seed, f'worldfacts {purpose} {code}', 0, 1)[0]), code),

@@ -1,4 +1,4 @@
-"""Answers that are right too, or partly, though CLDR does not list them: no distractors there."""
+"""Answers that are right or partly right but not listed by CLDR; they are never distractors."""
 
 # Zone -> countries of the same part of the world with a city of that name in some language: Porto
 # Novo of Cape Verde, Vienne in France, Los Ángeles in Chile ...
@@ -12,7 +12,7 @@ ALSO_THERE = {
     'Europe/Vienna': ('FR',),
 }
 
-# Country -> currencies that are legal or customary tender beside its own.
+# Country -> currencies that are legal or customary tender in addition to its own.
 ALSO_TENDER = {'BN': ('SGD',), 'LR': ('USD',), 'SG': ('BND',), 'SZ': ('ZAR',)}
 
 # Country -> languages with an official standing in the whole, a part, or a use of it (the

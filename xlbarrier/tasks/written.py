@@ -1,4 +1,4 @@
-"""Tasks whose answers the model writes: prompts in, texts and their numbers out."""
+"""Tasks whose answers the model writes: their prompts, and the numbers of the written texts."""
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,9 +15,10 @@ from xlbarrier.datafiles import DataError
 from xlbarrier.errors import InputError
 from xlbarrier.tasks import prompts
 from xlbarrier.tasks.asked import Asked
-from xlbarrier.tasks.base import AnswerRow, LeftOut, NumberRow, PromptRow, Sheet
+from xlbarrier.tasks.base import LeftOut
 from xlbarrier.tasks.chat import Chat
 from xlbarrier.tasks.files import SHOWN
+from xlbarrier.tasks.rows import AnswerRow, NumberRow, PromptRow, Sheet
 
 if TYPE_CHECKING:
     from xlbarrier.scoring.generate import Generated
@@ -38,7 +39,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Item:
-    """Something to be answered in words.
+    """A question to be answered in words.
 
     Attributes:
       id: the same in every language.
@@ -76,9 +77,9 @@ class WrittenTask:
         Args:
           name: of the task in the config.
           asked: the items of each sheet.
-          new_tokens, stops: where an answer ends: after so many tokens, or before the first string.
+          new_tokens, stops: an answer ends after so many tokens, or before one of these strings.
           shots: demonstrations in each prompt, for the record.
-          chat: how prompts are put into a conversation; None: they are read as they are.
+          chat: how prompts are put into a conversation; None: they are not.
         """
         self.name, self.shots, self.chat = name, shots, chat
         self.new_tokens, self.stops = new_tokens, stops
@@ -94,12 +95,12 @@ class WrittenTask:
         return item.prompt if self.chat is None else self.chat.text(item.prompt, tokenizer)
 
     def numbers_of(self, item: Item, sheet: Sheet, text: str) -> dict[str, float | None]:
-        """The `numbers` of an answer; null where there is none."""
+        """The `numbers` of an answer; None where there is none."""
         raise NotImplementedError
 
     def measure(self, asked: Asked) -> None:
         """See `base.Task`."""
-        schema = pa.schema([*COLUMNS, *((name, pa.float64()) for name in self.numbers)])
+        schema = pa.schema([*COLUMNS, *[(name, pa.float64()) for name in self.numbers]])
         written = iter(self.write(asked))
         for sheet, items in self.asked.items():
             rows = []
@@ -114,7 +115,7 @@ class WrittenTask:
         """What the model writes for every item, sheet after sheet.
 
         Raises:
-          ValueError: naming the item whose prompt is too long.
+          InputError: naming the item whose prompt is too long.
         """
         items = [(sheet, item) for sheet, group in self.asked.items() for item in group]
         ids = [encode_prompt(asked.tokenizer, self.shown(i, asked.tokenizer)) for _, i in items]
@@ -197,8 +198,8 @@ def means(
 ) -> list[NumberRow]:
     """The mean of columns over the items of each sheet, and over the languages other than English.
 
-    A null counts as no item. The mean over languages is of items that all of them have, each
-    language weighing alike; one bootstrap over items gives its interval.
+    A null is left out. The mean over languages is over the items that all of them have, with equal
+    weight for each language; its interval is from one bootstrap over items.
     """
     found: list[NumberRow] = []
     for column in columns:

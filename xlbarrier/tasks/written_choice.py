@@ -1,4 +1,4 @@
-"""Multiple-choice questions whose answer the model writes, and how the answer is read."""
+"""Multiple choice with written answers, and how these are read."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from xlbarrier.tasks.base import Prompt, Question
 if TYPE_CHECKING:
     from xlbarrier.scoring.generate import Generated
 
-LEAST_TOKENS = 32  # for which the model must have room; a long answer may be cut
+LEAST_TOKENS = 32  # that the model must have positions for; a longer answer can be cut off
 COLUMNS = (
     ('written', pa.string()),
     ('written_tokens', pa.int64()),
@@ -30,9 +30,9 @@ def write(
     """What the model writes after each question's prompt, up to the end that the prompt names.
 
     Raises:
-      ValueError: naming the question whose prompt is too long for the model.
+      InputError: naming the question whose prompt is too long for the model.
     """
-    # White space at the end is kept: the published code gives it to its models.
+    # White space at the end is kept, as in the published code.
     ids = [encode_prompt(asked.tokenizer, prompt.context) for prompt in prompts]
     limit = asked.decoder.config.max_positions
     by_end: dict[tuple[int, tuple[str, ...]], list[int]] = {}
@@ -53,10 +53,10 @@ def write(
 
 
 def columns(question: Question, prompt: Prompt, generated: 'Generated') -> dict[str, Any]:
-    """The COLUMNS of an answer; the readings are those of `metrics.readers`, null where unreadable.
+    """The COLUMNS of an answer; the readings are those of `metrics.readers`, None if unreadable.
 
-    White space before the answer is skipped: whether a tokenizer makes it part of a letter's token
-    says nothing of the model's answer.
+    White space before the answer is skipped: whether it is part of a letter's token depends on the
+    tokenizer, not on the model's answer.
     """
     text = generated.text
     if prompt.cue:
