@@ -27,6 +27,7 @@ from absl import logging
 
 from xlbarrier import config as config_lib
 from xlbarrier import datafiles
+from xlbarrier import run as run_lib
 from xlbarrier.config.corpus import CorpusConfig
 from xlbarrier.corpus import sources, store, translation, units
 from xlbarrier.corpus.counts import Counts
@@ -320,7 +321,7 @@ def _write_build(
     store.write_json(
         folder / 'build.json',
         {
-            'finished': datafiles.now(),
+            'finished': run_lib.now(),
             'seconds': round(seconds, 3),
             'documents_of_earlier_starts': shards.earlier_documents,
             'words_per_second': round(words / seconds, 1),

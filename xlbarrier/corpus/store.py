@@ -14,6 +14,7 @@ from typing import Any
 
 from xlbarrier import config as config_lib
 from xlbarrier import datafiles
+from xlbarrier import run as run_lib
 from xlbarrier.datafiles import DataError
 from xlbarrier.errors import InputError
 
@@ -112,7 +113,7 @@ def total_digest(shards: Sequence[Mapping[str, Any]], field: str = 'sha256') -> 
 def write_json(path: pathlib.Path, value: Any) -> None:
     """Writes a JSON file, atomically."""
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
-    private = datafiles.has_address(text)
+    private = run_lib.has_address(text)
     datafiles.write_atomic(path, (text + '\n').encode(), private=private)
 
 
