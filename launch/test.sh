@@ -9,7 +9,7 @@ install_into_venv '[test,dev]'
 export JAX_PLATFORMS=cpu HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
-# .venv/bin/mypy  # of the whole package; on as soon as it is clean
+.venv/bin/mypy
 if [ $# -gt 0 ]; then
   echo 'Called with arguments: the tests on the newest jax are left out'
 elif newest=$(find_newest_python); then
