@@ -129,7 +129,7 @@ def test_lists_are_joined_as_the_language_does(names, language, wanted):
 def test_languages_that_cannot_be_written_are_refused():
     with pytest.raises(ValueError, match=r"languages\[1\] is 'jp'.*Did you mean 'j?p?"):
         check_languages(('en', 'jp'), 'config.corpus.languages')
-    with pytest.raises(ValueError, match='none of them twice'):
+    with pytest.raises(ValueError, match='each once'):
         check_languages(('en', 'en'), 'config.corpus.languages')
-    with pytest.raises(ValueError, match='at least one'):
+    with pytest.raises(ValueError, match='one or more'):
         check_languages((), 'config.corpus.languages')
