@@ -86,10 +86,10 @@ def test_answers_are_kept_with_both_readings(finished):
     ('values', 'words'),
     [
         ({'data': {'files': ('task:fictionl',)}}, "'task:fictionl'; .* fictional. Did you mean"),
-        ({'data': {'files': ('task:worldfacts',)}}, 'these give rows to train on: fictional'),
+        ({'data': {'files': ('task:worldfacts',)}}, 'these provide rows to train on: fictional'),
         (
             {'data': {'files': ('task:fictional',), 'template': 'plain'}},
-            "template is 'plain'; .* wanted 'auto'",
+            "template is 'plain'; .* expected 'auto'",
         ),
     ],
 )
