@@ -73,7 +73,7 @@ def test_what_cannot_be_embedded_is_told_by_its_number(folders):
         (Passage(()), 'text 1 has 0 tokens'),
         (Passage((1, 2), 2), 'text 1 has 2 tokens, 2 of them skipped'),
         (Passage((1,) * 65), 'text 1 has 65 tokens; the model takes 64'),
-        (Passage((1, 128)), 'text 1 has token 128; wanted 0..127'),
+        (Passage((1, 128)), 'text 1 has token 128; expected 0..127'),
         (Passage((-1, 3)), 'text 1 has token -1'),
     ):
         with pytest.raises(ValueError, match=words):
