@@ -156,7 +156,7 @@ def test_another_config_is_refused_by_name(tmp_path, config, arm, named):
 
 def test_a_folder_of_other_things_is_refused(tmp_path):
     (tmp_path / 'thesis.txt').write_text('mine')
-    with pytest.raises(corpus.CorpusError, match=r'no corpus \(thesis\.txt\)'):
+    with pytest.raises(corpus.CorpusError, match=r'not a corpus \(thesis\.txt\)'):
         corpus.build(SMALL, 'mixed', tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ['thesis.txt']
 

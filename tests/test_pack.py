@@ -116,7 +116,7 @@ def test_what_cannot_be_packed_or_taken_is_refused():
         pack([], 8)
     with pytest.raises(ValueError, match='row_tokens is 1; expected at least 2'):
         pack([[1, 2]], 1)
-    with pytest.raises(ValueError, match='3 rows asked for, 2 packed'):
+    with pytest.raises(ValueError, match='3 rows were asked for, 2 are packed'):
         pack([[1, 2, 3, 4]], 2).take(3)
 
 

@@ -69,5 +69,5 @@ def test_a_model_that_is_cut_otherwise_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r'tokenizer\.model: .* does not cut text as'):
         tokenize.load_tokenizer(tmp_path / 'a')
     (tmp_path / 'a/tokenizer.model').write_bytes(b'x')
-    with pytest.raises(ValueError, match='is no SentencePiece model'):
+    with pytest.raises(ValueError, match='is not a SentencePiece model'):
         tokenize.load_tokenizer(tmp_path / 'a')

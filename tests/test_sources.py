@@ -135,7 +135,7 @@ def test_a_line_of_50_mb_is_refused_before_it_is_read_whole(tmp_path):
         assert tracemalloc.get_traced_memory()[1] < 45e6
         tracemalloc.stop()
     (tmp_path / 'b.txt').write_bytes(b'many lines\n' * 2_000_000)
-    refused(f'text:{tmp_path}/b.txt', r'the paragraph that holds byte 1677.* is longer than')
+    refused(f'text:{tmp_path}/b.txt', r'the paragraph at byte 1677.* is longer than')
     assert datafiles.lines(tmp_path / 'b.txt').__next__() == (0, 'many lines\n')
     packed = tmp_path / 'c.parquet'
     pq.write_table(pa.table({'text': ['x' * 17_000_000]}), packed)
