@@ -201,7 +201,7 @@ def test_a_loss_that_is_not_finite_is_told_in_a_line(monkeypatch):
     numbers = dict.fromkeys(('nats', 'weight', 'grad_norm', 'learning_rate'), float('nan'))
     monkeypatch.setattr(main, 'main', lambda _: report(loop._Dispatched(1, 9, numbers)))
     with pytest.raises(SystemExit, match='ERROR: step 1: loss nan'):
-        main.run([])
+        main.console()
 
 
 def test_progress_lines_come_while_a_step_takes_long(mesh, packed, tmp_path, monkeypatch, caplog):

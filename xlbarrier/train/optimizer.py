@@ -54,7 +54,8 @@ def make_schedule(config: TrainConfig) -> optax.Schedule:
 
 
 def _inverse_sqrt(peak: float, timescale: int) -> optax.Schedule:
-    return lambda count: peak * jnp.sqrt(timescale / (count + timescale))
+    # Also evaluated during the warm-up, where the count is negative and the result unused.
+    return lambda count: peak * jnp.sqrt(timescale / (jnp.maximum(count, 0) + timescale))
 
 
 def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
