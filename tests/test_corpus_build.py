@@ -212,13 +212,13 @@ from xlbarrier.corpus import build
 from xlbarrier.corpus.countries import build as countries_build
 countries_build.SHARD_DOCUMENTS = 10
 real, count = datafiles.write_atomic, []
-def slow(path, data):
+def slow(path, data, **options):
     count.append(path)
     if len(count) == 4:
         (path.parent / f'.{path.name}.1.tmp').write_bytes(data[: len(data) // 2])
         print('half', flush=True)
         time.sleep(60)
-    real(path, data)
+    real(path, data, **options)
 datafiles.write_atomic = slow
 config = CorpusConfig(languages=('en', 'de', 'ar', 'zh', 'ja'), documents=24)
 build.build(config, 'mixed', sys.argv[1])
