@@ -57,7 +57,7 @@ def test_ids_are_those_of_sentencepiece(tmp_path):
         ids = ours(text)['input_ids']
         assert ids == theirs.encode(text), text
         assert ours.decode(ids) == text
-    tokenize.save_tokenizer(ours, tmp_path / 'b')  # now with a tokenizer.json, as an export has
+    ours.save_pretrained(tmp_path / 'b')  # now with a tokenizer.json, as an export has
     again = tokenize.load_tokenizer(tmp_path / 'b')
     text = '柏林 <reserved_106> Lomé\n  hello'
     assert again(text)['input_ids'] == theirs.encode(text)
