@@ -179,7 +179,7 @@ def test_folders_that_cannot_be_used_are_named(root, marian, m2m100, tmp_path):
     (tmp_path / 'one-en').symlink_to(root / 'opus-en-de')
     with pytest.raises(TranslatorError, match=r'one-en is a Marian model with one target'):
         make(tmp_path / 'one-{source}')
-    with pytest.raises(TranslatorError, match=r'a seq2seq translator wants a folder'):
+    with pytest.raises(TranslatorError, match=r'a seq2seq translator expects a folder'):
         make(tmp_path / '{language}')
     broken = tmp_path / 'm2m'
     shutil.copytree(root / 'm2m', broken)
