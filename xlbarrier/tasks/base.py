@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 
+from xlbarrier.qa.pairs import Pair
 from xlbarrier.tasks.rows import Lesson, NumberRow, PromptRow, Sheet
 
 if TYPE_CHECKING:
@@ -138,6 +139,23 @@ class Teaching(Protocol):
 
     def write_lessons(self, path: pathlib.Path) -> None:
         """Writes the rows to train on, one JSON object per line."""
+
+
+@runtime_checkable
+class Pairing(Protocol):
+    """A task that provides pairs to train on: 'task:NAME' among config.train.pairs.files.
+
+    Attributes:
+      held_out_relations, held_out_languages: what the task keeps for its questions; no pair of the
+        run, from whatever file, may be of one.
+    """
+
+    name: str
+    held_out_relations: Sequence[str]
+    held_out_languages: Sequence[str]
+
+    def pairs(self) -> Sequence[Pair]:
+        """The pairs of English and each language that is trained on; none states an asked fact."""
 
 
 def sheets(variants: Sequence[str], languages: Sequence[str]) -> list[tuple[str, str]]:
