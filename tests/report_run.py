@@ -90,7 +90,9 @@ def write(folder, models=tuple(SKILL), made=None):
             'seed': 0,
             'git_commit': 'c0ffee',
             'command': 'python -m xlbarrier.main --config=x',
-            'models': {m: {'source': m, 'fingerprint': 'f' * 64} for m in models},
+            'models': {
+                m: {'source': m, 'name': f'Org/{m}', 'fingerprint': 'f' * 64} for m in models
+            },
             'finished': '2026-01-01T00:00:00+00:00',
             'training': {m: {'rows': 4, 'epochs': 1.0, 'tokens': 512} for m in models[1:]},
             'peak_memory_bytes': 3_000_000_000,

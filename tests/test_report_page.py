@@ -9,6 +9,7 @@ import pytest
 from tests import report_run
 from xlbarrier.report import page, plots, table_files, words
 from xlbarrier.report.words import Numbers
+from xlbarrier.results.numbers import verdict
 from xlbarrier.results.rows import task_row
 
 
@@ -100,6 +101,32 @@ def test_a_clear_effect_is_told_and_noise_is_not(folder):
     letters = words.headline(numbers, 'worldfacts', 'letter')
     assert 'not significantly above guessing' in letters[0]
     assert 'a barrier of' not in letters[0]
+
+
+def test_the_verdict_names_the_model_and_the_widest_barrier(folder, text):
+    rows = json.loads((folder / 'results.json').read_text())['rows']
+    found = verdict(Numbers(rows))
+    gaps = {
+        row['language']: row['value']
+        for row in rows
+        if (row['model'], row['metric'], row['method']) == ('base', 'barrier_gap', 'loglikelihood')
+        and row['variant'] == 'full'
+        and not row['language'].startswith('mean')
+    }
+    assert found.barrier.method == 'loglikelihood', 'letters are guesses: no barrier is read there'
+    assert found.barrier.languages == 4 and found.barrier.found
+    assert found.barrier.widest['language'] == max(gaps, key=gaps.get)
+    assert found.change['model'] == 'mixed'
+    first = words.verdict(found, 'Org/base')[0]
+    assert first.startswith('Org/base is right on ') and 'in the 4 other languages' in first
+    assert '<p class="verdict">Org/base is right on' in text
+    assert '**Org/base is right on' in (folder / 'report.md').read_text()
+
+
+def test_a_run_without_tested_accuracies_has_no_verdict():
+    number = {'variant': 'full', 'language': 'en', 'method': 'generate', 'metric': 'f1'}
+    row = task_row('base', None, 'open', number | {'value': 0.5, 'n': 80})
+    assert verdict(Numbers([row])) is None
 
 
 def test_markdown_holds_the_same_numbers(folder):

@@ -24,11 +24,11 @@ from xlbarrier.models import (
     generation_config,
     gguf_families,
     hf_config,
+    identity,
     lora,
     quantised,
     safetensors_io,
     shards,
-    source,
     tables,
     weights,
 )
@@ -226,14 +226,14 @@ def open_folder(path: pathlib.Path) -> safetensors_io.SafetensorsFolder:
 
 
 def describe(model_source: str, path: str | pathlib.Path, digest: str) -> dict[str, Any]:
-    """A model for the run's provenance: source, digest, files, and terms where known."""
-    found = {
+    """A model for the run's provenance: source, name, digest, files, and terms where known."""
+    terms = identity.licence_of(model_source, path)
+    return {
         'source': model_source,
+        'name': identity.name_of(model_source, path),
         'fingerprint': digest,
         'files': [file.name for file in weight_files(path)],
-    }
-    terms = source.terms(model_source)
-    return found | ({'terms': terms} if terms else {})
+    } | ({'terms': terms} if terms else {})
 
 
 def weight_files(path: str | pathlib.Path) -> list[pathlib.Path]:

@@ -15,6 +15,7 @@ from xlbarrier.report.beside import language_words
 from xlbarrier.report.table_files import markdown_cell
 from xlbarrier.report.words import Numbers, interval, percent, points
 from xlbarrier.results.answers import read_predictions
+from xlbarrier.results.numbers import verdict as find_verdict
 from xlbarrier.results.rows import ALL, MEAN, SOURCE, ResultRow, has
 
 VARIANT_WORDS = {
@@ -79,8 +80,11 @@ def _facts(folder: pathlib.Path) -> dict[str, Any]:
     sections = [_section(numbers, task, method, models) for task, method in asked]
     described = {task for task, _ in asked}
     colours = plots.colours_of(models)
+    name = _name(config, run)
+    verdict = find_verdict(numbers)
     return {
-        'model': str(config['model']['source']).split(':')[-1],
+        'model': name,
+        'verdict': words.verdict(verdict, name) if verdict else [],
         'models': models,
         'sections': sections,
         'plain': [
@@ -99,6 +103,12 @@ def _facts(folder: pathlib.Path) -> dict[str, Any]:
         'variant_words': VARIANT_WORDS,
         'colours': colours,
     }
+
+
+def _name(config: Mapping[str, Any], run: Mapping[str, Any]) -> str:
+    """The base model's own name, or where run.json has none, its source."""
+    measured = run.get('models', {}).get('base', {})
+    return str(measured.get('name') or str(config['model']['source']).split(':')[-1])
 
 
 def _section(numbers: Numbers, task: str, method: str, models: list[str]) -> dict[str, Any]:
@@ -289,6 +299,7 @@ def _curves(path: pathlib.Path, colours: Mapping[str, str]) -> str:
 
 def _markdown(facts: dict[str, Any]) -> str:
     lines = [f'# The cross-lingual knowledge barrier of {markdown_cell(facts["model"])}', '']
+    lines += [f'**{markdown_cell(" ".join(facts["verdict"]))}**', ''] if facts['verdict'] else []
     for section in facts['sections']:
         lines += [f'## {markdown_cell(section["task"])}, method {section["method"]}', '']
         lines += [

@@ -1,38 +1,15 @@
 """The findings in words: no difference that could be chance is reported as one."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from xlbarrier.results.rows import ALL, MEAN, SOURCE, ResultRow, has
+from xlbarrier.results.numbers import ALPHA, Barrier, Numbers, Verdict, at_chance, barrier
+from xlbarrier.results.rows import ALL, MEAN, ResultRow
+from xlbarrier.text import languages
 
-ALPHA = 0.05
+__all__ = ['ALPHA', 'Numbers', 'at_chance']
 
-
-class Numbers:
-    """Finds rows of results.json by their fields."""
-
-    def __init__(self, rows: Sequence[ResultRow]):
-        self.rows = list(rows)
-        self._by_metric: dict[str, list[ResultRow]] = {}
-        for row in self.rows:
-            self._by_metric.setdefault(row['metric'], []).append(row)
-
-    def rows_of(self, metric: str, **fields: Any) -> list[ResultRow]:
-        """The rows of a metric with these fields."""
-        return list(self._with(metric, fields))
-
-    def find(self, *, metric: str, **fields: Any) -> ResultRow | None:
-        """The first row of a metric with these fields, or None."""
-        return next(self._with(metric, fields), None)
-
-    def values(self, name: str, metric: str | None = None, **fields: Any) -> list[Any]:
-        """The distinct values of a field among the rows with these fields, in their order."""
-        rows: Iterator[Mapping[str, Any]] = self._with(metric, fields)
-        return list(dict.fromkeys(row[name] for row in rows))
-
-    def _with(self, metric: str | None, fields: Mapping[str, Any]) -> Iterator[ResultRow]:
-        rows = self.rows if metric is None else self._by_metric.get(metric, ())
-        return (row for row in rows if has(row, fields))
+LANGUAGE_WORDS = {MEAN: 'mean of the other languages', ALL: 'mean'}
 
 
 def percent(value: float | None) -> str:
@@ -65,7 +42,8 @@ def headline(numbers: Numbers, task: str, method: str) -> list[str]:
     key = {'task': task, 'method': method}
     models = numbers.values('model', metric='accuracy', **key)
     base = models[0]
-    sentences = [_barrier(numbers, base, key)]
+    seen = barrier(numbers, task, method, base)
+    sentences = [_barrier(seen, _named(base))] if seen is not None else []
     sentences += [_effect(numbers, model, key) for model in models[1:]]
     return [sentence for sentence in sentences if sentence]
 
@@ -106,49 +84,60 @@ def left_out(numbers: Numbers, task: str) -> list[str]:
     ]
 
 
-def at_chance(
-    numbers: Numbers, model: str, variant: str, language: str, key: Mapping[str, str]
-) -> bool:
-    """Whether the accuracy is not significantly above guessing, after Holm's adjustment."""
-    row = numbers.find(
-        model=model, variant=variant, language=language, metric='above_chance_p', **key
-    )
-    return row is not None and row['p_holm'] > ALPHA
+def verdict(found: Verdict, name: str) -> list[str]:
+    """The sentences at the top of a report: the barrier, and what fine-tuning did to it.
+
+    Args:
+      found: of the run.
+      name: the base model's own name.
+    """
+    seen = found.barrier
+    where = f'in {seen.task}, method {seen.method}'
+    sentences = [_barrier(seen, name, where)]
+    if seen.found and seen.widest is not None:
+        language = languages.named(seen.widest['language']).english_name
+        value = 100 * (seen.widest['value'] or 0.0)
+        sentences.append(f'It is widest in {language}: {value:.1f} points.')
+    if found.change is not None and seen.readable:
+        sentences.append(
+            f'Of the fine-tuned models the {found.change["model"]} arm has the lowest barrier:'
+            f' it changes by {_change(found.change)}.'
+        )
+    return sentences
 
 
-def _barrier(numbers: Numbers, model: str, key: Mapping[str, str]) -> str:
-    # Where English is asked as the variant `english` alone, that is what others are compared with.
-    english = [
-        numbers.find(model=model, variant=variant, language=SOURCE, metric='accuracy', **key)
-        for variant in ('full', 'english')
-    ]
-    source = next((row for row in english if row is not None), None)
-    others = numbers.find(model=model, variant='full', language=MEAN, metric='accuracy', **key)
-    gap = numbers.find(model=model, variant='full', language=MEAN, metric='barrier_gap', **key)
-    if source is None:
-        return ''
-    if at_chance(numbers, model, source['variant'], SOURCE, key):
+def _barrier(seen: Barrier, name: str, where: str = '') -> str:
+    """The sentence on a barrier; `where` says in which task and method it was seen."""
+    source, gap = seen.source, seen.gap
+    about = f' ({where})' if where else ''
+    if not seen.readable:
         return (
-            f'Even in English {_named(model)} is right on {percent(source["value"])} % of'
-            f' {source["n"]} questions, which is not significantly above guessing'
+            f'Even in English {name} is right on {percent(source["value"])} % of'
+            f' {source["n"]} questions{about}, which is not significantly above guessing'
             f' ({percent(source["chance"])} %): read this way, no barrier can be measured.'
         )
-    if others is None or gap is None or gap['value'] is None or gap['ci_low'] is None:
-        return (
-            f'{_named(model).capitalize()} is right on {percent(source["value"])} % of'
-            f' {source["n"]} questions.'
-        )
+    if seen.others is None or gap is None:
+        share = percent(source['value'])
+        return f'{_upper(name)} is right on {share} % of {source["n"]} questions{about}.'
     words = (
-        f'{_named(model).capitalize()} is right on {percent(source["value"])} % of'
-        f' {source["n"]} questions in English,'
-        f' and on {percent(others["value"])} % on average in the other languages'
-        f' (guessing: {percent(source["chance"])} %)'
+        f'{_upper(name)} is right on {percent(source["value"])} % of {source["n"]} questions in'
+        f' English{about}, and on {percent(seen.others["value"])} % on average in'
+        f' {_others(seen.languages)} (guessing: {percent(source["chance"])} %)'
     )
-    if gap['ci_low'] > 0:
+    if seen.found:
         return (
-            f'{words}: a barrier of {100 * gap["value"]:.1f} points, 95 % interval {interval(gap)}.'
+            f'{words}: a barrier of {percent(gap["value"])} points, 95 % interval {interval(gap)}.'
         )
     return f'{words}. The difference, 95 % interval {interval(gap)}, could be chance.'
+
+
+def _others(count: int) -> str:
+    return 'the other language' if count == 1 else f'the {count} other languages'
+
+
+def _upper(name: str) -> str:
+    """A name at the start of a sentence; a model's own name is kept as it is."""
+    return f'T{name[1:]}' if name.startswith('the ') else name
 
 
 def _effect(numbers: Numbers, model: str, key: Mapping[str, str]) -> str:
@@ -181,6 +170,3 @@ def _change(row: ResultRow) -> str:
 
 def _named(model: str) -> str:
     return 'the base model' if model == 'base' else f'the {model} arm'
-
-
-LANGUAGE_WORDS = {MEAN: 'mean of the other languages', ALL: 'mean'}
