@@ -145,6 +145,34 @@ def test_sigterm_at_the_very_end_stops_and_is_continued(
     jax.tree.map(np.testing.assert_array_equal, arrays(decoder), arrays(finished[1]))
 
 
+def test_snapshots_are_taken_on_the_way_and_again_after_an_interruption(
+    mesh, packed, finished, tmp_path
+):
+    config = dataclasses.replace(TRAIN, snapshots=(3, 5), checkpoint_every=2)
+    whole, parts = {}, {}
+    decoder, rows = run(
+        mesh, packed, config, tmp_path / 'whole', snapshot=lambda n, d: whole.update({n: arrays(d)})
+    )
+    assert [row['loss'] for row in rows] == [row['loss'] for row in finished[2]]
+    jax.tree.map(np.testing.assert_array_equal, arrays(decoder), arrays(finished[1]))
+    assert list(whole) == [3, 5]
+    assert not np.array_equal(*(whole[n]['embed']['embedding'] for n in (3, 5)))
+
+    def take(step, decoder):
+        parts[step] = arrays(decoder)
+        if step == 3 and len(parts) == 1:
+            raise KeyboardInterrupt  # in the export of the first: no checkpoint of step 3 or later
+
+    options = {'snapshot': take}
+    with pytest.raises(KeyboardInterrupt):
+        run(mesh, packed, config, tmp_path / 'parts', **options)
+    parts = {0: None}
+    run(mesh, packed, config, tmp_path / 'parts', **options)
+    assert list(parts) == [0, 3, 5]
+    for step in (3, 5):
+        jax.tree.map(np.testing.assert_array_equal, parts[step], whole[step])
+
+
 def test_lora_trains_adapters_alone(mesh, packed, tmp_path):
     config = dataclasses.replace(
         TRAIN, method='lora', steps=3, checkpoint_every=2, lora_rank=2, lora_dropout=0.2
@@ -175,6 +203,7 @@ def test_what_does_not_fit_is_refused_before_any_work(mesh, packed, tmp_path):
         ({'row_tokens': 24}, r'expected at least one row of config\.train\.row_tokens = 24'),
         ({'batch_rows': 3}, r'batch_rows = 3 must be a multiple'),
         ({'warmup_steps': 6}, r'warmup_steps is 6'),
+        ({'steps': 0, 'epochs': 1.0}, r'config\.train\.steps is 0'),
     ]:
         with pytest.raises(ValueError, match=message):
             run(mesh, packed, dataclasses.replace(TRAIN, **change), tmp_path)

@@ -193,6 +193,64 @@ def test_decay_leaves_norms_alone():
     }
 
 
+def test_padded_rows_of_ragged_texts_train_as_in_transformers(tmp_path):
+    """Twenty updates of Chua et al.'s kind: one text per row, a rate that only rises."""
+    import torch
+    import transformers
+
+    from tests import torch_llama
+    from xlbarrier.data.examples import Encoded, ExamplePacker
+    from xlbarrier.models.load import load_decoder
+
+    mesh = make_mesh(1, 1, 1, devices=jax.devices()[:1])
+    sizes = {'num_hidden_layers': 2, 'hidden_size': 32, 'intermediate_size': 48}
+    folder = torch_llama.save(tmp_path, 'tied_gqa', initializer_range=0.05, **sizes)
+    model = torch_llama.read(folder).train()
+    config = TrainConfig(
+        steps=20, batch_rows=4, row_tokens=24, pad=True, warmup_steps=0, learning_rate=2e-3,
+        schedule='rising', weight_decay=0.01,
+    )  # fmt: skip
+    texts = documents(48, seed=2, longest=25)
+    with ExamplePacker(config.row_tokens, tmp_path, pad=True) as packer:
+        packer.add([Encoded(text, [0.0] + [1.0] * (len(text) - 1)) for text in texts if text[1:]])
+        (rows,) = packer.rows()
+    batches = [batch_at(rows, step, config.batch_rows, seed=0) for step in range(config.steps)]
+
+    decoder = load_decoder(folder, mesh)
+    decoder.compute_dtype, decoder.remat = config.compute_dtype, 'none'
+    graph, params, frozen = split_decoder(decoder, config)
+    state = init_state(jax.tree.map(jnp.copy, params), config)
+    ours, theirs = [], []
+    with jax.set_mesh(mesh):
+        for batch in batches:
+            laid = put_microbatches(batch, mesh, 1)
+            state, numbers = train_step(state, frozen, laid, graph=graph, config=config, seed=0)
+            ours.append(float(numbers['nats'] / numbers['weight']))
+
+    # transformers' Trainer decays all but norms and biases.
+    decayed = [p for name, p in model.named_parameters() if 'norm' not in name]
+    others = [p for name, p in model.named_parameters() if 'norm' in name]
+    optimizer = torch.optim.AdamW(
+        [{'params': decayed, 'weight_decay': 0.01}, {'params': others, 'weight_decay': 0.0}],
+        lr=config.learning_rate,
+    )
+    scheduler = transformers.get_scheduler('linear', optimizer, config.steps, config.steps)
+    for batch in batches:
+        ids = torch.tensor(batch['tokens'], dtype=torch.long)
+        kept = torch.tensor(batch['weights'] > 0)
+        kept[:, 0] = True  # the first token is read, and not predicted
+        labels = ids.masked_fill(~kept, -100)
+        loss = model(input_ids=ids, attention_mask=kept.long(), labels=labels).loss
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+        optimizer.step()
+        scheduler.step()
+        theirs.append(loss.item())
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4)
+    assert theirs[-1] < theirs[0] - 0.1
+
+
 SCHEDULES = {'cosine': 'cosine', 'linear': 'linear', 'constant': 'constant'}
 SCHEDULES |= {'inverse_sqrt': 'inverse_sqrt', 'rising': 'linear'}
 

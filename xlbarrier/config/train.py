@@ -1,9 +1,19 @@
 """How a model is fine-tuned, and which steps are compiled ahead of time."""
 
+import dataclasses
 import typing
 from typing import Annotated, Literal
 
-from xlbarrier.config.checks import ConfigError, Count, Positive, Range, Section, Several, Size
+from xlbarrier.config.checks import (
+    AnyOf,
+    ConfigError,
+    Count,
+    Positive,
+    Range,
+    Section,
+    Several,
+    Size,
+)  # fmt: skip
 from xlbarrier.config.model import Dtype
 
 LoraTarget = Literal['q', 'k', 'v', 'o', 'gate', 'up', 'down']
@@ -15,7 +25,8 @@ class TrainConfig(Section):
     """Fine-tuning: one update is `batch_rows` packed rows of `row_tokens` tokens."""
 
     method: Literal['full', 'lora'] = 'full'  # all weights, or low-rank adapters
-    steps: Size = 39  # updates
+    steps: Count = 39  # updates; 0: as many as `epochs` needs
+    epochs: Annotated[float, Range(0)] = 0.0  # passes over an arm's rows; 0: `steps` counts
     batch_rows: Size = 4  # packed rows of one update
     row_tokens: Annotated[int, Range(2)] = 128  # tokens of one packed row
     pad: bool = False  # one example, or chunk of a text, per padded row; False: rows are packed
@@ -29,6 +40,8 @@ class TrainConfig(Section):
     b2: Decay = 0.999  # AdamW
     clip_norm: Positive = 1.0  # largest norm of the whole gradient
     checkpoint_every: Size = 20  # updates
+    # Updates after which the model is exported and measured too, as a model of its own.
+    snapshots: AnyOf[Size] = ()
     log_every: Size = 1  # updates
     compute_dtype: Dtype = 'float32'  # or bfloat16, with float32 weights and optimizer
     # What the backward pass computes again: nothing, all except attention's inputs and outputs, all
@@ -45,10 +58,45 @@ class TrainConfig(Section):
                 f'{where}.accumulate is {self.accumulate}, which does not divide'
                 f' {where}.batch_rows = {self.batch_rows}'
             )
+        if (self.steps > 0) == (self.epochs > 0):
+            raise ConfigError(
+                f'{where}.steps is {self.steps} and {where}.epochs is {self.epochs:g}; expected one'
+                ' of them, and 0 for the other'
+            )
+        if self.steps:
+            self._check_length(where, f'{where}.steps = {self.steps}')
+
+    def for_rows(self, rows: int) -> 'TrainConfig':
+        """The same with `steps` where it has `epochs`.
+
+        Updates are counted as by the script of TOFU, which Chua et al. 2024 used too: the rows of
+        all epochs over `batch_rows`, rounded down, and at least one.
+
+        Args:
+          rows: of the arm.
+
+        Raises:
+          ConfigError: when warm-up or a snapshot comes after the last update.
+        """
+        if self.steps:
+            return self
+        steps = max(1, int(self.epochs * rows) // self.batch_rows)
+        made = dataclasses.replace(self, steps=steps, epochs=0.0)
+        what = f'the {steps} updates of config.train.epochs = {self.epochs:g} over {rows} rows'
+        made._check_length('config.train', what)
+        return made
+
+    def _check_length(self, where: str, length: str) -> None:
+        """Refuses a warm-up or a snapshot that is not before the end."""
         if self.warmup_steps >= self.steps:
             raise ConfigError(
-                f'{where}.warmup_steps is {self.warmup_steps}; expected less than'
-                f' {where}.steps = {self.steps}'
+                f'{where}.warmup_steps is {self.warmup_steps}; expected less than {length}'
+            )
+        late = [step for step in self.snapshots if step >= self.steps]
+        if late:
+            raise ConfigError(
+                f'{where}.snapshots has {late[0]}; expected less than {length}: the model after'
+                ' the last is measured in any case'
             )
 
 

@@ -11,7 +11,7 @@ from xlbarrier.modes.corpus import build_all
 from xlbarrier.modes.evaluate import BASE, measure
 from xlbarrier.modes.results import finish
 from xlbarrier.modes.start import begin
-from xlbarrier.modes.train import fine_tune
+from xlbarrier.modes.train import fine_tune, snapshot_of
 
 
 def study(folder: pathlib.Path, config: RunConfig) -> None:
@@ -21,5 +21,8 @@ def study(folder: pathlib.Path, config: RunConfig) -> None:
     measure(run, config, mesh, tasks, BASE, config.model.source)
     for arm in config.arms:
         export = fine_tune(run, config, mesh, arm, rows.get(arm))
+        for step in sorted(config.train.snapshots):
+            name = snapshot_of(arm, step)
+            measure(run, config, mesh, tasks, name, run.folder / 'export' / name)
         measure(run, config, mesh, tasks, arm, export)
     finish(run, config, tasks)

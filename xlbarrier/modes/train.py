@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 from absl import logging
+from flax import nnx
 from tensorboardX import SummaryWriter
 
 from xlbarrier import run as run_lib
@@ -13,7 +14,9 @@ from xlbarrier.config import ModelConfig, RunConfig
 from xlbarrier.data import tokenize
 from xlbarrier.data.mixture import Mixture
 from xlbarrier.data.pack import PackedRows
+from xlbarrier.data.tokenize import PreTrainedTokenizerFast
 from xlbarrier.models import adapters, load, lora, source
+from xlbarrier.models.decoder import Decoder
 from xlbarrier.modes import training_data
 from xlbarrier.modes.corpus import build_all
 from xlbarrier.modes.start import begin
@@ -65,7 +68,8 @@ def fine_tune(
             compute_dtype=config.train.compute_dtype,
             adapter=config.model.adapter,
         )
-    logging.info('%s: fine-tuning, %d updates', arm, config.train.steps)
+    train_config = config.train.for_rows(len(packed))
+    logging.info('%s: fine-tuning, %d updates', arm, train_config.steps)
     logged = run.last_step(arm)
     # tensorboardX writes from its own thread; a process that is not the lead logs no step.
     board = SummaryWriter(
@@ -74,21 +78,41 @@ def fine_tune(
     decoder = loop.train(
         decoder,
         packed,
-        config.train,
+        train_config,
         folder=run.path('checkpoints', arm),
         seed=config.seed,
         log=functools.partial(_log_step, run, board, arm),
         logged_through=logged,
+        snapshot=lambda step, trained: _export(
+            run, config, snapshot_of(arm, step), nnx.clone(trained), tokenizer
+        ),
     )
     board.close()
     with Progress(f'{arm}: exporting'):
-        if config.train.method == 'lora':
-            adapter = run.path('export', f'{arm}-adapter')
-            adapters.save_adapter(decoder, adapter, base=_base_of(config.model))
-            lora.merge_lora(decoder)
-        shard_bytes = int(config.export.shard_gb * 1e9)
-        load.export_hf(decoder, export, tokenizer=tokenizer, shard_bytes=shard_bytes)
+        _export(run, config, arm, decoder, tokenizer)
     return export
+
+
+def snapshot_of(arm: str, step: int) -> str:
+    """The name of an arm's model after an update of config.train.snapshots."""
+    return f'{arm}-{step}steps'
+
+
+def _export(
+    run: run_lib.Run,
+    config: RunConfig,
+    name: str,
+    decoder: Decoder,
+    tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    """Writes a trained model to export/<name>, and its adapter beside it; merges the adapter."""
+    if config.train.method == 'lora':
+        adapter = run.path('export', f'{name}-adapter')
+        adapters.save_adapter(decoder, adapter, base=_base_of(config.model))
+        lora.merge_lora(decoder)
+    shard_bytes = int(config.export.shard_gb * 1e9)
+    export = run.path('export', name)
+    load.export_hf(decoder, export, tokenizer=tokenizer, shard_bytes=shard_bytes)
 
 
 def _base_of(model: ModelConfig) -> str:

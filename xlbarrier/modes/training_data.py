@@ -170,12 +170,14 @@ def _parts_of(config: RunConfig, arm: str) -> list[_ArmPart]:
 
 def _arm(run: run_lib.Run, config: RunConfig, arm: str) -> PackedRows | Mixture:
     """The arm's rows; describes them in run.json."""
-    rows_read, row_tokens = config.train.steps * config.train.batch_rows, config.train.row_tokens
+    row_tokens = config.train.row_tokens
     expected = _parts_of(config, arm)
     parts = []
     for part in expected:
         folder = run.folder / 'packed' / part.folder
         parts.append(Part(part.name, PackedRows.load(folder), pack.read_record(folder)))
+    train = config.train.for_rows(sum(len(part.rows) for part in parts))
+    rows_read = train.steps * train.batch_rows
     weights = [part.weight for part in expected if part.weight is not None]
     counts: tuple[int, ...] = ()
     if weights and len(parts) > 1:
@@ -185,12 +187,14 @@ def _arm(run: run_lib.Run, config: RunConfig, arm: str) -> PackedRows | Mixture:
         counts = row_counts(weights, full, rows_read)
     rows = parts[0].rows if len(parts) == 1 else Mixture(tuple(p.rows for p in parts), counts)
     described = _described(parts, counts, rows_read, weights)
-    logging.info('%s: %d rows, %.2f epochs', arm, len(rows), rows_read / len(rows))
+    epochs = rows_read / len(rows)
+    logging.info('%s: %d rows, %d updates, %.2f epochs', arm, len(rows), train.steps, epochs)
     run.update_provenance(
         training={
             arm: {
                 'rows': len(rows),
-                'epochs': round(rows_read / len(rows), 3),
+                'steps': train.steps,
+                'epochs': round(epochs, 3),
                 'tokens': sum(part['trained_tokens'] for part in described),  # without padding
                 'text_tokens': len(rows) * row_tokens,
                 'parts': described,
@@ -231,7 +235,7 @@ def _text_key(config: RunConfig, arm: str, corpus: pathlib.Path) -> dict[str, An
     parts = _parts_of(config, arm)
     # Text that is mixed in its natural proportion must be packed completely.
     whole = len(parts) > 1 and parts[0].weight is None
-    limit = 0 if whole else config.train.steps * config.train.batch_rows
+    limit = 0 if whole else config.train.steps * config.train.batch_rows  # 0 for epochs: all rows
     return {'corpus': corpus_lib.read_manifest(corpus)['sha256'], 'limit': limit}
 
 

@@ -39,7 +39,7 @@ from xlbarrier.train.step import (
 )
 
 ROWS_READ = 4096  # at a time, while texts are counted
-FREE_FIELDS = ('checkpoint_every', 'log_every')  # these do not change what is computed
+FREE_FIELDS = ('checkpoint_every', 'log_every', 'snapshots')  # these do not change what is computed
 
 
 class Stopped(SystemExit):
@@ -66,6 +66,7 @@ def train(
     seed: int,
     log: Callable[[dict[str, Any]], None],
     logged_through: int = 0,
+    snapshot: Callable[[int, Decoder], None] | None = None,
 ) -> Decoder:
     """Fine-tunes a decoder; continues from the last checkpoint in `folder`, bit for bit.
 
@@ -80,6 +81,9 @@ def train(
         start).
       logged_through: last step that was logged before, by a start that was ended; steps up to it
         are computed again where no checkpoint has them, and not logged.
+      snapshot: called with each step of `config.snapshots` and the decoder after it, whose arrays
+        the next step takes back. No checkpoint of that step or a later one is written before it
+        returns, so a training that is continued has called it for every step that it is past.
 
     Returns:
       The trained decoder, with its adapters where it is trained by LoRA (`lora.merge_lora`).
@@ -129,6 +133,12 @@ def train(
                 report(previous)
                 previous = _Dispatched(step + 1, tokens, numbers)
                 last, stop = step + 1 == config.steps, asked(step)
+                if snapshot is not None and step + 1 in config.snapshots:
+                    report(previous)
+                    previous = None
+                    progress.update(0, f'exporting the model of step {step + 1}')
+                    nnx.update(decoder, state.params)
+                    snapshot(step + 1, decoder)
                 if stop or last or (step + 1) % config.checkpoint_every == 0:
                     report(previous)
                     previous = None
@@ -215,6 +225,11 @@ def _check(
     mesh: jax.sharding.Mesh,
     model: DecoderConfig,
 ) -> None:
+    if config.steps < 1:
+        raise InputError(
+            f'config.train.steps is {config.steps}; expected at least 1:'
+            ' TrainConfig.for_rows turns epochs into steps'
+        )
     rows, length = packed.shape
     if rows == 0 or length != config.row_tokens:
         raise InputError(
