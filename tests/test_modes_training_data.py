@@ -16,7 +16,6 @@ import pytest
 from xlbarrier import config as config_lib
 from xlbarrier import mesh as mesh_lib
 from xlbarrier import run as run_lib
-from xlbarrier.config import ConfigError
 from xlbarrier.data import tokenize
 from xlbarrier.data.mixture import Mixture
 from xlbarrier.data.pack import DTYPES, PackedRows, pack
@@ -200,24 +199,6 @@ def test_without_weights_every_part_is_as_large_as_it_is(make, prepared, files):
     sizes = [part['tokens'] for part in training['english']['parts']]
     shares = [part['share'] for part in training['english']['parts']]
     assert shares == pytest.approx([size / sum(sizes) for size in sizes], abs=1e-3)
-
-
-def test_epochs_are_counted_once_the_rows_are_known(make, prepared, files):
-    config = make(arms=('english', 'mixed'), files=files[:1])
-    train = dataclasses.replace(config.train, steps=0, epochs=1.5)
-    rows, training, _ = prepared(dataclasses.replace(config, train=train))
-    for arm in ('english', 'mixed'):
-        assert training[arm]['steps'] == int(1.5 * len(rows[arm])) // 4
-        assert training[arm]['epochs'] == pytest.approx(1.5, abs=4 / len(rows[arm]))
-        resolved = train.for_rows(len(rows[arm]))
-        assert (resolved.steps, resolved.epochs) == (training[arm]['steps'], 0)
-    # The whole text of each arm, so that their numbers of updates differ.
-    assert training['english']['steps'] != training['mixed']['steps']
-    with pytest.raises(ConfigError, match=r'warmup_steps is 9; .* the 7 updates of .* = 1\.5 over'):
-        dataclasses.replace(train, warmup_steps=9).for_rows(20)
-    with pytest.raises(ConfigError, match=r'snapshots has 7; expected less than the 7 updates'):
-        dataclasses.replace(train, snapshots=(2, 7)).for_rows(20)
-    assert dataclasses.replace(train, warmup_steps=0).for_rows(1).steps == 1
 
 
 def test_texts_in_files_are_laid_end_to_end(make, prepared, tokenizer, files, tmp_path):

@@ -42,7 +42,10 @@ def test_a_row_gives_a_pair_of_english_and_each_other_language(tmp_path):
 @pytest.mark.parametrize(
     ('languages', 'words'),
     [
-        ({'de': DE | {'id': 'Q39'}}, r"line 1: the sides 'Q38' \(en\) and 'Q39' \(de\) are not one item"),
+        (
+            {'de': DE | {'id': 'Q39'}},
+            r"line 1: the sides 'Q38' \(en\) and 'Q39' \(de\) are not one item",
+        ),
         ({'de': DE | {'options': [' Rom', ' Bern']}}, '3 and 2 options: the two sides are not'),
         (
             {'en': EN | {'option_ids': [1, 2, 3]}, 'de': DE | {'option_ids': [1, 2, 4]}},
