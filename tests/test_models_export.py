@@ -115,7 +115,7 @@ def test_an_earlier_export_is_replaced_with_nothing_left_of_it(folders, tmp_path
     load.export_hf(load.load_decoder(folders['odd'], one()), tmp_path / 'out', shard_bytes=50_000)
     load.export_hf(load.load_decoder(folders['tied_gqa'], one()), tmp_path / 'out')
     names = sorted(p.name for p in (tmp_path / 'out').iterdir())
-    assert names == ['config.json', 'model.safetensors']
+    assert names == ['config.json', 'generation_config.json', 'model.safetensors']
 
 
 def test_a_folder_of_other_files_is_refused_and_kept(folders, tmp_path):

@@ -181,7 +181,7 @@ def test_an_error_of_the_lead_alone_ends_both(tiny_llama, tmp_path):
     codes, errors = ends(both(tiny_llama, tmp_path / 'run'), timeout=200)
     assert codes[0] == 1
     assert codes[1] != 0
-    assert 'another config' in errors[0]
+    assert 'Take another --workdir' in errors[0]
 
 
 def test_half_of_the_distributed_settings_is_refused(tiny_llama, tmp_path, monkeypatch):
