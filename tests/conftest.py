@@ -1,6 +1,7 @@
 """Eight fake CPU devices for every test, and the real small models that tests share."""
 
 import os
+import pathlib
 
 os.environ.setdefault('JAX_PLATFORMS', 'cpu')
 os.environ.setdefault('HF_HUB_OFFLINE', '1')
@@ -10,8 +11,6 @@ os.environ.setdefault('TOKENIZERS_PARALLELISM', 'false')
 # half the time; the workers and the processes that tests start share what they compile, and so
 # does the next run.
 os.environ.setdefault('XLA_FLAGS', '--xla_backend_optimization_level=0')
-
-import pathlib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 os.environ.setdefault('JAX_COMPILATION_CACHE_DIR', str(ROOT / '.pytest_cache/compiled'))
