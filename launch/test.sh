@@ -16,7 +16,7 @@ elif newest=$(find_newest_python); then
   install_newest "$newest"
   .venv-newest/bin/python -c 'import jax, sys; print("jax", jax.__version__, "on", sys.version)'
   .venv-newest/bin/python -m pytest -n 2 tests/test_head_layouts.py tests/test_models_kernels.py \
-    tests/test_lowered_programs.py
+    tests/test_lowered_programs.py tests/test_lm_eval.py
 else
   echo 'No Python 3.12 or newer found: the tests on the newest jax are left out'
 fi

@@ -28,6 +28,7 @@ HELP = """Measures the cross-lingual knowledge barrier of a language model, and 
 
     xlbarrier MODE --config=RECIPE --workdir=FOLDER [--config.FIELD=VALUE ...]
     xlbarrier config RECIPE [--config.FIELD=VALUE ...]    print a config, every field explained
+    xlbarrier lm-eval --model_args source=MODEL --tasks TASK ...    lm-evaluation-harness's tasks
 
 MODE is one of the following; without it the recipe's own counts:
 

@@ -16,6 +16,9 @@ WORKDIR = flags.DEFINE_string('workdir', None, 'The run folder; a second start c
 
 def main(argv: list[str]) -> None:
     """Reads the command line, checks the config, and dispatches on the mode."""
+    if argv[1:] and argv[1] in modes.TOOLS:
+        modes.load_tool(argv[1])(argv[2:])
+        return
     words, overrides = config_flags.split(argv[1:])
     if not argv[1:] or {'help', '-h', '-help', '--help'} & set(words[:1] + words[-1:]):
         print(cli.help_text())

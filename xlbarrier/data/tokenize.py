@@ -210,6 +210,11 @@ def encode_prompt(tokenizer: PreTrainedTokenizerFast, text: str) -> list[int]:
     return _with_start(_added(tokenizer)[0], _plain(tokenizer, text))
 
 
+def encode_plain(tokenizer: PreTrainedTokenizerFast, text: str) -> list[int]:
+    """Token ids of a text alone, without those that the tokenizer adds to every text."""
+    return _plain(tokenizer, text)
+
+
 def encode_documents(
     tokenizer: PreTrainedTokenizerFast, texts: Iterable[str], batch: int = 1000
 ) -> list[list[int]]:

@@ -6,7 +6,8 @@ reported before jax is imported, and so that modes that run no model never impor
 
 import importlib
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from xlbarrier.config import RunConfig
 
@@ -23,6 +24,11 @@ MODES = {
     'compile': 'xlbarrier.modes.compile:compile_steps',
 }
 
+# Commands that have arguments of their own instead of a config.
+TOOLS = {
+    'lm-eval': 'xlbarrier.integrations.lm_eval:run',
+}
+
 
 def load(name: str) -> Mode:
     """The function of a mode; its module is imported now.
@@ -30,6 +36,16 @@ def load(name: str) -> Mode:
     Raises:
       KeyError: for a name that is not in MODES; `config.resolve` refuses it earlier.
     """
-    module, _, function = MODES[name].partition(':')
-    mode: Mode = getattr(importlib.import_module(module), function)
+    mode: Mode = _named(MODES[name])
     return mode
+
+
+def load_tool(name: str) -> Callable[[Sequence[str]], None]:
+    """The function of a command in TOOLS, which takes the rest of the command line."""
+    tool: Callable[[Sequence[str]], None] = _named(TOOLS[name])
+    return tool
+
+
+def _named(place: str) -> Any:
+    module, _, function = place.partition(':')
+    return getattr(importlib.import_module(module), function)

@@ -1,0 +1,1 @@
+"""Other projects' tools, each imported only when it is used."""
