@@ -11,7 +11,6 @@ more than 1e-3 nats (per 100 tokens for whole texts), or a flag, accuracy or wri
 """
 
 import argparse
-import os
 import pathlib
 import sys
 import tempfile
@@ -83,10 +82,8 @@ def ask(name: str, folder: str, questions: list, args: argparse.Namespace) -> tu
 
         model = single = XlbarrierLM(source=folder, dtype='float32')
     else:
-        import torch
         from lm_eval.models.huggingface import HFLM
 
-        torch.set_num_threads(len(os.sched_getaffinity(0)))
         fields = {'pretrained': folder, 'dtype': 'float32', 'device': 'cpu'}
         model, single = HFLM(**fields, batch_size=args.batch), HFLM(**fields, batch_size=1)
     began = time.perf_counter()

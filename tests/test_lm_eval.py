@@ -184,3 +184,18 @@ def test_the_command_runs_a_task_and_writes_the_harness_s_files(folder, tmp_path
     accuracy = np.mean([sample['acc'] for sample in written])
     assert found['results']['capitals']['acc,none'] == pytest.approx(accuracy)
     assert lm_eval.api.registry.get_model('xlbarrier') is XlbarrierLM
+
+
+def test_the_harness_reads_the_results_that_a_run_writes(tmp_path):
+    from lm_eval.utils import make_table
+
+    from tests import report_run, test_lm_eval_files
+    from xlbarrier.report import lm_eval_files
+    from xlbarrier.results.run import result_rows
+
+    made = report_run.predictions(('base',), questions=8)
+    config, record = test_lm_eval_files.CONFIG, test_lm_eval_files.RECORD
+    lm_eval_files.write(tmp_path, result_rows(made, draws=100), made, config, record)
+    (path,) = tmp_path.rglob('results_*.json')
+    table = make_table(json.loads(path.read_text()))
+    assert 'worldfacts_full_ar' in table and 'acc_norm' in table

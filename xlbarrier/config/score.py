@@ -25,3 +25,4 @@ class ReportConfig(Section):
 
     bootstrap_draws: Annotated[int, Range(100)] = 10_000  # of every bootstrap interval
     examples: Count = 10  # questions shown where the arms differ
+    lm_eval: bool = False  # also writes lm_eval/<model>/ in lm-evaluation-harness's layout
