@@ -14,7 +14,7 @@ from xlbarrier.tasks import worldfacts
 from xlbarrier.tasks.worldfacts import LANGUAGES, TEMPLATES, WorldFacts
 from xlbarrier.text import languages, world
 
-RELATIONS = tuple(TEMPLATES)
+RELATIONS = ('city_country', 'country_currency', 'country_language')  # the first three
 FIVE = ('en', 'de', 'fr', 'es', 'it')
 FIRST = 'city_country:Asia/Dubai'  # of the candidates
 VARIANTS = ('english', 'full', 'question', 'options', 'mixup')
@@ -307,7 +307,7 @@ def test_what_cannot_be_asked_is_told(change, words):
 
 @pytest.mark.parametrize('language', LANGUAGES)
 def test_templates_have_their_languages_punctuation_and_direction(language):
-    for relation in RELATIONS:
+    for relation in TEMPLATES:
         text = TEMPLATES[relation][language]
         end = {'ar': '؟', 'zh': '？', 'ja': '？'}.get(language, '?')
         assert text.endswith(end) and text.count('{subject}') == 1

@@ -5,7 +5,16 @@ import typing
 from typing import Annotated, Literal
 
 from xlbarrier.config import written
-from xlbarrier.config.checks import ConfigError, Count, Range, Several, Share, Size, nearest
+from xlbarrier.config.checks import (
+    AnyOf,
+    ConfigError,
+    Count,
+    Range,
+    Seed,
+    Several,
+    Share,
+    nearest,
+)
 from xlbarrier.config.corpus import TextConfig
 from xlbarrier.config.translate import TranslatorConfig
 from xlbarrier.config.written import Codes, PromptedConfig, Source, TaskConfig
@@ -14,7 +23,10 @@ Variant = Literal[
     'english', 'full', 'question', 'options', 'gt', 'gt_question', 'onewrong', 'threewrong', 'mixup'
 ]
 Method = Literal['loglikelihood', 'letter', 'generate']
-Relation = Literal['city_country', 'country_currency', 'country_language']
+Relation = Literal[
+    'city_country', 'country_currency', 'country_language', 'country_capital', 'country_continent',
+    'country_neighbour', 'language_script',
+]  # fmt: skip
 ClikaLanguage = Literal['en', 'de', 'fr', 'it', 'pl', 'ru', 'ar', 'he', 'ja', 'zh']
 CLIKA_LANGUAGES = typing.get_args(ClikaLanguage)
 CLIKA_SETS = ('x_csqa', 'x_copa', 'x_name', 'x_geo')
@@ -27,11 +39,33 @@ Two = Annotated[int, Range(2)]
 class WorldFactsConfig(PromptedConfig):
     """The embedded benchmark: real facts, named in each language by CLDR."""
 
-    relations: Several[Relation] = ('city_country',)  # also country_currency, country_language
-    questions: Size = 100  # over all relations, the same in each language
+    relations: Several[Relation] = ('city_country',)  # asked; all are in docs/worldfacts.md
+    questions: Count = 100  # over all relations, the same in each language; 0: all there are
     languages: Several[str] = ('en', 'de', 'fr', 'es', 'it')  # of the questions
     variants: Several[Variant] = ('full', 'mixup')  # any of docs/tasks.md
     methods: Several[Method] = ('loglikelihood',)  # also letter, generate
+    part: Literal['all', 'dev', 'test'] = 'all'  # of the countries: those that are asked about
+    dev_share: Share = 0.1  # of the countries; what dev and test leave is trained on, in pairs
+    test_share: Share = 0.5  # of the countries
+    split_seed: Seed = 0  # of that split, whatever the seed of the questions
+    held_out: AnyOf[Relation] = ()  # relations of which there are no pairs to train on
+    held_out_languages: AnyOf[str] = ()  # languages in which there are no pairs to train on
+
+    def check_together(self, where: str) -> None:
+        if self.dev_share + self.test_share > 1:
+            raise ConfigError(
+                f'{where}.dev_share is {self.dev_share} and {where}.test_share is'
+                f' {self.test_share}; expected at most 1 together'
+            )
+        shares = {'dev': self.dev_share, 'test': self.test_share}
+        if shares.get(self.part) == 0:
+            raise ConfigError(f'{where}.part is {self.part!r}, and {where}.{self.part}_share is 0')
+        unknown = [code for code in self.held_out_languages if code not in self.languages]
+        if unknown:
+            raise ConfigError(
+                f'{where}.held_out_languages has {unknown[0]!r}, which is not in {where}.languages:'
+                ' a language is held out to be asked'
+            )
 
 
 class ChoiceConfig(PromptedConfig):

@@ -16,7 +16,7 @@ from xlbarrier.modes import training_data
 from xlbarrier.progress import Progress
 from xlbarrier.scoring import sizes
 from xlbarrier.tasks import registry
-from xlbarrier.tasks.base import Task
+from xlbarrier.tasks.base import Pairing, Task
 
 
 def begin(
@@ -39,6 +39,10 @@ def begin(
     if trains:
         training_data.check(folder, config, tasks)
     run, mesh = open_on_devices(folder, config)
+    if run.lead:
+        for name, task in tasks.items():
+            if isinstance(task, Pairing):
+                task.write_split(run.path('split', f'{name}.json'))
     logging.info('run folder %s, mesh %s, %s', run.folder, dict(mesh.shape), jax.devices()[0])
     with Progress(f'reading {config.model.source}'):
         model_config = load.read_config(source.resolve(config.model.source))

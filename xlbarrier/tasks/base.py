@@ -157,6 +157,16 @@ class Pairing(Protocol):
     def pairs(self) -> Sequence[Pair]:
         """The pairs of English and each language that is trained on; none states an asked fact."""
 
+    def check_pairs(self, tasks: Mapping[str, Task]) -> None:
+        """Refuses to train on pairs that state what a task of the run asks.
+
+        Raises:
+          DataError: naming the pair, and the question and the task that ask it.
+        """
+
+    def write_split(self, path: pathlib.Path) -> None:
+        """Writes what is trained on, dev and test, and what is asked, as one JSON object."""
+
 
 def sheets(variants: Sequence[str], languages: Sequence[str]) -> list[tuple[str, str]]:
     """Every variant in every language; the variant `english` has only one."""

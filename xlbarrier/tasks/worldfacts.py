@@ -1,61 +1,32 @@
 """World facts: the embedded benchmark, made from CLDR at run time.
 
-Which country is a city in, what is the currency of a country, what is an official language of it.
-The items of a relation do not depend on the languages that are asked: each has names, and is
-unambiguous, in all template languages. Pool, distractors and orders depend on the seed only.
+Which country is a city in, what is the currency of a country, which script is used for a language:
+`worldfacts_relations` has all of them. The items of a relation do not depend on the languages that
+are asked: each has names, and is unambiguous, in all template languages. Pool, distractors and
+orders depend on the seed only.
 """
 
-import functools
-from collections.abc import Callable, Iterable, Sequence
+import dataclasses
+import json
+import pathlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-
-from babel.languages import get_official_languages
 
 from xlbarrier import draw
 from xlbarrier.config.checks import nearest
 from xlbarrier.config.tasks import WorldFactsConfig
+from xlbarrier.datafiles import DataError, write_atomic
 from xlbarrier.errors import InputError
-from xlbarrier.tasks import base
+from xlbarrier.qa.pairs import Pair, Side
+from xlbarrier.tasks import base, worldfacts_split
 from xlbarrier.tasks.base import Question
 from xlbarrier.tasks.chat import chat_of
 from xlbarrier.tasks.multiple_choice import MultipleChoice
-from xlbarrier.tasks.worldfacts_rights import ALSO_SPOKEN, ALSO_TENDER, ALSO_THERE
+from xlbarrier.tasks.worldfacts_facts import Candidate
+from xlbarrier.tasks.worldfacts_names import distinct
+from xlbarrier.tasks.worldfacts_relations import ANSWER_NAME, CHOICES, SUBJECT_NAME, candidates
 from xlbarrier.tasks.worldfacts_templates import LANGUAGES, TEMPLATES
 from xlbarrier.text import languages as languages_lib
-from xlbarrier.text import world
-
-CHOICES = 4
-CITIES_A_COUNTRY = 4
-NO_DISTRACTOR = frozenset({'XK', 'PS', 'VA'})  # disputed, or inside another option
-# In Italian and Polish CLDR names Ho Chi Minh City like the man.
-NOT_ASKED = frozenset({'Asia/Ho_Chi_Minh'})
-# Countries for which CLDR's data are out of date: Bulgaria took the euro in 2026; French lost its
-# rank in Burkina Faso, Mali and Niger; Eritrea and Mauritius have no official language by law, and
-# Kazakh and Arabic come before Russian and English in Kazakhstan and Sudan; Chinese and Japanese
-# name North Korea's language after the South.
-CURRENCY_CHANGED = frozenset({'BG'})
-LANGUAGE_IN_DOUBT = frozenset({'BF', 'ER', 'KP', 'KZ', 'ML', 'MU', 'NE', 'SD'})
-VARIETIES = frozenset({'gsw', 'nb', 'nn'})  # of other languages in CLDR's list
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A fact that can be asked, with all answers that would be right or nearly so.
-
-    Attributes:
-      relation: a key of TEMPLATES.
-      subject, answer: codes.
-      country: the country that the fact is about.
-      wrong: codes of possible distractors, near ones (same subregion) and far ones (continent).
-      rank: 0 for the first fact of a country, 1 for the next ...
-    """
-
-    relation: str
-    subject: str
-    answer: str
-    country: str
-    wrong: tuple[tuple[str, ...], tuple[str, ...]]
-    rank: int = 0
 
 
 @dataclass(frozen=True)
@@ -71,6 +42,11 @@ class Item:
     def id(self) -> str:
         """The same in every language and variant."""
         return f'{self.candidate.relation}:{self.candidate.subject}'
+
+    @property
+    def fact(self) -> frozenset[str]:
+        """The codes that the fact joins, whichever of them is asked for: Paris and France."""
+        return frozenset((self.candidate.subject, self.candidate.answer))
 
 
 class WorldFacts(MultipleChoice):
@@ -95,6 +71,9 @@ class WorldFacts(MultipleChoice):
         needs = set(config.variants) - {'full', 'mixup'}
         if needs and 'en' not in config.languages:
             raise InputError(f'config.tasks.{name}.languages lacks en, which {sorted(needs)} need')
+        self.config = config
+        self.held_out_relations = config.held_out
+        self.held_out_languages = config.held_out_languages
         self._items = make_items(config)
 
     def sheets(self) -> list[tuple[str, str]]:
@@ -104,6 +83,78 @@ class WorldFacts(MultipleChoice):
     def questions(self, variant: str, language: str) -> list[Question]:
         """All items in a variant."""
         return [self._worded(item, variant, language) for item in self._items]
+
+    def pairs(self) -> list[Pair]:
+        """See `base.Pairing`: relations asked and not held out, for the countries of 'train'.
+
+        Raises:
+          DataError: when all countries are asked about, or all relations or languages held out.
+        """
+        where = f'config.tasks.{self.name}'
+        codes = [c for c in self.languages if c != 'en' and c not in self.held_out_languages]
+        made = [
+            (item.candidate.relation, [self._side(item, code) for code in ('en', *codes)])
+            for item in self._trained_on(codes)
+        ]
+        return [
+            Pair(relation, source, target, where)
+            for relation, (source, *others) in made
+            for target in others
+        ]
+
+    def check_pairs(self, tasks: Mapping[str, base.Task]) -> None:
+        """See `base.Pairing`: two of these tasks may split differently, or one asks everything."""
+        trained = {item.fact: item.id for item in self._trained_on(self.languages)}
+        for other, task in tasks.items():
+            for item in task._items if isinstance(task, WorldFacts) else ():
+                if (met := trained.get(item.fact)) is not None:
+                    raise DataError(
+                        f'config.tasks.{self.name}: its pair {met!r} states what config.tasks.'
+                        f'{other} asks in {item.id!r}; give both the same split_seed, dev_share and'
+                        " test_share, and neither the part 'all'"
+                    )
+
+    def _trained_on(self, codes: Sequence[str]) -> list[Item]:
+        config, where = self.config, f'config.tasks.{self.name}'
+        relations = tuple(r for r in config.relations if r not in config.held_out)
+        if config.part == 'all':
+            raise DataError(
+                f"{where}.part is 'all': every country is asked about, so that there is nothing to"
+                " train on; expected 'dev' or 'test'"
+            )
+        if 'en' not in config.languages or not codes or not relations:
+            raise DataError(
+                f'{where} leaves no pairs to train on: its relations without held_out are'
+                f' {relations}, its languages without held_out_languages {tuple(codes)}, each with'
+                ' en'
+            )
+        made = dataclasses.replace(config, relations=relations, questions=0)
+        if items := make_items(made, 'train'):
+            return items
+        raise DataError(f'{where}.dev_share and {where}.test_share leave no country to train on')
+
+    def _side(self, item: Item, code: str) -> Side:
+        if self.chat is not None:
+            raise DataError(
+                f'config.tasks.{self.name}.chat is True; pairs to train on are plain text'
+            )
+        prompt = self.render(self._worded(item, 'full', code), 'loglikelihood')
+        return Side(item.id, code, prompt.context, prompt.continuations)
+
+    def write_split(self, path: pathlib.Path) -> None:
+        """See `base.Pairing`; nothing is written when all countries are asked about."""
+        if self.config.part == 'all':
+            return
+        record = {
+            'split_seed': self.config.split_seed,
+            'part': self.config.part,
+            'held_out': list(self.config.held_out),
+            'held_out_languages': list(self.config.held_out_languages),
+            'countries': worldfacts_split.part_of(self.config),
+            'asked': [item.id for item in self._items],
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, (json.dumps(record, indent=1) + '\n').encode())
 
     def _worded(self, item: Item, variant: str, language: str) -> Question:
         question_language, choice_languages = base.slot_languages(
@@ -128,25 +179,36 @@ class WorldFacts(MultipleChoice):
             language=question_language,
             choice_languages=choice_languages,
             subject=relation,
-            meta={'country': item.candidate.country, 'choices': item.choices},
+            meta={
+                'country': item.candidate.country,
+                'choices': item.choices,
+            },
         )
 
 
-def make_items(config: WorldFactsConfig) -> list[Item]:
+def make_items(config: WorldFactsConfig, part: str = '') -> list[Item]:
     """Draws the items: relations in turn, the best-known fact of each country first.
+
+    Args:
+      config: of the task.
+      part: 'all', 'train', 'dev' or 'test': of the countries; '': that of the config.
 
     Raises:
       InputError: when a relation has fewer facts than the config asks for; names both numbers.
     """
     chosen: list[Candidate] = []
+    part, parts = part or config.part, worldfacts_split.part_of(config)
     for number, relation in enumerate(config.relations):
         share, rest = divmod(config.questions, len(config.relations))
-        expected = share + (number < rest)
         pool = candidates(relation)
+        if part != 'all':
+            pool = tuple(c for c in pool if parts[c.country] == part)
+        expected = share + (number < rest) if config.questions else len(pool)
         if expected > len(pool):
             raise InputError(
                 f'config.tasks.worldfacts.questions asks for {expected} questions of {relation};'
                 f' CLDR has {len(pool)} that are certain and have one right answer'
+                + ('' if part == 'all' else f', about the countries of {part}')
             )
         of = {candidate.subject: candidate for candidate in pool}
         ranks = {subject: candidate.rank for subject, candidate in of.items()}
@@ -160,127 +222,13 @@ def make_items(config: WorldFactsConfig) -> list[Item]:
     ]
 
 
-@functools.cache
-def candidates(relation: str) -> tuple[Candidate, ...]:
-    """All facts of a relation that can be asked in every template language, by subject."""
-    return tuple(c for c in MAKERS[relation]() if sum(map(len, c.wrong)) >= CHOICES - 1)
-
-
-def _city_country() -> Iterable[Candidate]:
-    names = [_names(world.city_name, city.zone) for city in world.cities()]
-    count: dict[str, int] = {}
-    for folded in names:
-        for name in set(folded or ()):
-            count[name] = count.get(name, 0) + 1
-    countries = [c.code for c in world.countries() if c.code not in NO_DISTRACTOR]
-    usable: dict[str, list[str]] = {}
-    for city, folded in zip(world.cities(), names, strict=True):
-        if folded is None or city.country in NO_DISTRACTOR or city.zone in NOT_ASKED:
-            continue
-        repeated = any(count[name] > 1 for name in folded)
-        given_away = any(
-            _tells(name, code, city.country) for code, name in zip(LANGUAGES, folded, strict=True)
-        )
-        if not repeated and not given_away:
-            usable.setdefault(city.country, []).append(city.zone)
-    for country in sorted(usable):
-        best_first = sorted(usable[country], key=world.familiarity)
-        for rank, zone in enumerate(best_first[:CITIES_A_COUNTRY]):
-            wrong = _wrong(country, country, world.country_name, lambda c: [c], countries)
-            wrong = _without(wrong, ALSO_THERE.get(zone, ()))
-            yield Candidate('city_country', zone, country, country, wrong, rank)
-
-
-def _country_currency() -> Iterable[Candidate]:
-    """Countries with one legal tender; distractors are the single tenders of others."""
-    single = {c.code: c.currencies for c in world.countries() if len(c.currencies) == 1}
-    for country in single:
-        (answer,) = single[country]
-        if _names(world.currency_name, answer) is None or country in CURRENCY_CHANGED:
-            continue
-        wrong = _wrong(country, answer, world.currency_name, lambda c: single[c], sorted(single))
-        wrong = _without(wrong, ALSO_TENDER.get(country, ()))
-        yield Candidate('country_currency', country, answer, country, wrong)
-
-
-def _country_language() -> Iterable[Candidate]:
-    """Any official language; no distractor is spoken officially, even in a part of the country."""
-    official = {c.code: c.official_languages for c in world.countries() if c.official_languages}
-    for country, codes in official.items():
-        if country in LANGUAGE_IN_DOUBT:
-            continue
-        regional = get_official_languages(country, regional=True, de_facto=True)
-        spoken = [code.split('_')[0] for code in regional]  # mn_Mong: Mongolian in its own script
-        by_law = get_official_languages(country)
-        # Senegal's language by law is French, whatever most people speak; Australia has none.
-        lawful = [c for c in codes if c in by_law] or codes
-        answer = next((c for c in lawful if _names(world.language_name, c) is not None), None)
-        if answer is not None:
-            wrong = _wrong(
-                country, answer, world.language_name, lambda c: official[c], sorted(official)
-            )
-            wrong = _without(wrong, (*spoken, *VARIETIES, *ALSO_SPOKEN.get(country, ())))
-            yield Candidate('country_language', country, answer, country, wrong)
-
-
-MAKERS: dict[str, Callable[[], Iterable[Candidate]]] = {
-    'city_country': _city_country,
-    'country_currency': _country_currency,
-    'country_language': _country_language,
-}
-SUBJECT_NAME = {
-    'city_country': world.city_name,
-    'country_currency': world.country_name,
-    'country_language': world.country_name,
-}
-ANSWER_NAME = {
-    'city_country': world.country_name,
-    'country_currency': world.currency_name,
-    'country_language': world.language_name,
-}
-
-
-def _wrong(
-    country: str,
-    answer: str,
-    name: Callable[[str, str], str],
-    answers_of: Callable[[str], Iterable[str]],
-    others: Sequence[str],
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Answers of the countries of the same subregion, and of the same continent; never `answer`."""
-    region = {c.code: c.region for c in world.countries()}
-    near: list[str] = []
-    far: list[str] = []
-    for other in others:
-        if other == country:
-            continue
-        if region[other] == region[country]:
-            near += answers_of(other)
-        elif world.continent(region[other]) == world.continent(region[country]):
-            far += answers_of(other)
-
-    def usable(codes: Iterable[str], without: Iterable[str]) -> tuple[str, ...]:
-        kept = sorted(set(codes) - {answer, *without})
-        return tuple(c for c in kept if _distinct(name, answer, c))
-
-    closest = usable(near, ())
-    return closest, usable(far, closest)
-
-
-def _without(
-    wrong: tuple[tuple[str, ...], tuple[str, ...]], right: Sequence[str]
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    near, far = wrong
-    return tuple(c for c in near if c not in right), tuple(c for c in far if c not in right)
-
-
 def _item(candidate: Candidate, position: int, seed: int, languages: Sequence[str]) -> Item:
     name = ANSWER_NAME[candidate.relation]
     purpose = f'{candidate.relation}:{candidate.subject}'
     drawn: list[str] = []
     for part in candidate.wrong:
         for code in _drawn(part, seed, f'{purpose} wrong'):
-            if len(drawn) < CHOICES - 1 and all(_distinct(name, code, d) for d in drawn):
+            if len(drawn) < CHOICES - 1 and all(distinct(name, code, d) for d in drawn):
                 drawn.append(code)
     if len(drawn) < CHOICES - 1:
         raise InputError(
@@ -300,33 +248,6 @@ def _balanced_positions(count: int, seed: int) -> list[int]:
     while len(positions) < count:
         positions += draw.shuffled(range(CHOICES), seed, f'worldfacts places {len(positions)}')
     return positions[:count]
-
-
-def _names(name: Callable[[str, str], str], code: str) -> tuple[str, ...] | None:
-    """The folded names in all template languages; None if one is missing."""
-    try:
-        return tuple(world.fold(name(code, language)) for language in LANGUAGES)
-    except world.MissingNameError:
-        return None
-
-
-@functools.cache
-def _distinct(name: Callable[[str, str], str], one: str, two: str) -> bool:
-    """Whether both have names, and neither name is part of the other, in every language."""
-    first, second = _names(name, one), _names(name, two)
-    if one == two or first is None or second is None:
-        return False
-    return not any(a in b or b in a for a, b in zip(first, second, strict=True))
-
-
-def _tells(folded_city: str, language: str, country: str) -> bool:
-    """Whether a city's name gives its country away: one contains the other, or they begin alike."""
-    name = world.fold(world.country_name(country, language))
-    if folded_city in name or name in folded_city:
-        return True
-    alphabetic = languages_lib.language(language).spaces
-    alike = 4 if alphabetic else 3
-    return len(folded_city) >= alike and folded_city[:alike] == name[:alike]
 
 
 def _drawn(codes: Iterable[str], seed: int, purpose: str) -> list[str]:

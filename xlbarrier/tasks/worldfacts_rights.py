@@ -50,3 +50,18 @@ ALSO_SPOKEN = {
     'ZM': ('ny',),
     'ZW': ('ny', 'st', 'tn'),
 }
+
+VARIETIES = frozenset({'gsw', 'nb', 'nn'})  # of other languages in CLDR's list
+
+# Countries of two continents, or counted with one by some and with another by others.
+TWO_CONTINENTS = frozenset({'AM', 'AZ', 'CY', 'EG', 'GE', 'ID', 'KZ', 'RU', 'TL', 'TR'})
+
+# Languages of which two scripts are in use, or one by law and another in fact; and no language.
+SCRIPT_IN_DOUBT = frozenset(
+    (
+        *('az', 'ban', 'bej', 'bm', 'bs', 'bug', 'bua', 'byn', 'crh', 'cu', 'ff', 'gon', 'ha'),
+        *('jv', 'kaa', 'kab', 'kk', 'kok', 'kru', 'ks', 'ku', 'lad', 'mak', 'man', 'mn', 'mni'),
+        *('ms', 'new', 'pa', 'rif', 'sa', 'sd', 'shi', 'sr', 'su', 'tg', 'tk', 'tmh', 'tzm', 'ug'),
+        *('und', 'uz', 'vai', 'wal', 'zh'),
+    )
+)

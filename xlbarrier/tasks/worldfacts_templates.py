@@ -3,7 +3,9 @@
 Names are inserted as CLDR lists them (nominative, no article), so the sentences leave them
 uninflected: a city is the subject of its question, and a country is named before it is asked about.
 In Arabic and Hebrew the verbs agree with a city, which is feminine in both. In Polish and Russian
-some cities are plurals (Athens), so the verb agrees with the word for city.
+some cities are plurals (Athens), so the verb agrees with the word for city. A language or a country
+is named first, and the question's pronouns agree with the word for language or country, as do the
+options in the languages where a script's name is an adjective (łacińskie pismo).
 """
 
 TEMPLATES = {
@@ -51,6 +53,66 @@ TEMPLATES = {
         'pt': 'País: {subject}. Que língua é oficial nesse país?',
         'ru': 'Страна: {subject}. Какой язык является там официальным?',
         'zh': '国家：{subject}。该国的官方语言是什么？',
+    },
+    'country_capital': {
+        'ar': 'البلد: {subject}. ما هي عاصمته؟',
+        'de': 'Land: {subject}. Wie heißt die Hauptstadt?',
+        'en': 'Country: {subject}. What is its capital?',
+        'es': 'País: {subject}. ¿Cuál es su capital?',
+        'fr': 'Pays : {subject}. Quelle est sa capitale ?',
+        'he': 'המדינה: {subject}. מהי עיר הבירה שלה?',
+        'hi': 'देश: {subject}। इसकी राजधानी क्या है?',
+        'it': 'Paese: {subject}. Qual è la sua capitale?',
+        'ja': '国名：{subject}。この国の首都はどこですか？',
+        'pl': 'Kraj: {subject}. Jakie miasto jest jego stolicą?',
+        'pt': 'País: {subject}. Qual é a sua capital?',
+        'ru': 'Страна: {subject}. Какой город является её столицей?',
+        'zh': '国家：{subject}。该国的首都是哪座城市？',
+    },
+    'country_continent': {
+        'ar': 'البلد: {subject}. إلى أي جزء من العالم ينتمي؟',
+        'de': 'Land: {subject}. Zu welchem Erdteil gehört es?',
+        'en': 'Country: {subject}. Which part of the world does it belong to?',
+        'es': 'País: {subject}. ¿A qué parte del mundo pertenece?',
+        'fr': 'Pays : {subject}. À quelle partie du monde appartient-il ?',
+        'he': 'המדינה: {subject}. לאיזה חלק של העולם היא שייכת?',
+        'hi': 'देश: {subject}। यह दुनिया के किस हिस्से में है?',
+        'it': 'Paese: {subject}. A quale parte del mondo appartiene?',
+        'ja': '国名：{subject}。この国は世界のどの大陸・地域にありますか？',
+        'pl': 'Kraj: {subject}. W jakiej części świata leży?',
+        'pt': 'País: {subject}. A que parte do mundo pertence?',
+        'ru': 'Страна: {subject}. В какой части света она находится?',
+        'zh': '国家：{subject}。该国位于哪个大洲？',
+    },
+    'country_neighbour': {
+        'ar': 'البلد: {subject}. مع أي بلد له حدود برية؟',
+        'de': 'Land: {subject}. An welches Land grenzt es?',
+        'en': 'Country: {subject}. Which country does it share a land border with?',
+        'es': 'País: {subject}. ¿Con qué país tiene frontera terrestre?',
+        'fr': 'Pays : {subject}. Avec quel pays a-t-il une frontière terrestre ?',
+        'he': 'המדינה: {subject}. עם איזו מדינה יש לה גבול יבשתי?',
+        'hi': 'देश: {subject}। इसकी स्थलीय सीमा किस देश से लगती है?',
+        'it': 'Paese: {subject}. Con quale paese ha un confine terrestre?',
+        'ja': '国名：{subject}。この国と陸上で国境を接している国はどこですか？',
+        'pl': 'Kraj: {subject}. Z jakim krajem ma granicę lądową?',
+        'pt': 'País: {subject}. Com que país tem fronteira terrestre?',
+        'ru': 'Страна: {subject}. С какой страной она имеет сухопутную границу?',
+        'zh': '国家：{subject}。该国与哪个国家在陆地上接壤？',
+    },
+    'language_script': {
+        'ar': 'اللغة: {subject}. ما الكتابة المستخدمة فيها عادة؟',
+        'de': 'Sprache: {subject}. In welcher Schrift wird sie normalerweise geschrieben?',
+        'en': 'Language: {subject}. Which script is it usually written in?',
+        'es': 'Idioma: {subject}. ¿Qué sistema de escritura usa normalmente?',
+        'fr': "Langue : {subject}. Quel système d'écriture utilise-t-elle généralement ?",
+        'he': 'השפה: {subject}. באיזה כתב כותבים אותה בדרך כלל?',
+        'hi': 'भाषा: {subject}। यह आम तौर पर किस लिपि में लिखी जाती है?',
+        'it': 'Lingua: {subject}. Quale sistema di scrittura usa di solito?',
+        'ja': '言語：{subject}。この言語は普段どの文字で書かれますか？',
+        'pl': 'Język: {subject}. Jakie pismo jest w nim zwykle używane?',
+        'pt': 'Língua: {subject}. Que sistema de escrita usa normalmente?',
+        'ru': 'Язык: {subject}. Какая письменность в нём обычно используется?',
+        'zh': '语言：{subject}。该语言通常用哪种文字书写？',
     },
 }
 

@@ -1,0 +1,318 @@
+"""The other relations of the world facts, the split of the countries, and the pairs to train on."""
+
+import collections
+import hashlib
+import itertools
+import json
+import typing
+
+import babel
+import pytest
+from babel.core import get_global
+
+from xlbarrier.config.checks import ConfigError
+from xlbarrier.config.tasks import Relation, WorldFactsConfig
+from xlbarrier.datafiles import DataError
+from xlbarrier.qa import pairs as qa_pairs
+from xlbarrier.tasks import worldfacts, worldfacts_relations, worldfacts_split
+from xlbarrier.tasks.base import Pairing
+from xlbarrier.tasks.worldfacts import LANGUAGES, WorldFacts
+from xlbarrier.tasks.worldfacts_names import names, tells
+from xlbarrier.tasks.worldfacts_relations import ANSWER_NAME, SUBJECT_NAME
+from xlbarrier.tasks.worldfacts_templates import TEMPLATES
+from xlbarrier.text import states, world
+
+RELATIONS = typing.get_args(Relation)
+NEW = ('country_capital', 'country_continent', 'country_neighbour', 'language_script')
+
+
+def everything(**fields):
+    fields = {'questions': 0, 'languages': LANGUAGES, 'variants': ('full',), **fields}
+    return WorldFacts(WorldFactsConfig(relations=RELATIONS, **fields))
+
+
+@pytest.fixture(scope='module')
+def task():
+    return everything()
+
+
+@pytest.fixture(scope='module')
+def test_part():
+    """As an effect study asks: two relations and two languages held out, half of the countries."""
+    return everything(
+        part='test', held_out=('city_country', 'country_neighbour'), held_out_languages=('hi', 'pl')
+    )
+
+
+def test_more_than_800_items_in_more_than_twelve_languages(task):
+    counts = {
+        language: collections.Counter(q.subject for q in task.questions('full', language))
+        for language in LANGUAGES
+    }
+    print('\n'.join(f'{language} {dict(count)}' for language, count in counts.items()))
+    assert set(TEMPLATES) == set(RELATIONS) == set(worldfacts_relations.MAKERS)
+    assert {'ar', 'de', 'en', 'es', 'fr', 'hi', 'it', 'ja', 'pl', 'pt', 'ru', 'zh'} < set(LANGUAGES)
+    assert all(count == counts['en'] for count in counts.values())
+    assert len(counts['en']) == 7 and counts['en'].total() >= 1000
+    assert min(counts['en'].values()) >= 90
+
+
+@pytest.mark.parametrize(
+    ('relation', 'subject', 'answer'),
+    [
+        ('country_capital', 'FR', 'Europe/Paris'),
+        ('country_capital', 'KE', 'Africa/Nairobi'),
+        ('country_capital', 'AR', 'America/Argentina/Buenos_Aires'),
+        ('country_continent', 'BR', '019'),
+        ('country_continent', 'JP', '142'),
+        ('country_neighbour', 'PT', 'ES'),
+        ('country_neighbour', 'IE', 'GB'),
+        ('country_neighbour', 'HT', 'DO'),
+        ('language_script', 'hi', 'Deva'),
+        ('language_script', 'ru', 'Cyrl'),
+        ('language_script', 'fa', 'Arab'),
+        ('language_script', 'sw', 'Latn'),
+        ('language_script', 'ti', 'Ethi'),
+    ],
+)
+def test_facts_are_true(relation, subject, answer):
+    (found,) = [c for c in worldfacts.candidates(relation) if c.subject == subject]
+    assert found.answer == answer
+
+
+def test_what_is_in_doubt_is_not_asked():
+    asked = {r: {c.subject for c in worldfacts.candidates(r)} for r in NEW}
+    assert not asked['country_capital'] & {'BO', 'ID', 'LK', 'SZ', 'ZA', 'IL', 'CI', 'TZ'}
+    assert not asked['country_continent'] & {'EG', 'RU', 'TR', 'KZ', 'GE', 'CY', 'ID', 'ZA', 'CF'}
+    assert not asked['country_neighbour'] & {'IL', 'PS', 'XK', 'VA', 'JP', 'GW'}
+    assert not asked['language_script'] & {'sr', 'kk', 'uz', 'az', 'pa', 'ks', 'el', 'he', 'ja'}
+
+
+def test_no_second_answer_is_right(task):
+    """Over all items: by the tables themselves, read here in another way than the task does."""
+    borders = {
+        frozenset((one, two)) for one, rest in states.BORDERS.items() for two in rest.split()
+    }
+    doubtful = {frozenset(pair.split()) for pair in states.IN_DOUBT}
+    region = {c.code: world.continent(c.region) for c in world.countries()}
+    capital = {c.subject: c.answer for c in worldfacts.candidates('country_capital')}
+    place = {c.subject: c.country for c in worldfacts.candidates('city_country')}
+    scripts = collections.defaultdict(set)
+    for tag, full in get_global('likely_subtags').items():
+        scripts[tag.split('_')[0]].add(full.split('_')[1])
+    met = collections.Counter()
+    for question in task.questions('full', 'en'):
+        subject = question.id.partition(':')[2]
+        wrong = list(question.meta['choices'])
+        right = wrong.pop(question.answer)
+        met[question.subject] += 1
+        if question.subject == 'country_capital':
+            assert place[right] == subject and right in states.CAPITALS
+            assert all(w in capital.values() and place[w] != subject for w in wrong)
+        elif question.subject == 'country_continent':
+            assert right == region[subject] and right not in wrong
+        elif question.subject == 'country_neighbour':
+            assert frozenset((subject, right)) in borders - doubtful
+            assert not {frozenset((subject, w)) for w in wrong} & (borders | doubtful)
+            assert not {right, *wrong} & {'XK', 'PS', 'VA', 'IL'}
+        elif question.subject == 'language_script':
+            assert right in scripts[subject] and not set(wrong) & scripts[subject]
+    assert sum(met[relation] for relation in NEW) > 500
+
+
+def test_names_of_options_differ_and_none_is_told_by_the_subject(task):
+    for relation in NEW:
+        for candidate in worldfacts.candidates(relation):
+            subject = names(SUBJECT_NAME[relation], candidate.subject)
+            assert not tells(subject, names(ANSWER_NAME[relation], candidate.answer)), candidate
+    for language in LANGUAGES:
+        for question in task.questions('full', language):
+            assert len({world.fold(choice) for choice in question.choices}) == 4, question.id
+
+
+@pytest.mark.parametrize('relation', NEW)
+def test_every_fact_has_four_options_whatever_the_seed(relation):
+    for seed in (1, 2):
+        config = WorldFactsConfig(relations=(relation,), questions=0, seed=seed)
+        items = worldfacts.make_items(config)
+        assert {item.candidate for item in items} == set(worldfacts.candidates(relation))
+        assert all(len(set(item.choices)) == 4 for item in items)
+
+
+def test_borders_are_between_states_each_pair_once():
+    codes = {c.code for c in world.countries()}
+    pairs = [(one, two) for one, rest in states.BORDERS.items() for two in rest.split()]
+    assert len(pairs) == len(set(pairs)) == 317 and all(one < two for one, two in pairs)
+    assert {code for pair in pairs for code in pair} <= codes
+    assert {z.zone for z in world.cities()} >= states.CAPITALS
+    place = {z.zone: z.country for z in world.cities()}
+    assert len({place[zone] for zone in states.CAPITALS}) == len(states.CAPITALS)
+    assert states.neighbours('PT') == {'ES'} and 'BR' in states.in_doubt('FR')
+    assert states.neighbours('JP') == frozenset()
+
+
+def test_two_neighbours_are_paired_where_they_can_be():
+    paired = worldfacts_relations.paired()
+    mutual = [country for country, other in paired.items() if paired[other] == country]
+    assert len(mutual) > 0.75 * len(paired)
+    assert max(map(len, worldfacts_split.groups())) <= 4
+
+
+def test_the_split_has_its_shares_and_depends_on_its_seed_alone():
+    one = worldfacts_split.part_of(WorldFactsConfig())
+    sizes = collections.Counter(one.values())
+    assert len(one) == 196
+    for part, share in (('train', 0.4), ('dev', 0.1), ('test', 0.5)):
+        assert abs(sizes[part] - 196 * share) < 3
+    same = WorldFactsConfig(seed=7, part='test', relations=('country_currency',))
+    assert worldfacts_split.part_of(same) == one
+    assert worldfacts_split.part_of(WorldFactsConfig(split_seed=1)) != one
+    none = worldfacts_split.part_of(WorldFactsConfig(dev_share=0.0, test_share=1.0))
+    assert set(none.values()) == {'test'}
+
+
+def countries(relation, item_id):
+    """The country of an item, and that of its right answer if it is one."""
+    (found,) = [
+        c for c in worldfacts.candidates(relation) if c.subject == item_id.partition(':')[2]
+    ]
+    return {found.country, *([found.answer] if relation == 'country_neighbour' else ())}
+
+
+def test_no_country_of_a_test_question_is_in_dev_or_in_a_pair(test_part):
+    dev = everything(part='dev')
+    asked = [
+        {c for q in task.questions('full', 'en') for c in countries(q.subject, q.id)}
+        for task in (dev, test_part)
+    ]
+    items = {(pair.relation, pair.source.item) for pair in test_part.pairs()}
+    taught = {country for relation, item in items for country in countries(relation, item)}
+    assert all((*asked, taught))
+    for one, two in itertools.combinations((*asked, taught), 2):
+        assert not one & two
+
+
+def test_no_pair_states_an_asked_fact(test_part):
+    """By code, in either direction; and by text, in every language."""
+    assert isinstance(test_part, Pairing)
+    pairs = test_part.pairs()
+    answer = {f'{r}:{c.subject}': c.answer for r in RELATIONS for c in worldfacts.candidates(r)}
+    asked = {
+        frozenset((q.id.partition(':')[2], answer[q.id])) for q in test_part.questions('full', 'en')
+    }
+    taught = {pair.source.item for pair in pairs}
+    assert len(asked) > 400 and len(taught) > 300
+    assert not {frozenset((item.partition(':')[2], answer[item])) for item in taught} & asked
+    assert not {pair.relation for pair in pairs} & {'city_country', 'country_neighbour'}
+    assert {pair.target.language for pair in pairs} == set(LANGUAGES) - {'en', 'hi', 'pl'}
+    for language in LANGUAGES:
+        sides = {
+            side.item: side
+            for pair in pairs
+            for side in (pair.source, pair.target)
+            if side.language == language
+        }
+        assert (not sides) == (language in ('hi', 'pl'))
+        texts = [
+            (side.context, ANSWER_NAME[item.partition(':')[0]](answer[item], language))
+            for item, side in sides.items()
+        ]
+        for question in test_part.questions('full', language):
+            relation, _, code = question.id.partition(':')
+            subject = SUBJECT_NAME[relation](code, language)
+            said = question.choices[question.answer]
+            both = [f'{t} {a}' for t, a in texts if said in t + a and subject in t + a]
+            # The name of Greece is part of that of Greek, which is also said of Cyprus.
+            assert not [text for text in both if subject in text.replace(said, '')], question.id
+
+
+def test_pairs_that_state_what_another_task_asks_are_refused(test_part, task):
+    test_part.check_pairs({'a': test_part, 'dev': everything(part='dev')})
+    with pytest.raises(DataError, match=r'worldfacts: its pair .* states what config\.tasks\.all'):
+        test_part.check_pairs({'a': test_part, 'all': task})
+    with pytest.raises(DataError, match='same split_seed'):
+        test_part.check_pairs({'other': everything(part='test', split_seed=1)})
+
+
+def test_pairs_are_one_item_with_the_same_options(test_part):
+    pairs = qa_pairs.check(
+        test_part.pairs(),
+        relations=test_part.held_out_relations,
+        languages=test_part.held_out_languages,
+    )
+    assert len(pairs) == len({(p.source.item, p.target.language) for p in pairs}) > 3000
+    for pair in pairs:
+        name, code = ANSWER_NAME[pair.relation], pair.target.language
+        of = {name(c, 'en'): name(c, code) for c in answers(pair.relation)}
+        assert [of[option.strip()] for option in pair.source.options] == [
+            option.strip() for option in pair.target.options
+        ]
+    japanese = next(p for p in pairs if p.target.language == 'ja').target
+    assert japanese.context.startswith('質問：国名：') and japanese.context.endswith('\n答え：')
+
+
+def answers(relation):
+    return {
+        a for c in worldfacts.candidates(relation) for a in (c.answer, *c.wrong[0], *c.wrong[1])
+    }
+
+
+@pytest.mark.parametrize(
+    ('fields', 'words'),
+    [
+        ({}, r"tasks\.worldfacts\.part is 'all'"),
+        ({'part': 'test', 'held_out': ('city_country',)}, r'without held_out are \(\)'),
+        ({'part': 'test', 'held_out_languages': ('de',)}, r'held_out_languages \(\)'),
+        ({'part': 'test', 'dev_share': 0.5}, 'leave no country to train on'),
+        ({'part': 'test', 'chat': True}, 'chat is True; pairs to train on are plain text'),
+    ],
+)
+def test_what_leaves_no_pairs_is_reported(fields, words):
+    made = WorldFacts(
+        WorldFactsConfig(**{'languages': ('en', 'de'), 'questions': 4, **fields}),
+    )
+    with pytest.raises(DataError, match=words):
+        made.pairs()
+
+
+@pytest.mark.parametrize(
+    ('fields', 'words'),
+    [
+        ({'dev_share': 0.6}, r'dev_share is 0\.6 and t\.test_share is 0\.5; expected at most 1'),
+        ({'part': 'dev', 'dev_share': 0.0}, r"part is 'dev', and t\.dev_share is 0"),
+        ({'held_out_languages': ('zh',)}, r"has 'zh', which is not in t\.languages"),
+        ({'held_out': ('city',)}, r"held_out\[0\] is 'city'.*Did you mean 'city_country'"),
+    ],
+)
+def test_a_split_that_cannot_be_is_refused(fields, words):
+    with pytest.raises(ConfigError, match=words):
+        WorldFactsConfig(**fields).check('t')
+
+
+def test_too_many_questions_of_a_part():
+    with pytest.raises(ValueError, match=r'CLDR has 11 that .*about the countries of dev'):
+        WorldFacts(WorldFactsConfig(questions=100, part='dev'))
+
+
+def test_the_split_in_the_runs_files(test_part, tmp_path):
+    test_part.write_split(tmp_path / 'split' / 'worldfacts.json')
+    record = json.loads((tmp_path / 'split' / 'worldfacts.json').read_text())
+    assert record['part'] == 'test' and record['held_out'] == ['city_country', 'country_neighbour']
+    assert record['asked'] == [q.id for q in test_part.questions('full', 'en')]
+    assert record['countries'] == worldfacts_split.part_of(test_part.config)
+
+
+# Change this digest only with a change that is meant to change the questions.
+GOLDEN = '24597510f71e3b2c7a1dcc4d17b0e3065633e7542939c921b683be6f0585fbba'
+
+
+@pytest.mark.skipif(babel.__version__ != '2.18.0', reason='the digest is of CLDR 47, Babel 2.18.0')
+def test_golden_questions(task):
+    rows = [
+        [q.id, q.question, q.choices, q.answer]
+        for language in LANGUAGES
+        for q in task.questions('full', language)
+        if q.subject in NEW
+    ]
+    found = hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()
+    assert found == GOLDEN
