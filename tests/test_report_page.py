@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests import report_run
-from xlbarrier.report import page, plots, table_files, words
+from xlbarrier.report import markdown, page, plots, table_files, words
 from xlbarrier.report.words import Numbers
 from xlbarrier.results.numbers import verdict
 from xlbarrier.results.rows import task_row
@@ -26,17 +26,20 @@ def text(folder):
     return (folder / 'report.html').read_text(encoding='utf-8')
 
 
+NAMES = ('English', 'Arabic', 'French', 'Hebrew', 'Chinese')
+
+
 class Checker(html.parser.HTMLParser):
     """Notes unbalanced tags and what would be fetched."""
 
-    VOID = ('meta', 'br', 'link', 'img', 'line', 'circle', 'polyline')
+    VOID = ('meta', 'br', 'link', 'img', 'input', 'line', 'circle', 'polyline', 'rect')
 
     def __init__(self):
         super().__init__()
         self.open, self.fetched = [], []
 
     def handle_starttag(self, tag, attributes):
-        self.fetched += [v for k, v in attributes if k in ('src', 'href')]
+        self.fetched += [v for k, v in attributes if k in ('src', 'href') and v[:1] != '#']
         if tag not in self.VOID:
             self.open.append(tag)
 
@@ -54,7 +57,8 @@ def test_the_page_is_whole_and_fetches_nothing(text):
     checker.feed(text)
     assert checker.open == [] and checker.fetched == []
     assert '@import' not in text and 'url(' not in text
-    assert not re.search(r'[{}%]\}|\{[{%]', text), 'no template marks are left'
+    page_text = re.sub(r'<(script|style).*?</\1>', '', text, flags=re.S)
+    assert not re.search(r'[{}%]\}|\{[{%]', page_text), 'no template marks are left'
 
 
 def test_it_shows_what_the_issue_asks_for(text):
@@ -76,6 +80,25 @@ def test_right_to_left_questions_say_so(text):
         for option_code, option_direction in re.findall(r'<bdi lang="(\w+)" dir="(\w+)"', article):
             assert option_direction == ('rtl' if option_code in ('ar', 'he') else 'ltr')
     assert {'ar', 'he', 'zh'} <= seen
+
+
+def test_every_table_and_plot_has_an_address_of_its_own(text):
+    ids = re.findall(r' id="([^"]+)"', text)
+    assert len(ids) == len(set(ids)), 'two elements have one address'
+    for tag in re.findall(r'<table[^>]*>|<figure[^>]*>', text)[:-1]:  # the last is of provenance
+        assert re.search(r' id="([^"]+)"', tag).group(1) in ids, tag
+    assert set(re.findall(r'href="#([^"]+)"', text)) <= set(ids)
+
+
+def test_english_comes_first_in_every_table(text):
+    for table in re.findall(r'<table.*?</table>', text, re.S):
+        rows = re.findall(r'<tr>(.*?)</tr>', table, re.S)
+        languages = [
+            [cell for cell in re.findall(r'<t[hd][^>]*>([^<]*)</t', row) if cell in NAMES]
+            for row in rows
+        ]
+        named = [row[0] for row in languages if row]
+        assert not named or named[0] == 'English', table[:400]
 
 
 def test_every_table_has_headers_and_every_picture_a_title(text):
@@ -156,7 +179,8 @@ def test_text_is_escaped(tmp_path):
     report_run.write(tmp_path, made=made)
     page.write_report(tmp_path)
     text = (tmp_path / 'report.html').read_text()
-    assert '<script' not in text and '&lt;script&gt;' in text
+    assert '<script>' not in text and '&lt;script&gt;' in text
+    assert text.count('<script ') == text.count('</script>') == 3, 'ours, and the data'
 
 
 def test_one_model_alone_has_a_report(tmp_path):
@@ -180,7 +204,7 @@ def test_a_loss_has_the_colour_of_its_legend_whatever_the_order_of_training(tmp_
     models = ('base', 'mixed', 'english')  # trained in this order, shown in the alphabet's
     report_run.write(tmp_path, models, report_run.predictions(models, questions=12))
     page.write_report(tmp_path)
-    text = (tmp_path / 'report.html').read_text().partition('<h2>Fine-tuning')[2]
+    text = (tmp_path / 'report.html').read_text().partition('<h2 id="fine-tuning"')[2]
     legend = re.findall(r'background: (#\w+)"></i>(\w+)', text)
     drawn = re.findall(r'stroke="(#\w+)"[^>]*><title>(\w+)', text)
     assert sorted(drawn) == sorted(legend) and len(legend) == 2
@@ -191,6 +215,21 @@ def test_the_same_run_draws_the_same_bytes(folder, tmp_path):
     page.write_report(tmp_path)
     for name in ('report.html', 'report.md', 'plots/barrier.png', 'plots/barrier.svg'):
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes(), name
+
+
+def test_ticks_are_round_and_few():
+    for low, high in ((-0.31, 0.42), (0, 1), (2.137, 3.862), (0, 1234567), (2.5, 2.5001)):
+        ticks = plots.round_ticks(low, high)
+        assert 3 <= len(ticks) <= 8 and ticks[0] <= low + 1e-9 and ticks[-1] >= high - 1e-9
+        step = ticks[1] - ticks[0]
+        assert f'{step:.0e}'[0] in '125', (low, high, step)
+
+
+def test_long_labels_have_room():
+    points = {'mean of the other languages': {'base': plots.Point(0.5, 0.4, 0.6, 'x')}}
+    drawn = plots.dots(points, title='t', unit='u', span=(0.0, 1.0))
+    x = float(re.search(r'class="label" x="([\d.]+)"', drawn).group(1))
+    assert x > 6 * len('mean of the other languages'), 'anchored at its end'
 
 
 def test_broken_files_are_named(tmp_path):
@@ -205,7 +244,7 @@ def test_broken_files_are_named(tmp_path):
 
 
 def test_a_bar_in_a_cell_is_no_border():
-    assert page._table(['a|b'], [['c']]) == [r'| a\|b |', '| --- |', '| c |']
+    assert markdown._table(['a|b'], [['c']]) == [r'| a\|b |', '| --- |', '| c |']
 
 
 def test_a_name_with_dollars_is_no_formula_and_html_is_escaped(tmp_path):

@@ -12,6 +12,7 @@ from xlbarrier.models import source
 CARD = 'README.md'  # a published model's card, which begins with fields between two lines of ---
 _LICENCE = re.compile(r'^license:\s*["\']?([\w.+-]+)["\']?\s*$', re.M)
 _HUB_NAME = re.compile(r'[\w-][\w.-]*/[\w-][\w.-]*')
+_PART = re.compile(r'-\d{5}-of-\d{5}$')  # of a file of a split model
 _LONGEST_CARD = 1 << 20  # bytes of a card that are read
 
 
@@ -23,15 +24,15 @@ def name_of(model_source: str, path: str | pathlib.Path) -> str:
       path: its folder or .gguf file, from `source.resolve`.
 
     Returns:
-      ORG/NAME of a model on the hub; else the name that a GGUF file gives, the ORG/NAME that a
-      config.json remembers, or the name of the folder or file.
+      ORG/NAME of a model on the hub, or that a config.json remembers; else the name of the folder
+      or .gguf file.
     """
     kind, _, rest = str(model_source).partition(':')
     if kind == 'hf':
         return rest.partition('@')[0]
     path = pathlib.Path(path)
     if path.suffix == '.gguf':
-        return _of_header(path, 'general.name') or path.stem
+        return _PART.sub('', path.stem)
     with contextlib.suppress(InputError, OSError):
         remembered = datafiles.read_object(path / 'config.json').get('_name_or_path')
         if isinstance(remembered, str) and _HUB_NAME.fullmatch(remembered):
@@ -45,7 +46,8 @@ def licence_of(model_source: str, path: str | pathlib.Path) -> str:
         return terms
     path = pathlib.Path(path)
     if path.suffix == '.gguf':
-        return _of_header(path, 'general.license')
+        value = gguf_header.read_header(path).metadata.get('general.license', '')
+        return value if isinstance(value, str) else ''
     card = path / CARD
     if not card.is_file():
         return ''
@@ -54,8 +56,3 @@ def licence_of(model_source: str, path: str | pathlib.Path) -> str:
     head = text.split('---', 2)[1] if text.startswith('---') and text.count('---') > 1 else ''
     found = _LICENCE.search(head)
     return found.group(1) if found else ''
-
-
-def _of_header(path: pathlib.Path, key: str) -> str:
-    value = gguf_header.read_header(path).metadata.get(key, '')
-    return value if isinstance(value, str) else ''

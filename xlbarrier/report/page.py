@@ -1,23 +1,25 @@
-"""The report of a run: report.md, and report.html, one file that loads nothing else."""
+"""The report of a run: report.md, and report.html, one file that loads nothing from a network."""
 
+import base64
+import hashlib
 import json
-import math
 import pathlib
-from collections.abc import Iterable, Mapping
+import re
+import shutil
+from collections.abc import Mapping
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from xlbarrier.datafiles import write_atomic
 from xlbarrier.errors import InputError
-from xlbarrier.report import beside, examples, plots, words
-from xlbarrier.report.beside import language_words
-from xlbarrier.report.table_files import markdown_cell
-from xlbarrier.report.words import Numbers, interval, percent, points
+from xlbarrier.report import answer_data, examples, markdown, plots, sections, words
 from xlbarrier.results.answers import read_predictions
+from xlbarrier.results.numbers import Numbers
 from xlbarrier.results.numbers import verdict as find_verdict
-from xlbarrier.results.rows import ALL, MEAN, SOURCE, ResultRow, has
 
+HERE = pathlib.Path(__file__).parent
 VARIANT_WORDS = {
     'english': 'all in English',
     'full': 'all in the language',
@@ -32,18 +34,21 @@ VARIANT_WORDS = {
 }
 
 
-def write_report(folder: pathlib.Path) -> None:
+def write_report(folder: pathlib.Path, one_file: int = answer_data.ONE_FILE) -> None:
     """Writes report.html, report.md and plots/ from the files of a run folder.
 
     Args:
       folder: with results.json, config.json, run.json, predictions/, and metrics.jsonl where
         something was trained.
+      one_file: with more bytes of packed answers the page has their texts in files of the folder
+        report_texts.
 
     Raises:
       FileNotFoundError, ValueError: naming the file that is missing or broken.
       RunError: naming the file that cannot be written.
     """
-    facts = _facts(pathlib.Path(folder))
+    folder = pathlib.Path(folder)
+    facts, files = _facts(folder, one_file)
     (folder / 'plots').mkdir(exist_ok=True)
     # A task without the variant full has no accuracy by language to draw.
     for section in [section for section in facts['sections'] if section['picture']][:1]:
@@ -55,19 +60,63 @@ def write_report(folder: pathlib.Path) -> None:
             ' bars: 95 % Wilson intervals',
             chance=section['chance'],
         )
+    shutil.rmtree(folder / answer_data.TEXTS, ignore_errors=True)
+    for name, data in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        write_atomic(folder / name, data)
+    write_atomic(folder / 'report.html', render('page.html.j2', facts, bool(files)).encode())
+    write_atomic(folder / 'report.md', markdown.document(facts).encode())
+
+
+def render(template: str, facts: Mapping[str, Any], has_files: bool = False) -> str:
+    """A page with its style and scripts inside, which runs no other script.
+
+    Args:
+      template: its file, which extends base.html.j2.
+      facts: what it shows; with `answers`, those can be browsed.
+      has_files: whether scripts beside the page are loaded too.
+    """
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
+        loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    page = environment.get_template('page.html.j2').render(**facts)
-    write_atomic(folder / 'report.html', page.encode())
-    write_atomic(folder / 'report.md', _markdown(facts).encode())
+    environment.filters |= {'ident': ident, 'glued': glued}
+    scripts = [_asset('page.js')]
+    if facts.get('answers'):
+        scripts.append(_asset('blocks.js') + _asset('browser.js'))
+    allowed = [f"'sha256-{_digest(script)}'" for script in scripts]
+    allowed += ["'self'", 'file:'] if has_files else []
+    return environment.get_template(template).render(
+        style=Markup(_asset('page.css')),
+        scripts=[Markup(script) for script in scripts],
+        policy=f"default-src 'none'; style-src 'unsafe-inline'; script-src {' '.join(allowed)}",
+        **facts,
+    )
 
 
-def _facts(folder: pathlib.Path) -> dict[str, Any]:
+def ident(*parts: object) -> str:
+    """An id for an element, to link to."""
+    return re.sub(r'[^\w]+', '-', '-'.join(map(str, parts))).strip('-').lower()
+
+
+def glued(text: str) -> str:
+    """A sentence in which no interval and no percentage is broken across lines."""
+    kept = re.sub(r'\[[^\]]*\]', lambda found: found[0].replace(' ', '\u00a0'), text)
+    return kept.replace(' %', '\u00a0%')
+
+
+def _asset(name: str) -> str:
+    return (HERE / name).read_text(encoding='utf-8')
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _facts(folder: pathlib.Path, one_file: int) -> tuple[dict[str, Any], dict[str, bytes]]:
     numbers = Numbers(_json(folder / 'results.json')['rows'])
     config, run = _json(folder / 'config.json'), _json(folder / 'run.json')
     if not numbers.rows:
@@ -77,23 +126,26 @@ def _facts(folder: pathlib.Path) -> dict[str, Any]:
     # Tasks whose accuracies are tested for guessing have a section; the others have a table.
     tested = [row for row in numbers.rows if row['metric'] == 'above_chance_p']
     asked = list(dict.fromkeys((row['task'], row['method']) for row in tested))
-    sections = [_section(numbers, task, method, models) for task, method in asked]
     described = {task for task, _ in asked}
     colours = plots.colours_of(models)
     name = _name(config, run)
     verdict = find_verdict(numbers)
+    answers, files = answer_data.pack(predictions, models, one_file)
     return {
         'model': name,
         'verdict': words.verdict(verdict, name) if verdict else [],
         'models': models,
-        'sections': sections,
+        'sections': [sections.section(numbers, task, method, models) for task, method in asked],
         'plain': [
-            _plain(numbers, task) for task in numbers.values('task') if task not in described
+            sections.plain(numbers, task)
+            for task in numbers.values('task')
+            if task not in described
         ],
         'curves': _curves(folder / 'metrics.jsonl', colours),
         'examples': examples.differing(
             predictions, models, config['report']['examples'], config['seed']
         ),
+        'answers': Markup(answer_data.embedded(answers)) if answers['tasks'] else '',
         'config_json': json.dumps(config, indent=1, ensure_ascii=False),
         'run': run,
         'training': run.get('training', {}),
@@ -102,182 +154,13 @@ def _facts(folder: pathlib.Path) -> dict[str, Any]:
         },
         'variant_words': VARIANT_WORDS,
         'colours': colours,
-    }
+    }, files
 
 
 def _name(config: Mapping[str, Any], run: Mapping[str, Any]) -> str:
     """The base model's own name, or where run.json has none, its source."""
     measured = run.get('models', {}).get('base', {})
     return str(measured.get('name') or str(config['model']['source']).split(':')[-1])
-
-
-def _section(numbers: Numbers, task: str, method: str, models: list[str]) -> dict[str, Any]:
-    key = {'task': task, 'method': method}
-    first = numbers.rows_of('accuracy', **key)[0]
-    accuracies = _points(numbers, models, 'accuracy', 'full', key)
-    if accuracies and not numbers.rows_of('accuracy', variant='full', language=SOURCE, **key):
-        accuracies = _points(numbers, models, 'accuracy', 'english', key) | accuracies
-    gaps = _gaps(numbers, models, key)
-    return {
-        'task': task,
-        'method': method,
-        'n': first['n'],
-        'chance': first['chance'],
-        'headline': words.headline(numbers, task, method) + words.unreadable(numbers, task, method),
-        'left_out': words.left_out(numbers, task),
-        'heat': [_heat(numbers, model, key) for model in models],
-        'accuracy': accuracies
-        and plots.dots(
-            accuracies,
-            title=f'Accuracy by language and model, {task}, {method}',
-            unit='right answers, %; bars: 95 % intervals; dashed line: guessing',
-            span=(0.0, 1.0),
-            guide=first['chance'],
-        ),
-        'gaps': gaps
-        and plots.dots(
-            gaps,
-            title=f'Barrier gaps by language and variant, {task}, {method}',
-            unit='accuracy in English minus accuracy in the language, points; bars: 95 % intervals',
-            span=_span(gaps),
-            guide=0.0,
-        ),
-        'picture': accuracies,
-        'tests': _tests(numbers, key),
-        'tables': beside.tables(numbers, models, key),
-    }
-
-
-def _plain(numbers: Numbers, task: str) -> dict[str, Any]:
-    """A task's numbers as they are: one line per model, variant, language and method."""
-    rows = [
-        row
-        for row in numbers.rows
-        if row['task'] == task and not row['metric'].startswith(words.LEFT_OUT)
-    ]
-    metrics = list(dict.fromkeys(row['metric'] for row in rows))
-    lines: dict[tuple[str, ...], dict[str, str]] = {}
-    order = {name: number for number, name in enumerate(numbers.values('model', task=task))}
-    for row in sorted(rows, key=lambda r: (order[r['model']], r['language'] != SOURCE)):
-        key = (row['model'], row['variant'], language_words(row['language']), row['method'])
-        lines.setdefault(key, {})[row['metric']] = _number(row)
-    return {
-        'task': task,
-        'head': ['model', 'variant', 'language', 'method', *metrics],
-        'lines': [[*key, *[cells.get(m, '–') for m in metrics]] for key, cells in lines.items()],
-        'n': sorted({row['n'] for row in rows if row['n']}),
-        'left_out': words.left_out(numbers, task),
-    }
-
-
-def _number(row: ResultRow) -> str:
-    def form(value: float) -> str:
-        return f'{value:.3f}' if abs(value) < 2 else f'{value:.1f}'
-
-    if row['value'] is None:
-        return f'– ({row["reason"]})'
-    return f'{form(row["value"])} {interval(row, form)}'.rstrip()
-
-
-def _points(
-    numbers: Numbers,
-    models: list[str],
-    metric: str,
-    variant: str,
-    key: dict[str, str],
-    prefix: str = '',
-) -> dict[str, dict[str, plots.Point]]:
-    groups: dict[str, dict[str, plots.Point]] = {}
-    found = numbers.values('language', metric=metric, variant=variant, **key)
-    for language in sorted(found, key=lambda code: (code != SOURCE, code in (MEAN, ALL), code)):
-        for model in models:
-            row = numbers.find(
-                metric=metric, variant=variant, language=language, model=model, **key
-            )
-            if row is None:
-                continue
-            value, low, high = row['value'], row['ci_low'], row['ci_high']
-            if value is not None and low is not None and high is not None:
-                label = prefix + language_words(language)
-                text = f'{model}, {label}: {percent(value)} {interval(row)}'
-                groups.setdefault(label, {})[model] = plots.Point(value, low, high, text)
-    return groups
-
-
-def _gaps(
-    numbers: Numbers, models: list[str], key: dict[str, str]
-) -> dict[str, dict[str, plots.Point]]:
-    """Gaps of full and mixup by language, and of each other variant the mean."""
-    points = _points(numbers, models, 'barrier_gap', 'full', key)
-    for variant in numbers.values('variant', metric='barrier_gap', **key):
-        if variant == 'mixup':
-            points |= _points(numbers, models, 'barrier_gap', variant, key, 'mixup: ')
-        elif variant != 'full':
-            found = _points(numbers, models, 'barrier_gap', variant, key)
-            points[variant] = found.get(words.LANGUAGE_WORDS[MEAN], {})
-    return points
-
-
-def _span(groups: dict[str, dict[str, plots.Point]]) -> tuple[float, float]:
-    """The range of an axis, in whole tenths, that covers 0 and all intervals."""
-    ends = [0.0, *(end for row in groups.values() for p in row.values() for end in (p.low, p.high))]
-    low, high = math.floor(10 * min(ends)) / 10, math.ceil(10 * max(ends)) / 10
-    return min(low, -0.2), max(high, 0.4)
-
-
-def _heat(numbers: Numbers, model: str, key: dict[str, str]) -> dict[str, Any]:
-    variants = numbers.values('variant', metric='accuracy', model=model, **key)
-    codes = numbers.values('language', metric='accuracy', model=model, **key)
-    codes = [c for c in codes if c not in (MEAN, ALL)]
-    codes.sort(key=lambda code: (code != SOURCE, code))
-    rows = []
-    for code in codes:
-        cells: list[dict[str, Any] | None] = []
-        for variant in variants:
-            row = numbers.find(
-                metric='accuracy', model=model, variant=variant, language=code, **key
-            )
-            if row is None or row['value'] is None or row['chance'] is None:
-                cells.append(None)
-                continue
-            above = (row['value'] - row['chance']) / (1 - row['chance'])
-            cells.append(
-                {
-                    'text': percent(row['value']),
-                    'interval': interval(row),
-                    'shade': round(min(1.0, max(0.0, above)), 3),
-                    'guessing': words.at_chance(numbers, model, variant, code, key),
-                }
-            )
-        rows.append({'code': code, 'name': language_words(code), 'cells': cells})
-    return {'model': model, 'variants': variants, 'rows': rows}
-
-
-def _tests(numbers: Numbers, key: dict[str, str]) -> list[dict[str, Any]]:
-    names = {
-        'difference_to_base': 'accuracy minus that of base',
-        'difference_to_english': 'accuracy minus that of the English arm',
-        'gap_difference_to_base': 'gap minus that of base',
-        'gap_difference_to_english': 'gap minus that of the English arm',
-    }
-    found: list[dict[str, Any]] = []
-    for row in numbers.rows:
-        if row['metric'] in names and has(row, key):
-            found.append(
-                {
-                    'model': row['model'],
-                    'what': names[row['metric']],
-                    'variant': row['variant'],
-                    'language': language_words(row['language']),
-                    'value': points(row['value']),
-                    'interval': interval(row, points),
-                    'p': words.p_value(row['p_holm']),
-                    'verdict': 'significant' if row['p_holm'] <= words.ALPHA else 'not significant',
-                    'mean': row['language'] in (MEAN, ALL),
-                }
-            )
-    english = language_words(SOURCE)
-    return sorted(found, key=lambda row: (not row['mean'], row['language'] != english))
 
 
 def _curves(path: pathlib.Path, colours: Mapping[str, str]) -> str:
@@ -295,70 +178,6 @@ def _curves(path: pathlib.Path, colours: Mapping[str, str]) -> str:
         unit='tokens predicted; loss in nats a token',
         colours=colours,
     )
-
-
-def _markdown(facts: dict[str, Any]) -> str:
-    lines = [f'# The cross-lingual knowledge barrier of {markdown_cell(facts["model"])}', '']
-    lines += [f'**{markdown_cell(" ".join(facts["verdict"]))}**', ''] if facts['verdict'] else []
-    for section in facts['sections']:
-        lines += [f'## {markdown_cell(section["task"])}, method {section["method"]}', '']
-        lines += [
-            f'{markdown_cell(sentence)}\n' for sentence in section['headline'] + section['left_out']
-        ]
-        for heat in section['heat']:
-            head = ['language', *heat['variants']]
-            body = [[row['name'], *[_cell(cell) for cell in row['cells']]] for row in heat['rows']]
-            name = markdown_cell(heat['model'])
-            lines += [f'Accuracy of {name}, %:', '', *_table(head, body), '']
-        if section['tests']:
-            head = [
-                'model',
-                'difference',
-                'variant',
-                'language',
-                'points',
-                '95 % interval',
-                'p (Holm)',
-            ]
-            body = [
-                [
-                    *[
-                        row[k]
-                        for k in ('model', 'what', 'variant', 'language', 'value', 'interval')
-                    ],
-                    f'{row["p"]}, {row["verdict"]}',
-                ]
-                for row in section['tests']
-            ]
-            lines += ['Paired differences:', '', *_table(head, body), '']
-        for table in section['tables']:
-            if not table['folded']:
-                lines += [markdown_cell(f'{table["title"]}. {table["caption"]}'), '']
-                lines += [*_table(table['head'], table['lines']), '']
-    for plain in facts['plain']:
-        lines += [
-            f'## {markdown_cell(plain["task"])}',
-            '',
-            *(f'{sentence}\n' for sentence in plain['left_out']),
-            *_table(plain['head'], plain['lines']),
-            '',
-        ]
-    run = facts['run']
-    lines += ['## Run it again', '', f'    {run["command"]}', '']
-    lines += [f'Commit {run["git_commit"]}, seed {run["seed"]}.', '']
-    return '\n'.join(lines)
-
-
-def _cell(cell: dict[str, Any] | None) -> str:
-    if cell is None:
-        return '–'
-    mark = ' (not significantly above guessing)' if cell['guessing'] else ''
-    return f'{cell["text"]} {cell["interval"]}{mark}'
-
-
-def _table(head: list[str], body: Iterable[list[str]]) -> list[str]:
-    rows = ([markdown_cell(cell) for cell in row] for row in (head, ['---'] * len(head), *body))
-    return ['| ' + ' | '.join(row) + ' |' for row in rows]
 
 
 def _json(path: pathlib.Path) -> Any:

@@ -1,16 +1,20 @@
 """Plots: inline SVG that follows the page's colours, and PNG copies for papers and READMEs."""
 
 import io
+import math
 import pathlib
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import matplotlib
 
 matplotlib.use('Agg')
 
 from matplotlib import pyplot as plt
+from matplotlib import ticker
 
 from xlbarrier.datafiles import write_atomic
 
@@ -50,7 +54,7 @@ def dots(
       guide: where a dashed line is drawn (chance, or zero).
     """
     series = list(dict.fromkeys(name for points in groups.values() for name in points))
-    left, width, line = 118, 560, 17
+    left, width, line = _label_width(groups), 560, 17
     heights = [max(len(points), 1) * line + 10 for points in groups.values()]
     height = sum(heights) + 34
 
@@ -59,7 +63,7 @@ def dots(
         return left + min(1.0, max(0.0, share)) * (width - 14)
 
     out = [_open(left + width, height, title)]
-    for tick in _ticks(*span):
+    for tick in round_ticks(*span):
         out.append(
             f'<line class="grid" x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="0" y2="{height - 30}"/>'
         )
@@ -109,29 +113,33 @@ def curves(
     left, width, height = 52, 626, 230
     most = max(p[0] for p in points)
     low, high = min(p[1] for p in points), max(p[1] for p in points)
-    room = (high - low) * 0.06 or 1.0
-    low, high = low - room, high + room
+    levels = round_ticks(low, high)
+    step = levels[1] - levels[0]
+    low, high = min(low, levels[0]), max(high, levels[-1])
+
+    def across(x: float) -> float:
+        return left + x / most * (width - 16)
+
+    def down(y: float) -> float:
+        return 8 + (high - y) / (high - low) * (height - 50)
 
     def place(p: tuple[float, float]) -> str:
-        x = left + p[0] / most * (width - 16)
-        return f'{x:.1f},{8 + (high - p[1]) / (high - low) * (height - 50):.1f}'
+        return f'{across(p[0]):.1f},{down(p[1]):.1f}'
 
     out = [_open(left + width, height, title)]
-    for k in range(5):
-        value = low + (high - low) * k / 4
-        y = 8 + (high - value) / (high - low) * (height - 50)
+    for level in levels:
+        y = down(level)
         out.append(
             f'<line class="grid" x1="{left}" x2="{left + width - 16}" y1="{y:.1f}" y2="{y:.1f}"/>'
         )
         out.append(
             f'<text class="tick" x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">'
-            f'{value:.2f}</text>'
+            f'{level:.{_digits(step)}f}</text>'
         )
-        x = left + k / 4 * (width - 16)
-        anchor = 'end' if k == 4 else 'middle'
+    for value in (value for value in round_ticks(0, most) if value <= most):
         out.append(
-            f'<text class="tick" x="{x:.1f}" y="{height - 24}" text-anchor="{anchor}">'
-            f'{most * k / 4:,.0f}</text>'
+            f'<text class="tick" x="{across(value):.1f}" y="{height - 24}" text-anchor="middle">'
+            f'{value:,.0f}</text>'
         )
     for name, line in lines.items():
         colour = colours.get(name, COLOURS[0])  # an arm without answers is not in the legend
@@ -146,6 +154,44 @@ def curves(
     return ''.join(out)
 
 
+def matrix(
+    names: Sequence[str], cells: Mapping[tuple[int, int], tuple[float, str]], *, title: str
+) -> str:
+    """A square of shares between languages as SVG; the darker, the more they have in common.
+
+    Args:
+      names: of the languages.
+      cells: (row, column) -> share from 0 to 1, and what is shown on hovering.
+      title: read by screen readers.
+    """
+    side, left, top = 46, _label_width(names), 6
+    width, height = left + side * len(names), top + side * len(names)
+    turned = 8 + round(4.6 * max(map(len, names)))
+    out = [_open(width + turned, height + turned, title)]
+    for row, name in enumerate(names):
+        middle = side * (row + 0.5)
+        out.append(
+            f'<text class="label" x="{left - 10}" y="{top + middle + 4}" text-anchor="end">'
+            f'{escape(name)}</text>'
+        )
+        x, y = left + middle - 4, height + 14
+        out.append(
+            f'<text class="label" x="{x}" y="{y}" transform="rotate(35 {x} {y})">'
+            f'{escape(name)}</text>'
+        )
+    for (row, column), (share, text) in cells.items():
+        x, y = left + side * column, top + side * row
+        shade = f'style="--shade: {min(1.0, max(0.0, share)):.3f}"'
+        out.append(
+            f'<g><title>{escape(text)}</title>'
+            f'<rect class="cell" {shade} x="{x + 1}" y="{y + 1}" width="{side - 2}"'
+            f' height="{side - 2}" rx="3"/>'
+            f'<text x="{x + side / 2}" y="{y + side / 2 + 4}" text-anchor="middle">'
+            f'{share:.2f}</text></g>'
+        )
+    return ''.join([*out, '</svg>'])
+
+
 def barrier_picture(
     folder: pathlib.Path,
     groups: Mapping[str, Mapping[str, Point]],
@@ -156,7 +202,8 @@ def barrier_picture(
 ) -> None:
     """Writes barrier.png and barrier.svg: accuracy by language and model, with intervals."""
     series = list(dict.fromkeys(name for points in groups.values() for name in points))
-    figure, axes = plt.subplots(figsize=(8.4, 3.9), layout='constrained')
+    width = max(8.4, 0.5 * len(groups) * (1 + 0.25 * len(series)))
+    figure, axes = plt.subplots(figsize=(width, 3.9), layout='constrained')
     step = 0.8 / len(series)
     for number, name in enumerate(series):
         shown = [(i, points[name]) for i, points in enumerate(groups.values()) if name in points]
@@ -178,12 +225,20 @@ def barrier_picture(
     axes.text(
         len(groups) - 0.5, 100 * chance + 1, 'guessing', ha='right', color='#6b7280', fontsize=8
     )
-    axes.set_xticks(range(len(groups)), list(groups), parse_math=False)
+    # Long names are broken at spaces, and turned where they would still touch.
+    names = [textwrap.fill(name, 14) for name in groups]
+    room = 13 * width / len(groups)  # letters that fit below a group
+    turned = any(len(line) > room for name in names for line in name.splitlines())
+    turn: dict[str, Any] = {'rotation': 35, 'ha': 'right', 'rotation_mode': 'anchor'}
+    axes.set_xticks(range(len(groups)), names, parse_math=False, **(turn if turned else {}))
     axes.set_ylabel('right answers, %')
     axes.set_ylim(0, 100)
-    axes.set_title(title, loc='left', fontsize=11, parse_math=False)
+    # Above the legend, which is above the bars.
+    axes.set_title(title, loc='left', fontsize=11, pad=24, parse_math=False)
     axes.spines[['top', 'right']].set_visible(False)
-    legend = axes.legend(frameon=False, fontsize=9, loc='upper right')
+    legend = axes.legend(
+        frameon=False, fontsize=9, loc='lower right', bbox_to_anchor=(1, 1), ncols=4
+    )
     for label in legend.get_texts():
         label.set_parse_math(False)
     figure.supxlabel(note, fontsize=8, color='#6b7280', parse_math=False)
@@ -204,9 +259,17 @@ def _open(width: int, height: float, title: str) -> str:
     )
 
 
-def _ticks(low: float, high: float) -> list[float]:
-    step = 0.1 if high - low <= 0.7 else 0.2
-    first = round(low / step)
-    return [
-        k * step for k in range(first, round(high / step) + 1) if low <= k * step <= high + 1e-9
-    ]
+def round_ticks(low: float, high: float) -> list[float]:
+    """About five round numbers that cover a range: multiples of 1, 2 or 5 times a power of ten."""
+    locator = ticker.MaxNLocator(nbins=6, steps=[1, 2, 5, 10])
+    return [float(tick) for tick in locator.tick_values(low, high)]
+
+
+def _digits(step: float) -> int:
+    """Decimals that a multiple of a step needs."""
+    return max(0, -math.floor(math.log10(step) + 1e-9))
+
+
+def _label_width(labels: Iterable[str]) -> int:
+    """Room for labels at the left, in pixels: wide scripts take about two thirds of an em."""
+    return min(260, 26 + round(6.6 * max(map(len, labels), default=0)))
