@@ -11,6 +11,7 @@ from xlbarrier.results.rows import ALL, MEAN, SOURCE, ResultRow, has
 
 
 def section(numbers: Numbers, task: str, method: str, models: list[str]) -> dict[str, Any]:
+    """A multiple-choice task in one reading: its sentences, tables and plots."""
     key = {'task': task, 'method': method}
     first = numbers.rows_of('accuracy', **key)[0]
     accuracies = _points(numbers, models, 'accuracy', 'full', key)
