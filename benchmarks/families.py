@@ -44,10 +44,10 @@ lists what is read of each format. Mixtures of experts are supported in three fa
 of those that the last table names. Also refused: pickled checkpoints (the error says how to convert
 them) and models with code of their own (`trust_remote_code`).
 
-Rope scaling is supported in the kinds linear, dynamic, llama3, yarn and longrope. Dynamic scaling
-and longrope depend on the length of the text: up to the length of the original training they are
-those of short texts. Texts longer than `max_position_embeddings` are refused (by `xb.logits` only
-if positions are a learned table).
+Rope scaling is supported in the kinds linear, dynamic, llama3, yarn, longrope and proportional
+(Gemma 4). Dynamic scaling and longrope depend on the length of the text: up to the length of the
+original training they are those of short texts. Texts longer than `max_position_embeddings` are
+refused (by `xb.logits` only if positions are a learned table).
 
 The two right columns are measured by `benchmarks/families.py`: small models with random weights,
 the shapes of `tests/torch_families.py`, float32 on a CPU, at most {tokens} tokens, compared with
@@ -80,9 +80,19 @@ of attention (`q`, `k`, `v`, `o`) can have adapters.
 
 ## Models of text and images
 
-Of these only the text part is read, and exported as a model of its own: Gemma 3 (from 4B), Aya
-Vision, Cohere 2 Vision (Command A Vision), LLaVA and LLaVA-NeXT, Mistral Small 3.1 and Ministral 3,
-Qwen 2 VL, 2.5 VL and 3 VL.
+Of these only the text part is read, and exported as a model of its own: Gemma 3 (from 4B), Gemma 4,
+Aya Vision, Cohere 2 Vision (Command A Vision), LLaVA and LLaVA-NeXT, Mistral Small 3.1 and
+Ministral 3, Qwen 2 VL, 2.5 VL and 3 VL.
+
+## Layers of two sizes
+
+Gemma 4's whole layers have wider heads than its local ones, and may have fewer of keys and values;
+its last layers may have wider feed-forward parts and take their keys and values from earlier
+layers. As all layers are computed by one scan, each parameter has the largest size of all layers,
+and is zero beyond a layer's own; what is zero stays so in training and is not exported. So the
+parameters take more memory than the files: 7 % more for E4B and 24 % for 31B, by the sizes in the
+table below. The key-value cache has room for each layer. 26B-A4B has experts beside its
+feed-forward part, and is refused.
 
 ## Published models by name
 

@@ -137,7 +137,46 @@ PUBLISHED: dict[str, Raw] = {
         'gemma3', _sizes('gemma3_text', 262208, 2560, 34, 8, 4, 10240, 131072, head_dim=256)
     ),
     'google/gemma-3n-E4B-it': _within('gemma3n', {'model_type': 'gemma3n_text'}),
-    'google/gemma-4-E4B-it': _within('gemma4', {'model_type': 'gemma4_text'}),
+    'google/gemma-4-E4B-it': _within(
+        'gemma4',
+        _sizes(
+            'gemma4_text',
+            262144,
+            2560,
+            42,
+            8,
+            2,
+            10240,
+            131072,
+            head_dim=256,
+            global_head_dim=512,
+            sliding_window=512,
+            num_kv_shared_layers=18,
+            hidden_size_per_layer_input=256,
+        ),
+    ),
+    'google/gemma-4-31B-it': _within(
+        'gemma4',
+        _sizes(
+            'gemma4_text',
+            262144,
+            5376,
+            60,
+            32,
+            16,
+            21504,
+            262144,
+            head_dim=256,
+            global_head_dim=512,
+            num_global_key_value_heads=4,
+            attention_k_eq_v=True,
+            sliding_window=1024,
+            hidden_size_per_layer_input=0,
+        ),
+    ),
+    'google/gemma-4-26B-A4B-it': _within(
+        'gemma4', {'model_type': 'gemma4_text', 'enable_moe_block': True}
+    ),
     'CohereLabs/aya-23-8B': _sizes('cohere', 256000, 4096, 32, 32, 8, 14336, 8192),
     'CohereLabs/aya-expanse-8b': _sizes('cohere', 256000, 4096, 32, 32, 8, 14336, 8192),
     'CohereLabs/c4ai-command-r7b-12-2024': _sizes(

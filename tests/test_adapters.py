@@ -13,13 +13,14 @@ from safetensors.numpy import load_file, save_file
 from tests import torch_families
 from tests.family_parity import LOGITS, ids, logits, one
 from xlbarrier import mesh as mesh_lib
-from xlbarrier.models import adapters, load, lora
+from xlbarrier.models import adapters, load, lora, tables, weights
 
 # Modules of torch's models, some of them fused in the file and apart in our decoder.
 TARGETS = {
     'llama': ['q_proj', 'v_proj', 'down_proj'],
     'qwen2': ['q_proj', 'k_proj', 'o_proj', 'up_proj'],
     'gemma3': ['q_proj', 'gate_proj'],
+    'gemma4': ['q_proj', 'k_proj', 'o_proj', 'down_proj'],  # some layers have no keys of their own
     'cohere': ['q_proj', 'k_proj', 'o_proj'],  # rotary halves stand otherwise in the file
     'phi3': ['qkv_proj', 'gate_up_proj'],
     'bloom': ['query_key_value', 'dense_4h_to_h'],
@@ -96,9 +97,16 @@ def test_peft_loads_our_adapter_with_our_logits(folders, tmp_path, name):
     decoder = load.load_decoder(folders(name), one())
     lora.add_lora(decoder, rank=2, alpha=3.0, targets=('q', 'v', 'down'), seed=0)
     rng = np.random.default_rng(0)
-    for linear in (decoder.layers.attn.q, decoder.layers.attn.v, decoder.layers.mlp.down):
-        shape = linear.lora_b[...].shape
-        linear.lora_b.set_value(rng.normal(0, 0.2, shape).astype(np.float32))
+    for path, linear in {
+        'attn.q': decoder.layers.attn.q,
+        'attn.v': decoder.layers.attn.v,
+        'mlp.down': decoder.layers.mlp.down,
+    }.items():
+        b = rng.normal(0, 0.2, linear.lora_b[...].shape).astype(np.float32)
+        entry = tables.hf_table(decoder.config)[f'layers.{path}.kernel']
+        if entry.own:  # as a trained B, whose gradient is zero where the kernel is
+            b *= weights.filled(entry, decoder.config.num_layers).any(1, keepdims=True)
+        linear.lora_b.set_value(b)
     ours = logits(decoder, one(), ids(1, 20))[0]
     adapters.save_adapter(decoder, tmp_path / 'adapter', base='some/model')
     model = peft.PeftModel.from_pretrained(torch_families.read(folders(name)), tmp_path / 'adapter')

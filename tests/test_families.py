@@ -16,13 +16,25 @@ from tests import torch_families
 from tests.family_parity import GRADIENTS, LOGITS, compare, ids, logits, one
 from tests.torch_newer import NEWER
 from xlbarrier import mesh as mesh_lib
-from xlbarrier.models import families, hf_config, load, lora, tables, weights
+from xlbarrier.models import attention, families, hf_config, load, lora, tables, weights
+from xlbarrier.models import decoder as decoder_lib
+from xlbarrier.models import positions as positions_lib
 from xlbarrier.models.decoder import Decoder
 
 CASES = list(torch_families.CASES)
 # On meshes and in packed rows, of the later families those that differ in kind.
-ON_MESHES = ('olmo2', 'apertus', 'glm4', 'opt', 'falcon_40b', 'mixtral', 'gpt_oss')
-IN_ROWS = ('smollm3', 'smollm3_odd', 'olmo3', 'ministral3', 'opt', 'gpt_oss')
+ON_MESHES = (
+    'olmo2',
+    'apertus',
+    'glm4',
+    'opt',
+    'falcon_40b',
+    'mixtral',
+    'gpt_oss',
+    'gemma4',
+    'gemma4_odd',
+)
+IN_ROWS = ('smollm3', 'smollm3_odd', 'olmo3', 'ministral3', 'opt', 'gpt_oss', 'gemma4')
 FIRST = [name for name in CASES if name not in NEWER]
 EVEN = [name for name in FIRST if 'odd' not in name] + list(ON_MESHES)
 PACKED = [name for name in FIRST if name != 'llama_dynamic'] + list(IN_ROWS)
@@ -224,7 +236,7 @@ def test_the_text_part_of_a_model_with_images_is_read_alone(folders, tmp_path, s
         ('lfm2', 'state or linear attention'),
         ('jamba', 'state or linear attention'),
         ('deepseek_v3', 'attention is latent'),
-        ('gemma4', 'layers differ in shape'),
+        ('gemma3n', 'several streams'),
         ('chatglm', 'own code'),
         ('nosuch', "'nosuch' is not supported; supported: llama, mistral"),
     ],
@@ -261,3 +273,59 @@ def test_an_option_that_a_family_does_not_have_is_named(folders, name, changes, 
     raw = json.loads((folders(name) / 'config.json').read_text()) | changes
     with pytest.raises(ValueError, match=words):
         hf_config.from_hf(raw)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'words'),
+    [
+        ({'num_kv_shared_layers': 5}, 'num_kv_shared_layers = 5; expected .* leaves a layer of'),
+        ({'num_kv_shared_layers': -1}, 'num_kv_shared_layers = -1'),
+        ({'hidden_size_per_layer_input': 1.5}, 'hidden_size_per_layer_input = 1.5'),
+        ({'per_layer_config': {'0': {'head_dim': 16}}}, r'full_attention \(1, 3, 5\)'),
+        ({'per_layer_config': None, 'global_head_dim': 4}, 'heads of 4 channels'),
+        ({'enable_moe_block': True}, 'enable_moe_block = True is not supported'),
+        ({'use_bidirectional_attention': 'all'}, "use_bidirectional_attention = 'all'"),
+    ],
+)
+def test_layers_of_gemma_4_that_differ_otherwise_are_refused(folders, changes, words):
+    raw = json.loads((folders('gemma4') / 'config.json').read_text())
+    with pytest.raises(ValueError, match=words):
+        hf_config.from_hf(raw | changes)
+
+
+def test_gemma_4_is_read_by_the_fields_of_its_first_files_too(folders, tmp_path):
+    """They name the whole layers' sizes once; keys and values that no layer uses may be there."""
+    folder = folders('gemma4')
+    raw = json.loads((folder / 'config.json').read_text())
+    first = {k: v for k, v in raw.items() if k != 'per_layer_config'} | {'global_head_dim': 16}
+    assert hf_config.from_hf(first) == hf_config.from_hf(raw)
+    tensors = load_file(folder / 'model.safetensors')
+    unused = {k.replace('.3.', '.5.'): v for k, v in tensors.items() if '.3.self_attn.k_' in k}
+    assert len(unused) == 2
+    save_file(tensors | unused, tmp_path / 'model.safetensors')
+    (tmp_path / 'config.json').write_text(json.dumps(first))
+    again = params(load.load_decoder(tmp_path, one()))
+    for path, array in params(load.load_decoder(folder, one())).items():
+        np.testing.assert_array_equal(again[path], array, err_msg=path)
+
+
+def test_random_weights_of_uneven_layers_are_zero_beyond_their_own(folders):
+    config = load.read_config(folders('gemma4_odd'))
+    decoder = load.init_decoder(config, one())
+    table, found = tables.hf_table(config), params(decoder)
+    uneven = [path for path, entry in table.items() if entry.own]
+    assert 'layers.attn.v.kernel' in uneven
+    for path in uneven:
+        mask = weights.filled(table[path], config.num_layers)
+        assert not mask.all() and not found[path][~mask].any() and found[path][mask].all(), path
+
+
+def test_local_positions_are_not_those_of_a_model_without_local_layers(folders):
+    """Gemma 3 with whole layers alone has the whole layers' base."""
+    config = load.read_config(folders('gemma3')).replace(window=0, local_layers=())
+    places = np.arange(4, dtype=np.int32)[None]
+    with jax.set_mesh(one()):
+        views = attention.views(config, places, places, documents=0, dtype='float32')
+        seen = decoder_lib.view_of(config, views, np.bool_(False))
+        whole, _ = positions_lib.rope_table(places, config.rope, config.head_dim)
+    np.testing.assert_array_equal(seen.sin, whole)

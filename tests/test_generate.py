@@ -18,7 +18,7 @@ from xlbarrier.scoring.store import ScoreStore
 
 # One of each kind of block: pre-norm, learned places, ALiBi, parallel, windows, post-norms, caps.
 CASES = ('llama', 'qwen3', 'gemma2', 'gemma3', 'cohere2', 'bloom', 'gpt2')
-MORE = ('llama3', 'mistral', 'qwen2_odd_windows', 'phi3_odd_partial', 'xglm')
+MORE = ('llama3', 'mistral', 'qwen2_odd_windows', 'phi3_odd_partial', 'xglm', 'gemma4')
 NEW = 21  # more than one look at the texts, and more than the windows
 
 

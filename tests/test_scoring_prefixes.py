@@ -23,8 +23,8 @@ from xlbarrier.scoring.layout import Sizes
 from xlbarrier.scoring.request import Request
 from xlbarrier.scoring.store import ScoreStore
 
-# Pre-norm, learned positions, ALiBi, parallel blocks, windows, caps, one kv head.
-CASES = ('llama', 'gpt2', 'bloom', 'gemma2', 'gemma3', 'cohere2')
+# Pre-norm, learned positions, ALiBi, parallel blocks, windows, caps, one kv head, shared keys.
+CASES = ('llama', 'gpt2', 'bloom', 'gemma2', 'gemma3', 'cohere2', 'gemma4')
 ROW = 16
 
 

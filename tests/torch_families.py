@@ -88,14 +88,15 @@ def make(name: str):
     """The random model of a case, float32; norms and biases are random too."""
     case = CASES[name]
     torch.manual_seed(0)
-    stem = 'Gemma3Text' if case.stem == 'Gemma3' else case.stem
+    stem = case.stem + ('Text' if case.stem in ('Gemma3', 'Gemma4') else '')
     pads = {} if case.stem == 'XGLM' else {'pad_token_id': None}
     ids = {'bos_token_id': 1, 'eos_token_id': 2, **pads}
     config = getattr(transformers, f'{stem}Config')(**{**ids, **case.fields})
     config.dtype = torch.float32
     config._attn_implementation = 'eager'
     model = getattr(transformers, case.stem + case.model)(config).eval()
-    around_zero = 'gemma' in name or 'nemotron' in name  # their norms add 1
+    # Their norms add 1.
+    around_zero = ('gemma' in name and 'gemma4' not in name) or 'nemotron' in name
     with torch.no_grad():
         for key, parameter in model.named_parameters():
             if 'norm' in key or '.ln_' in key:
@@ -105,6 +106,9 @@ def make(name: str):
                 parameter.uniform_(-0.5, 0.5)
             elif parameter.ndim > 1:
                 parameter.normal_(0, 0.2)
+        for key, buffer in model.named_buffers():
+            if key.endswith('layer_scalar'):
+                buffer.uniform_(0.5, 1.5)
     return model
 
 
@@ -112,6 +116,9 @@ def gradients(model) -> dict[str, np.ndarray]:
     """torch's gradients by the keys of the family's files."""
     found = {name: p.grad.numpy() for name, p in model.named_parameters()}
     kind = model.config.model_type
+    for name, buffer in model.named_buffers():
+        if name.endswith('layer_scalar'):  # in the files, and not trained
+            found[name] = np.zeros(buffer.shape, np.float32)
     if kind == 'gpt_neox' and 'lm_head.weight' in found:
         found['embed_out.weight'] = found.pop('lm_head.weight')
     if kind not in ('mixtral', 'qwen3_moe'):

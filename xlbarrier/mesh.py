@@ -26,7 +26,8 @@ class Rules:
     own, or a cache's), P positions of a prefix or asked about, C columns or positions of a chunk,
     D model, N query heads, K kv heads, G query heads of a kv head, H channels of a head, R rank of
     an adapter or half of the rotary channels, F feed-forward, E experts, V vocabulary, L layers,
-    M texts of a packed row, A microbatches; 1 a dimension of one.
+    M texts of a packed row, A microbatches, I channels of a layer's own input, J those of all
+    layers, W rows of their table; 1 a dimension of one.
 
     Experts are split over `tensor`, as the feed-forward part of a dense model: each device computes
     its own for all tokens of its rows, and one sum joins their outputs.
@@ -62,6 +63,7 @@ class Rules:
     hidden_BTD: P = P(BATCH, None, None)
     heads_BTNH: P = P(BATCH, None, 'tensor', None)
     cache_LBSKH: P = P(None, BATCH, None, 'tensor', None)
+    inputs_LBTI: P = P(None, BATCH, None, 'tensor')
     prefix_L1PKH: P = P(None, None, None, 'tensor', None)
     scalar: P = P()
 
@@ -175,6 +177,12 @@ def check_divides(config: Any, mesh: jax.sharding.Mesh, batch: int | None = None
         divided.append(('tensor', 'experts', config.experts))
     else:
         divided.append(('tensor', 'd_ff', config.d_ff))
+    if config.whole_kv_heads:
+        divided.append(('tensor', 'kv heads of whole layers', config.whole_kv_heads))
+    if config.layer_inputs:
+        divided.append(('tensor', "channels of a layer's own input", config.layer_inputs))
+        divided.append(('tensor', 'vocabulary of those inputs', config.layer_vocab))
+        divided.append(('fsdp', 'all such channels', config.layer_inputs * config.num_layers))
     for axis, name, size in divided:
         if size % mesh.shape[axis]:
             raise InputError(

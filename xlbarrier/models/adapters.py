@@ -20,7 +20,7 @@ from xlbarrier import multihost
 from xlbarrier.datafiles import writing
 from xlbarrier.errors import InputError
 from xlbarrier.mesh import to_host
-from xlbarrier.models import adapter_config, lora, safetensors_io, tables
+from xlbarrier.models import adapter_config, lora, safetensors_io, tables, weights
 from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.models.weights import LAYER, Entry
@@ -36,12 +36,19 @@ class Module:
     Attributes:
       key: its name, with {layer}.
       maps: our name ('attn.q') -> entries of its A^T [in, r] and B^T [r, out] in the file.
-      outputs: rows of the module's B.
+      outputs: rows of the module's B, the most of all layers.
     """
 
     key: str
     maps: dict[str, tuple[Entry, Entry]]
     outputs: int
+
+    def outputs_of(self, layer: int) -> int:
+        """Rows of a layer's B, which may be fewer."""
+        out = next(iter(self.maps.values()))[1]
+        if not out.own:
+            return self.outputs
+        return math.prod(out.of(layer).sizes[name] for name in out.split[0])
 
 
 def save_adapter(decoder: Decoder, folder: str | pathlib.Path, *, base: str) -> None:
@@ -70,10 +77,12 @@ def save_adapter(decoder: Decoder, folder: str | pathlib.Path, *, base: str) -> 
         }
         if not arrays:
             continue
+        entries = [module.maps[name][1] for name in arrays]
         stem = module.key.removeprefix(tables.style_of(decoder.config).base)
         stem = stem.partition(f'{LAYER}.')[2]
-        for layer in range(decoder.config.num_layers):
-            a, b = _joined(module, {n: (x[layer], y[layer]) for n, (x, y) in arrays.items()})
+        for layer in _layers_of(entries[0], decoder.config.num_layers):
+            of_layer = {n: (x[layer], y[layer]) for n, (x, y) in arrays.items()}
+            a, b = _joined(module, layer, of_layer)
             name = PREFIX + module.key.format(layer=layer)
             tensors[f'{name}.lora_A.weight'] = a
             tensors[f'{name}.lora_B.weight'] = b
@@ -131,8 +140,8 @@ def load_adapter(decoder: Decoder, folder: str | pathlib.Path) -> Decoder:
             lora.attach(
                 linears[map_name],
                 map_name.partition('.')[2],
-                np.stack([_taken(_ranked(into, rank), pair and pair[0]) for pair in pairs]),
-                np.stack([_taken(_ranked(out, rank), pair and pair[1]) for pair in pairs]),
+                np.stack([_taken(_ranked(into, rank), i, p and p[0]) for i, p in enumerate(pairs)]),
+                np.stack([_taken(_ranked(out, rank), i, p and p[1]) for i, p in enumerate(pairs)]),
                 scale_L,
             )
     return decoder
@@ -170,35 +179,44 @@ def modules_of(decoder: Decoder) -> dict[str, Module]:
 
 
 def _joined(
-    module: Module, arrays: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    module: Module, layer: int, arrays: Mapping[str, tuple[np.ndarray, np.ndarray]]
 ) -> tuple[np.ndarray, np.ndarray]:
     """One layer's A [r, in] and B [out, r] of a module, of its maps' A^T and B^T."""
     rank = next(iter(arrays.values()))[0].shape[-1]
     rows = []
     for name, (a, _) in arrays.items():
+        entry = _ranked(module.maps[name][0], rank)
+        a = weights.narrowed(entry, layer, a)
         out = np.zeros((rank, math.prod(a.shape[:-1])), np.float32)
-        entry = module.maps[name][0]
-        _ranked(entry, rank).write(out, a)
+        entry.of(layer).write(out, a)
         rows.append(out)
     shared = all(np.array_equal(row, rows[0]) for row in rows)
     blocks = []
-    b_whole = np.zeros((module.outputs, rank), np.float32)
+    b_whole = np.zeros((module.outputs_of(layer), rank), np.float32)
     for name, (_, b) in arrays.items():
         out = b_whole if shared else np.zeros_like(b_whole)
-        entry = module.maps[name][1]
-        _ranked(entry, rank).write(out, b)
+        entry = _ranked(module.maps[name][1], rank)
+        entry.of(layer).write(out, weights.narrowed(entry, layer, b))
         blocks.append(out)
     if shared:
         return rows[0], b_whole
     return np.concatenate(rows), np.concatenate(blocks, axis=1)
 
 
-def _taken(entry: Entry, array: np.ndarray | None) -> np.ndarray:
+def _taken(entry: Entry, layer: int, array: np.ndarray | None) -> np.ndarray:
     """The part of a module's array that is of one map; zeros for a layer without an adapter."""
+    out = np.zeros(entry.shape, np.float32)
     if array is None:
-        return np.zeros(entry.shape, np.float32)
-    box = tuple((0, size) for size in entry.shape)
-    return entry.to_param(array[entry.file_index(box)], box).astype(np.float32)
+        return out
+    own, whole = entry.of(layer), tuple((0, size) for size in entry.shape)
+    box, inside = weights.within(entry, own, whole)
+    out[np.ix_(*inside)] = own.to_param(array[own.file_index(box)], box)
+    return out
+
+
+def _layers_of(entry: Entry, num_layers: int) -> list[int]:
+    """The layers that have the map."""
+    return [i for i in range(num_layers) if not entry.own or entry.own[i] is not None]
 
 
 def _ranked(entry: Entry, rank: int) -> Entry:
@@ -256,7 +274,8 @@ def _modules_in(
     left = set(file.shapes)
     found: dict[str, list[int]] = {}
     for name, module in modules.items():
-        for layer in range(layers):
+        present = _layers_of(next(iter(module.maps.values()))[1], layers)
+        for layer in present:
             stem = PREFIX + module.key.format(layer=layer)
             keys = {f'{stem}.lora_{part}.weight' for part in 'AB'}
             if keys <= left:
@@ -264,7 +283,7 @@ def _modules_in(
                 found.setdefault(name, []).append(layer)
             elif keys & left:
                 raise InputError(f'{file.path}: no tensor {min(keys - left)!r}')
-        for layer in sorted(set(range(layers)) - set(found.get(name, range(layers)))):
+        for layer in sorted(set(present) - set(found.get(name, present))):
             stem = module.key.format(layer=layer)
             if adapter_config.is_targeted(raw, stem, layer):
                 raise InputError(
@@ -290,7 +309,6 @@ def _check_tensors(
 ) -> dict[int, int]:
     """The rank of a module's adapter in each of its layers, whose tensors are finite."""
     into = next(iter(module.maps.values()))[0]
-    inputs = math.prod(into.sizes[name] for name in into.split[1])
     ranks: dict[int, int] = {}
     for layer in layers:
         stem = module.key.format(layer=layer)
@@ -302,7 +320,9 @@ def _check_tensors(
                 f'{file.path}: tensor {f"{PREFIX}{stem}.lora_A.weight"!r} has rank {rank}, but'
                 f' {CONFIG} says {expected} (r, rank_pattern): they are not of the same adapter'
             )
-        for part, shape in {'A': (rank, inputs), 'B': (module.outputs, rank)}.items():
+        sizes = into.of(layer).sizes
+        inputs = math.prod(sizes[name] for name in into.split[1])
+        for part, shape in {'A': (rank, inputs), 'B': (module.outputs_of(layer), rank)}.items():
             name = f'{PREFIX}{stem}.lora_{part}.weight'
             if file.shapes[name] != shape:
                 raise InputError(

@@ -2,11 +2,14 @@
 
 import dataclasses
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
+from jax.sharding import PartitionSpec as P
 
+from xlbarrier.mesh import RULES
 from xlbarrier.models import kernels
 from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.layers import Weights, norm, project, rotate
@@ -38,6 +41,16 @@ class View:
     cos: jax.Array | None = None
     growth: jax.Array | None = None
     behind_BTS: jax.Array | None = None
+
+
+class Held(NamedTuple):
+    """Keys and values, [B, S, K, H], of the last local and the last whole layer that has its own.
+
+    A scan over the layers carries them to those that share them.
+    """
+
+    local: tuple[jax.Array, jax.Array]
+    whole: tuple[jax.Array, jax.Array]
 
 
 def visible(until_BT: jax.Array) -> jax.Array:
@@ -122,12 +135,26 @@ def _with_positions(
         near_BTS = positions_BT[:, :, None] - keys_BS[:, None, :] < c.window
         local = dataclasses.replace(view, mask_BTS=view.mask_BTS & near_BTS)
     if c.local_rope is not None:
-        sin, cos = rope_table(positions_BT, c.local_rope, rotary)
+        sin, cos = rope_table(positions_BT, c.local_rope, c.local_head_dim or rotary)
+        if c.local_head_dim:  # the rest of each half is zero, and stays where it is
+            room = (*[(0, 0)] * 3, (0, (c.head_dim - c.local_head_dim) // 2))
+            sin, cos = jnp.pad(sin, room), jnp.pad(cos, room, constant_values=1)
         local = dataclasses.replace(local, sin=sin, cos=cos)
     return view, local
 
 
-def attend(weights: Weights, x_BTD: jax.Array, view: View, c: DecoderConfig) -> jax.Array:
+def nothing_held(c: DecoderConfig, x_BTD: jax.Array) -> Held | None:
+    """What the first layer of a scan is given; None where no layer shares keys and values."""
+    if not c.shared_layers:
+        return None
+    shape = (*x_BTD.shape[:2], c.num_kv_heads, c.head_dim)
+    zeros = jnp.zeros(shape, x_BTD.dtype, out_sharding=RULES.heads_BTNH)
+    return Held((zeros, zeros), (zeros, zeros))
+
+
+def attend(
+    weights: Weights, x_BTD: jax.Array, view: View, c: DecoderConfig, held: Held | None = None
+) -> tuple[jax.Array, Held | None]:
     """Grouped-query attention (Ainslie et al. 2023) of a row's tokens to each other.
 
     Args:
@@ -135,19 +162,26 @@ def attend(weights: Weights, x_BTD: jax.Array, view: View, c: DecoderConfig) -> 
       x_BTD: normed hidden states, in the compute dtype.
       view: of this layer.
       c: the config.
+      held: of the layers before this one, where some share theirs.
 
     Returns:
-      [B, T, D], in the compute dtype.
+      [B, T, D], in the compute dtype; and what the next layer is given of `held`.
     """
-    return project('o', weights, mix(*project_qkv(weights, x_BTD, view, c), view, c, weights))
+    q_BTNH, k_BSKH, v_BSKH, held = project_qkv(weights, x_BTD, view, c, held)
+    return project('o', weights, mix(q_BTNH, k_BSKH, v_BSKH, view, c, weights)), held
 
 
 def project_qkv(
-    weights: Weights, x_BTD: jax.Array, view: View, c: DecoderConfig
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Queries [B, T, N, H], keys and values [B, T, K, H], normed and rotated."""
+    weights: Weights, x_BTD: jax.Array, view: View, c: DecoderConfig, held: Held | None = None
+) -> tuple[jax.Array, jax.Array, jax.Array, Held | None]:
+    """Queries [B, T, N, H], keys and values [B, T, K, H], normed and rotated; and `held`, next."""
     q_BTNH, k_BSKH = project('q', weights, x_BTD), project('k', weights, x_BTD)
     v_BSKH = project('v', weights, x_BTD)
+    if c.keys_as_values:
+        v_BSKH = jnp.where(weights['is_local'], v_BSKH, k_BSKH)
+    if c.norm_values:
+        ones = {'scale': jnp.ones(())}
+        v_BSKH = norm(v_BSKH, ones, c, filled=_filled(weights, c))
     if c.qk_norm and not c.qk_norm_after:
         q_BTNH, k_BSKH = norm_qk(q_BTNH, weights, 'q', c), norm_qk(k_BSKH, weights, 'k', c)
     if view.sin is not None and view.cos is not None:
@@ -156,14 +190,65 @@ def project_qkv(
         q_BTNH, k_BSKH = norm_qk(q_BTNH, weights, 'q', c), norm_qk(k_BSKH, weights, 'k', c)
     if view.growth is not None:
         q_BTNH *= view.growth.astype(q_BTNH.dtype)
+    if c.whole_kv_heads:
+        k_BSKH, v_BSKH = (_spread(x, weights, c) for x in (k_BSKH, v_BSKH))
+    if held is not None:
+        k_BSKH, v_BSKH, held = _shared(k_BSKH, v_BSKH, weights, held)
     arrays = zip(NAMES, (q_BTNH, k_BSKH, v_BSKH), strict=True)
     q_BTNH, k_BSKH, v_BSKH = (checkpoint_name(array, name) for name, array in arrays)
-    return q_BTNH, k_BSKH, v_BSKH
+    return q_BTNH, k_BSKH, v_BSKH, held
+
+
+def _filled(weights: Weights, c: DecoderConfig) -> jax.Array | None:
+    """The part of a head's channels that a layer has; None where all layers have all."""
+    if not c.local_head_dim:
+        return None
+    return jnp.where(weights['is_local'], jnp.float32(c.local_head_dim / c.head_dim), 1)
+
+
+def _spread(x_BSKH: jax.Array, weights: Weights, c: DecoderConfig) -> jax.Array:
+    """Each kv head of a whole layer, in the place of all that it stands for.
+
+    The parameters have them in every K / whole_kv_heads'th place (`weights.places`).
+    """
+    B, S, K, H = x_BSKH.shape
+    spec = RULES.heads_BTNH
+    groups = jax.lax.reshape(
+        x_BSKH, (B, S, c.whole_kv_heads, K // c.whole_kv_heads, H), out_sharding=P(*spec, None)
+    )
+    first = jnp.broadcast_to(groups[:, :, :, :1], groups.shape)
+    whole = jax.lax.reshape(first, x_BSKH.shape, out_sharding=spec)
+    return jnp.where(weights['is_local'], x_BSKH, whole)
+
+
+def _shared(
+    k_BSKH: jax.Array, v_BSKH: jax.Array, weights: Weights, held: Held
+) -> tuple[jax.Array, jax.Array, Held]:
+    """A layer's keys and values, its own or those of an earlier layer; and `held`, next."""
+    is_local, shares = weights['is_local'], weights['shares']
+    own = (k_BSKH, v_BSKH)
+    earlier = (jnp.where(is_local, a, b) for a, b in zip(held.local, held.whole, strict=True))
+    k_BSKH, v_BSKH = (jnp.where(shares, a, b) for a, b in zip(earlier, own, strict=True))
+    used = (k_BSKH, v_BSKH)
+    return (
+        *used,
+        Held(
+            _either(is_local, used, held.local),
+            _either(is_local, held.whole, used),
+        ),
+    )
+
+
+def _either(
+    which: jax.Array, a: tuple[jax.Array, jax.Array], b: tuple[jax.Array, jax.Array]
+) -> tuple[jax.Array, jax.Array]:
+    return jnp.where(which, a[0], b[0]), jnp.where(which, a[1], b[1])
 
 
 def norm_qk(x_BTNH: jax.Array, weights: Weights, which: str, c: DecoderConfig) -> jax.Array:
     """The norm of queries or keys: of each head, or of the channels of all heads together."""
-    return norm(x_BTNH, weights[f'{which}_norm'], c, axes=2 if c.qk_norm == 'joint' else 1)
+    axes = 2 if c.qk_norm == 'joint' else 1
+    return norm(x_BTNH, weights[f'{which}_norm'], c, axes, _filled(weights, c))
 
 
 def mix(

@@ -5,7 +5,7 @@ so that all rows end in the same column of the cache and a step writes one colum
 column i has position i in the beginning, and i - pad behind it; padding is not seen.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ from jax.sharding import PartitionSpec as P
 
 from xlbarrier.mesh import BATCH, RULES
 from xlbarrier.models import attention
-from xlbarrier.models.decoder import Decoder, block, view_of
+from xlbarrier.models.decoder import Carried, Decoder, block, view_of
 from xlbarrier.models.layers import project
 
 
@@ -87,25 +87,29 @@ def read(
         mask_BTS = jnp.concatenate([seen_BTP, mask_BTS], axis=2)
     views = attention.views_of(c, mask_BTS, positions_BT, keys_BS, dtype=decoder.compute_dtype)
 
-    def layer(x_BTD: jax.Array, scanned: tuple) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-        weights, is_local, before = scanned
+    def layer(carried: Carried, scanned: tuple) -> tuple[Carried, tuple[jax.Array, jax.Array]]:
+        (x_BTD, held), (weights, is_local, before) = carried, scanned
         view = view_of(c, views, is_local)
-        kept: list[jax.Array] = []
+        kept: list[Any] = []
 
         def attend(y_BTD: jax.Array) -> jax.Array:
-            q_BTNH, k_BSKH, v_BSKH = attention.project_qkv(weights['attn'], y_BTD, view, c)
+            q_BTNH, k_BSKH, v_BSKH, next_held = attention.project_qkv(
+                weights['attn'], y_BTD, view, c, held
+            )
             if before:
                 k_BSKH = jnp.concatenate([_on_rows(before.keys, rows), k_BSKH], axis=1)
                 v_BSKH = jnp.concatenate([_on_rows(before.values, rows), v_BSKH], axis=1)
-            kept.extend((k_BSKH, v_BSKH))
+            kept.extend((k_BSKH, v_BSKH, next_held))
             mixed_BTNH = attention.mix(q_BTNH, k_BSKH, v_BSKH, view, c, weights['attn'])
             return project('o', weights['attn'], mixed_BTNH)
 
         x_BTD = block(c, x_BTD, weights, attend)
-        return x_BTD, (kept[0], kept[1])
+        return (x_BTD, kept[2]), (kept[0], kept[1])
 
     x_BTD = decoder.embedded(tokens_BT, positions_BT)
-    x_BTD, kept = jax.lax.scan(layer, x_BTD, (*decoder.stacked(), begun))
+    first = (x_BTD, attention.nothing_held(c, x_BTD))
+    scanned = (*decoder.stacked(tokens_BT, x_BTD), begun)
+    (x_BTD, _), kept = jax.lax.scan(layer, first, scanned)
     room = ((0, 0), (0, 0), (0, columns - shared - length), (0, 0), (0, 0))
     keys, values = (jax.reshard(jnp.pad(x, room), RULES.cache_LBSKH) for x in kept)
     counts = jnp.int32(shared), pads_B, jnp.int32(shared + length)
@@ -132,20 +136,22 @@ def step(decoder: Decoder, cache: Cache, tokens_B: jax.Array) -> tuple[jax.Array
     views = attention.views_of(c, mask_B1S, positions_B1, keys_BS, dtype=decoder.compute_dtype)
 
     def layer(carried: tuple, scanned: tuple) -> tuple[tuple, None]:
-        x_B1D, keys, values = carried
+        x_B1D, before, keys, values = carried
         number, (weights, is_local) = scanned
         view = view_of(c, views, is_local)
-        kept: list[jax.Array] = []
+        kept: list[Any] = []
 
         def attend(y_B1D: jax.Array) -> jax.Array:
-            q_B1NH, k_B1KH, v_B1KH = attention.project_qkv(weights['attn'], y_B1D, view, c)
+            q_B1NH, k_B1KH, v_B1KH, next_before = attention.project_qkv(
+                weights['attn'], y_B1D, view, c, before
+            )
             # The cache is carried and written in place: as a scan's output it would be copied.
             start = (number, 0, cache.filled, 0, 0)
             held = [
                 jax.lax.dynamic_update_slice(whole, new[None], start)
                 for whole, new in ((keys, k_B1KH), (values, v_B1KH))
             ]
-            kept.extend(held)
+            kept.extend((next_before, *held))
             k_BSKH, v_BSKH = (
                 jax.lax.dynamic_index_in_dim(whole, number, keepdims=False) for whole in held
             )
@@ -156,8 +162,9 @@ def step(decoder: Decoder, cache: Cache, tokens_B: jax.Array) -> tuple[jax.Array
         return (x_B1D, *kept), None
 
     x_B1D = decoder.embedded(tokens_B[:, None], positions_B1)
-    layers = (jnp.arange(c.num_layers), decoder.stacked())
-    (x_B1D, keys, values), _ = jax.lax.scan(layer, (x_B1D, cache.keys, cache.values), layers)
+    layers = (jnp.arange(c.num_layers), decoder.stacked(tokens_B[:, None], x_B1D))
+    first = (x_B1D, attention.nothing_held(c, x_B1D), cache.keys, cache.values)
+    (x_B1D, _, keys, values), _ = jax.lax.scan(layer, first, layers)
     return (
         decoder.finished(x_B1D)[:, 0],
         Cache(keys, values, cache.shared, cache.pads, cache.filled + 1),

@@ -22,6 +22,7 @@ class Rope:
       attention_factor: sines and cosines are multiplied by it ('yarn', 'longrope').
       short_factors, long_factors: of 'longrope', a divisor for each frequency, in texts within
         `original_positions` and in longer ones.
+      share: of 'proportional', the part of the frequencies that is not zero.
     """
 
     theta: float = 10_000.0
@@ -36,6 +37,7 @@ class Rope:
     attention_factor: float = 1.0
     short_factors: tuple[float, ...] = ()
     long_factors: tuple[float, ...] = ()
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,20 @@ class DecoderConfig:
       norm_top: whether the weights of a token's experts sum to one.
       router_bias, expert_bias: whether the router and the experts' maps have biases.
       balance: weight of the auxiliary load-balancing loss in training.
+      local_head_dim: channels of a head of local layers, where fewer than `head_dim` (Gemma 4);
+        0: as many. All layers' parameters have the larger size, and are zero beyond their own.
+      whole_kv_heads: kv heads of whole layers, where fewer than `num_kv_heads`; 0: as many.
+      shared_layers: so many last layers have no keys and values of their own: they take those of
+        the last layer before them that is local as they are, or whole.
+      unshared_d_ff: width of the feed-forward part of the other layers, where it is smaller than
+        `d_ff`; 0: as wide.
+      norm_values: whether values are normed, without a scale.
+      keys_as_values: whether whole layers have no map of values: they are the keys, before norm and
+        rotation.
+      layer_inputs: channels of what each layer is given of a token beside its hidden state, from a
+        table of `layer_vocab` rows and from the embedding (Gemma 4); 0: nothing.
+      layer_vocab: rows of that table.
+      layer_scale: whether each layer's output is multiplied by a constant of the file.
       extra: the config.json that it was read from, as JSON, for the fields that nothing here needs;
         not compared.
       within: whether that was the text part of a model of text and images; not compared.
@@ -129,6 +145,15 @@ class DecoderConfig:
     router_bias: bool = False
     expert_bias: bool = False
     balance: float = 0.0
+    local_head_dim: int = 0
+    whole_kv_heads: int = 0
+    shared_layers: int = 0
+    unshared_d_ff: int = 0
+    norm_values: bool = False
+    keys_as_values: bool = False
+    layer_inputs: int = 0
+    layer_vocab: int = 0
+    layer_scale: bool = False
     bos_id: int | None = None
     eos_id: int | None = None
     pad_id: int | None = None
@@ -143,6 +168,19 @@ class DecoderConfig:
     def local(self) -> tuple[bool, ...]:
         """For each layer, whether it is local: has the window and `local_rope`."""
         return self.local_layers or (bool(self.window),) * self.num_layers
+
+    @property
+    def shares(self) -> tuple[bool, ...]:
+        """For each layer, whether it takes its keys and values from an earlier one."""
+        own = self.num_layers - self.shared_layers
+        return (False,) * own + (True,) * self.shared_layers
+
+    @property
+    def uneven(self) -> bool:
+        """Whether attention of the layers differs in more than the view."""
+        return bool(
+            self.local_head_dim or self.whole_kv_heads or self.shared_layers or self.keys_as_values
+        )
 
     @property
     def mlp_norm(self) -> bool:

@@ -22,7 +22,7 @@ from flax import nnx
 from xlbarrier.mesh import RULES, platform
 from xlbarrier.models import attention, experts, layers, positions
 from xlbarrier.models.config import DecoderConfig
-from xlbarrier.models.parts import Embedding, Kernel, Layers, Norm
+from xlbarrier.models.parts import Embedding, Kernel, LayerInputs, Layers, Norm
 
 
 def _keeps_attention(primitive: Any, *_: Any, **__: Any) -> bool:
@@ -42,6 +42,7 @@ REMAT = {
 
 AUTO = {'cpu': 'dots', 'gpu': 'attention', 'tpu': 'attention'}  # by benchmarks/accelerator.py
 
+Carried = tuple[jax.Array, attention.Held | None]  # from layer to layer
 Feed = Callable[[layers.Weights, jax.Array, DecoderConfig], jax.Array]
 
 
@@ -73,6 +74,8 @@ class Decoder(nnx.Module):
             self.positions = Embedding((rows, D), RULES.positions_PD, dtype, rngs)
         if config.embed_norm:
             self.embed_norm = Norm(config, (D,), RULES.norm_D, dtype)
+        if config.layer_inputs:
+            self.inputs = LayerInputs(config, dtype, rngs)
         self.layers = Layers(config, dtype, rngs)
         self.final_norm = Norm(config, (D,), RULES.norm_D, dtype)
         if not config.tied:
@@ -170,12 +173,13 @@ class Decoder(nnx.Module):
         views = attention.views(c, positions_BT, until_BT, documents=documents, dtype=dtype)
 
         def layer(
-            x_BTD: jax.Array, scanned: tuple[layers.Weights, jax.Array]
-        ) -> tuple[jax.Array, tuple[jax.Array | None, jax.Array | None]]:
-            weights, is_local = scanned
+            carried: Carried, scanned: tuple[layers.Weights, jax.Array]
+        ) -> tuple[Carried, tuple[jax.Array | None, jax.Array | None]]:
+            (x_BTD, held), (weights, is_local) = carried, scanned
             collected = collect(x_BTD) if collect else None
             view = view_of(c, views, is_local)
             loads: list[jax.Array] = []
+            kept: list[attention.Held | None] = []
 
             def feed(weights: layers.Weights, y_BTD: jax.Array, c: DecoderConfig) -> jax.Array:
                 assert counts_BT is not None
@@ -184,20 +188,50 @@ class Decoder(nnx.Module):
                 return experts.mixture(weights, y_BTD, routing, c)
 
             def attend(y_BTD: jax.Array) -> jax.Array:
-                return attention.attend(weights['attn'], y_BTD, view, c)
+                out_BTD, next_held = attention.attend(weights['attn'], y_BTD, view, c, held)
+                kept.append(next_held)
+                return out_BTD
 
             counted = counts_BT is not None
             x_BTD = block(c, x_BTD, weights, attend, feed if counted else feed_forward)
-            return x_BTD, (collected, loads[0] if counted else None)
+            return (x_BTD, kept[0]), (collected, loads[0] if counted else None)
 
         x_BTD = self.embedded(tokens_BT, positions_BT)
         layer = self._rematerialised(layer)
-        x_BTD, (collected, loads) = jax.lax.scan(layer, x_BTD, self.stacked())
+        begun = (x_BTD, attention.nothing_held(c, x_BTD))
+        (x_BTD, _), (collected, loads) = jax.lax.scan(layer, begun, self.stacked(tokens_BT, x_BTD))
         return self.finished(x_BTD), collected, loads
 
-    def stacked(self) -> tuple[layers.Weights, jax.Array]:
-        """What a scan over the layers takes: their weights, and bool [L], whether each is local."""
-        return nnx.to_pure_dict(nnx.state(self.layers)), jnp.array(self.config.local)
+    def stacked(self, tokens_BT: jax.Array, x_BTD: jax.Array) -> tuple[layers.Weights, jax.Array]:
+        """What a scan over the layers takes: their weights, and bool [L], whether each is local.
+
+        Args:
+          tokens_BT: int32 [B, T] ids.
+          x_BTD: their `embedded`.
+        """
+        c, weights = self.config, nnx.to_pure_dict(nnx.state(self.layers))
+        is_local = jnp.array(c.local)
+        if c.uneven:
+            weights['attn'] |= {'is_local': is_local, 'shares': jnp.array(c.shares)}
+        if c.layer_inputs:
+            weights['own']['inputs'] = self._layer_inputs(tokens_BT, x_BTD)
+        return weights, is_local
+
+    def _layer_inputs(self, tokens_BT: jax.Array, x_BTD: jax.Array) -> jax.Array:
+        """What each layer is given of a token, [L, B, T, I] (Gemma 4's per-layer embeddings).
+
+        (norm(x W / sqrt(D)) + sqrt(I) E[token]) / sqrt(2).
+        """
+        c, dtype, shape = self.config, x_BTD.dtype, (*x_BTD.shape[:2], self.config.num_layers, -1)
+        table_WJ = jax.reshard(self.inputs.embed.embedding[...], RULES.used_VD)
+        rows_BTJ = table_WJ.at[tokens_BT].get(out_sharding=RULES.hidden_BTD).astype(dtype)
+        rows_BTJ *= jnp.asarray(c.layer_inputs**0.5, dtype)
+        kernel_DJ = jax.reshard(self.inputs.map.kernel[...], RULES.used_PD).astype(dtype)
+        mapped_BTJ = layers.product('BTD,DJ->BTJ', x_BTD, kernel_DJ, None, RULES.hidden_BTD)
+        mapped_BTJ *= jnp.asarray(c.d_model**-0.5, dtype)
+        normed = layers.norm(mapped_BTJ.reshape(shape), _weights(self.inputs.norm), c)
+        inputs_BTLI = (normed + rows_BTJ.reshape(shape)) * jnp.asarray(2**-0.5, dtype)
+        return jax.reshard(jnp.moveaxis(inputs_BTLI, 2, 0), RULES.inputs_LBTI)
 
     def finished(self, x_BTD: jax.Array) -> jax.Array:
         """The last layer's output after the final norm."""
@@ -271,7 +305,7 @@ def view_of(
     """The view of a layer in a scan: the whole one or the local one."""
     whole, local = views
     if len(set(c.local)) < 2:
-        return local
+        return local if c.local[0] else whole
     return jax.tree.map(lambda a, b: a if a is b else jnp.where(is_local, a, b), local, whole)
 
 
@@ -296,7 +330,19 @@ def block(
     y_BTD = feed(weights['mlp'], y_BTD, c)
     if c.post_norms:
         y_BTD = layers.norm(y_BTD, weights['mlp_post_norm'], c)
-    return x_BTD + _scaled(y_BTD, c)
+    x_BTD += _scaled(y_BTD, c)
+    if c.layer_inputs:
+        x_BTD += own_part(weights['own'], x_BTD, c)
+    if c.layer_scale:
+        x_BTD *= jax.lax.stop_gradient(weights['out']['scalar']).astype(x_BTD.dtype)
+    return x_BTD
+
+
+def own_part(weights: layers.Weights, x_BTD: jax.Array, c: DecoderConfig) -> jax.Array:
+    """What a layer makes of its own inputs, [B, T, D]: norm(down(act(gate(x)) * inputs))."""
+    gate_BTI = layers.ACTIVATIONS[c.activation](layers.project('gate', weights, x_BTD))
+    out_BTD = layers.project('down', weights, gate_BTI * weights['inputs'])
+    return layers.norm(out_BTD, weights['norm'], c)
 
 
 def feed_forward(weights: layers.Weights, x_BTD: jax.Array, c: DecoderConfig) -> jax.Array:

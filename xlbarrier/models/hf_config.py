@@ -63,6 +63,7 @@ SPELLINGS = {
 # that of the text part, where its config does not say it or says it otherwise.
 WITHIN: dict[str, dict[str, str]] = {
     'gemma3': {'': 'gemma3_text'},
+    'gemma4': {'': 'gemma4_text'},
     'aya_vision': {'': 'cohere2'},
     'cohere2_vision': {'': 'cohere2'},
     'llava': {'': 'llama'},
@@ -115,8 +116,8 @@ UNSUPPORTED = {
         'its attention is latent (MLA), which this decoder does not have',
     ),
     **dict.fromkeys(
-        ('gemma3n', 'gemma3n_text', 'gemma4', 'gemma4_text'),
-        'its layers differ in shape and have inputs of their own, which this decoder does not have',
+        ('gemma3n', 'gemma3n_text'),
+        'it predicts several streams and corrects them (AltUp), which this decoder does not have',
     ),
     **dict.fromkeys(
         ('llama4', 'llama4_text'),

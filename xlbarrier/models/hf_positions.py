@@ -16,6 +16,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     'llama3': ('factor', 'low_freq_factor', 'high_freq_factor'),
     'yarn': ('factor',),
     'longrope': (),
+    'proportional': (),
 }
 STRETCHED = ('llama3', 'yarn', 'longrope')  # they know the length of the first training
 ORIGINAL = 'original_max_position_embeddings'
@@ -40,7 +41,7 @@ def read_positions(raw: Mapping[str, Any], family: Family, c: Mapping[str, Any])
             raise InputError(f'{field} = {raw[field]!r}; expected an object of fields')
     new, old = raw.get('rope_parameters') or {}, raw.get('rope_scaling') or {}
     if not new and not old:
-        old = dict(family.scaling)
+        new, old = (family.scaling, {}) if family.nested_rope else ({}, family.scaling)
     nested = {key for key, value in new.items() if isinstance(value, Mapping)}
     kinds = {WHOLE, LOCAL} if family.nested_rope and new else set()
     if not nested <= kinds or (kinds and not nested):
@@ -70,17 +71,17 @@ def write_positions(config: DecoderConfig) -> dict[str, Any]:
     rope = config.local_rope if config.rope.theta == 0 and config.local_rope else config.rope
     whole = _write_rope(rope)
     share = (config.rotary_dim or config.head_dim) / config.head_dim
-    raw: dict[str, Any] = {
-        family.theta_name: rope.theta,
-        'rope_scaling': None if rope.kind == 'default' else whole,
-        'rope_parameters': whole,
-    }
+    raw: dict[str, Any] = {'rope_parameters': whole}
+    older = 'proportional' not in family.rope_kinds  # Gemma 4 knows only the later name
+    if older:
+        raw[family.theta_name] = rope.theta
+        raw['rope_scaling'] = None if rope.kind == 'default' else whole
     if family.rotated is not None:
         raw[family.rotated_name] = whole['partial_rotary_factor'] = share
     if config.query_beta:
         whole['llama_4_scaling_beta'] = config.query_beta
     if family.nested_rope and config.local_rope is not None:
-        if family.local_theta:
+        if family.local_theta and older:
             raw['rope_local_base_freq'] = config.local_rope.theta
         raw['rope_parameters'] = {WHOLE: whole, LOCAL: _write_rope(config.local_rope)}
     if rope.kind in STRETCHED and family.outer_original:
@@ -205,6 +206,10 @@ def _read_rope(
             dim = c['head_dim']
             return Rope(theta * _positive('alpha', fields['alpha']) ** (dim / (dim - 2)))
         return Rope(theta, kind, float(fields['factor']), original_positions=c['max_positions'])
+    if kind == 'proportional':
+        factor = _positive('factor', fields.get('factor', 1.0))
+        share = _positive('partial_rotary_factor', fields.get('partial_rotary_factor', 1.0))
+        return Rope(theta, kind, factor, share=share)
     original = raw.get(ORIGINAL) or fields.get(ORIGINAL)
     if kind == 'llama3' and original is None:
         raise InputError(f'rope type {kind!r} has no {ORIGINAL!r} in the model config')
@@ -269,6 +274,8 @@ def _write_rope(rope: Rope) -> dict[str, Any]:
     fields: dict[str, Any] = {'rope_type': rope.kind, 'rope_theta': rope.theta}
     if rope.kind != 'default':
         fields['factor'] = rope.factor
+    if rope.kind == 'proportional':
+        fields['partial_rotary_factor'] = rope.share
     if rope.kind in STRETCHED:
         fields[ORIGINAL] = rope.original_positions
     if rope.kind == 'llama3':

@@ -135,18 +135,22 @@ def adapt(name: str, weights: Weights, x: jax.Array) -> jax.Array:
     return out * weights['lora_scale'].astype(x.dtype)
 
 
-def norm(x: jax.Array, weights: Weights, c: DecoderConfig, axes: int = 1) -> jax.Array:
+def norm(
+    x: jax.Array, weights: Weights, c: DecoderConfig, axes: int = 1, filled: jax.Array | None = None
+) -> jax.Array:
     """The config's norm of the last axis, or the last two, computed in float32.
 
     'rms': x / sqrt(mean(x^2) + eps) * w (Zhang and Sennrich 2019); 'rms_one': the same by 1 + w
     (Gemma); 'layer': (x - mean) / sqrt(var + eps) * w + b (Ba et al. 2016), b where there is one;
-    'layer_one': the same by 1 + w (Nemotron).
+    'layer_one': the same by 1 + w (Nemotron). `filled` is the part of the channels that the mean
+    is of, where the others are zero (float32, 'rms' alone).
     """
     x32, scale = x.astype(jnp.float32), weights['scale']
     over = tuple(range(-axes, 0))
     if c.norm.startswith('layer'):
         x32 -= jnp.mean(x32, over, keepdims=True)
-    x32 *= jax.lax.rsqrt(jnp.mean(x32 * x32, over, keepdims=True) + c.norm_eps)
+    square = jnp.mean(x32 * x32, over, keepdims=True)
+    x32 *= jax.lax.rsqrt((square if filled is None else square / filled) + c.norm_eps)
     if c.norm == 'rms':
         return x32.astype(x.dtype) * scale.astype(x.dtype)
     x32 *= scale.astype(jnp.float32) + (1 if c.norm.endswith('_one') else 0)

@@ -38,7 +38,16 @@ from xlbarrier.models.gguf import GgufFile
 
 SHARD_BYTES = 5 * 10**9
 # Of models of text and images: what the text part does not have.
-VISION = ('vision_tower.', 'multi_modal_projector.', 'vision_model.', 'visual.', 'image_newline')
+VISION = (
+    'vision_tower.',
+    'multi_modal_projector.',
+    'vision_model.',
+    'visual.',
+    'image_newline',
+    'audio_tower.',
+    'embed_vision.',
+    'embed_audio.',
+)
 HEADS = ('lm_head.weight', 'language_model.lm_head.weight')
 LAYERS = ('num_hidden_layers', 'n_layer', 'n_layers', 'num_layers')  # fields of config.json
 NESTED = ('text_config', 'language_config', 'llm_config')
@@ -86,10 +95,17 @@ def init_decoder(
 
     @nnx.jit
     def make() -> Decoder:
-        return Decoder(
+        decoder = Decoder(
             config, param_dtype=param_dtype, compute_dtype=compute_dtype, rngs=nnx.Rngs(seed)
         )
+        for path, variable in nnx.to_flat_state(nnx.state(decoder)):
+            entry = uneven.get('.'.join(str(part) for part in path))
+            if entry is not None:
+                mask = weights.filled(entry, config.num_layers)
+                variable.set_value(jnp.where(mask, variable.get_value(), 0))
+        return decoder
 
+    uneven = {path: entry for path, entry in tables.hf_table(config).items() if entry.own}
     with jax.set_mesh(mesh):
         return make()
 
@@ -179,7 +195,7 @@ def export_hf(
             return np.array(constants[key], dtype)
         return weights.assemble(arrays[key], dtype, layer_of)
 
-    shapes = {key: parts[0][1].file_shape for key, parts in arrays.items()}
+    shapes = {key: weights.file_shape(parts) for key, parts in arrays.items()}
     shapes |= dict.fromkeys(constants, ())
     if multihost.is_lead():
         with writing(folder), _replacing(folder) as partial:
@@ -300,7 +316,16 @@ def _ignored_in_hf(config: DecoderConfig) -> Callable[[str], bool]:
     def ignored(key: str) -> bool:
         tied_head = config.tied and key in HEADS  # see _check_tied_head
         seeing = config.within and key.removeprefix('model.').startswith(VISION)
-        return tied_head or seeing or key.endswith((*BUFFERS, *constants))
+        return tied_head or seeing or shared(key) or key.endswith((*BUFFERS, *constants))
+
+    # Gemma 4's files may have keys and values of layers that take those of earlier ones.
+    unused = [f'layers.{i}.self_attn.' for i, shares in enumerate(config.shares) if shares]
+
+    def shared(key: str) -> bool:
+        _, found, part = key.partition('.self_attn.')
+        layer = key.removesuffix(part).rpartition('.layers.')[2]
+        names = ('k_proj.', 'v_proj.', 'k_norm.', 'v_norm.')
+        return bool(found) and f'layers.{layer}' in unused and part.startswith(names)
 
     return ignored
 

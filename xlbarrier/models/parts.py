@@ -108,6 +108,34 @@ class Experts(nnx.Module):
         self.down = Kernel((L, E, F, D), RULES.expert_LEFD, dtype, rngs, down_bias, bias)
 
 
+class OwnPart(nnx.Module):
+    """What makes something of each layer's own inputs (`Decoder.stacked`), of all layers."""
+
+    def __init__(self, c: DecoderConfig, dtype: jnp.dtype, rngs: nnx.Rngs):
+        L, D, I = c.num_layers, c.d_model, c.layer_inputs
+        self.gate = Kernel((L, D, I), RULES.up_LDF, dtype, rngs)
+        self.down = Kernel((L, I, D), RULES.down_LFD, dtype, rngs)
+        self.norm = Norm(c, (L, D), RULES.norm_LD, dtype)
+
+
+class Scalar(nnx.Module):
+    """What the outputs of the layers are multiplied by; it is not trained."""
+
+    def __init__(self, num_layers: int, dtype: jnp.dtype):
+        ones = jnp.ones((num_layers, 1), dtype, out_sharding=P(None, None))
+        self.scalar = nnx.Param(ones, out_sharding=P(None, None))
+
+
+class LayerInputs(nnx.Module):
+    """The table and the map of the embedding that layers' own inputs come from."""
+
+    def __init__(self, c: DecoderConfig, dtype: jnp.dtype, rngs: nnx.Rngs):
+        J = c.num_layers * c.layer_inputs
+        self.embed = Embedding((c.layer_vocab, J), RULES.embed_VD, dtype, rngs)
+        self.map = Kernel((c.d_model, J), RULES.positions_PD, dtype, rngs)
+        self.norm = Norm(c, (c.layer_inputs,), RULES.norm_D, dtype)
+
+
 class Layers(nnx.Module):
     """All blocks; every parameter has a leading layer axis."""
 
@@ -125,6 +153,10 @@ class Layers(nnx.Module):
         self.mlp = Experts(c, dtype, rngs) if c.experts else Mlp(c, dtype, rngs)
         if c.post_norms:
             self.mlp_post_norm = norm()
+        if c.layer_inputs:
+            self.own = OwnPart(c, dtype, rngs)
+        if c.layer_scale:
+            self.out = Scalar(c.num_layers, dtype)
 
 
 class Embedding(nnx.Module):

@@ -40,6 +40,9 @@ def inverse_frequencies(rope: Rope, rotary_dim: int) -> np.ndarray:
     inverse = rope.theta ** -(np.arange(0, rotary_dim, 2) / rotary_dim)
     if rope.kind == 'linear':
         return inverse / rope.factor
+    if rope.kind == 'proportional':
+        turning = np.arange(rotary_dim // 2) < int(rope.share * rotary_dim // 2)
+        return np.where(turning, inverse / rope.factor, 0.0)
     if rope.kind == 'longrope':
         return inverse / np.array(rope.short_factors)
     if rope.kind == 'yarn':

@@ -28,8 +28,9 @@ def read_param(
     dtype: jnp.dtype,
 ) -> jax.Array:
     """A parameter from its tensors; of each, only the box that this host's devices hold is read."""
-    keys = list(weights.keys_of(entry, config.num_layers))
-    lead = (len(keys),) if weights.LAYER in entry.key else ()  # the layer axis is never split
+    keys = weights.keys_of(entry, config.num_layers)
+    stacked = weights.LAYER in entry.key
+    lead = (config.num_layers,) if stacked else ()  # the layer axis is never split
     shape = (*lead, *entry.shape)
 
     def box_of(index: tuple[slice, ...] | None) -> weights.Box:
@@ -41,14 +42,23 @@ def read_param(
     host = tuple((min(a for a, _ in axis), max(b for _, b in axis)) for axis in axes)
     parts = {box: _fresh((*lead, *(b - a for a, b in box)), dtype) for box in boxes}
 
-    def fill(layer: int, key: str, piece: weights.Box) -> None:
-        key = entry.key_of(key, piece)
-        array = file.read(key, entry.file_index(piece))
+    def fill(layer: int | None, key: str, piece: weights.Box) -> None:
+        own, key = entry.of(layer), entry.key_of(key, piece)
+        # A layer that is smaller than others fills a part of its piece.
+        smaller = None if own is entry else weights.within(entry, own, piece)
+        inner = piece if smaller is None else smaller[0]
+        if any(a == b for a, b in inner):
+            return
+        array = file.read(key, own.file_index(inner))
         if array.dtype.itemsize < dtype.itemsize:  # now: casting what is turned is slow
             array = array.astype(dtype)
-        array = entry.to_param(array, piece)
+        array = own.to_param(array, inner)
         if not _finite(array):
             raise InputError(f'{file.where(key)}: tensor {key!r} contains NaN or infinity')
+        if smaller is not None:
+            whole = np.zeros([b - a for a, b in piece], array.dtype)
+            whole[np.ix_(*smaller[1])] = array
+            array = whole
         for box, part in parts.items():
             both = [(max(a, c), min(b, d)) for (a, b), (c, d) in zip(piece, box, strict=True)]
             if all(a < b for a, b in both):
@@ -59,12 +69,12 @@ def read_param(
                     )
                     for of in (piece, box)
                 )
-                _put((part[layer] if lead else part)[outside], array[inside])
+                _put((part if layer is None else part[layer])[outside], array[inside])
 
     pieces = entry.pieces(host, PIECE_BYTES // 4)
     # Reading, checking and turning leave Python's lock; more threads would only hold more pieces.
     with ThreadPoolExecutor(READERS) as pool:
-        work = [pool.submit(fill, i, key, piece) for i, key in enumerate(keys) for piece in pieces]
+        work = [pool.submit(fill, i, key, piece) for i, key in keys for piece in pieces]
         try:
             for done in work:
                 done.result()

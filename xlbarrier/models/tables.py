@@ -18,7 +18,21 @@ MAPS = {
     'mlp.down': ('F', 'D'),
 }
 ROUTER = 'mlp.router'
-SUFFIXES = {'kernel': '.weight', 'scale': '.weight', 'embedding': '.weight'}  # else its own name
+SUFFIXES = {
+    'kernel': '.weight',
+    'scale': '.weight',
+    'embedding': '.weight',
+    'scalar': '_scalar',
+}  # else its own name
+# Beside MAPS: inputs, outputs.
+LINEAR = {
+    **MAPS,
+    'head': ('D', 'V'),
+    ROUTER: ('D', 'E'),
+    'inputs.map': ('D', 'J'),
+    'own.gate': ('D', 'I'),
+    'own.down': ('I', 'D'),
+}
 
 
 def style_of(c: DecoderConfig) -> Style:
@@ -56,6 +70,9 @@ def make_table(c: DecoderConfig, style: Style) -> dict[str, Entry]:
         'F': c.d_ff,
         'P': c.max_positions + c.position_offset,
         'E': c.experts,
+        'I': c.layer_inputs,
+        'J': c.num_layers * c.layer_inputs,
+        'W': c.layer_vocab,
         '1': 1,
     }
     table = {}
@@ -78,6 +95,7 @@ def make_table(c: DecoderConfig, style: Style) -> dict[str, Entry]:
             interleaved=style.interleaved
             and stem in ('attn.q', 'attn.k', 'attn.q_norm', 'attn.k_norm'),
             rotary=c.rotary_dim,
+            own=_own_sizes(c, stem, axes),
         )
         table[path] = _in_fused(entry, name, stem, style) if isinstance(name, Fused) else entry
     return table
@@ -88,6 +106,12 @@ def parameters(c: DecoderConfig) -> dict[str, str]:
     found = {'embed.embedding': 'VD'}
     if c.positions == 'learned':
         found['positions.embedding'] = 'PD'
+    if c.layer_inputs:
+        found |= {'inputs.embed.embedding': 'WJ', 'inputs.map.kernel': 'DJ'}
+        found |= {'inputs.norm.scale': 'I', 'layers.own.gate.kernel': 'DI'}
+        found |= {'layers.own.down.kernel': 'ID', 'layers.own.norm.scale': 'D'}
+    if c.layer_scale:
+        found['layers.out.scalar'] = '1'
     if c.embed_norm:
         found |= _norm(c, 'embed_norm')
     if c.pre_norms:
@@ -119,6 +143,25 @@ def parameters(c: DecoderConfig) -> dict[str, str]:
     return found
 
 
+def _own_sizes(c: DecoderConfig, stem: str, axes: str) -> tuple[Mapping[str, int] | None, ...]:
+    """For each layer its own sizes where they are smaller than the parameter's (`Entry.own`)."""
+    keys, values = stem in ('attn.k', 'attn.k_norm'), stem == 'attn.v'
+    if not (stem.startswith('attn.') or stem in MAPS):
+        return ()
+    found: list[Mapping[str, int] | None] = []
+    for is_local, shares in zip(c.local, c.shares, strict=True):
+        own = {
+            'H': c.local_head_dim if is_local else 0,
+            'K': 0 if is_local else c.whole_kv_heads,
+            'F': 0 if shares else c.unshared_d_ff,
+        }
+        if (shares and (keys or values)) or (values and c.keys_as_values and not is_local):
+            found.append(None)
+        else:
+            found.append({name: size for name, size in own.items() if size and name in axes})
+    return tuple(found) if any(own is None or own for own in found) else ()
+
+
 def _norm(c: DecoderConfig, path: str) -> dict[str, str]:
     return {f'{path}.{part}': 'D' for part in (('scale', 'bias') if c.norm_bias else ('scale',))}
 
@@ -128,11 +171,10 @@ def _axes(
 ) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
     """The file's axes as products of the parameter's, and the parameter's."""
     order = tuple(axes)
-    linear = {**MAPS, 'head': ('D', 'V'), ROUTER: ('D', 'E')}
-    if stem in linear and kind == 'bias':
+    if stem in LINEAR and kind == 'bias':
         return (order,), order
-    if stem in linear:
-        inputs, outputs = linear[stem]
+    if stem in LINEAR:
+        inputs, outputs = LINEAR[stem]
         split = (tuple(inputs), tuple(outputs))
         return (split if style.transposed and stem != 'head' else split[::-1]), order
     if stem in ('attn.q_norm', 'attn.k_norm') and style.joint_norms:

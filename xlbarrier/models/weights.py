@@ -7,7 +7,7 @@ key (with {layer} where the parameter is stacked) and how the file's array is cu
 import dataclasses
 import math
 import pathlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +40,8 @@ class Entry:
       interleaved: whether the file has the two rotary halves of each head interleaved.
       rotary: the channels of a head that are so; 0: all.
       shift: what the file has more than the parameter (GGUF's Gemma norms: 1).
+      own: for each layer the sizes that are smaller in its array than in the parameter, which is
+        zero elsewhere, or None for a layer without an array (Gemma 4); (): all layers are alike.
     """
 
     key: str
@@ -54,6 +56,13 @@ class Entry:
     interleaved: bool = False
     rotary: int = 0
     shift: float = 0.0
+    own: tuple[Mapping[str, int] | None, ...] = ()
+
+    def of(self, layer: int | None) -> 'Entry':
+        """The entry of a layer's array, by its own sizes."""
+        own = self.own[layer] if self.own and layer is not None else {}
+        assert own is not None, f'{self.key} of layer {layer}'
+        return self.replace(sizes={**self.sizes, **own}, own=()) if own else self
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -178,23 +187,63 @@ class Entry:
         return np.concatenate([_swap_halves(turned, axis, inner), rest], axis)
 
 
-def keys_of(entry: Entry, num_layers: int) -> Iterable[str]:
-    """The file's keys of an entry: one for each layer where the parameter is stacked.
+def places(name: str, own: int, full: int) -> np.ndarray:
+    """Where the `own` values of a layer's dimension are among the parameter's `full` ones.
+
+    Those of a head's two halves, which rotate together, begin each half; kv heads are in the place
+    of the first of those that they stand for.
+    """
+    if name == 'H' and own < full:
+        half = np.arange(own // 2)
+        return np.concatenate([half, half + full // 2])
+    return np.arange(own) * (full // own if name == 'K' else 1)
+
+
+def within(entry: Entry, own: Entry, box: Box) -> tuple[Box, tuple[np.ndarray, ...]]:
+    """The box of a layer's own array that is in a box of the parameter, and its places there."""
+    found, inside = [], []
+    for name, (start, stop) in zip(entry.order, box, strict=True):
+        at = places(name, own.sizes[name], entry.sizes[name])
+        first, last = np.searchsorted(at, (start, stop))
+        found.append((int(first), int(last)))
+        inside.append(at[first:last] - start)
+    return tuple(found), tuple(inside)
+
+
+def narrowed(entry: Entry, layer: int | None, array: np.ndarray) -> np.ndarray:
+    """One layer of a parameter, without what is zero because other layers are larger."""
+    own = entry.of(layer)
+    if own is entry:
+        return array
+    return array[np.ix_(*within(entry, own, tuple((0, size) for size in entry.shape))[1])]
+
+
+def filled(entry: Entry, num_layers: int) -> np.ndarray:
+    """Bool [L, ...]: where a parameter of uneven layers is not zero."""
+    mask = np.zeros((num_layers, *entry.shape), bool)
+    whole = tuple((0, size) for size in entry.shape)
+    for layer, sizes in enumerate(entry.own):
+        if sizes is not None:
+            mask[layer][np.ix_(*within(entry, entry.of(layer), whole)[1])] = True
+    return mask
+
+
+def keys_of(entry: Entry, num_layers: int) -> list[tuple[int | None, str]]:
+    """Layer and the file's key of an entry's arrays: one for each layer where it is stacked.
 
     The number of an expert is left open (see `Entry.key_of`).
     """
     if LAYER not in entry.key:
-        return [entry.key]
-    return [entry.key.replace(LAYER, str(i)) for i in range(num_layers)]
+        return [(None, entry.key)]
+    layers = [i for i in range(num_layers) if not entry.own or entry.own[i] is not None]
+    return [(i, entry.key.replace(LAYER, str(i))) for i in layers]
 
 
-def all_keys_of(entry: Entry, num_layers: int) -> Iterator[str]:
-    """All keys of the file that are of an entry."""
-    for key in keys_of(entry, num_layers):
-        if EXPERT in key:
-            yield from (key.replace(EXPERT, str(i)) for i in range(entry.sizes['E']))
-        else:
-            yield key
+def shapes_of(entry: Entry, num_layers: int) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """All keys of the file that are of an entry, and their shapes."""
+    for layer, key in keys_of(entry, num_layers):
+        experts = range(entry.sizes['E']) if EXPERT in key else (0,)
+        yield from ((key.replace(EXPERT, str(i)), entry.of(layer).file_shape) for i in experts)
 
 
 Part = tuple[str, Entry, int | None, int | None]  # path, entry, layer, expert
@@ -207,8 +256,7 @@ def arrays_of(table: Mapping[str, Entry], num_layers: int) -> Iterator[tuple[str
         parts.setdefault(entry.key, []).append((path, entry))
     for key, entries in parts.items():
         experts = entries[0][1].sizes['E'] if EXPERT in key else 0
-        for layer, name in enumerate(keys_of(entries[0][1], num_layers)):
-            number = layer if LAYER in key else None
+        for number, name in keys_of(entries[0][1], num_layers):
             for expert in range(experts) if experts else (None,):
                 full = name if expert is None else name.replace(EXPERT, str(expert))
                 yield full, [(path, entry, number, expert) for path, entry in entries]
@@ -220,11 +268,17 @@ def assemble(
     read: Callable[[str, int | None], np.ndarray],
 ) -> np.ndarray:
     """A file's array from the parameters in it; `read` gives one layer of a parameter."""
-    out = np.empty(parts[0][1].file_shape, dtype)
+    out = np.empty(file_shape(parts), dtype)
     for path, entry, layer, expert in parts:
-        array = read(path, layer).reshape(entry.shape)
-        entry.write(out, array if expert is None else array[expert])
+        array = narrowed(entry, layer, read(path, layer).reshape(entry.shape))
+        entry.of(layer).write(out, array if expert is None else array[expert])
     return out
+
+
+def file_shape(parts: list[Part]) -> tuple[int, ...]:
+    """The shape of a file's array that is made of these parts."""
+    _, entry, layer, _ = parts[0]
+    return entry.of(layer).file_shape
 
 
 def check_tiles(table: Mapping[str, Entry]) -> None:
@@ -269,7 +323,7 @@ def match(
     """
     check_tiles(table)
     expected = {
-        key: entry.file_shape for entry in table.values() for key in all_keys_of(entry, num_layers)
+        key: shape for entry in table.values() for key, shape in shapes_of(entry, num_layers)
     }
     missing = sorted(expected.keys() - present.keys())
     surplus = sorted(key for key in present.keys() - expected.keys() if not ignored(key))

@@ -1,6 +1,6 @@
 """The decoder on rows that follow prefixes whose keys and values are kept from before."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from jax.sharding import PartitionSpec as P
 from xlbarrier.mesh import BATCH
 from xlbarrier.models import attention
 from xlbarrier.models.config import DecoderConfig
-from xlbarrier.models.decoder import Decoder, block, view_of
+from xlbarrier.models.decoder import Carried, Decoder, block, view_of
 from xlbarrier.models.layers import project
 
 POOL = P(None, None, 'tensor', None)  # every device has the prefixes that its rows may follow
@@ -90,15 +90,17 @@ def run(
     )
 
     def layer(
-        x_BTD: jax.Array, scanned: tuple
-    ) -> tuple[jax.Array, tuple[jax.Array, jax.Array] | None]:
-        weights, is_local, held = scanned
+        carried: Carried, scanned: tuple
+    ) -> tuple[Carried, tuple[jax.Array, jax.Array] | None]:
+        (x_BTD, shared), (weights, is_local, held) = carried, scanned
         view = view_of(c, views, is_local)
-        kept: list[jax.Array] = []
+        kept: list[Any] = []
 
         def attend(y_BTD: jax.Array) -> jax.Array:
-            q_BTNH, k_BSKH, v_BSKH = attention.project_qkv(weights['attn'], y_BTD, view, c)
-            kept.extend((k_BSKH, v_BSKH))
+            q_BTNH, k_BSKH, v_BSKH, next_shared = attention.project_qkv(
+                weights['attn'], y_BTD, view, c, shared
+            )
+            kept.extend((k_BSKH, v_BSKH, next_shared))
             if held is not None and before is not None:
                 k_BPKH, v_BPKH = (x.at[before.columns].get(out_sharding=ROWS) for x in held)
                 k_BSKH = jnp.concatenate([k_BPKH, k_BSKH], axis=1)
@@ -107,10 +109,11 @@ def run(
             return project('o', weights['attn'], mixed_BTNH)
 
         x_BTD = block(c, x_BTD, weights, attend)
-        return x_BTD, (kept[0], kept[1]) if keep else None
+        return (x_BTD, kept[2]), (kept[0], kept[1]) if keep else None
 
     x_BTD = decoder.embedded(tokens_BT, positions_BT)
-    x_BTD, made = jax.lax.scan(layer, x_BTD, (*decoder.stacked(), pool))
+    first = (x_BTD, attention.nothing_held(c, x_BTD))
+    (x_BTD, _), made = jax.lax.scan(layer, first, (*decoder.stacked(tokens_BT, x_BTD), pool))
     if made is not None:
         return x_BTD, Pool(*made)
     return decoder.finished(x_BTD), None

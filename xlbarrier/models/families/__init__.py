@@ -11,11 +11,18 @@ from xlbarrier.models.families.family import (
     Style,
     names_of,
 )
+from xlbarrier.models.families.gemma4 import GEMMA4
 from xlbarrier.models.families.gemma_cohere import GEMMA_COHERE
 from xlbarrier.models.families.layer_norm import LAYER_NORM
 from xlbarrier.models.families.llama_like import LLAMA_LIKE
 
-FAMILIES: dict[str, Family] = {**LLAMA_LIKE, **GEMMA_COHERE, **LAYER_NORM, **EXPERTS}
+FAMILIES: dict[str, Family] = {
+    **LLAMA_LIKE,
+    **GEMMA_COHERE,
+    **GEMMA4,
+    **LAYER_NORM,
+    **EXPERTS,
+}
 
 __all__ = [
     'COMMON',

@@ -74,7 +74,8 @@ class Family:
       refused: name in config.json -> values that are supported; others are refused.
       theta: default base of the rotary frequencies.
       theta_name: its name in config.json.
-      scaling: `rope_scaling` where the file has neither that nor `rope_parameters`.
+      scaling: `rope_scaling` where the file has neither that nor `rope_parameters`; with
+        `nested_rope`, `rope_parameters`.
       rope_kinds: of scaling that are supported.
       rotated: default share of a head's channels that rotate; None: always all.
       rotated_name: its name in config.json.
