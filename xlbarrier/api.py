@@ -1,4 +1,4 @@
-"""The Python names: load a model, ask for its logits, score text."""
+"""The Python names: load a model, ask for its logits, score text, write, embed."""
 
 import dataclasses
 import os
@@ -17,7 +17,9 @@ from xlbarrier.models import load, source
 from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.models.reading import jit_decoder
+from xlbarrier.scoring import embed as embed_lib
 from xlbarrier.scoring import engine, request
+from xlbarrier.scoring import generate as generate_lib
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,6 +153,66 @@ def score(
         rows_per_device=rows_per_device,
     )
     return [(s.log_likelihood, s.is_greedy) for s in scores]
+
+
+def generate(
+    model: Model,
+    prompts: Sequence[str],
+    *,
+    max_tokens: int = 64,
+    stop: Sequence[str] = (),
+    rows_per_device: int = 0,
+) -> list[str]:
+    """What the model writes after each prompt, greedily: the likeliest token at each position.
+
+    Args:
+      model: from `load_model`.
+      prompts: texts; BOS is put before them if the tokenizer's policy says so.
+      max_tokens: new ones at most.
+      stop: a text ends before the first of these strings that occurs in it.
+      rows_per_device: prompts that each device continues at once; 0: chosen from the device.
+
+    Returns:
+      The text after each prompt, without the end-of-text token.
+
+    Raises:
+      ValueError: for a prompt that cannot be continued, named by its number.
+    """
+    found = generate_lib.generate(
+        model.decoder,
+        model.tokenizer,
+        [tokenize.encode_prompt(model.tokenizer, prompt) for prompt in prompts],
+        generate_lib.Ends(max_tokens, tuple(stop)),
+        mesh=model.mesh,
+        rows_per_device=rows_per_device,
+    )
+    return [written.text for written in found]
+
+
+def embed(model: Model, texts: Sequence[str], *, rows_per_device: int = 0) -> np.ndarray:
+    """The mean hidden state of each text at every depth, BOS left out of the mean.
+
+    Args:
+      model: from `load_model`.
+      texts: any number.
+      rows_per_device: rows that each device computes at once; 0: chosen from the device.
+
+    Returns:
+      float32 [texts, L + 1, D]: the embedded tokens, after each layer, the last one normed.
+
+    Raises:
+      ValueError: for a text that cannot be embedded, named by its number.
+    """
+    passages = []
+    for number, text in enumerate(texts):
+        try:
+            ids, _, start = tokenize.encode_located(model.tokenizer, text)
+        except ValueError as error:
+            raise InputError(f'text {number}: {error}') from error
+        passages.append(embed_lib.Passage(tuple(ids), start))
+    return embed_lib.embed(
+        model.decoder, passages, mesh=model.mesh, rows_per_device=rows_per_device
+    )
 
 
 @jit_decoder

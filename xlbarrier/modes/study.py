@@ -3,6 +3,7 @@
 Each stage writes its complete result to the run folder, where a later start finds it.
 """
 
+import contextlib
 import pathlib
 
 from xlbarrier.config import RunConfig
@@ -17,12 +18,13 @@ from xlbarrier.modes.train import fine_tune, snapshot_of
 def study(folder: pathlib.Path, config: RunConfig) -> None:
     """Asks the base model and every arm the same questions, then writes the report."""
     tasks, run, mesh = begin(folder, config)
-    rows = training_data.prepare(run, config, build_all(run, config, tasks), tasks)
-    measure(run, config, mesh, tasks, BASE, config.model.source)
-    for arm in config.arms:
-        export = fine_tune(run, config, mesh, arm, rows.get(arm))
-        for step in sorted(config.train.snapshots):
-            name = snapshot_of(arm, step)
-            measure(run, config, mesh, tasks, name, run.folder / 'export' / name)
-        measure(run, config, mesh, tasks, arm, export)
-    finish(run, config, tasks)
+    with contextlib.closing(run):
+        rows = training_data.prepare(run, config, build_all(run, config, tasks), tasks)
+        measure(run, config, mesh, tasks, BASE, config.model.source)
+        for arm in config.arms:
+            export = fine_tune(run, config, mesh, arm, rows.get(arm))
+            for step in sorted(config.train.snapshots):
+                name = snapshot_of(arm, step)
+                measure(run, config, mesh, tasks, name, run.folder / 'export' / name)
+            measure(run, config, mesh, tasks, arm, export)
+        finish(run, config, tasks)

@@ -1,5 +1,6 @@
 """Mode train: fine-tunes one model on one arm's rows, and exports it."""
 
+import contextlib
 import functools
 import pathlib
 from typing import Any
@@ -27,10 +28,11 @@ from xlbarrier.train import loop
 def train(folder: pathlib.Path, config: RunConfig) -> None:
     """Fine-tunes one model; it is exported to export/<arm>."""
     tasks, run, mesh = begin(folder, config)
-    (arm,) = config.arms
-    rows = training_data.prepare(run, config, build_all(run, config, tasks), tasks)
-    export = fine_tune(run, config, mesh, arm, rows.get(arm))
-    run.update_provenance(finished=run_lib.now(), peak_memory_bytes=run_lib.peak_memory())
+    with contextlib.closing(run):
+        (arm,) = config.arms
+        rows = training_data.prepare(run, config, build_all(run, config, tasks), tasks)
+        export = fine_tune(run, config, mesh, arm, rows.get(arm))
+        run.update_provenance(finished=run_lib.now(), peak_memory_bytes=run_lib.peak_memory())
     logging.info('fine-tuned model: %s', export)
 
 
