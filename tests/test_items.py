@@ -5,13 +5,15 @@ import json
 import pytest
 
 from xlbarrier.config.checks import ConfigError
-from xlbarrier.config.tasks import BelebeleConfig, BmlamaConfig, MmluConfig, UserConfig, task_class
+from xlbarrier.config.sets import BelebeleConfig
+from xlbarrier.config.tasks import BmlamaConfig, MmluConfig, UserConfig, task_class
 from xlbarrier.config.written import XquadConfig
 from xlbarrier.datafiles import DataError
 from xlbarrier.modes.results import left_out_rows
 from xlbarrier.tasks.base import LeftOut
+from xlbarrier.tasks.hub_choice import HubChoice
 from xlbarrier.tasks.mmlu import Mmlu
-from xlbarrier.tasks.published import Belebele, Bmlama
+from xlbarrier.tasks.published import Bmlama
 from xlbarrier.tasks.user import User
 from xlbarrier.tasks.word_problems import Xquad
 
@@ -130,14 +132,13 @@ def test_belebele_is_asked_in_languages_without_a_locale(tmp_path):
         write(tmp_path, name, [item])
     codes = ('en=eng_Latn', 'kac=kac_Latn', 'acm=acm_Arab')
     fields = {'source': str(tmp_path), 'codes': codes}
-    task = Belebele(BelebeleConfig(languages=('en', 'kac', 'acm'), **fields))
+    task = HubChoice(BelebeleConfig(languages=('en', 'kac', 'acm'), **fields), 'belebele')
     (question,) = task.questions('full', 'kac')
-    assert task.render(question, 'letter').context.startswith(
-        'Passage: p\n\nQuestion: kac_Latn\nA.'
-    )
+    assert task.render(question, 'letter').context.startswith('P: p\nQ: kac_Latn\nA: ')
     with pytest.raises(ValueError, match="CLDR has no language 'eng'"):
         codes = ('eng=eng_Latn',)
-        Belebele(BelebeleConfig(languages=('eng',), source=str(tmp_path), codes=codes))
+        config = BelebeleConfig(languages=('eng',), source=str(tmp_path), codes=codes)
+        HubChoice(config, 'belebele')
 
 
 def test_mmlu_reads_global_mmlus_columns(tmp_path):

@@ -1,17 +1,14 @@
 """Models of the Hugging Face hub, from a server on the loopback interface that speaks its API."""
 
-import hashlib
-import http.server
-import json
 import os
 import pathlib
 import subprocess
 import sys
-import threading
 
 import pytest
 
-COMMIT = '0123456789abcdef0123456789abcdef01234567'
+from tests.hub_server import Hub, Repository
+
 FILES = {
     'config.json': b'{"model_type": "llama"}',
     'model.safetensors': b'weights',
@@ -33,62 +30,16 @@ for name in {names!r}:
 """
 
 
-class HubHandler(http.server.BaseHTTPRequestHandler):
-    """As much of the hub's API as a snapshot needs."""
-
-    protocol_version = 'HTTP/1.1'
-
-    def do_HEAD(self):
-        self.do_GET()
-
-    def do_GET(self):
-        self.server.asked.append((self.command, self.path))
-        path = self.path.split('?')[0]
-        if path in ('/api/models/org/tiny/revision/main', '/api/models/org/tiny/revision/v1'):
-            names = [{'rfilename': name} for name in sorted(FILES)]
-            info = {'id': 'org/tiny', 'sha': COMMIT, 'siblings': names, 'private': False}
-            return self.answer(json.dumps({**info, 'tags': [], 'downloads': 0}).encode())
-        if path.startswith('/api/models/org/tiny/tree/'):
-            tree = [
-                {'type': 'file', 'path': n, 'size': len(c), 'oid': hashlib.sha1(c).hexdigest()}
-                for n, c in sorted(FILES.items())
-            ]
-            return self.answer(json.dumps(tree).encode())
-        if self.server.breaking and path.endswith('.safetensors') and self.command == 'GET':
-            return self.answer(FILES['model.safetensors'][:3], length=7)
-        name = path.removeprefix(f'/org/tiny/resolve/{COMMIT}/')
-        if name in FILES:
-            return self.answer(FILES[name])
-        self.send_response(404)
-        self.send_header('X-Error-Code', 'RepoNotFound')
-        self.send_header('Content-Length', '0')
-        self.end_headers()
-
-    def answer(self, body: bytes, length: int | None = None):
-        self.send_response(200)
-        self.send_header('ETag', f'"{hashlib.sha1(body).hexdigest()}"')
-        self.send_header('X-Repo-Commit', COMMIT)
-        self.send_header('Content-Length', str(length or len(body)))
-        self.end_headers()
-        if self.command == 'GET':
-            self.wfile.write(body)
-        self.close_connection = length is not None
-
-    def log_message(self, *args):
-        pass
-
-
 @pytest.fixture
 def hub(tmp_path):
     """(server, ask): `ask(*sources, offline=False)` resolves them in a process of its own."""
-    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), HubHandler)
-    server.daemon_threads, server.asked, server.breaking = True, [], False
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = Hub()
+    server.repositories['models/org/tiny'] = Repository(dict(FILES), revisions=('v1',))
 
     def ask(*names: str, offline: bool = False) -> list[str]:
         environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith('HF_')},
-            'HF_ENDPOINT': f'http://127.0.0.1:{server.server_port}',
+            'HF_ENDPOINT': server.address,
             'HF_HOME': str(tmp_path / 'hf'),
             'HF_HUB_OFFLINE': '1' if offline else '0',
             'HF_HUB_DISABLE_XET': '1',
@@ -130,13 +81,13 @@ def test_a_hub_snapshot_without_pickles_and_code(hub):
 
 
 @pytest.mark.slow
-def test_a_repository_that_is_not_there_or_has_no_weights(hub, monkeypatch):
-    _, ask = hub
+def test_a_repository_that_is_not_there_or_has_no_weights(hub):
+    server, ask = hub
     absent, malformed = ask('hf:org/absent', 'hf:justone')
     assert absent.startswith('ERROR hf:org/absent could not be fetched') and '404' in absent
     assert 'HF_TOKEN' in absent
     assert "'hf:justone' is not hf:ORG/NAME" in malformed
-    monkeypatch.delitem(FILES, 'model.safetensors')
+    del server.repositories['models/org/tiny'].files['model.safetensors']
     bare, command, remedy = ask('hf:org/tiny')
     assert "ERROR model.source 'hf:org/tiny': the folder" in bare
     assert 'no *.safetensors file' in bare and '`hf download org/tiny --local-dir FOLDER`' in bare
@@ -146,12 +97,12 @@ def test_a_repository_that_is_not_there_or_has_no_weights(hub, monkeypatch):
 @pytest.mark.slow
 def test_a_download_that_breaks_off_is_an_error_and_then_goes_on(hub):
     server, ask = hub
-    server.breaking = True
+    server.repositories['models/org/tiny'].dies['model.safetensors'] = 1000
     (broken,) = ask('hf:org/tiny')
     assert broken.startswith('ERROR hf:org/tiny could not be fetched from the hub or its cache')
     (offline,) = ask('hf:org/tiny', offline=True)  # half a snapshot is not taken for a whole one
     assert offline.startswith('ERROR') and 'hf:org/tiny' in offline
-    server.breaking = False
+    server.repositories['models/org/tiny'].dies.clear()
     (folder,) = ask('hf:org/tiny')
     assert (pathlib.Path(folder) / 'model.safetensors').read_bytes() == b'weights'
 

@@ -5,21 +5,16 @@ import json
 import datasets
 import pytest
 
-from xlbarrier.config.tasks import (
-    TASK_CONFIGS,
-    BelebeleConfig,
-    BmlamaConfig,
-    HpQuizConfig,
-    XcopaConfig,
-    kind_of,
-)
+from xlbarrier.config.sets import BelebeleConfig
+from xlbarrier.config.tasks import TASK_CONFIGS, BmlamaConfig, HpQuizConfig, XcopaConfig, kind_of
 from xlbarrier.data.tokenize import encode_pair
 from xlbarrier.datafiles import DataError
 from xlbarrier.scoring.request import Request
 from xlbarrier.scoring.store import Score
 from xlbarrier.tasks import registry
+from xlbarrier.tasks.hub_choice import HubChoice
 from xlbarrier.tasks.posed import Posed, pose
-from xlbarrier.tasks.published import Belebele, Bmlama, HpQuiz, Xcopa
+from xlbarrier.tasks.published import Bmlama, HpQuiz, Xcopa
 
 HP = {
     'en': {'question': 'Which spell?', 'A': 'a', 'B': 'b', 'C': 'c', 'D': 'd', 'GT': 'C'},
@@ -167,15 +162,15 @@ def test_belebele_sorts_its_files_by_passage(tmp_path):
     other = READING | {'link': 'https://example.org/b', 'correct_answer_num': '1'}
     write(tmp_path / 'eng_Latn.jsonl', READING, other)
     write(tmp_path / 'deu_Latn.jsonl', other, READING | {'question': 'Was?'})
-    task = Belebele(BelebeleConfig(source=str(tmp_path), languages=('en', 'de')))
+    task = HubChoice(BelebeleConfig(source=str(tmp_path), languages=('en', 'de')), 'belebele')
     assert [q.answer for q in task.questions('full', 'de')] == [3, 0]
     question = task.questions('full', 'de')[0]
     assert task.render(question, 'letter').context == (
-        'Passage: A text.\n\nQuestion: Was?\nA. w\nB. x\nC. y\nD. z\nAnswer:'
+        'P: A text.\nQ: Was?\nA: w\nB: x\nC: y\nD: z\nAnswer:'
     )
     write(tmp_path / 'deu_Latn.jsonl', READING | {'correct_answer_num': '5'}, other)
     with pytest.raises(DataError, match=r"the answer is '5'.*1 to 4"):
-        Belebele(BelebeleConfig(source=str(tmp_path), languages=('en', 'de')))
+        HubChoice(BelebeleConfig(source=str(tmp_path), languages=('en', 'de')), 'belebele')
 
 
 def test_missing_files_are_named(tmp_path):

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from xlbarrier.config import MODES, ConfigError, RunConfig
 from xlbarrier.config.checks import Section, bare, hints, nearest
 from xlbarrier.config.flags import RECIPES, recipe_names
+from xlbarrier.config.tasks import TASK_CONFIGS
 
 WIDTH = 100
 ABOUT = {
@@ -38,6 +39,10 @@ RECIPE is a name below, the path of a Python file with get_config(), or NAME:ARG
 
 {recipes}
 
+NAME in the recipe task:NAME is the kind of a task (docs/tasks.md):
+
+{tasks}
+
 FIELD is any that `xlbarrier config RECIPE` prints, a list with commas between its items:
 
     --config.model.source=hf:ORG/NAME --config.tasks.worldfacts.languages=en,de,sw
@@ -62,7 +67,12 @@ def help_text() -> str:
     for name in recipe_names():
         text = (RECIPES / f'{name}.py').read_text(encoding='utf-8')
         docs[name] = (ast.get_docstring(ast.parse(text)) or '').partition('\n')[0]
-    return HELP.format(modes=_table({mode: ABOUT[mode] for mode in MODES}), recipes=_table(docs))
+    tasks = textwrap.fill(', '.join(sorted(TASK_CONFIGS)), 96, break_on_hyphens=False)
+    return HELP.format(
+        modes=_table({mode: ABOUT[mode] for mode in MODES}),
+        recipes=_table(docs),
+        tasks=textwrap.indent(tasks, '    '),
+    )
 
 
 def show(config: RunConfig) -> str:

@@ -4,7 +4,7 @@ import re
 import typing
 from typing import Annotated, Literal
 
-from xlbarrier.config import written
+from xlbarrier.config import sets, written
 from xlbarrier.config.checks import (
     AnyOf,
     ConfigError,
@@ -13,16 +13,14 @@ from xlbarrier.config.checks import (
     Seed,
     Several,
     Share,
+    Size,
     nearest,
 )
+from xlbarrier.config.choice import ChoiceConfig, Method, Variant
 from xlbarrier.config.corpus import TextConfig
 from xlbarrier.config.translate import TranslatorConfig
 from xlbarrier.config.written import Codes, PromptedConfig, Source, TaskConfig
 
-Variant = Literal[
-    'english', 'full', 'question', 'options', 'gt', 'gt_question', 'onewrong', 'threewrong', 'mixup'
-]
-Method = Literal['loglikelihood', 'letter', 'generate']
 Relation = Literal[
     'city_country', 'country_currency', 'country_language', 'country_capital', 'country_continent',
     'country_neighbour', 'language_script',
@@ -66,17 +64,6 @@ class WorldFactsConfig(PromptedConfig):
                 f'{where}.held_out_languages has {unknown[0]!r}, which is not in {where}.languages:'
                 ' a language is held out to be asked'
             )
-
-
-class ChoiceConfig(PromptedConfig):
-    """Base of the tasks that read multiple-choice questions from files."""
-
-    source: Source = ''  # a folder, a file or hf:NAME
-    languages: Several[str] = ('en', 'de', 'fr', 'es', 'it')  # of the questions
-    variants: Several[Variant] = ('full',)  # any of docs/tasks.md
-    methods: Several[Method] = ('letter',)  # also loglikelihood
-    limit: Count = 0  # the first so many questions; 0: all
-    items: Literal['same', 'common'] = 'same'  # common: only those that all languages have
 
 
 class MmluConfig(ChoiceConfig):
@@ -158,18 +145,11 @@ class BmlamaConfig(ChoiceConfig):
 class XcopaConfig(ChoiceConfig):
     """XCOPA (Ponti et al. 2020): which sentence is the cause, or the effect."""
 
-    source: Source = ''  # published data folder, with it/test.it.jsonl ..., or hf:NAME:{language}
+    source: Source = 'hf:cambridgeltl/xcopa'  # or the data folder, with it/test.it.jsonl ...
+    english: Source = 'hf:pkavumba/balanced-copa'  # the items in English, which XCOPA has not
     # Of the questions.
     languages: Several[str] = ('et', 'ht', 'id', 'it', 'qu', 'sw', 'ta', 'th', 'tr', 'vi', 'zh')
-    split: str = 'test'  # or val
-
-
-class BelebeleConfig(ChoiceConfig):
-    """Belebele (Bandarkar et al. 2023): reading, 900 questions in 122 language variants."""
-
-    source: Source = ''  # published data folder, with eng_Latn.jsonl ..., or hf:NAME:{language}
-    # How a language is written in the names of files.
-    codes: Codes = ('en=eng_Latn', 'de=deu_Latn', 'fr=fra_Latn', 'es=spa_Latn', 'it=ita_Latn')
+    split: str = 'test'  # or val; of a dataset validation
 
 
 class EmbeddingConfig(TaskConfig):
@@ -255,11 +235,11 @@ TASK_CONFIGS: dict[str, type[TaskConfig]] = {
     'hp_quiz': HpQuizConfig,
     'bmlama': BmlamaConfig,
     'xcopa': XcopaConfig,
-    'belebele': BelebeleConfig,
     'embedding': EmbeddingConfig,
     'fictional': FictionalConfig,
     'conductivity': ConductivityConfig,
     **written.TASK_CONFIGS,
+    **sets.TASK_CONFIGS,
 }
 
 

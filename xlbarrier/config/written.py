@@ -90,7 +90,7 @@ class TranslationConfig(WrittenConfig):
 class MgsmConfig(WrittenConfig):
     """MGSM (Shi et al. 2022): 250 word problems of primary school in eleven languages."""
 
-    source: Source = ''  # the published folder, with mgsm_de.tsv ..., or hf:NAME:{language}
+    source: Source = 'hf:juletxara/mgsm'  # or the published folder, with mgsm_de.tsv ...
     languages: Several[MgsmLanguage] = typing.get_args(MgsmLanguage)  # of the problems
     methods: Several[Literal['generate']] = ('generate',)  # the only one
     exemplars: str = ''  # the published exemplars.py, whose questions and cue words are taken
@@ -108,7 +108,8 @@ class MgsmConfig(WrittenConfig):
 class XquadConfig(WrittenConfig):
     """XQuAD (Artetxe et al. 2020): 1,190 questions on paragraphs, in SQuAD's form."""
 
-    source: Source = ''  # the published folder, with xquad.de.json ..., or hf:NAME:{language}
+    # Or the published folder, with xquad.de.json ...
+    source: Source = 'hf:google/xquad:xquad.{language}'
     languages: Several[str] = ('en', 'de', 'es', 'ru', 'ar', 'zh')  # of the questions
     methods: Several[Literal['generate']] = ('generate',)  # the only one
     items: Literal['same', 'common'] = 'same'  # common: only those that all languages have

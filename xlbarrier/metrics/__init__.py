@@ -53,7 +53,7 @@ from xlbarrier.metrics.ranks import rank_consistency, rankc, rankc_table
 from xlbarrier.metrics.readers import first_character, robust
 from xlbarrier.metrics.squad import exact_match as token_match
 from xlbarrier.metrics.squad import f1 as token_f1
-from xlbarrier.metrics.squad import mlqa_tokens, squad_tokens, text_f1, text_match
+from xlbarrier.metrics.squad import mlqa_tokens, squad_tokens, text_contains, text_f1, text_match
 from xlbarrier.metrics.stats import (
     Interval,
     above_chance,
@@ -137,6 +137,7 @@ __all__ = [
     'share',
     'sign_flip',
     'squad_tokens',
+    'text_contains',
     'text_f1',
     'text_match',
     'token_f1',

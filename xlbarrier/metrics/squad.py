@@ -63,6 +63,26 @@ def text_f1(answer: str, references: Sequence[str]) -> float:
     return f1(words(answer), [words(reference) for reference in references])
 
 
+def text_contains(answer: str, references: Sequence[str]) -> float:
+    """1.0 where the words of a reference occur in the answer, in a row; words as in `text_match`.
+
+    "It is New York City." contains "New York", and not "York New" or "Yor".
+
+    Raises:
+      InputError: without a reference, or for one without words.
+    """
+    _check(references)
+    found = words(answer)
+    for reference in references:
+        sought = words(reference)
+        if not sought:
+            raise InputError(f'the reference {reference!r} has no words')
+        ends = range(len(sought), len(found) + 1)
+        if any(found[end - len(sought) : end] == sought for end in ends):
+            return 1.0
+    return 0.0
+
+
 def f1(answer: list[str], references: list[list[str]]) -> float:
     """The largest F1 of shared tokens with any reference; 0 where nothing is shared.
 
@@ -91,7 +111,7 @@ def _f1(answer: list[str], reference: list[str]) -> float:
     return 2 * precision * recall / (precision + recall)
 
 
-def _check(references: list[list[str]]) -> None:
+def _check(references: Sequence[object]) -> None:
     if not references:
         raise InputError('there is no reference answer; expected at least one')
 

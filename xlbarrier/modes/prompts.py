@@ -10,13 +10,14 @@ from xlbarrier.config import RunConfig
 from xlbarrier.data import tokenize
 from xlbarrier.models import source
 from xlbarrier.progress import Progress
-from xlbarrier.tasks import registry
+from xlbarrier.tasks import hub, registry
 from xlbarrier.tasks.base import Task
 
 
 def prompts(folder: pathlib.Path, config: RunConfig) -> None:
     """Writes every prompt with its SHA-256 to prompts/<task>/<variant>.<language>.jsonl."""
-    tasks = registry.make_tasks(config)
+    with hub.recording() as commits:
+        tasks = registry.make_tasks(config)
     tokenizer = None
     if any(task.needs_tokenizer for task in tasks.values()):
         model = config.model
@@ -26,7 +27,8 @@ def prompts(folder: pathlib.Path, config: RunConfig) -> None:
     run = run_lib.open_run(folder, config)
     for task in tasks.values():
         write_prompts(task, run.folder / 'prompts', tokenizer)
-    run.update_provenance(finished=run_lib.now())
+    datasets = {'datasets': commits} if commits else {}
+    run.update_provenance(finished=run_lib.now(), **datasets)
     logging.info('prompts written to %s', run.folder / 'prompts')
 
 

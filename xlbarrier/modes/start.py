@@ -15,7 +15,7 @@ from xlbarrier.models import load, lora, source, wheels
 from xlbarrier.modes import training_data
 from xlbarrier.progress import Progress
 from xlbarrier.scoring import sizes
-from xlbarrier.tasks import registry
+from xlbarrier.tasks import hub, registry
 from xlbarrier.tasks.base import Pairing, Task
 
 
@@ -34,11 +34,14 @@ def begin(
     Raises:
       XlbarrierError: naming the field, file or row that cannot be used.
     """
-    tasks = registry.make_tasks(config)
+    with hub.recording() as commits:
+        tasks = registry.make_tasks(config)
     trains = config.mode in ('study', 'train')
     if trains:
         training_data.check(folder, config, tasks)
     run, mesh = open_on_devices(folder, config)
+    if commits:
+        run.update_provenance(datasets=commits)
     if run.lead:
         for name, task in tasks.items():
             if isinstance(task, Pairing):

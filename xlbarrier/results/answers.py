@@ -71,6 +71,19 @@ def chance_of(sheets: Predictions) -> float:
     return float(np.mean(1 / np.asarray(lengths)))
 
 
+def together(sheets: Predictions) -> list[Predictions]:
+    """The sheets of one task; language by language where no two languages share an item.
+
+    Such sets (INCLUDE, Global PIQA's non-parallel part) have no numbers across languages.
+    """
+    ids: dict[str, set[str]] = {}
+    for key, table in sheets.items():
+        ids.setdefault(key[3], set()).update(table['id'].to_pylist())
+    if len(ids) < 2 or sum(map(len, ids.values())) > len(set.union(*ids.values())):
+        return [sheets]
+    return [{k: table for k, table in sheets.items() if k[3] == code} for code in sorted(ids)]
+
+
 def check_aligned(predictions: Predictions) -> None:
     """Refuses sheets of a task that do not have the same items in the same order.
 

@@ -22,13 +22,15 @@ from xlbarrier.results.answers import (
     check_aligned,
     models_of,
     read_answers,
+    together,
 )
-from xlbarrier.results.rows import ResultRow, RowKey, adjust, result_row, task_row
+from xlbarrier.results.rows import ResultRow, RowKey, adjust, is_mean, result_row, task_row
 from xlbarrier.tasks.base import Numbered
 
 # method -> the column of the options' log-likelihoods.
 SCORES = {'loglikelihood': 'scores', 'letter': 'letter_scores'}
-RANKED = ('bmlama',)  # kinds whose options are the same facts in every language, and are ranked
+# Kinds whose options are the same facts in every language, and are ranked.
+RANKED = ('bmlama', 'polyfact')
 
 
 def result_rows(
@@ -58,14 +60,18 @@ def result_rows(
         sheet and the first id that differs.
     """
     numbered = numbered or {}
-    check_aligned({k: table for k, table in predictions.items() if k[1] not in numbered})
     rows: list[ResultRow] = []
     for task in sorted({key[1] for key in predictions}):
         sheets = {key: table for key, table in predictions.items() if key[1] == task}
         if task in numbered:
             rows += _task_rows(numbered[task], task, sheets, reference, draws, seed)
-        else:
-            rows += _choice_rows(task, sheets, reference, control, draws, seed)
+            continue
+        groups = together(sheets)
+        for group in groups:
+            check_aligned(group)
+            made = _choice_rows(task, group, reference, control, draws, seed)
+            # Languages with items of their own have no mean.
+            rows += [row for row in made if len(groups) == 1 or not is_mean(row['language'])]
     adjust(rows)
     return rows
 

@@ -5,18 +5,23 @@ from collections.abc import Iterable, Mapping
 
 from xlbarrier import datafiles
 from xlbarrier.datafiles import DataError, DataRow
+from xlbarrier.tasks import hub
 
 SHOWN = 8  # ids or names listed in an error
 
 
 def place_of(source: str, language: str, codes: Iterable[str] = ()) -> str:
     """A source with its {language} filled in; `codes` (such as 'ar=AR_XY') rename languages."""
-    renamed = dict(code.split('=', 1) for code in codes)
-    return source.replace('{language}', renamed.get(language, language))
+    return source.replace('{language}', renamed(codes).get(language, language))
+
+
+def renamed(codes: Iterable[str]) -> dict[str, str]:
+    """How each language is written, of a config's `codes`, such as 'ar=AR_XY'."""
+    return dict(code.split('=', 1) for code in codes)
 
 
 def read(place: str, split: str = 'test') -> list[DataRow]:
-    """The rows of a file, or of 'hf:NAME[:SUBSET]'.
+    """The rows of a file, or of 'hf:NAME[@REVISION][:SUBSET]'.
 
     Raises:
       DataError: when it cannot be read or has no row.
@@ -27,28 +32,36 @@ def read(place: str, split: str = 'test') -> list[DataRow]:
 
 
 def read_dataset(place: str, split: str) -> list[DataRow]:
-    """The rows of a split of 'hf:NAME[:SUBSET]'; NAME can be a folder that `save_to_disk` made.
+    """The rows of a split of 'hf:NAME[@REVISION][:SUBSET]', '' for the only one; see `hub.load`.
 
     Raises:
       DataError: when there is no such dataset or split; lists the splits.
     """
-    import datasets
-
-    name, _, subset = place.removeprefix('hf:').partition(':')
-    folder = pathlib.Path(name).expanduser()
-    try:
-        if folder.is_dir():
-            below = folder / subset if subset else folder
-            found = datasets.load_from_disk(str(below))
-        else:
-            found = datasets.load_dataset(name, subset or None)
-    except Exception as error:  # the library raises errors of many classes
-        raise DataError(f'{place} cannot be opened: {error}') from error
+    found = hub.load(place)
     if isinstance(found, Mapping):
+        if not split and len(found) == 1:
+            (split,) = found
         if split not in found:
             raise DataError(f'{place} has no split {split!r}; it has {", ".join(map(str, found))}')
         found = found[split]
-    rows = [DataRow(f'{place} {split}, row {i}', values) for i, values in enumerate(found)]
+    rows = [DataRow(f'{place} {split}, row {i}', row) for i, row in enumerate(found)]
     if not rows:
         raise DataError(f'{place} has no row in its split {split!r}')
     return rows
+
+
+def file_in(folder: str, names: Iterable[str]) -> pathlib.Path:
+    """The file of a folder, or of its folder `data`, that has one of the names and any suffix.
+
+    Raises:
+      DataError: when there is none.
+    """
+    root, names = pathlib.Path(folder).expanduser(), list(dict.fromkeys(names))
+    for name in names:
+        for suffix in datafiles.SUFFIXES:
+            for base in (root, root / 'data'):
+                if (base / f'{name}{suffix}').exists():
+                    return base / f'{name}{suffix}'
+    raise DataError(
+        f'{root} has no file {" or ".join(names)} that ends in {", ".join(datafiles.SUFFIXES)}'
+    )

@@ -250,6 +250,8 @@ class AlignedTask(MultipleChoice):
         config: AlignedConfig,
         by_language: Mapping[str, Sequence[Item]],
         left_out: Mapping[str, LeftOut] | None = None,
+        *,
+        apart: bool = False,
     ):
         """Aligns the items.
 
@@ -258,6 +260,7 @@ class AlignedTask(MultipleChoice):
           config: see `AlignedConfig`.
           by_language: checked items of all languages that the variants need.
           left_out: items that were left out before, by reason.
+          apart: whether each language has items of its own, which are not aligned.
 
         Raises:
           DataError: when they are not aligned, or English is needed and missing.
@@ -273,10 +276,15 @@ class AlignedTask(MultipleChoice):
                 f'config.tasks.{name}.variants has {", ".join(needy)}, which need items in {SOURCE}'
             )
         self.left_out = dict(left_out or {})
-        if config.items == 'common':
+        if config.items == 'common' and not apart:
             by_language, gone = common(by_language, f'config.tasks.{name}')
             self.left_out['common'] = gone
-        self.items = aligned(by_language, name)
+        self.apart = apart
+        self.items = (
+            {code: list(found) for code, found in by_language.items()}
+            if apart
+            else aligned(by_language, name)
+        )
         self.count = len(self.items[next(iter(self.items))])
 
     def sheets(self) -> list[tuple[str, str]]:
@@ -285,6 +293,9 @@ class AlignedTask(MultipleChoice):
 
     def questions(self, variant: str, language: str) -> list[Question]:
         """All items in a variant."""
+        if self.apart:
+            own = {language: self.items[language]}
+            return [self.worded(own, row, variant, language) for row in range(len(own[language]))]
         return [self.worded(self.items, row, variant, language) for row in range(self.count)]
 
     def worded(

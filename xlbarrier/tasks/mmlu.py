@@ -14,7 +14,7 @@ from xlbarrier import datafiles, metrics
 from xlbarrier.config.checks import nearest
 from xlbarrier.config.tasks import MmluConfig
 from xlbarrier.datafiles import DataError, DataRow
-from xlbarrier.tasks import files, items, prompts
+from xlbarrier.tasks import files, hub, hub_sets, items, prompts
 from xlbarrier.tasks.base import LETTERS, Prompt, Question
 from xlbarrier.tasks.items import SOURCE, Item
 from xlbarrier.tasks.rows import Sheet
@@ -195,9 +195,11 @@ class Mmlu(items.AlignedTask):
         return {code: self._checked(self._place(code), code, split) for code in codes}
 
     def _place(self, code: str) -> str:
-        source = self.config.source
+        source, codes = self.config.source, files.renamed(self.config.codes)
+        if code == SOURCE and code not in codes and (elsewhere := hub_sets.english_of(source)):
+            return elsewhere
         if '{language}' in source:
-            return files.place_of(source, code, self.config.codes)
+            return hub_sets.place_of(source, code, codes, f'config.tasks.{self.name}')
         return source if code == SOURCE else f'{source}\0full_{code}'
 
     def _checked(self, place: str, code: str, split: str) -> list[Item]:
@@ -248,6 +250,8 @@ def read(place: str, split: str, subjects: Sequence[str] = ()) -> list[Item]:
     Raises:
       DataError: naming what is missing, or the file and row that cannot be read.
     """
+    if place.startswith('hf:') and place.removeprefix('hf:').split('@')[0] in hub_sets.CSV_SETS:
+        place = str(hub.snapshot(place, 'data/*.csv'))
     if place.startswith('hf:'):
         return _from_dataset(place, split, subjects)
     folder = _folder(place, split)

@@ -72,8 +72,8 @@ def _asked(question: Question, method: str, cues: str) -> tuple[str, tuple[str, 
     return '\n'.join([*lines, answer]), tuple(gap + c for c in continuations), answer
 
 
-def listed(question: Question) -> str:
-    """The options, one per line, each after its letter.
+def listed(question: Question, mark: str = '. ') -> str:
+    """The options, one per line, each after its letter and a mark.
 
     Raises:
       ValueError: when there are more options than letters.
@@ -84,7 +84,7 @@ def listed(question: Question) -> str:
             f' at most {len(LETTERS)} have letters'
         )
     letters = LETTERS[: len(question.choices)]
-    return '\n'.join(f'{x}. {c}' for x, c in zip(letters, question.choices, strict=True))
+    return '\n'.join(f'{x}{mark}{c}' for x, c in zip(letters, question.choices, strict=True))
 
 
 def digest(text: str) -> str:

@@ -1,11 +1,11 @@
-"""Smaller published sets: Harry Potter Quiz, BMLAMA, XCOPA, Belebele."""
+"""Smaller published sets: Harry Potter Quiz, BMLAMA, XCOPA."""
 
 import pathlib
 
 from xlbarrier import datafiles
-from xlbarrier.config.tasks import BelebeleConfig, BmlamaConfig, HpQuizConfig, XcopaConfig
+from xlbarrier.config.tasks import BmlamaConfig, HpQuizConfig, XcopaConfig
 from xlbarrier.datafiles import DataError, DataRow
-from xlbarrier.tasks import clika, files, items, prompts
+from xlbarrier.tasks import clika, files, hub_sets, items, prompts
 from xlbarrier.tasks.base import LETTERS, Prompt, Question
 from xlbarrier.tasks.items import Item
 
@@ -20,6 +20,21 @@ HP_INSTRUCTIONS = {
     'it': 'Di seguito sono riportate domande a scelta multipla (con risposte) su Harry Potter.',
 }
 MASK = '<mask>'
+# 'because' and 'therefore' as lm-evaluation-harness writes them (tasks xcopa and copa).
+CONNECTORS = {
+    'en': ('because', 'therefore'),
+    'et': ('sest', 'seetõttu'),
+    'ht': ('poukisa', 'donk sa'),
+    'id': ('karena', 'maka'),
+    'it': ('perché', 'quindi'),
+    'qu': ('imataq', 'chaymi'),
+    'sw': ('kwa sababu', 'kwa hiyo'),
+    'ta': ('காரணமாக', 'எனவே'),
+    'th': ('เพราะ', 'ดังนั้น'),
+    'tr': ('çünkü', 'bu yüzden'),
+    'vi': ('bởi vì', 'vì vậy'),
+    'zh': ('因为', '所以'),
+}
 
 
 class HpQuiz(items.AlignedTask):
@@ -52,7 +67,7 @@ def _hp_items(config: HpQuizConfig, code: str) -> list[Item]:
     elif '{language}' in config.source:
         rows = files.read(files.place_of(config.source, code))
     else:
-        rows = files.read(str(_file_in(config.source, (HP_SPLITS[code], code))))
+        rows = files.read(str(files.file_in(config.source, (HP_SPLITS[code], code))))
     made = []
     for number, row in enumerate(rows[: config.limit or None]):
         choices = tuple(row.text(letter) for letter in 'ABCD')
@@ -146,7 +161,11 @@ def _bmlama_items(config: BmlamaConfig, code: str) -> list[Item]:
 
 
 class Xcopa(items.AlignedTask):
-    """XCOPA (Ponti et al. 2020), with the prompt of CLiKA's x_copa without its example."""
+    """XCOPA (Ponti et al. 2020): prompts of CLiKA's x_copa, without its example, for 'letter'.
+
+    For 'loglikelihood' those of lm-evaluation-harness: the premise without its full stop, the
+    language's word for 'because' or 'therefore', then a choice that begins in lower case.
+    """
 
     def __init__(self, config: XcopaConfig, name: str = 'xcopa'):
         """Reads and aligns the items.
@@ -154,73 +173,43 @@ class Xcopa(items.AlignedTask):
         Raises:
           DataError: naming file and row of what is wrong.
         """
+        codes, where = items.languages_needed(config), f'config.tasks.{name}'
         by_language = {}
-        for code in items.languages_needed(config):
-            place = files.place_of(config.source, code)
-            if not place.startswith('hf:'):
-                place = f'{place}/{code}/{config.split}.{code}.jsonl'
-            rows = files.read(place, config.split)[: config.limit or None]
-            found = [clika.item(row, number, 'x_copa') for number, row in enumerate(rows)]
+        for code in codes:
+            if 'loglikelihood' in config.methods and code not in CONNECTORS:
+                raise DataError(
+                    f"{where}.languages has {code!r}, and no word for 'because' is known in it;"
+                    f" expected some of {', '.join(CONNECTORS)}, or methods=('letter',)"
+                )
+            rows = files.read(*_xcopa_place(config, code, where))[: config.limit or None]
+            # The English set has ids of its own; items are aligned by their rows.
+            plain = [DataRow(r.where, {k: v for k, v in r.values.items() if k != 'id'})
+                     for r in rows]  # fmt: skip
+            found = [clika.item(row, number, 'x_copa') for number, row in enumerate(plain)]
             by_language[code] = items.checked(found, f'{name} {code}', 'keep')
         super().__init__(name, config, by_language)
 
     def render(self, question: Question, method: str) -> Prompt:
-        """See `clika.prompt_text`."""
-        answers = LETTERS[: len(question.choices)] if method == 'letter' else question.choices
-        context = clika.prompt_text(question, 'x_copa', 0, method)
-        return Prompt(context, tuple(answers), clika.CUE)
-
-
-class Belebele(items.AlignedTask):
-    """Belebele (Bandarkar et al. 2023): a passage, then the question, in English cue words."""
-
-    def __init__(self, config: BelebeleConfig, name: str = 'belebele'):
-        """Reads and aligns the questions.
-
-        Raises:
-          DataError: naming file and row of what is wrong.
-        """
-        by_language = {}
-        for code in items.languages_needed(config):
-            place = files.place_of(config.source, code, config.codes)
-            if not place.startswith('hf:') and '{language}' not in config.source:
-                renamed = files.place_of('{language}', code, config.codes)
-                place = str(_file_in(config.source, (renamed,)))
-            # The published files differ in their order between languages.
-            found = sorted((_belebele_item(row) for row in files.read(place)), key=lambda i: i.id)
-            checked = items.checked(found, f'{name} {code}', 'keep')
-            by_language[code] = checked[: config.limit or None]
-        super().__init__(name, config, by_language)
-
-    def render(self, question: Question, method: str) -> Prompt:
-        """See `prompts.render`."""
-        return prompts.render(
-            question, method, cues='en', instruction=f'Passage: {question.meta["passage"]}'
+        """See the class, and `clika.prompt_text`."""
+        if method == 'letter':
+            context = clika.prompt_text(question, 'x_copa', 0, method)
+            return Prompt(context, tuple(LETTERS[: len(question.choices)]), clika.CUE)
+        cause, effect = CONNECTORS[question.language]
+        word = cause if question.meta['asks'] == 'cause' else effect
+        return Prompt(
+            f'{question.question.strip()[:-1]} {word}',
+            tuple(f' {choice[0].lower()}{choice[1:]}' for choice in question.choices),
+            word,
         )
 
 
-def _belebele_item(row: DataRow) -> Item:
-    choices = tuple(row.text(f'mc_answer{i}') for i in range(1, 5))
-    answer = items.answer_index(row.get('correct_answer_num'), 4, row.where, 1)
-    id_ = f'{row.text("link")}#{row.text("question_number")}'
-    return Item(
-        id_, row.text('question'), choices, answer, 'belebele', row.where,
-        {'passage': row.text('flores_passage')},
-    )  # fmt: skip
-
-
-def _file_in(folder: str, names: tuple[str, ...]) -> pathlib.Path:
-    """The file of a folder that has one of the names, with any of the suffixes.
-
-    Raises:
-      DataError: when there is none.
-    """
-    root = pathlib.Path(folder).expanduser()
-    for name in names:
-        for suffix in datafiles.SUFFIXES:
-            for base in (root, root / 'data'):
-                if (base / f'{name}{suffix}').exists():
-                    return base / f'{name}{suffix}'
-    raise DataError(
-        f'{root} has no file {" or ".join(names)} that ends in {", ".join(datafiles.SUFFIXES)}'
-    )
+def _xcopa_place(config: XcopaConfig, code: str, where: str) -> tuple[str, str]:
+    """Place and split of the items in a language."""
+    of_hub = 'validation' if config.split == 'val' else config.split
+    if code == items.SOURCE and config.source.startswith('hf:cambridgeltl/'):
+        return config.english, of_hub
+    if config.source.startswith('hf:'):
+        return hub_sets.place_of(config.source, code, {}, where), of_hub
+    if '{language}' in config.source:
+        return files.place_of(config.source, code), config.split
+    return f'{config.source}/{code}/{config.split}.{code}.jsonl', config.split

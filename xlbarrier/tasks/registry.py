@@ -1,12 +1,15 @@
 """Every kind of task by its name in a config."""
 
 from xlbarrier.config import RunConfig
+from xlbarrier.config.sets import CHOICE_CONFIGS
 from xlbarrier.config.tasks import kind_of
 from xlbarrier.tasks import published
 from xlbarrier.tasks.base import Numbered, Task
 from xlbarrier.tasks.clika import Clika
 from xlbarrier.tasks.conductivity import Conductivity, Fictional
 from xlbarrier.tasks.embedding import Embedding
+from xlbarrier.tasks.hub_choice import HubChoice
+from xlbarrier.tasks.hub_written import Eclektic, Klar, MultiLoko
 from xlbarrier.tasks.mmlu import Mmlu
 from xlbarrier.tasks.tofu import Tofu
 from xlbarrier.tasks.translation import Translation
@@ -15,14 +18,17 @@ from xlbarrier.tasks.word_problems import Mgsm, Xquad
 from xlbarrier.tasks.worldfacts import WorldFacts
 
 TASKS: dict[str, type] = {
-    'belebele': published.Belebele,
+    **dict.fromkeys(CHOICE_CONFIGS, HubChoice),
     'bmlama': published.Bmlama,
     'conductivity': Conductivity,
+    'eclektic': Eclektic,
     'embedding': Embedding,
     'fictional': Fictional,
     'hp_quiz': published.HpQuiz,
+    'klar': Klar,
     'mgsm': Mgsm,
     'mmlu': Mmlu,
+    'multiloko': MultiLoko,
     'tofu': Tofu,
     'translation': Translation,
     'user': User,

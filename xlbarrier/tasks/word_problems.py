@@ -12,7 +12,7 @@ import pyarrow as pa
 from xlbarrier import datafiles, metrics
 from xlbarrier.config.written import MgsmConfig, XquadConfig
 from xlbarrier.datafiles import DataError
-from xlbarrier.tasks import files, prompts, written
+from xlbarrier.tasks import files, hub_sets, prompts, written
 from xlbarrier.tasks.chat import chat_of
 from xlbarrier.tasks.rows import NumberRow, Sheet
 from xlbarrier.tasks.written import Item, WrittenTask
@@ -94,7 +94,8 @@ def _sums(config: MgsmConfig, code: str, exemplars: Sequence[tuple[str, str]]) -
 def _problems(config: MgsmConfig, code: str) -> list[tuple[str, str, str]]:
     """(where, question, result) of each problem in a language; a missing result is blank."""
     if config.source.startswith('hf:'):
-        rows = files.read_dataset(files.place_of(config.source, code), 'test')
+        place = hub_sets.place_of(config.source, code, {}, 'config.tasks.mgsm')
+        rows = files.read_dataset(place, 'test')
         return [(row.where, row.text('question'), row.text('answer_number')) for row in rows]
     path = pathlib.Path(config.source).expanduser() / f'mgsm_{code}.tsv'
     lines = datafiles.text_lines(path)
