@@ -13,7 +13,6 @@ from xlbarrier.config.checks import (
     Seed,
     Several,
     Share,
-    Size,
     nearest,
 )
 from xlbarrier.config.choice import ChoiceConfig, Method, Variant
