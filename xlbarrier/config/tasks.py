@@ -74,7 +74,7 @@ class MmluConfig(ChoiceConfig):
     shots: Annotated[int, Range(0, 5, 'the dev split has 5 of each subject')] = 5  # of that split
     demos: Demos = 'english'  # or same: in the variant and language of the question
     intervention: Literal[-1, 0, 1, 2] = -1  # -1 none; 0, 1 a sentence; 2 translate, then answer
-    subjects: tuple[str, ...] = ()  # (): all 57
+    subjects: tuple[str, ...] = ()  # (): all 57; common: those that all languages have
     limit: Count = 0  # the first so many questions of each subject; 0: all
     mixup: str = ''  # folder or hf:NAME of a published mixup set, read as it is; '': built here
     codes: Codes = ()  # 'ar=AR_XY': how {language} is written where it is not the code

@@ -6,17 +6,17 @@ Hendrycks et al. 2021 (arXiv 2009.03300); variants, interventions and prompts of
 
 import dataclasses
 import functools
-import pathlib
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from xlbarrier import datafiles, metrics
+from absl import logging
+
 from xlbarrier.config.checks import nearest
 from xlbarrier.config.tasks import MmluConfig
-from xlbarrier.datafiles import DataError, DataRow
-from xlbarrier.tasks import files, hub, hub_sets, items, prompts
+from xlbarrier.datafiles import DataError
+from xlbarrier.tasks import files, hub_sets, items, mmlu_files, prompts
 from xlbarrier.tasks.base import LETTERS, Prompt, Question
 from xlbarrier.tasks.items import SOURCE, Item
+from xlbarrier.tasks.mmlu_files import SUBJECTS
 from xlbarrier.tasks.rows import Sheet
 from xlbarrier.text import languages as languages_lib
 
@@ -34,8 +34,7 @@ TRANSLATE = '\nTranslate the question and options into English, and then answer.
 CUE = 'Answer:'
 # Language of a published mixup set, which does not say which part is in which language.
 MIXED = languages_lib.SEVERAL
-SUBJECTS = tuple(sorted(metrics.SUBJECTS))
-WIDTH = 4
+COMMON = ('common',)  # the value of `subjects` for those that all languages have
 
 
 class Mmlu(items.AlignedTask):
@@ -48,7 +47,8 @@ class Mmlu(items.AlignedTask):
           DataError: naming file and row of what is wrong, or the first row that is not aligned.
         """
         self.config, self.name = config, name
-        for i, subject in enumerate(config.subjects):
+        self.subjects = () if config.subjects == COMMON else config.subjects
+        for i, subject in enumerate(self.subjects):
             if subject not in SUBJECTS:
                 raise DataError(
                     f'config.tasks.{name}.subjects[{i}] is {subject!r}, not a subject of MMLU.'
@@ -66,14 +66,16 @@ class Mmlu(items.AlignedTask):
         codes = [SOURCE] if english else []
         if not alone:
             codes = list(dict.fromkeys([*codes, *config.languages]))
+        demo_codes = codes if config.demos == 'same' else [SOURCE]
+        if config.subjects == COMMON:
+            self.subjects = self._common(codes, demo_codes if demonstrated else ())
         super().__init__(name, config, self._read('test', codes))
         self._subject_rows: dict[str, list[int]] = {}
         for row, item in enumerate(self.items[codes[0]]):
             self._subject_rows.setdefault(item.subject, []).append(row)
         self._demo_items: dict[str, list[Item]] = {}
         if demonstrated:
-            expected = codes if config.demos == 'same' else [SOURCE]
-            self._demo_items = items.aligned(self._read('dev', expected), f'{name} dev')
+            self._demo_items = items.aligned(self._read('dev', demo_codes), f'{name} dev')
         self._given = self._read_given('test')
         self._given_demos = self._read_given('dev') if config.demos == 'same' else {}
         for subject in self._subject_rows if demonstrated else ():
@@ -192,7 +194,29 @@ class Mmlu(items.AlignedTask):
         )  # fmt: skip
 
     def _read(self, split: str, codes: Sequence[str]) -> dict[str, list[Item]]:
-        return {code: self._checked(self._place(code), code, split) for code in codes}
+        places = {code: self._place(code) for code in codes}
+        where = f'config.tasks.{self.name}'
+        mmlu_files.check_complete(places, split, self.subjects, where)
+        return {code: self._checked(place, code, split) for code, place in places.items()}
+
+    def _common(self, codes: Sequence[str], demo_codes: Sequence[str]) -> tuple[str, ...]:
+        """The subjects that every language has, in each split that is read."""
+        splits = [('test', code) for code in codes] + [('dev', code) for code in demo_codes]
+        there = {key: mmlu_files.subjects_of(self._place(key[1]), key[0]) for key in splits}
+        shared = tuple(s for s in SUBJECTS if all(s in found for found in there.values()))
+        if not shared:
+            raise DataError(
+                f"config.tasks.{self.name}.subjects is 'common'; the languages have no subject in"
+                ' common (n = 0)'
+            )
+        for (split, code), found in there.items():
+            lacking = [s for s in SUBJECTS if s not in found]
+            if lacking:
+                logging.warning(
+                    '%s: %s has no %s file of %d subjects, which are not asked: %s',
+                    *(self.name, code, split, len(lacking), ', '.join(lacking)),
+                )
+        return shared
 
     def _place(self, code: str) -> str:
         source, codes = self.config.source, files.renamed(self.config.codes)
@@ -203,7 +227,7 @@ class Mmlu(items.AlignedTask):
         return source if code == SOURCE else f'{source}\0full_{code}'
 
     def _checked(self, place: str, code: str, split: str) -> list[Item]:
-        found = read(place, split, self.config.subjects)
+        found = mmlu_files.read(place, split, self.subjects)
         # Some published items have options that are alike, in English too.
         return items.checked(found, f'{self.name} {split} {code}', 'keep')
 
@@ -211,11 +235,11 @@ class Mmlu(items.AlignedTask):
         config = self.config
         if config.mixup:
             there = config.mixup.startswith('hf:') or split == 'test'
-            return config.mixup if there or _folder(config.mixup, split) else None
+            return config.mixup if there or mmlu_files.folder_of(config.mixup, split) else None
         if '{language}' in config.source or config.source.startswith('hf:'):
             return None
         place = f'{config.source}\0mixup'
-        return place if _folder(place, split) is not None else None
+        return place if mmlu_files.folder_of(place, split) is not None else None
 
     def _read_given(self, split: str) -> dict[tuple[str, str], list[Item]]:
         """The published mixed sets: in the published folder, or the configured mixup set."""
@@ -227,8 +251,13 @@ class Mmlu(items.AlignedTask):
         if '{language}' not in config.source and not config.source.startswith('hf:'):
             for variant in [v for v in config.variants if v not in ('english', 'full', 'mixup')]:
                 for code in config.languages:
-                    if _folder(f'{config.source}\0{variant}_{code}', split) is not None:
+                    if (
+                        mmlu_files.folder_of(f'{config.source}\0{variant}_{code}', split)
+                        is not None
+                    ):
                         places[variant, code] = f'{config.source}\0{variant}_{code}'
+        named = {f'{mixing} {language}': place for (mixing, language), place in places.items()}
+        mmlu_files.check_complete(named, split, self.subjects, f'config.tasks.{self.name}')
         made: dict[Sheet, list[Item]] = {}
         base = self.items if split == 'test' else self._demo_items
         for (mixing, language), place in places.items():
@@ -236,122 +265,6 @@ class Mmlu(items.AlignedTask):
             pair = {SOURCE: base[SOURCE], f'{mixing}_{language}': given}
             made[mixing, language] = items.aligned(pair, self.name)[f'{mixing}_{language}']
         return made
-
-
-def read(place: str, split: str, subjects: Sequence[str] = ()) -> list[Item]:
-    """The items of one split, in any of the published forms.
-
-    Args:
-      place: a folder with SPLIT/SUBJECT_SPLIT.csv (below `data/` as well), or 'hf:NAME[:SUBSET]'
-        with a column of subjects; 'FOLDER\\0NAME' means SPLIT_NAME instead of SPLIT.
-      split: 'test' or 'dev'.
-      subjects: those to read; (): all.
-
-    Raises:
-      DataError: naming what is missing, or the file and row that cannot be read.
-    """
-    if place.startswith('hf:') and place.removeprefix('hf:').split('@')[0] in hub_sets.CSV_SETS:
-        place = str(hub.snapshot(place, 'data/*.csv'))
-    if place.startswith('hf:'):
-        return _from_dataset(place, split, subjects)
-    folder = _folder(place, split)
-    if folder is None:
-        root, _, name = place.partition('\0')
-        expected = f'{split}_{name}' if name else split
-        raise DataError(
-            f"{root} has no folder {expected} (or data/{expected}) with MMLU's CSV files"
-        )
-    found = []
-    for subject in subjects or SUBJECTS:
-        path = folder / f'{subject}_{split}.csv'
-        if not path.exists():
-            raise DataError(
-                f'{path} does not exist; leave {subject} out by config.tasks.*.subjects, or add it'
-            )
-        found += [
-            _item(subject, row, where, cells) for row, (where, cells) in enumerate(_csv_rows(path))
-        ]
-    return found
-
-
-def _folder(place: str, split: str) -> pathlib.Path | None:
-    root, _, name = place.partition('\0')
-    for base in (pathlib.Path(root).expanduser(), pathlib.Path(root).expanduser() / 'data'):
-        folder = base / (f'{split}_{name}' if name else split)
-        if folder.is_dir():
-            return folder
-    return None
-
-
-def _csv_rows(path: pathlib.Path) -> list[tuple[str, list[str]]]:
-    """Question, four options and key of each row, without a header or an index column."""
-    rows = list(datafiles.read_cells(path))
-    if rows:
-        first = [cell.strip().lower() for cell in rows[0][1]]
-        numbers = [str(i) for i in range(WIDTH + 2)]
-        if first[0] in ('', 'unnamed: 0') and len(first) == WIDTH + 3:
-            rows = [(where, cells[1:]) for where, cells in rows]
-            first = first[1:]
-        if ('question' in first[0] and first[-1] in ('answer', 'target')) or first == numbers:
-            rows = rows[1:]
-    for where, cells in rows:
-        if len(cells) != WIDTH + 2:
-            raise DataError(
-                f'{where}: {len(cells)} cells; expected {WIDTH + 2}: question, {WIDTH} options,'
-                ' answer'
-            )
-    return rows
-
-
-def _from_dataset(place: str, split: str, subjects: Sequence[str]) -> list[Item]:
-    count: dict[str, int] = {}
-    found = []
-    for row in files.read_dataset(place, split):
-        subject, cells = _dataset_cells(row)
-        id_ = row.text('sample_id') if 'sample_id' in row.values else ''
-        count[subject] = count.get(subject, -1) + 1
-        if not subjects or subject in subjects:
-            found.append(_item(subject, count[subject], row.where, cells, id_))
-    missing = [subject for subject in subjects or SUBJECTS if subject not in count]
-    if missing:
-        raise DataError(f'{place} {split} has no rows of: {", ".join(missing[: files.SHOWN])}')
-    place_of = {subject: i for i, subject in enumerate(subjects or SUBJECTS)}
-    return sorted(found, key=lambda item: place_of.get(item.subject, len(place_of)))
-
-
-def _dataset_cells(row: DataRow) -> tuple[str, list[Any]]:
-    """Subject and cells of a row of cais/mmlu, openai/MMMLU, Global-MMLU and the like."""
-    lower = DataRow(row.where, {name.lower(): value for name, value in row.values.items()})
-    if 'choices' in lower.values:
-        options = list(lower.get('choices'))
-    else:
-        forms = (
-            list('abcd'),
-            [f'option_{letter}' for letter in 'abcd'],
-            [f'choice{i}' for i in range(WIDTH)],
-        )
-        names = next((names for names in forms if names[0] in lower.values), forms[0])
-        options = [lower.get(name) for name in names]
-    return lower.text('subject'), [lower.get('question'), *options, lower.get('answer')]
-
-
-def _item(subject: str, row: int, where: str, cells: Sequence[Any], id_: str = '') -> Item:
-    """The item of a row; a row without an id gets the id SUBJECT/ROW."""
-    question, *options, key = cells
-    where = f'{where} ({subject} row {row})'
-    choices = tuple(
-        datafiles.as_text(option, f'option {LETTERS[i]}', where) for i, option in enumerate(options)
-    )
-    return Item(
-        id_ or f'{subject}/{row}',
-        datafiles.as_text(question, 'question', where),
-        choices,
-        items.answer_index(key, len(choices), where),
-        subject,
-        where,
-        {'row': row},
-        numbered=not id_,
-    )
 
 
 def _asked(question: Question, method: str) -> str:
