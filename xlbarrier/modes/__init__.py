@@ -26,6 +26,7 @@ MODES = {
 
 # Commands that have arguments of their own instead of a config.
 TOOLS = {
+    'compare': 'xlbarrier.modes.compare:run',
     'lm-eval': 'xlbarrier.integrations.lm_eval:run',
 }
 

@@ -14,9 +14,7 @@ def section(numbers: Numbers, task: str, method: str, models: list[str]) -> dict
     """A multiple-choice task in one reading: its sentences, tables and plots."""
     key = {'task': task, 'method': method}
     first = numbers.rows_of('accuracy', **key)[0]
-    accuracies = _points(numbers, models, 'accuracy', 'full', key)
-    if accuracies and not numbers.rows_of('accuracy', variant='full', language=SOURCE, **key):
-        accuracies = _points(numbers, models, 'accuracy', 'english', key) | accuracies
+    shown = accuracies(numbers, models, key)
     gaps = _gaps(numbers, models, key)
     return {
         'task': task,
@@ -26,9 +24,9 @@ def section(numbers: Numbers, task: str, method: str, models: list[str]) -> dict
         'headline': words.headline(numbers, task, method) + words.unreadable(numbers, task, method),
         'left_out': words.left_out(numbers, task),
         'heat': [_heat(numbers, model, key) for model in models],
-        'accuracy': accuracies
+        'accuracy': shown
         and plots.dots(
-            accuracies,
+            shown,
             title=f'Accuracy by language and model, {task}, {method}',
             unit='right answers, %; bars: 95 % intervals; dashed line: guessing',
             span=(0.0, 1.0),
@@ -42,11 +40,21 @@ def section(numbers: Numbers, task: str, method: str, models: list[str]) -> dict
             span=_span(gaps),
             guide=0.0,
         ),
-        'picture': accuracies,
+        'picture': shown,
         'matrices': [],
         'tests': _tests(numbers, key),
         'tables': beside.tables(numbers, models, key),
     }
+
+
+def accuracies(
+    numbers: Numbers, models: list[str], key: dict[str, str]
+) -> dict[str, dict[str, plots.Point]]:
+    """The accuracy of each model by language, in the variant `full`, English first."""
+    found = _points(numbers, models, 'accuracy', 'full', key)
+    if found and not numbers.rows_of('accuracy', variant='full', language=SOURCE, **key):
+        found = _points(numbers, models, 'accuracy', 'english', key) | found
+    return found
 
 
 def plain(numbers: Numbers, task: str) -> dict[str, Any]:

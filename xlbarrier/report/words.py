@@ -14,7 +14,7 @@ LANGUAGE_WORDS = {MEAN: 'mean of the other languages', ALL: 'mean'}
 
 def percent(value: float | None) -> str:
     """A share as a percentage; a dash where there is none."""
-    return '–' if value is None else f'{100 * value:.1f}'
+    return '–' if value is None else f'{100 * value:.1f}'.replace('-', '−')
 
 
 def points(value: float | None) -> str:

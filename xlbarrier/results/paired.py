@@ -7,7 +7,7 @@ the differences are counted in whole answers, so that ties are exact.
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -59,6 +59,38 @@ def rows(
     return made
 
 
+def compared(
+    task: str,
+    method: str,
+    answers: Mapping[AnswersKey, ReadAnswers],
+    models: Sequence[str],
+    *,
+    chance: float,
+    draws: int,
+    seed: int,
+) -> list[ResultRow]:
+    """Accuracies and gaps of models of several runs, and the differences between them.
+
+    Every model is compared with the first on each sheet, and with every other one in English and on
+    the mean over the other languages. The metric of a difference to NAME is `difference_to:NAME`
+    or `gap_difference_to:NAME`.
+
+    Args:
+      task, method: of the rows.
+      answers: of every model, all with the same items in the same order.
+      models: in their order; each is compared with those before it.
+      chance: accuracy of guessing.
+      draws, seed: of the bootstrap.
+    """
+    tests = _PairedTests(task, method, answers, chance, models[0], draws, seed)
+    made = [row for model in models for row in tests.accuracies(model, 'accuracy')]
+    made += [row for model in models for row in tests.barrier_gaps(model)]
+    for i, model in enumerate(models):
+        for other in models[:i]:
+            made += tests.differences(model, other, other, ':', whole=other == models[0])
+    return made
+
+
 class _PairedTests:
     """The answers of one task and reading, and bootstrap draws that all its numbers share."""
 
@@ -104,24 +136,35 @@ class _PairedTests:
             gap = functools.partial(_pair, [source], keys)
             yield self._row(model, variant, language, 'barrier_gap', gap, len(keys))
 
-    def differences(self, model: str, other: str, name: str) -> Iterator[ResultRow]:
-        """Accuracies and gaps of a model minus those of another."""
+    def differences(
+        self, model: str, other: str, name: str, mark: str = '_', *, whole: bool = True
+    ) -> Iterator[ResultRow]:
+        """Accuracies and gaps of a model minus those of another.
+
+        Args:
+          model, other: which models.
+          name: of the other in the metric's name, after `mark`.
+          whole: of each sheet and mean; else only of English and the mean, in the variant `full`.
+        """
+        chosen = {('full', SOURCE), ('full', MEAN)}
         for variant, language, keys in self._groups(model):
             against = [(other, *key[1:]) for key in keys]
             if not all(key in self.correct for key in against):
                 continue
+            if not whole and (variant, language) not in chosen:
+                continue
             difference = functools.partial(_pair, keys, against)
-            metric = f'difference_to_{name}'
+            metric = f'difference_to{mark}{name}'
             yield self._row(model, variant, language, metric, difference, len(keys))
         theirs = {
             (variant, language): (source, keys)
             for variant, language, source, keys in self._gaps(other)
         }
         for variant, language, source, keys in self._gaps(model):
-            if (variant, language) in theirs:
+            if (variant, language) in theirs and (whole or (variant, language) in chosen):
                 other_source, other_keys = theirs[variant, language]
                 change = functools.partial(_gaps, (source, keys), (other_source, other_keys))
-                metric = f'gap_difference_to_{name}'
+                metric = f'gap_difference_to{mark}{name}'
                 scale = math.lcm(len(keys), len(other_keys))
                 yield self._row(model, variant, language, metric, change, scale)
 

@@ -91,15 +91,16 @@ def is_mean(language: str) -> bool:
 def adjust(rows: Sequence[ResultRow]) -> None:
     """Adds `p_holm` to the rows with a `p`: Holm's adjustment within a table of comparisons.
 
-    A table is a task, method and metric. The means over languages, which the headline reads, are a
-    table of their own.
+    A table is a task, method and metric; of a metric NAME:OTHER, with all others. The means over
+    languages, which the headline reads, are a table of their own.
     """
     tests: dict[Hashable, Estimate] = {}
     family: dict[Hashable, Hashable] = {}
     for number, row in enumerate(rows):
         if 'p' in row:
             tests[number] = Estimate(row['value'], p=row['p'])
-            family[number] = (row['task'], row['method'], row['metric'], is_mean(row['language']))
+            metric = row['metric'].partition(':')[0]
+            family[number] = (row['task'], row['method'], metric, is_mean(row['language']))
     adjusted = metrics.holm_table(tests, family)
     for number, row in enumerate(rows):
         if number in adjusted:
