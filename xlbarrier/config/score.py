@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from xlbarrier.config.checks import Count, Range, Section
+from xlbarrier.config.checks import Count, Range, Section, Several
 
 COMPILED_ROW = 1024  # row_tokens of a step compiled for a TPU, where it is 0
 
@@ -25,4 +25,5 @@ class ReportConfig(Section):
 
     bootstrap_draws: Annotated[int, Range(100)] = 10_000  # of every bootstrap interval
     examples: Count = 10  # questions shown where the arms differ
+    to: Several[Literal['tensorboard', 'wandb', 'trackio']] = ('tensorboard',)  # training's numbers
     lm_eval: bool = False  # also writes lm_eval/<model>/ in lm-evaluation-harness's layout

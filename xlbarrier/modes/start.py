@@ -11,6 +11,7 @@ from xlbarrier import multihost
 from xlbarrier import run as run_lib
 from xlbarrier.config import RunConfig
 from xlbarrier.errors import InputError
+from xlbarrier.integrations import trackers
 from xlbarrier.models import load, lora, source, wheels
 from xlbarrier.modes import training_data
 from xlbarrier.progress import Progress
@@ -38,6 +39,7 @@ def begin(
         tasks = registry.make_tasks(config)
     trains = config.mode in ('study', 'train')
     if trains:
+        trackers.check(config.report.to)
         training_data.check(folder, config, tasks)
     run, mesh = open_on_devices(folder, config)
     if commits:

@@ -3,12 +3,12 @@
 import contextlib
 import functools
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 from absl import logging
 from flax import nnx
-from tensorboardX import SummaryWriter
 
 from xlbarrier import run as run_lib
 from xlbarrier.config import ModelConfig, RunConfig
@@ -16,6 +16,7 @@ from xlbarrier.data import tokenize
 from xlbarrier.data.mixture import Mixture
 from xlbarrier.data.pack import PackedRows
 from xlbarrier.data.tokenize import PreTrainedTokenizerFast
+from xlbarrier.integrations import trackers
 from xlbarrier.models import adapters, load, lora, source
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.modes import training_data
@@ -73,23 +74,26 @@ def fine_tune(
     train_config = config.train.for_rows(len(packed))
     logging.info('%s: fine-tuning, %d updates', arm, train_config.steps)
     logged = run.last_step(arm)
-    # tensorboardX writes from its own thread; a process that is not the lead logs no step.
-    board = SummaryWriter(
-        str(run.path('tensorboard', arm)), purge_step=logged + 1, write_to_disk=run.lead
-    )
+    boards: list[trackers.Tracker] = []
+    if run.lead:
+        written = run.read_json('config.json')
+        boards = trackers.open_trackers(
+            config.report.to, run.folder, arm, written, logged_through=logged
+        )
     decoder = loop.train(
         decoder,
         packed,
         train_config,
         folder=run.path('checkpoints', arm),
         seed=config.seed,
-        log=functools.partial(_log_step, run, board, arm),
+        log=functools.partial(_log_step, run, boards, arm),
         logged_through=logged,
         snapshot=lambda step, trained: _export(
             run, config, snapshot_of(arm, step), nnx.clone(trained), tokenizer
         ),
     )
-    board.close()
+    for board in boards:
+        board.close()
     with Progress(f'{arm}: exporting'):
         _export(run, config, arm, decoder, tokenizer)
     return export
@@ -122,9 +126,9 @@ def _base_of(model: ModelConfig) -> str:
     return f'{model.source} with {model.adapter} merged' if model.adapter else model.source
 
 
-def _log_step(run: run_lib.Run, board: SummaryWriter, arm: str, row: dict[str, Any]) -> None:
+def _log_step(
+    run: run_lib.Run, boards: Sequence[trackers.Tracker], arm: str, row: dict[str, Any]
+) -> None:
     run.append_metrics({'arm': arm, **row})
-    for name, value in row.items():
-        if name != 'step':
-            board.add_scalar(f'train/{name}', value, row['step'])
-    board.flush()
+    for board in boards:
+        board.log(row)
