@@ -45,6 +45,17 @@ def test_tensorboard_has_each_number_of_each_step(tmp_path):
     assert len(found) == 6
 
 
+def test_a_tracker_whose_disk_is_full_is_left_out_and_the_training_goes_on(tmp_path, caplog):
+    opened = trackers.open_trackers(('tensorboard',), tmp_path, 'mixed', CONFIG)
+    (board,) = opened
+    board._board.add_scalar = lambda *_: (_ for _ in ()).throw(OSError('No space left on device'))
+    for row in ROWS:
+        trackers.log(opened, row)
+    assert opened == []
+    assert caplog.text.count('left out from step 1 on: No space left') == 1
+    trackers.close([board])
+
+
 @pytest.mark.parametrize('name', ['wandb', 'trackio'])
 def test_a_stand_in_is_given_one_run_per_arm_which_a_later_start_continues(
     name, tmp_path, monkeypatch

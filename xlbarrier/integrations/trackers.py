@@ -11,6 +11,8 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from absl import logging
+
 from xlbarrier.errors import InputError, StateError
 
 PROJECT = 'xlbarrier'  # WANDB_PROJECT and TRACKIO_PROJECT_NAME replace it
@@ -78,13 +80,42 @@ def open_trackers(
     return opened
 
 
+def log(opened: list[Tracker], row: Mapping[str, Any]) -> None:
+    """Sends a row to each tracker; one that fails is left out from then on, with a warning.
+
+    A training does not end because a tracker's disk is full or its server is away: metrics.jsonl
+    has every row.
+    """
+    for tracker in list(opened):
+        try:
+            tracker.log(row)
+        except Exception as error:  # each package has its own kinds
+            opened.remove(tracker)
+            logging.warning(
+                '%s failed and is left out from step %s on: %s', tracker, row['step'], error
+            )
+
+
+def close(opened: list[Tracker]) -> None:
+    """Closes each tracker; one that fails is named in a warning."""
+    for tracker in opened:
+        try:
+            tracker.close()
+        except Exception as error:  # each package has its own kinds
+            logging.warning('%s was not closed: %s', tracker, error)
+
+
 class _TensorBoard:
     """Event files; steps from `first` on replace those of an earlier start."""
 
     def __init__(self, folder: pathlib.Path, first: int):
         from tensorboardX import SummaryWriter
 
+        self._folder = folder
         self._board = SummaryWriter(str(folder), purge_step=first)
+
+    def __str__(self) -> str:
+        return f'the TensorBoard writer of {self._folder}'
 
     def log(self, row: Mapping[str, Any]) -> None:
         for name, value in _numbers(row).items():
@@ -98,8 +129,11 @@ class _TensorBoard:
 class _Session:
     """A run of wandb or trackio."""
 
-    def __init__(self, run: Any):
-        self._run = run
+    def __init__(self, run: Any, name: str):
+        self._run, self._name = run, name
+
+    def __str__(self) -> str:
+        return self._name
 
     def log(self, row: Mapping[str, Any]) -> None:
         self._run.log(_numbers(row), step=row['step'])
@@ -121,7 +155,8 @@ def _wandb(folder: pathlib.Path, arm: str, config: Mapping[str, Any]) -> _Sessio
             dir=folder,
             config=dict(config),
             reinit='finish_previous',  # one arm follows the other in a process
-        )
+        ),
+        'wandb',
     )
 
 
@@ -136,7 +171,8 @@ def _trackio(folder: pathlib.Path, arm: str, config: Mapping[str, Any]) -> _Sess
             config=dict(config),
             resume='allow',
             embed=False,
-        )
+        ),
+        'trackio',
     )
 
 

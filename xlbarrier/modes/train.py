@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import pathlib
-from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -92,8 +91,7 @@ def fine_tune(
             run, config, snapshot_of(arm, step), nnx.clone(trained), tokenizer
         ),
     )
-    for board in boards:
-        board.close()
+    trackers.close(boards)
     with Progress(f'{arm}: exporting'):
         _export(run, config, arm, decoder, tokenizer)
     return export
@@ -127,8 +125,7 @@ def _base_of(model: ModelConfig) -> str:
 
 
 def _log_step(
-    run: run_lib.Run, boards: Sequence[trackers.Tracker], arm: str, row: dict[str, Any]
+    run: run_lib.Run, boards: list[trackers.Tracker], arm: str, row: dict[str, Any]
 ) -> None:
     run.append_metrics({'arm': arm, **row})
-    for board in boards:
-        board.log(row)
+    trackers.log(boards, row)
