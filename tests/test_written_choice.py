@@ -79,7 +79,7 @@ def test_accuracies_and_the_share_that_cannot_be_read(asked):
     sheets = {('base', 'two', *sheet): table for sheet, table in asked.items()}
     rows = result_rows(sheets, draws=100)
     methods = ('generate:first_character', 'generate:robust')
-    assert {row['method'] for row in rows} == {*methods, 'letter'}
+    assert {row['method'] for row in rows} == {*methods, 'letter', 'ensemble:letter'}
     for method, column in zip(methods, ('first_character', 'robust'), strict=True):
         for (variant, language), table in asked.items():
             key = {'method': method, 'variant': variant, 'language': language}

@@ -15,7 +15,7 @@ from xlbarrier.config.checks import (
     Share,
     nearest,
 )
-from xlbarrier.config.choice import ChoiceConfig, Method, Variant
+from xlbarrier.config.choice import ChoiceConfig, Method, ToEnglishConfig, Variant
 from xlbarrier.config.corpus import TextConfig
 from xlbarrier.config.translate import TranslatorConfig
 from xlbarrier.config.written import Codes, PromptedConfig, Source, TaskConfig
@@ -41,6 +41,7 @@ class WorldFactsConfig(PromptedConfig):
     languages: Several[str] = ('en', 'de', 'fr', 'es', 'it')  # of the questions
     variants: Several[Variant] = ('full', 'mixup')  # any of docs/tasks.md
     methods: Several[Method] = ('loglikelihood',)  # also letter, generate
+    to_english: ToEnglishConfig = ToEnglishConfig()
     part: Literal['all', 'dev', 'test'] = 'all'  # of the countries: those that are asked about
     dev_share: Share = 0.1  # of the countries; what dev and test leave is trained on, in pairs
     test_share: Share = 0.5  # of the countries

@@ -22,6 +22,7 @@ from xlbarrier.metrics.choice import NORMALISATIONS, predictions
 from xlbarrier.metrics.conductivity import CrossRetrieval, xrr
 from xlbarrier.metrics.consistency import (
     chi_square_distances,
+    ensemble_choices,
     option_probabilities,
     rank_consistency_above_chance,
     rankc_by_chance,
@@ -106,6 +107,7 @@ __all__ = [
     'cosine',
     'cosine_alignment',
     'en_co',
+    'ensemble_choices',
     'final_number',
     'first_character',
     'forget_quality',

@@ -31,6 +31,7 @@ VARIANT_WORDS = {
     'threewrong': 'wrong options in the language, the rest in English',
     'mixup': 'question in the language, each option in another one (where there are fewer languages'
     ' than question and options, all are used as evenly as possible)',
+    'translated': 'all translated into English when it is asked',
 }
 
 

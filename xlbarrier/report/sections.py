@@ -21,7 +21,9 @@ def section(numbers: Numbers, task: str, method: str, models: list[str]) -> dict
         'method': method,
         'n': first['n'],
         'chance': first['chance'],
-        'headline': words.headline(numbers, task, method) + words.unreadable(numbers, task, method),
+        'headline': words.headline(numbers, task, method)
+        + words.at_test_time(numbers, task, method)
+        + words.unreadable(numbers, task, method),
         'left_out': words.left_out(numbers, task),
         'heat': [_heat(numbers, model, key) for model in models],
         'accuracy': shown

@@ -6,6 +6,7 @@ from typing import Any
 from xlbarrier.results.numbers import ALPHA, Barrier, Numbers, Verdict, at_chance, barrier
 from xlbarrier.results.rows import ALL, MEAN, ResultRow
 from xlbarrier.text import languages
+from xlbarrier.text.languages import SEVERAL
 
 __all__ = ['ALPHA', 'Numbers', 'at_chance']
 
@@ -59,6 +60,31 @@ def unreadable(numbers: Numbers, task: str, method: str) -> list[str]:
     if not by_model:
         return []
     return [f'Answers that could not be read, which count as wrong: {", ".join(by_model)}.']
+
+
+def at_test_time(numbers: Numbers, task: str, method: str) -> list[str]:
+    """Sentences on what helps when a question is asked: translation, and the ensemble."""
+    key = {'task': task, 'method': method}
+    together = {'task': task, 'method': f'ensemble:{method}', 'language': SEVERAL}
+    sentences = []
+    for model in numbers.values('model', metric='accuracy', **key):
+        here = {'variant': 'translated', 'language': MEAN, 'model': model}
+        gain = numbers.find(metric='gain_over_full', **here, **key)
+        right = numbers.find(metric='accuracy', **here, **key)
+        if gain is not None and right is not None:
+            sentences.append(
+                f'Translated into English when they are asked, {percent(right["value"])} % of the'
+                f' questions in the other languages are right ({_named(model)}); compared with'
+                f' asking directly: {_change(gain)}.'
+            )
+        gain = numbers.find(metric='gain_over_mean', model=model, **together)
+        right = numbers.find(metric='accuracy', model=model, **together)
+        if gain is not None and right is not None:
+            sentences.append(
+                f'All languages together answer {percent(right["value"])} % right'
+                f' ({_named(model)}); compared with the mean of their accuracies: {_change(gain)}.'
+            )
+    return sentences
 
 
 LEFT_OUT = 'left_out:'  # how the metrics begin that count items which were not asked

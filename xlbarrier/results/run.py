@@ -12,7 +12,7 @@ import pyarrow as pa
 from xlbarrier import metrics
 from xlbarrier.config.tasks import kind_of
 from xlbarrier.metrics import Estimate
-from xlbarrier.results import alignment, paired, shares
+from xlbarrier.results import alignment, at_test_time, paired, shares
 from xlbarrier.results.answers import (
     READINGS,
     AnswersKey,
@@ -105,6 +105,19 @@ def _choice_rows(
             for model in models_of(list(sheets), reference):
                 own = {k: answers[k] for k in sorted(answers) if k[0] == model}
                 made += _beside(task, method, own, sheets, chance, reference, draws, seed)
+            if method in SCORES:
+                column = SCORES[method]
+                scored = {k: t for k, t in sheets.items() if _has_scores(t, method, column)}
+                made += at_test_time.ensemble_rows(
+                    task,
+                    method,
+                    column,
+                    scored,
+                    chance=chance,
+                    reference=reference,
+                    draws=draws,
+                    seed=seed,
+                )
     return made
 
 
@@ -127,9 +140,14 @@ def _beside(
     yield from alignment.study_rows(first, kind, by_sheet, draws=draws, seed=seed)
     for key, one in answers.items():
         yield shares.commonest_row(_row_key(key, method, reference), one.chosen)
+    yield from at_test_time.translated_rows(first, answers, draws, seed)
+    yield from at_test_time.translation_rows(first, sheets)
     if kind == 'mmlu':
         for key, one in answers.items():
             yield from shares.mmlu_rows(_row_key(key, method, reference), one, chance)
+    if kind == 'worldfacts':
+        for key, one in answers.items():
+            yield from shares.subject_rows(_row_key(key, method, reference), one, chance)
     column = SCORES.get(method)
     if column is not None:
         scores = {

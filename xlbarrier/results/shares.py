@@ -34,6 +34,14 @@ def by_subject(answers: ReadAnswers) -> dict[str, np.ndarray]:
     return {str(name): answers.right[names == name] for name in np.unique(names)}
 
 
+def subject_rows(key: RowKey, answers: ReadAnswers, chance: float) -> Iterator[ResultRow]:
+    """Accuracy of each part of a task, where there are several."""
+    parts = by_subject(answers)
+    for subject, right in parts.items() if len(parts) > 1 else ():
+        estimate = metrics.accuracy(right)
+        yield result_row(key, 'accuracy_subject', estimate, chance=chance, subject=subject)
+
+
 def mmlu_rows(key: RowKey, answers: ReadAnswers, chance: float) -> Iterator[ResultRow]:
     """Accuracies of MMLU's four categories, 17 groups and 57 subjects.
 

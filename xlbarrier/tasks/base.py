@@ -82,6 +82,7 @@ class Task(Protocol):
     `full`: all. `question`: the question. `options`: the options. `gt`: the right option.
     `gt_question`: it and the question. `onewrong`: one wrong option. `threewrong`: all wrong
     options. `mixup`: the question is in the language, and each option in a different language.
+    `translated`: all is in English, translated from the language when it is asked.
     """
 
     name: str
@@ -169,11 +170,12 @@ class Pairing(Protocol):
 
 
 def sheets(variants: Sequence[str], languages: Sequence[str]) -> list[tuple[str, str]]:
-    """Every variant in every language; the variant `english` has only one."""
+    """Every variant in every language; `english` only in English, `translated` not in English."""
     return [
         (variant, language)
         for variant in variants
         for language in (('en',) if variant == 'english' else languages)
+        if (variant, language) != ('translated', 'en')
     ]
 
 

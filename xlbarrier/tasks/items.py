@@ -8,8 +8,9 @@ from typing import Any, Protocol
 from absl import logging
 
 from xlbarrier import draw
+from xlbarrier.config.tasks import ToEnglishConfig
 from xlbarrier.datafiles import DataError
-from xlbarrier.tasks import base
+from xlbarrier.tasks import base, translated
 from xlbarrier.tasks.base import LETTERS, LeftOut, Question
 from xlbarrier.tasks.chat import ChatFields, chat_of
 from xlbarrier.tasks.files import SHOWN
@@ -55,6 +56,10 @@ class AlignedConfig(ChatFields, Protocol):
     @property
     def methods(self) -> tuple[str, ...]:
         """See `MultipleChoice`."""
+
+    @property
+    def to_english(self) -> ToEnglishConfig:
+        """How the variant `translated` is put into English."""
 
     @property
     def items(self) -> str:
@@ -267,6 +272,7 @@ class AlignedTask(MultipleChoice):
         """
         self.name, self.seed, self.methods = name, config.seed, tuple(config.methods)
         self.chat = chat_of(config, name)
+        self.to_english = translated.of_config(config, name)
         self.languages, self.variants = tuple(config.languages), tuple(config.variants)
         for code in self.languages:
             languages_lib.named(code)

@@ -249,7 +249,8 @@ class Mmlu(items.AlignedTask):
         if mixup is not None:
             places['mixup', MIXED] = mixup
         if '{language}' not in config.source and not config.source.startswith('hf:'):
-            for variant in [v for v in config.variants if v not in ('english', 'full', 'mixup')]:
+            others = set(config.variants) - {'english', 'full', 'mixup', 'translated'}
+            for variant in [v for v in config.variants if v in others]:
                 for code in config.languages:
                     if (
                         mmlu_files.folder_of(f'{config.source}\0{variant}_{code}', split)

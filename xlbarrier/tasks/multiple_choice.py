@@ -14,12 +14,16 @@ from xlbarrier.progress import Progress
 from xlbarrier.scoring.request import Request
 from xlbarrier.tasks import posed as posed_lib
 from xlbarrier.tasks import prompts as prompts_lib
+from xlbarrier.tasks import translated as translated_lib
 from xlbarrier.tasks import written_choice
 from xlbarrier.tasks.asked import Asked
 from xlbarrier.tasks.base import LETTERS, LeftOut, Prompt, Question
 from xlbarrier.tasks.chat import Chat
 from xlbarrier.tasks.posed import COLUMNS_OF, LETTER_TOKENS, Posed
 from xlbarrier.tasks.rows import PromptRow, Sheet
+from xlbarrier.tasks.translated import TRANSLATED, ToEnglish
+
+InEnglish = Mapping[str, list[Question]]  # by the language that they are from
 
 
 class MultipleChoice(abc.ABC):
@@ -35,11 +39,13 @@ class MultipleChoice(abc.ABC):
         prediction is the robust reading of the written text, null if it is unreadable.
       left_out: see `base.Task`.
       chat: how prompts are put into a conversation; None: they are not.
+      to_english: how the questions of the variant `translated` are put into English.
     """
 
     name: str
     methods: tuple[str, ...]
     chat: Chat | None = None
+    to_english: ToEnglish | None = None
     left_out: Mapping[str, LeftOut] = MappingProxyType({})
 
     @abc.abstractmethod
@@ -74,7 +80,8 @@ class MultipleChoice(abc.ABC):
 
     def texts(self, language: str) -> list[str]:
         """See `base.Task`."""
-        asked = (q for sheet in self.sheets() for q in self.questions(*sheet))
+        sheets = [sheet for sheet in self.sheets() if sheet[0] != TRANSLATED]
+        asked = (q for sheet in sheets for q in self.questions(*sheet))
         return list(dict.fromkeys(q.question for q in asked if q.language == language))
 
     def prompts(
@@ -85,8 +92,9 @@ class MultipleChoice(abc.ABC):
         `label` is the right option, as a letter or as text, depending on the method.
         """
         _check_methods(self.methods)
+        english = self._in_english(None)
         for sheet in self.sheets():
-            questions = enumerate(self.questions(*sheet))
+            questions = enumerate(self._questions(sheet, english))
             yield (
                 sheet,
                 [
@@ -108,13 +116,14 @@ class MultipleChoice(abc.ABC):
                 f'letter_tokens is {asked.score.letter_tokens!r};'
                 f' expected one of {", ".join(LETTER_TOKENS)}'
             )
-        self._check_lengths(asked)
-        written = self._written(asked) if 'generate' in self.methods else {}
+        english = self._in_english(asked)
+        self._check_lengths(asked, english)
+        written = self._written(asked, english) if 'generate' in self.methods else {}
         waiting: collections.deque[tuple[Sheet, list[Posed]]] = collections.deque()
 
         def requests() -> Iterator[list[Request]]:
             for sheet in self.sheets():
-                posed = self._posed(sheet, asked)
+                posed = self._posed(sheet, asked, english)
                 waiting.append((sheet, posed))
                 yield [request for each in posed for request in each.flat()]
 
@@ -127,13 +136,30 @@ class MultipleChoice(abc.ABC):
                 each.answer(sheet[1], self.methods, left, text)
                 for each, text in zip(posed, written.get(sheet, [{}] * len(posed)), strict=True)
             ]
-            asked.write(self.name, sheet, rows, pa.schema(columns))
+            if sheet[0] == TRANSLATED:
+                more = [translated_lib.columns(each.question) for each in posed]
+                rows = [row | counts for row, counts in zip(rows, more, strict=True)]
+            schema = [*columns, *(translated_lib.COLUMNS if sheet[0] == TRANSLATED else ())]
+            asked.write(self.name, sheet, rows, pa.schema(schema))
 
-    def _posed(self, sheet: Sheet, asked: Asked) -> list[Posed]:
+    def _in_english(self, asked: Asked | None) -> InEnglish:
+        """The questions of the variant `translated`, by the language that they are from."""
+        codes = [language for variant, language in self.sheets() if variant == TRANSLATED]
+        if not codes:
+            return {}
+        assert self.to_english is not None, 'a task with this variant has its config'
+        by_language = {code: self.questions('full', code) for code in codes}
+        return self.to_english.questions(by_language, asked, self.name)
+
+    def _questions(self, sheet: Sheet, english: InEnglish) -> list[Question]:
+        variant, language = sheet
+        return english[language] if variant == TRANSLATED else self.questions(variant, language)
+
+    def _posed(self, sheet: Sheet, asked: Asked, english: InEnglish) -> list[Posed]:
         posed = []
         what = f'{asked.name}: tokenising {self.name} {"/".join(sheet)}'
         with Progress(what, unit='questions') as progress:
-            questions = self.questions(*sheet)
+            questions = self._questions(sheet, english)
             progress.begin(len(questions))
             for question in questions:
                 shown = self._prompts_of(question, asked.tokenizer)
@@ -152,7 +178,7 @@ class MultipleChoice(abc.ABC):
         except ValueError as error:
             raise InputError(f'question {question.id} in {question.language}: {error}') from error
 
-    def _check_lengths(self, asked: Asked) -> None:
+    def _check_lengths(self, asked: Asked, english: InEnglish) -> None:
         """Finds a question that is too long for the model before anything is computed.
 
         A text rarely has more tokens than bytes, so only texts with more bytes than the model has
@@ -160,15 +186,15 @@ class MultipleChoice(abc.ABC):
         """
         limit = asked.decoder.config.max_positions
         for sheet in self.sheets():
-            for question in self.questions(*sheet):
+            for question in self._questions(sheet, english):
                 shown = self._prompts_of(question, asked.tokenizer)
                 if any(posed_lib.most_bytes(prompt) >= limit for prompt in shown.values()):
                     letters = asked.score.letter_tokens
                     posed_lib.pose(question, shown, asked.tokenizer, letters).check_fits(limit)
 
-    def _written(self, asked: Asked) -> dict[Sheet, list[Mapping[str, Any]]]:
+    def _written(self, asked: Asked, english: InEnglish) -> dict[Sheet, list[Mapping[str, Any]]]:
         """What the model writes after each question, as columns of its row."""
-        flat = [(sheet, q) for sheet in self.sheets() for q in self.questions(*sheet)]
+        flat = [(sheet, q) for sheet in self.sheets() for q in self._questions(sheet, english)]
         questions = [question for _, question in flat]
         shown = [self.prompt(question, 'generate', asked.tokenizer) for question in questions]
         texts = written_choice.write(asked, self.name, questions, shown)

@@ -18,7 +18,7 @@ from xlbarrier.config.tasks import WorldFactsConfig
 from xlbarrier.datafiles import DataError, write_atomic
 from xlbarrier.errors import InputError
 from xlbarrier.qa.pairs import Pair, Side
-from xlbarrier.tasks import base, worldfacts_split
+from xlbarrier.tasks import base, translated, worldfacts_split
 from xlbarrier.tasks.base import Question
 from xlbarrier.tasks.chat import chat_of
 from xlbarrier.tasks.multiple_choice import MultipleChoice
@@ -68,10 +68,11 @@ class WorldFacts(MultipleChoice):
                     f'config.tasks.{name}.languages: no question templates in {code!r}.'
                     f'{nearest(code, LANGUAGES)} There are: {", ".join(LANGUAGES)}'
                 )
-        needs = set(config.variants) - {'full', 'mixup'}
+        needs = set(config.variants) - {'full', 'mixup', 'translated'}
         if needs and 'en' not in config.languages:
             raise InputError(f'config.tasks.{name}.languages lacks en, which {sorted(needs)} need')
         self.config = config
+        self.to_english = translated.of_config(config, name)
         self.held_out_relations = config.held_out
         self.held_out_languages = config.held_out_languages
         self._items = make_items(config)
