@@ -23,6 +23,7 @@ ABOUT = {
     'prompts': 'write every prompt an evaluation would ask; no model is loaded',
     'report': 'draw the report of a finished run again',
     'convert': 'Hugging Face or GGUF in, Hugging Face safetensors out',
+    'translate': "put MMLU's questions into other languages, then measure one model on them",
     'compile': 'compile the steps ahead of time for a machine that need not be there',
 }
 HELP = """Measures the cross-lingual knowledge barrier of a language model, and lowers it.

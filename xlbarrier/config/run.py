@@ -10,13 +10,23 @@ from xlbarrier.config.checks import ConfigError, Section, Seed, Several, nearest
 from xlbarrier.config.corpus import CorpusConfig
 from xlbarrier.config.data import DATA_ARM, DataConfig, check_with
 from xlbarrier.config.model import ExportConfig, MeshConfig, ModelConfig
+from xlbarrier.config.questions import QuestionsConfig
 from xlbarrier.config.rescore import RescoreConfig
 from xlbarrier.config.score import COMPILED_ROW, ReportConfig, ScoreConfig
 from xlbarrier.config.tasks import TaskConfig
 from xlbarrier.config.train import CompileConfig, TrainConfig
 
 Mode = Literal[
-    'study', 'eval', 'train', 'corpus', 'rescore', 'prompts', 'report', 'convert', 'compile'
+    'study',
+    'eval',
+    'train',
+    'corpus',
+    'rescore',
+    'prompts',
+    'report',
+    'convert',
+    'compile',
+    'translate',
 ]
 MODES = typing.get_args(Mode)
 ASKING = ('study', 'eval', 'prompts')  # modes that need tasks
@@ -40,6 +50,7 @@ class RunConfig(Section):
     report: ReportConfig = ReportConfig()
     export: ExportConfig = ExportConfig()
     rescore: RescoreConfig = RescoreConfig()
+    questions: QuestionsConfig = QuestionsConfig()
     compile: CompileConfig = CompileConfig()
 
     def check_together(self, where: str) -> None:

@@ -22,6 +22,7 @@ MODES = {
     'report': 'xlbarrier.modes.report:report',
     'convert': 'xlbarrier.modes.convert:convert',
     'compile': 'xlbarrier.modes.compile:compile_steps',
+    'translate': 'xlbarrier.modes.translate:translate',
 }
 
 # Commands that have arguments of their own instead of a config.

@@ -23,9 +23,15 @@ from xlbarrier.tasks.base import Task
 DONE = 'done.json'  # in the folder of a model's predictions: the sheets, and their digests
 
 
-def evaluate(folder: pathlib.Path, config: RunConfig) -> None:
-    """Asks one model all questions, and writes a report."""
-    tasks, run, mesh = begin(folder, config)
+def evaluate(folder: pathlib.Path, config: RunConfig, asked: RunConfig | None = None) -> None:
+    """Asks one model all questions, and writes a report.
+
+    Args:
+      folder: the workdir.
+      config: of the run.
+      asked: where the tasks are; None: in `config`.
+    """
+    tasks, run, mesh = begin(folder, config, asked)
     with contextlib.closing(run):
         measure(run, config, mesh, tasks, BASE, config.model.source)
         finish(run, config, tasks)

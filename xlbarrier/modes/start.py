@@ -21,13 +21,14 @@ from xlbarrier.tasks.base import Pairing, Task
 
 
 def begin(
-    folder: pathlib.Path, config: RunConfig
+    folder: pathlib.Path, config: RunConfig, asked: RunConfig | None = None
 ) -> tuple[dict[str, Task], run_lib.Run, jax.sharding.Mesh]:
     """Makes the tasks, starts the devices, opens the run folder, and checks the config.
 
     Args:
       folder: the workdir.
-      config: of mode study, eval or train.
+      config: of mode study, eval, train or translate.
+      asked: where the tasks are; None: in `config`.
 
     Returns:
       The tasks by name, the open run folder and the mesh.
@@ -36,7 +37,7 @@ def begin(
       XlbarrierError: naming the field, file or row that cannot be used.
     """
     with hub.recording() as commits:
-        tasks = registry.make_tasks(config)
+        tasks = registry.make_tasks(asked or config)
     trains = config.mode in ('study', 'train')
     if trains:
         trackers.check(config.report.to)

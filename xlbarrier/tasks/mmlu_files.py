@@ -57,7 +57,11 @@ def subjects_of(place: str, split: str) -> list[str]:
 
 
 def check_complete(
-    places: Mapping[str, str], split: str, subjects: Sequence[str], where: str
+    places: Mapping[str, str],
+    split: str,
+    subjects: Sequence[str],
+    where: str,
+    other: str = ", or to 'common': those that all languages have",
 ) -> None:
     """Reports all subjects that folders lack, and files of no subject.
 
@@ -66,6 +70,7 @@ def check_complete(
       split: 'test' or 'dev'.
       subjects: that are needed; (): all.
       where: dotted name of the task's section, for errors.
+      other: what else `subjects` can be set to, for errors.
 
     Raises:
       DataError: naming each folder, its missing subjects, and its files that are none of MMLU's.
@@ -90,7 +95,7 @@ def check_complete(
             '\n'.join(
                 [
                     f'{where}: files of subjects are missing; add them, or set {where}.subjects to'
-                    " those to be asked, or to 'common': those that all languages have.",
+                    f' those to be asked{other}.',
                     *lines,
                 ]
             )
