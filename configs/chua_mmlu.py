@@ -8,12 +8,16 @@ or dataset with {language} in its name, such as data/mmlu_{language}: CSV files 
 published them, with a header, or as pandas writes them. See docs/tasks.md.
 
 The tasks are the settings of the paper's tables of mixed-language MMLU: no demonstrations, five in
-English, five in the variant itself, and the two multilingual-aware sentences. To run only some of
-them, name them: --config=configs/chua_mmlu.py:SOURCE,mmlu,mmlu_aware_0. Mode prompts writes all
-prompts, and mode study fine-tunes as well.
+English, five in the variant itself; the two multilingual-aware sentences without demonstrations;
+translate-then-answer with five; and options named 1 to 4 and C to F. To run only some of them, name
+them: --config=configs/chua_mmlu.py:SOURCE,mmlu,mmlu_aware_0. The sixteen languages of the second
+version of the paper have to be named, since they need as many translations: SOURCE,mmlu_16. Mode
+prompts writes all prompts, and mode study fine-tunes as well.
 """
 
 import typing
+from collections.abc import Iterable
+from typing import Any
 
 from ml_collections import ConfigDict
 
@@ -22,21 +26,33 @@ from xlbarrier.config.tasks import Variant
 from xlbarrier.recipes import quickstart
 
 VARIANTS = typing.get_args(Variant)  # all of docs/tasks.md
-# name: (shots, demonstrations, intervention)
-SETTINGS = {
-    'mmlu': (0, 'english', -1),
-    'mmlu_5_english': (5, 'english', -1),
-    'mmlu_5_same': (5, 'same', -1),
-    'mmlu_aware_0': (5, 'english', 0),
-    'mmlu_aware_1': (5, 'english', 1),
+LANGUAGES = ('en', 'fr', 'de', 'es', 'it')
+OTHERS = ('ms', 'da', 'fi', 'no', 'bn', 'am', 'ru', 'zh', 'he', 'ar', 'hi')  # of the second version
+MIXED = {'variants': ('mixup',)}
+# What differs from no demonstrations, every variant and LANGUAGES.
+SETTINGS: dict[str, dict[str, Any]] = {
+    'mmlu': {},
+    'mmlu_5_english': {'shots': 5, 'demos': 'english'},
+    'mmlu_5_same': {'shots': 5, 'demos': 'same'},
+    'mmlu_aware_0': {'intervention': 0, **MIXED},
+    'mmlu_aware_1': {'intervention': 1, **MIXED},
+    'mmlu_translate': {
+        **{'shots': 5, 'demos': 'same', 'intervention': 2, 'methods': ('generate',)},
+        **MIXED,
+    },
+    'mmlu_ids_1234': {'option_ids': '1234', 'variants': ('english', 'mixup')},
+    'mmlu_ids_CDEF': {'option_ids': 'CDEF', 'variants': ('english', 'mixup')},
+    'mmlu_16': {'languages': (*LANGUAGES, *OTHERS)},
 }
+UNLESS_NAMED = ('mmlu_16',)  # not asked
 
 
 def get_config(source: str = 'data') -> ConfigDict:
     """The quickstart's fields, with MMLU in mixed languages.
 
     Args:
-      source: where the files are, and after commas names of SETTINGS; without names, all of them.
+      source: where the files are, and after commas names of SETTINGS; without names, all of them
+        but those of UNLESS_NAMED.
 
     Raises:
       ConfigError: for a name that is not one of SETTINGS.
@@ -46,17 +62,12 @@ def get_config(source: str = 'data') -> ConfigDict:
         raise ConfigError(f'settings are {names}; expected some of {", ".join(SETTINGS)}')
     config = quickstart.get_config()
     config.mode = 'eval'
-    config.score.row_tokens = 1024  # the questions of a row share five demonstrations
     config.score.letter_tokens = 'published'
-    config.tasks = {}
-    for name in names or SETTINGS:
-        shots, demos, intervention = SETTINGS[name]
-        config.tasks[name] = {
-            'source': source,
-            'languages': ('en', 'fr', 'de', 'es', 'it'),
-            'variants': VARIANTS,
-            'shots': shots,
-            'demos': demos,
-            'intervention': intervention,
-        }
+    config.tasks = tasks(source, names or [n for n in SETTINGS if n not in UNLESS_NAMED])
     return config
+
+
+def tasks(source: str, names: Iterable[str]) -> dict[str, Any]:
+    """MMLU in some of SETTINGS, as config.tasks takes them."""
+    asked = {'source': source, 'languages': LANGUAGES, 'variants': VARIANTS, 'shots': 0}
+    return {name: {**asked, **SETTINGS[name]} for name in names}

@@ -3,7 +3,8 @@
     python -m xlbarrier.main --config=configs/chua_translation.py:FOLDER --workdir=runs/mt \\
         --config.model.source=hf:ORG/NAME
 
-FOLDER contains FLORES as published, en.devtest, de.devtest and so on, one sentence per line; any
+asks in the words of ALMA, as the paper asked open models, for the first 100 sentences. FOLDER
+contains FLORES as published, en.devtest, de.devtest and so on, one sentence per line; any
 aligned files work, for instance NTREX:
 
     --config.tasks.translation.source='NTREX/newstest2019-{language}.txt' \\
@@ -30,5 +31,6 @@ def get_config(folder: str = 'data/flores') -> ConfigDict:
     config = quickstart.get_config()
     config.mode = 'eval'
     config.rescore.layouts = ('translation',)
-    config.tasks = {'translation': {'source': f'{folder}/{{language}}.devtest'}}
+    source = f'{folder}/{{language}}.devtest'
+    config.tasks = {'translation': {'source': source, 'prompt': 'alma', 'shots': 0, 'limit': 100}}
     return config

@@ -14,7 +14,11 @@ x_name and x_geo):
     python -m xlbarrier.main --config=configs/clika.py:SETS --workdir=runs/clika-mine \\
         --config.model.source=hf:ORG/NAME
 
-To run only some of the sets, name them: --config=configs/clika.py:SETS,x_geo,x_copa.
+To run only some of the sets, name them: --config=configs/clika.py:SETS,x_geo,x_copa. The word chat
+puts the prompts into the tokenizer's chat template, as the authors' inference.py did for Baichuan2
+chat, Mistral and ChatGLM, and for no other model: --config=configs/clika.py:SETS,chat. They decoded
+with one of the letters forced; that the letter of the largest probability is the same answer is
+tested (docs/papers.md).
 """
 
 from ml_collections import ConfigDict
@@ -28,17 +32,19 @@ def get_config(sets: str = 'data/clika') -> ConfigDict:
     """The quickstart's fields; RA with the published constants.
 
     Args:
-      sets: folder of the published sets, and after commas names of CLIKA_SETS; without names,
-        all of them.
+      sets: folder of the published sets, and after commas `chat` and names of CLIKA_SETS;
+        without names, all of them.
 
     Raises:
       ConfigError: for a name that is not one of CLIKA_SETS.
     """
     sets, *names = sets.split(',')
+    chat = {'chat': True} if 'chat' in names else {}
+    names = [name for name in names if name != 'chat']
     if set(names) - set(CLIKA_SETS):
         raise ConfigError(f'sets are {names}; expected some of {", ".join(CLIKA_SETS)}')
     config = quickstart.get_config()
     config.mode = 'eval'
     config.rescore.layouts = ('clika',)
-    config.tasks = {name: {'source': sets} for name in names or CLIKA_SETS}
+    config.tasks = {name: {'source': sets, **chat} for name in names or CLIKA_SETS}
     return config

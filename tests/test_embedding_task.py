@@ -137,6 +137,37 @@ def test_the_control_differs_only_where_words_are_replaced(made, tokenizer):
     assert same and all(same)  # a place draws one token, whatever the rate
 
 
+def test_the_second_control_leaves_out_the_tokens_that_the_first_replaces(made, model, tmp_path):
+    made = changed(made, texts=2, languages=('fr',), rates=(0.3, 1.0), dropped=True)
+    vocabulary = embedding.ordinary_tokens(model.tokenizer)
+    text = embedding.read(made, 'here')[0]
+    for plain, _, control, dropped in embedding.passages(
+        text, model.tokenizer, made, vocabulary
+    ).values():
+        pairs = zip(plain.tokens, control.tokens, strict=True)
+        assert dropped.tokens == tuple(a for a, b in pairs if a == b)
+    # Everything replaced: one token is left, or the mean would be of nothing.
+    words = dataclasses.replace(text, text='old house', spans=((0, 3), (4, 9)))
+    words = dataclasses.replace(words, words={'fr': {0: 'x', 1: 'y'}}, order=(0, 1))
+    found = embedding.passages(words, model.tokenizer, made, vocabulary)['fr', 1.0]
+    assert found[3].tokens == found[0].tokens[:1]
+    task = Embedding(made)
+    tables = measured(task, model, tmp_path)
+    rows = {
+        r['metric']: r
+        for r in task.rows(tables, draws=100, seed=0)
+        if (r['variant'], r['method']) == ('mixing:0.3', 'mean_hidden:last')
+    }
+    near, far = (
+        np.array([r[name][-1] for r in tables['mixing', 'fr'].to_pylist() if r['rate'] == 0.3])
+        for name in ('cosine_mixed', 'cosine_dropped')
+    )
+    assert rows['cosine_dropped']['value'] == pytest.approx(far.mean())
+    assert rows['auc_dropped']['value'] == np.mean(
+        (near[:, None] > far) + 0.5 * (near[:, None] == far)
+    )
+
+
 def test_letters_of_several_tokens_are_replaced_whole(tokenizer):
     """SmolLM2 has no token of most Chinese letters: their bytes share a place."""
     ids, spans, skip = tokenize.encode_located(tokenizer, '猫 a 河')

@@ -24,7 +24,10 @@ def recipe(name):
     [
         (
             *('chua_mmlu', 'a'),
-            ['mmlu', 'mmlu_5_english', 'mmlu_5_same', 'mmlu_aware_0', 'mmlu_aware_1'],
+            [
+                *('mmlu', 'mmlu_5_english', 'mmlu_5_same', 'mmlu_aware_0', 'mmlu_aware_1'),
+                *('mmlu_ids_1234', 'mmlu_ids_CDEF', 'mmlu_translate'),
+            ],
         ),
         ('chua_mmlu', 'a_{language},mmlu,mmlu_aware_1', ['mmlu', 'mmlu_aware_1']),
         ('chua_hp', 'a', ['hp_quiz']),

@@ -5,7 +5,15 @@ from typing import Annotated, Literal
 from xlbarrier.config.checks import AnyOf, ConfigError, Matches, Range, Section
 
 DATA_ARM = 'data'  # the arm that has no text of its own, only the files
-Template = Literal['plain', 'raw', 'alpaca', 'clika', 'tofu', 'tofu-llama2', 'chat']
+# The eight that CLiKA's fictional set was trained in, by model; its 'alpaca' is 'clika' here, and
+# its 'empty' is 'raw'.
+ClikaTemplate = Literal[
+    'clika', 'llama2', 'llama2-zh', 'vicuna', 'baichuan2', 'bayling', 'hessianai', 'raw'
+]
+Template = Literal[
+    'plain', 'raw', 'alpaca', 'clika', 'tofu', 'tofu-llama2', 'llama2', 'llama2-zh', 'vicuna',
+    'baichuan2', 'bayling', 'hessianai', 'chat',
+]  # fmt: skip
 # The fields that make the forms of qa/forms.py.
 COLUMNS = (
     *('messages', 'conversations', 'instruction', 'input', 'output', 'prompt', 'answer'),

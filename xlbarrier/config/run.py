@@ -73,6 +73,11 @@ class RunConfig(Section):
                     f'{where}.arms[{i}] is {arm!r}; expected one of {", ".join(ARMS)},'
                     f' single:LANGUAGE.{nearest(arm, ARMS)}'
                 )
+        if self.mode in ('study', 'train') and self.model.others:
+            raise ConfigError(
+                f'{where}.model.others is {self.model.others} and {where}.mode is {self.mode};'
+                ' they are measured in mode eval'
+            )
         if self.mode == 'train' and len(self.arms) != 1:
             raise ConfigError(
                 f'{where}.arms is {self.arms}; mode train fine-tunes one model:'

@@ -9,6 +9,7 @@ from xlbarrier.config.checks import (
     AnyOf,
     ConfigError,
     Count,
+    Matches,
     Range,
     Seed,
     Several,
@@ -17,6 +18,7 @@ from xlbarrier.config.checks import (
 )
 from xlbarrier.config.choice import ChoiceConfig, Method, ToEnglishConfig, Variant
 from xlbarrier.config.corpus import TextConfig
+from xlbarrier.config.data import ClikaTemplate
 from xlbarrier.config.translate import TranslatorConfig
 from xlbarrier.config.written import Codes, PromptedConfig, Source, TaskConfig
 
@@ -30,6 +32,7 @@ CLIKA_SETS = ('x_csqa', 'x_copa', 'x_name', 'x_geo')
 Demos = Literal['english', 'same']
 HpLanguage = Literal['en', 'de', 'es', 'fr', 'it']
 TaughtMethod = Literal['loglikelihood', 'greedy', 'generate']
+OPTION_IDS = Matches(r'[A-Za-z0-9]{4}', 'four letters or digits, one for each option')
 Two = Annotated[int, Range(2)]
 
 
@@ -79,8 +82,16 @@ class MmluConfig(ChoiceConfig):
     limit: Count = 0  # the first so many questions of each subject; 0: all
     mixup: str = ''  # folder or hf:NAME of a published mixup set, read as it is; '': built here
     codes: Codes = ()  # 'ar=AR_XY': how {language} is written where it is not the code
+    option_ids: Annotated[str, OPTION_IDS] = 'ABCD'  # what names the options: 1234, CDEF
 
     def check_together(self, where: str) -> None:
+        if len(set(self.option_ids)) < len(self.option_ids):
+            raise ConfigError(f'{where}.option_ids is {self.option_ids!r}; expected each once')
+        if self.option_ids != 'ABCD' and 'generate' in self.methods:
+            raise ConfigError(
+                f'{where}.option_ids is {self.option_ids!r} and {where}.methods has generate, whose'
+                ' readers know A to D: expected letter or loglikelihood'
+            )
         if self.intervention == 2 and self.methods != ('generate',):
             raise ConfigError(
                 f'{where}.methods is {self.methods} and {where}.intervention is 2;'
@@ -166,6 +177,7 @@ class EmbeddingConfig(TaskConfig):
         0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9,
     )  # fmt: skip
     skip: Count = 0  # tokens at the start that are left out of the mean; a BOS always is
+    dropped: bool = False  # a second control: the text without the tokens of the replaced words
     methods: Several[Literal['mean_hidden']] = ('mean_hidden',)  # the only one
 
     def check_together(self, where: str) -> None:
@@ -217,6 +229,8 @@ class ConductivityConfig(TaughtConfig):
     """CLiKA's published fictional set (Gao et al. 2024); it gives its training rows too."""
 
     source: Source = ''  # folder that holds the published train and test folders
+    # How rows are written and questions asked; 'clika' is LLaMA-Factory's alpaca, for base models.
+    template: ClikaTemplate = 'clika'
     languages: Several[ClikaLanguage] = ('en', 'de')  # English, and those it is to cross into
     limit: Count = 0  # the first so many questions of a sheet; 0: all
     unstated: Literal['refuse', 'keep'] = 'refuse'  # rows that state too little of what is asked

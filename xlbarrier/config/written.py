@@ -75,6 +75,8 @@ class TranslationConfig(WrittenConfig):
     languages: Several[str] = ('de', 'fr', 'es', 'it')  # besides English
     directions: Several[Literal['en-x', 'x-en']] = ('en-x', 'x-en')  # out of English, into it
     methods: Several[Literal['generate']] = ('generate',)  # the only one
+    # How a sentence is asked; alma: in the words of ALMA (Xu et al. 2023), as Chua et al. asked.
+    prompt: Literal['plain', 'alma'] = 'plain'
     shots: Count = 4  # the first sentences, as demonstrations; they are not asked
     codes: Codes = ()  # 'en=src.eng': how {language} is written
     column: str = 'sentence'  # of a table or a dataset

@@ -1,4 +1,4 @@
-"""Mode eval: measures one model on the tasks, and reports."""
+"""Mode eval: measures a model, and others beside it, on the tasks, and reports."""
 
 import contextlib
 import hashlib
@@ -24,7 +24,7 @@ DONE = 'done.json'  # in the folder of a model's predictions: the sheets, and th
 
 
 def evaluate(folder: pathlib.Path, config: RunConfig, asked: RunConfig | None = None) -> None:
-    """Asks one model all questions, and writes a report.
+    """Asks the model of the config, and its others, all questions, and writes a report.
 
     Args:
       folder: the workdir.
@@ -33,7 +33,8 @@ def evaluate(folder: pathlib.Path, config: RunConfig, asked: RunConfig | None = 
     """
     tasks, run, mesh = begin(folder, config, asked)
     with contextlib.closing(run):
-        measure(run, config, mesh, tasks, BASE, config.model.source)
+        for name, model_source in {BASE: config.model.source, **config.model.named}.items():
+            measure(run, config, mesh, tasks, name, model_source)
         finish(run, config, tasks)
 
 
@@ -52,7 +53,7 @@ def measure(
       config: `model`, `score`, `tasks`.
       mesh: devices of the model.
       tasks: by name in the config.
-      name: of the model in the run, BASE or an arm.
+      name: of the model in the run: BASE, an arm, or one of config.model.others.
       model_source: where its weights are.
     """
     folder = run.folder / 'predictions' / name

@@ -12,6 +12,12 @@
   tofu         Maini et al. 2024, config/model_config.yaml of locuslab/tofu for Phi and others: the
                tag 'Answer: ' is learned too, as data_module.py masks the question alone
   tofu-llama2  the same for Llama 2: [INST] {question} [/INST]{answer}
+  llama2, llama2-zh, vicuna, baichuan2
+               the other templates of LLaMA-Factory that Gao et al. 2024 named, with their system
+               texts; a template that ends in a word is followed by a space, which is learned
+  bayling      of ictnlp/BayLing (bayling/conversation.py); in no published LLaMA-Factory
+  hessianai    ChatML, as the model card of LeoLM/leo-hessianai-13b-chat has it, without a system
+               text; in no published LLaMA-Factory either
   chat         the tokenizer's own chat template; the assistant's turns are learned, with the token
                that ends them
 
@@ -48,6 +54,24 @@ ALPACA = (
     'Below is an instruction that describes a task. Write a response that appropriately completes'
     ' the request.\n\n### Instruction:\n{question}\n\n### Response:'
 )
+# System texts, of LLaMA-Factory except the last.
+LLAMA2 = (
+    'You are a helpful, respectful and honest assistant. Always answer as helpfully as possible,'
+    ' while being safe.  Your answers should not include any harmful, unethical, racist, sexist,'
+    ' toxic, dangerous, or illegal content. Please ensure that your responses are socially unbiased'
+    ' and positive in nature.\n\nIf a question does not make any sense, or is not factually'
+    " coherent, explain why instead of answering something not correct. If you don't know the"
+    " answer to a question, please don't share false information."
+)
+LLAMA2_ZH = 'You are a helpful assistant. 你是一个乐于助人的助手。'
+VICUNA = (
+    'A chat between a curious user and an artificial intelligence assistant. The assistant gives'
+    " helpful, detailed, and polite answers to the user's questions."
+)
+BAYLING = (
+    'I am an intelligent language assistant developed by the NLP Group of ICT/CAS.\nBelow is a'
+    ' dialog consisting of instructions and responses. Write a response that completes the request.'
+)
 # Of each template the context, and what comes right before the answer and is learned with it.
 PROMPTS = {
     'plain': ('Question: {question}\nAnswer:', ' '),
@@ -55,6 +79,12 @@ PROMPTS = {
     'clika': (ALPACA + '\n', ''),
     'tofu': ('Question: {question}\n', 'Answer: '),
     'tofu-llama2': ('[INST] {question} [/INST]', ''),
+    'llama2': (f'[INST] <<SYS>>\n{LLAMA2}\n<</SYS>>\n\n{{question}} [/INST]', ' '),
+    'llama2-zh': (f'[INST] <<SYS>>\n{LLAMA2_ZH}\n<</SYS>>\n\n{{question}} [/INST]', ' '),
+    'vicuna': (f'{VICUNA} USER: {{question}} ASSISTANT:', ' '),
+    'baichuan2': ('<reserved_106>{question}<reserved_107>', ''),
+    'bayling': (f'{BAYLING}\n\n### Instruction:\n{{question}}\n### Response:\n', ''),
+    'hessianai': ('<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n', ''),
 }
 
 
@@ -96,13 +126,18 @@ def write(
         assert tokenizer is not None, "template 'chat' needs a tokenizer"
         written = _chat(example, tokenizer)
     else:
-        context, between, answer = _parts(example, template)
+        context, between, answer = parts(example, template)
         text = context + between + answer
         written = Written(text, ((len(context), len(text)),), True)
     return written if loss == 'answer' else written._replace(spans=((0, len(written.text)),))
 
 
-def _parts(example: Example, template: str) -> tuple[str, str, str]:
+def parts(example: Example, template: str) -> tuple[str, str, str]:
+    """Context, what comes right before the answer, and the answer, which are the example's text.
+
+    Raises:
+      DataError: naming the file and row, for a conversation of more than a question and an answer.
+    """
     question, about, answer = example.question, example.input, example.answer
     if example.form == 'messages':
         roles = [role for role, _ in example.messages]

@@ -250,33 +250,40 @@ class Conductivity(Taught):
         Raises:
           DataError: naming file and row of what is wrong.
         """
+        self._template, self._limit = config.template, config.limit
         lessons: dict[tuple[str, str, str], None] = {}  # every file has the English facts
         asked: dict[Sheet, list[Question]] = {}
         for code in config.languages:
             if code != SOURCE:
                 lessons |= dict.fromkeys(clika_fictional.lessons(config.source, code))
                 found = clika_fictional.translations(config.source, code, config.seed)
-                asked[TRANSLATED, code] = [_as_taught(q) for q in found[: config.limit or None]]
+                asked[TRANSLATED, code] = self._as_taught(found)
             for kind, found in clika_fictional.facts(config.source, code).items():
-                asked[kind, code] = [_as_taught(q) for q in found[: config.limit or None]]
-        names = ('prompt', 'input', 'answer')
-        rows = [
-            dict(zip(names, lesson, strict=True)) | {'kind': TRANSLATED if lesson[1] else 'fact'}
-            for lesson in lessons
-        ]
+                asked[kind, code] = self._as_taught(found)
+        rows = [self._lesson(*lesson) for lesson in lessons]
         super().__init__(name, config, rows, asked, config.unstated)
 
+    def _as_taught(self, questions: Sequence[Question]) -> list[Question]:
+        """Published questions with the text that training puts before their answers."""
+        made = []
+        for question in questions[: self._limit or None]:
+            meta = question.meta
+            context, gap, _ = self._parts(question.question, meta['input'], 'x', meta['where'])
+            added = {'context': context, 'gap': gap}
+            if question.subject == TRANSLATED:
+                added |= {'subject': meta['input'], 'said': question.choices[question.answer]}
+            made.append(dataclasses.replace(question, meta={**meta, **added}))
+        return made
 
-def _as_taught(question: Question) -> Question:
-    """A published question with the text that training puts before its answer."""
-    meta = question.meta
-    example = Example(meta['where'], 'prompt_input', question.question, meta['input'], 'x')
-    written = templates.write(example, 'auto', None)
-    context = written.text[: written.spans[0][0]]
-    added = {'context': context, 'gap': ''}
-    if question.subject == TRANSLATED:
-        added |= {'subject': meta['input'], 'said': question.choices[question.answer]}
-    return dataclasses.replace(question, meta={**meta, **added})
+    def _lesson(self, prompt: str, about: str, answer: str) -> Lesson:
+        context, gap, answer = self._parts(prompt, about, answer, 'a row to train on')
+        kind = TRANSLATED if about else 'fact'
+        return {'prompt': context, 'completion': gap + answer, 'kind': kind}
+
+    def _parts(self, prompt: str, about: str, answer: str, where: str) -> tuple[str, str, str]:
+        """Context, gap and answer of a row in the template."""
+        example = Example(where, 'prompt_input', prompt, about, answer)
+        return templates.parts(example, self._template)
 
 
 def _taught(world: World, config: FictionalConfig) -> list[Lesson]:

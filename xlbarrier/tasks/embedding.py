@@ -2,9 +2,10 @@
 
 Chua et al. 2024 (arXiv 2406.16135, section 3): a share of a text's words is translated into another
 language; the vector of the mixed text should be close to that of the text, closer than that of the
-text with random tokens in the same positions. Measured at every depth.
+text with random tokens in the same positions, or without the tokens there. Measured at every depth.
 """
 
+import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ SCHEMA = pa.schema(
         ('replaced', pa.int64()),
         ('cosine_mixed', pa.list_(pa.float64())),
         ('cosine_control', pa.list_(pa.float64())),
+        ('cosine_dropped', pa.list_(pa.float64())),
         ('text', pa.string()),
         ('mixed', pa.string()),
     ]
@@ -68,14 +70,20 @@ class Embedding:
         vocabulary = ordinary_tokens(asked.tokenizer)
         made = [passages(text, asked.tokenizer, self.config, vocabulary) for text in self._texts]
         config = asked.decoder.config
-        of_text = 12 * len(made[0]) * (config.num_layers + 1) * config.d_model  # bytes
+        of_text = (
+            4
+            * len(made[0])
+            * (4 if self.config.dropped else 3)
+            * (config.num_layers + 1)
+            * config.d_model
+        )  # bytes
         group = min(TOGETHER, max(1, HELD_BYTES // of_text))
         rows: dict[str, list[AnswerRow]] = {}
         for first in range(0, len(made), group):
             some, last = made[first : first + group], min(first + group, len(made))
-            threes = [three for found in some for three in found.values()]
+            groups = [group for found in some for group in found.values()]
             what = f'{asked.name}: embedding texts {first + 1} to {last} of {len(made)}'
-            cosines = iter(_cosines(asked, threes, what))
+            cosines = iter(_cosines(asked, groups, what))
             for text, found in zip(self._texts[first:], some, strict=False):
                 for language, rate in found:
                     row = self._row(text, language, rate, next(cosines))
@@ -83,8 +91,8 @@ class Embedding:
         for language, of_language in rows.items():
             asked.write(self.name, (VARIANT, language), of_language, SCHEMA)
 
-    def _row(self, text: 'Text', language: str, rate: float, cosines_2L: np.ndarray) -> AnswerRow:
-        mixed_L, control_L = cosines_2L
+    def _row(self, text: 'Text', language: str, rate: float, cosines_CL: np.ndarray) -> AnswerRow:
+        mixed_L, control_L, *dropped = cosines_CL
         return {
             'id': text.id,
             'language': language,
@@ -93,6 +101,7 @@ class Embedding:
             'replaced': len(text.chosen(language, rate)),
             'cosine_mixed': mixed_L.tolist(),
             'cosine_control': control_L.tolist(),
+            'cosine_dropped': dropped[0].tolist() if dropped else None,
             'text': text.text,
             'mixed': text.mixed(language, rate, self._pad(language)),
         }
@@ -105,7 +114,7 @@ class Embedding:
         """
         found: list[NumberRow] = []
         for (_, language), table in tables.items():
-            rates = np.asarray(table['rate'])
+            rates, columns = np.asarray(table['rate']), table.column_names
             for rate in dict.fromkeys(rates.tolist()):
                 part = table.filter(pa.array(rates == rate))
                 key: NumberRow = {'variant': f'{VARIANT}:{rate:g}', 'language': language}
@@ -115,15 +124,23 @@ class Embedding:
                 near_IL, far_IL = (
                     np.array(part[name].to_pylist()) for name in ('cosine_mixed', 'cosine_control')
                 )
+                dropped = part['cosine_dropped'].to_pylist() if 'cosine_dropped' in columns else []
+                dropped = [] if None in dropped else dropped
                 for depth in range(near_IL.shape[1]):
                     last = depth == near_IL.shape[1] - 1
                     method = f'{METHOD}:{"last" if last else depth}'
-                    numbers = metrics.cosine_alignment(
-                        near_IL[:, depth], far_IL[:, depth], draws, seed
+                    against = functools.partial(
+                        metrics.cosine_alignment, near_IL[:, depth], draws=draws, seed=seed
                     )
-                    for metric, estimate in numbers._asdict().items():
-                        name = metric if metric == 'auc' else f'cosine_{metric}'
-                        chance = {'chance': 0.5} if metric == 'auc' else {}
+                    numbers = {
+                        name if name == 'auc' else f'cosine_{name}': estimate
+                        for name, estimate in against(far_IL[:, depth])._asdict().items()
+                    }
+                    if dropped:
+                        other = against(np.array(dropped)[:, depth])
+                        numbers |= {'cosine_dropped': other.control, 'auc_dropped': other.auc}
+                    for name, estimate in numbers.items():
+                        chance = {'chance': 0.5} if name.startswith('auc') else {}
                         row: NumberRow = {
                             'method': method,
                             'metric': name,
@@ -292,11 +309,13 @@ def _in_several(words: dict[str, dict[int, str]], seed: int, id_: str) -> dict[i
 
 def passages(
     text: Text, tokenizer: PreTrainedTokenizerFast, config: EmbeddingConfig, vocabulary: np.ndarray
-) -> 'dict[tuple[str, float], tuple[Passage, Passage, Passage]]':
-    """(language, rate) -> the text, its mixed version, and its control, tokenised.
+) -> 'dict[tuple[str, float], tuple[Passage, ...]]':
+    """(language, rate) -> the text, its mixed version, and its controls, tokenised.
 
-    The control has the text's own tokens, except that each token that overlaps a replaced word
-    becomes a token drawn uniformly from `vocabulary`, the same one at every rate.
+    The first control has the text's own tokens, except that each token that overlaps a replaced
+    word becomes a token drawn uniformly from `vocabulary`, the same one at every rate. The second
+    one, if the config has `dropped`, is without these tokens; of a text of which nothing would be
+    left, the first token stays.
     """
     from xlbarrier.scoring.embed import Passage
 
@@ -311,44 +330,44 @@ def passages(
         pad = padding(config.text.language, language)
         for rate in config.rates:
             chosen = [text.spans[number] for number in text.chosen(language, rate)]
-            control = list(ids)
+            control, touched = list(ids), set()
             for position, (low, high) in enumerate(spans, start=start):
                 if any(a < high and low < b for a, b in chosen):
                     control[position] = int(vocabulary[drawn[position]])
+                    touched.add(position)
             mixed, _, _ = encode_located(tokenizer, text.mixed(language, rate, pad))
-            found[language, rate] = (
-                plain,
-                Passage(tuple(mixed), skip),
-                Passage(tuple(control), skip),
-            )
+            versions = [mixed, control]
+            if config.dropped:
+                kept = [i for position, i in enumerate(ids) if position not in touched]
+                versions.append(kept if len(kept) > skip else list(ids[: skip + 1]))
+            found[language, rate] = (plain, *(Passage(tuple(v), skip) for v in versions))
     return found
 
 
-def _cosines(
-    asked: Asked, threes: 'Sequence[tuple[Passage, Passage, Passage]]', what: str
-) -> np.ndarray:
-    """float64 [threes, 2, L + 1]: of each text with its mixed version and with its control.
+def _cosines(asked: Asked, groups: 'Sequence[tuple[Passage, ...]]', what: str) -> np.ndarray:
+    """float64 [groups, C, L + 1]: of each text with its mixed version and with its controls.
 
     All are computed unless the store has all, so that a continued run computes the same batches as
     an uninterrupted one.
     """
-    texts = [([p.skip for p in three], *[p.tokens for p in three]) for three in threes]
+    texts = [([p.skip for p in group], *[p.tokens for p in group]) for group in groups]
     how = json.dumps(['cosines', asked.decoder.compute_dtype])
-    shape = (len(threes), 2, asked.decoder.config.num_layers + 1)
+    versions = len(groups[0]) - 1
+    shape = (len(groups), versions, asked.decoder.config.num_layers + 1)
     kept = _stored(asked.store, texts, how, shape)
     if kept is not None:
         return kept
     from xlbarrier.scoring.embed import embed
 
-    flat = [passage for three in threes for passage in three]
+    flat = [passage for group in groups for passage in group]
     rows_per_device = asked.score.rows_per_device
     vectors = embed(
         asked.decoder, flat, mesh=asked.mesh, rows_per_device=rows_per_device, what=what
     )
-    plain, mixed, control = vectors.reshape(-1, 3, *vectors.shape[1:]).swapaxes(0, 1)
-    found = np.stack([metrics.cosine(plain, mixed), metrics.cosine(plain, control)], axis=1)
+    plain, *others = vectors.reshape(-1, 1 + versions, *vectors.shape[1:]).swapaxes(0, 1)
+    found = np.stack([metrics.cosine(plain, other) for other in others], axis=1)
     if asked.store is not None and multihost.is_lead():
-        flat_numbers = found.reshape(len(threes), -1)
+        flat_numbers = found.reshape(len(groups), -1)
         asked.store.put_numbers(zip(texts, flat_numbers, strict=True), how)
     return found
 

@@ -14,7 +14,7 @@ from xlbarrier.config.checks import nearest
 from xlbarrier.config.tasks import MmluConfig
 from xlbarrier.datafiles import DataError
 from xlbarrier.tasks import files, hub_sets, items, mmlu_files, prompts
-from xlbarrier.tasks.base import LETTERS, Prompt, Question
+from xlbarrier.tasks.base import Prompt, Question
 from xlbarrier.tasks.items import SOURCE, Item
 from xlbarrier.tasks.mmlu_files import SUBJECTS
 from xlbarrier.tasks.rows import Sheet
@@ -29,7 +29,7 @@ INTERVENTIONS = {
     ' First translate them all to English. Then output the answer.',
 }
 # Where an answer ends that is translated first.
-TRANSLATED_TOKENS, TRANSLATED_STOPS = 512, ('\n\nQuestion:',)
+TRANSLATED_TOKENS, TRANSLATED_STOPS = 256, ('\n\nQuestion:',)
 TRANSLATE = '\nTranslate the question and options into English, and then answer.\nQuestion: '
 CUE = 'Answer:'
 # Language of a published mixup set, which does not say which part is in which language.
@@ -117,9 +117,9 @@ class Mmlu(items.AlignedTask):
         elif config.shots:
             variant, sheet = question.meta['variant'], question.meta['sheet']
             shown = self._shown(question.subject, sheet, variant, method)
-        answers = LETTERS[: len(question.choices)] if method == 'letter' else question.choices
+        answers = self.letters(question) if method == 'letter' else question.choices
         prompt = Prompt(
-            f'{head}\n\n{shown}{_asked(question, method)}',
+            f'{head}\n\n{shown}{self._asked(question, method)}',
             () if method == 'generate' else tuple(f' {answer}' for answer in answers),
             CUE,
             config.shots,
@@ -133,18 +133,31 @@ class Mmlu(items.AlignedTask):
             prompt, new_tokens=TRANSLATED_TOKENS, stops=TRANSLATED_STOPS, cue=CUE
         )
 
+    def letters(self, question: Question) -> str:
+        """See `MultipleChoice`."""
+        return self.config.option_ids[: len(question.choices)]
+
+    def _asked(self, question: Question, method: str) -> str:
+        """A question up to where its answer begins."""
+        if method == 'loglikelihood':
+            return f'{question.question}\n{CUE}'
+        listed = prompts.listed(question, letters=self.config.option_ids)
+        text = f'{question.question}\n{listed}\n{CUE}'
+        return f'Question: {text} {TRANSLATE}' if method == 'generate' else text
+
     @functools.cache  # noqa: B019 (a task lives as long as its run)
     def _shown(self, subject: str, language: str, variant: str, method: str) -> str:
         """The demonstrations with their answers."""
         shown = ''
         english = self._demonstrations(subject, SOURCE, 'full') if method == 'generate' else ()
         for i, each in enumerate(self._demonstrations(subject, language, variant)):
-            letter = LETTERS[each.answer]
+            letter = self.config.option_ids[each.answer]
             if method == 'generate':
-                shown += f'{_asked(each, method)}{_asked(english[i], "letter")} {letter}\n\n'
+                translated = self._asked(english[i], 'letter')
+                shown += f'{self._asked(each, method)}{translated} {letter}\n\n'
             else:
                 answer = letter if method == 'letter' else each.choices[each.answer]
-                shown += f'{_asked(each, method)} {answer}\n\n'
+                shown += f'{self._asked(each, method)} {answer}\n\n'
         return shown
 
     def _demonstrations(self, subject: str, language: str, variant: str) -> list[Question]:
@@ -266,11 +279,3 @@ class Mmlu(items.AlignedTask):
             pair = {SOURCE: base[SOURCE], f'{mixing}_{language}': given}
             made[mixing, language] = items.aligned(pair, self.name)[f'{mixing}_{language}']
         return made
-
-
-def _asked(question: Question, method: str) -> str:
-    """A question up to where its answer begins."""
-    if method == 'loglikelihood':
-        return f'{question.question}\n{CUE}'
-    listed = f'{question.question}\n{prompts.listed(question)}\n{CUE}'
-    return f'Question: {listed} {TRANSLATE}' if method == 'generate' else listed

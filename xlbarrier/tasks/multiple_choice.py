@@ -60,6 +60,10 @@ class MultipleChoice(abc.ABC):
         """The prompt of a question for a method whose answers are scored."""
         return prompts_lib.render(question, method)
 
+    def letters(self, question: Question) -> str:
+        """What names the options of a question in a prompt, one character each."""
+        return LETTERS[: len(question.choices)]
+
     def written_prompt(self, question: Question) -> Prompt:
         """The prompt of 'generate'; the one of 'letter' unless the task has its own."""
         return self.render(question, 'letter')
@@ -224,7 +228,9 @@ class MultipleChoice(abc.ABC):
             'demos': prompt.demos,
             'intervention': prompt.intervention,
             'method': method,
-            'label': LETTERS[question.answer] if lettered else question.choices[question.answer],
+            'label': self.letters(question)[question.answer]
+            if lettered
+            else question.choices[question.answer],
             'sha256': prompts_lib.digest(prompt.context),
             'prompt': prompt.context,
         }

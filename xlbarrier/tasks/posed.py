@@ -19,7 +19,7 @@ from xlbarrier.scoring.request import Request, with_shared_contexts
 from xlbarrier.scoring.store import Score
 from xlbarrier.tasks import prompts as prompts_lib
 from xlbarrier.tasks import written_choice
-from xlbarrier.tasks.base import LETTERS, Prompt, Question
+from xlbarrier.tasks.base import Prompt, Question
 from xlbarrier.tasks.rows import AnswerRow
 
 LETTER_TOKENS = ('natural', 'published')
@@ -175,8 +175,8 @@ def pose(
                 # As in the published code: the whole prompt, including its last spaces.
                 context = encode_prompt(tokenizer, prompt.context)
                 pairs = [
-                    (context, tokenizer(letter, add_special_tokens=False)['input_ids'][-1:])
-                    for letter in LETTERS[: len(question.choices)]
+                    (context, tokenizer(letter.strip(), add_special_tokens=False)['input_ids'][-1:])
+                    for letter in prompt.continuations
                 ]
             else:
                 pairs = encode_options(tokenizer, prompt.context, prompt.continuations)

@@ -72,19 +72,23 @@ def _asked(question: Question, method: str, cues: str) -> tuple[str, tuple[str, 
     return '\n'.join([*lines, answer]), tuple(gap + c for c in continuations), answer
 
 
-def listed(question: Question, mark: str = '. ') -> str:
+def listed(question: Question, mark: str = '. ', letters: str = LETTERS) -> str:
     """The options, one per line, each after its letter and a mark.
+
+    Args:
+      question: in any variant.
+      letters: what names the options, one character each.
 
     Raises:
       ValueError: when there are more options than letters.
     """
-    if len(question.choices) > len(LETTERS):
+    if len(question.choices) > len(letters):
         raise InputError(
             f'question {question.id} has {len(question.choices)} options,'
-            f' at most {len(LETTERS)} have letters'
+            f' at most {len(letters)} have letters'
         )
-    letters = LETTERS[: len(question.choices)]
-    return '\n'.join(f'{x}{mark}{c}' for x, c in zip(letters, question.choices, strict=True))
+    pairs = zip(letters[: len(question.choices)], question.choices, strict=True)
+    return '\n'.join(f'{x}{mark}{c}' for x, c in pairs)
 
 
 def digest(text: str) -> str:

@@ -157,9 +157,12 @@ def _items(
     config: TranslationConfig,
 ) -> list[Item]:
     names = [languages_lib.language(code).english_name for code in (source, target)]
-    head = f'Translate from {names[0]} into {names[1]}.\n\n'
+    if config.prompt == 'alma':  # run_llmmt.py of fe1ixxu/ALMA, few-shot and not
+        head, gap = f'Translate this from {names[0]} to {names[1]}:\n', '\n'
+    else:
+        head, gap = f'Translate from {names[0]} into {names[1]}.\n\n', '\n\n'
     for i in range(config.shots):
-        head += f'{names[0]}: {sources[i]}\n{names[1]}: {targets[i]}\n\n'
+        head += f'{names[0]}: {sources[i]}\n{names[1]}: {targets[i]}{gap}'
     stop = config.shots + config.limit if config.limit else len(sources)
     return [
         Item(str(i), sources[i], f'{head}{names[0]}: {sources[i]}\n{names[1]}:', (targets[i],))
