@@ -5,6 +5,7 @@ Only places, sizes and the model are changed: one layer with random weights, who
 
 import json
 
+import pyarrow.parquet as pq
 import pytest
 
 from tests import test_clika_tasks, test_conductivity, test_mmlu, test_written_tasks
@@ -267,3 +268,50 @@ def test_clika_german(data, tmp_path):
     )
     assert found == {'loud': 0.5, 'calm': 0.5}
     assert not [r for r in rows if r['language'] == 'fr']
+
+
+def test_letters_by_likelihood_are_what_forced_decoding_writes(model, tmp_path):
+    """CLiKA forced a letter by constrained beam search; here transformers' own constraint does."""
+    import torch
+    from transformers import AutoTokenizer, LlamaForCausalLM
+
+    torch_model = LlamaForCausalLM.from_pretrained(model / 'base').eval()
+    attention = torch_model.model.layers[0].self_attn
+    with torch.no_grad():  # or the last tokens alone, which are alike, would decide
+        for linear in (attention.q_proj, attention.o_proj):
+            linear.weight *= 30
+    torch_model.save_pretrained(tmp_path / 'model')
+    tokenizer = AutoTokenizer.from_pretrained(model / 'base')
+    tokenizer.save_pretrained(tmp_path / 'model')
+    words = 'Oslo Rome Lima Bern Cairo Accra Quito Kyiv Riga Doha Bonn Nice'.split()
+    items = [
+        {
+            **test_clika_tasks.GEO['en'],
+            'id': i,
+            'questions': f'{word}?',
+            'answers': words[i : i + 4],
+        }
+        for i, word in enumerate(words[:8])
+    ]
+    test_clika_tasks.write(tmp_path / 'x_geo/en/en_geo_data.jsonl', *items)
+    tasks = {'x_geo': {'languages': ('en',), 'shots': 0}}
+    run(f'clika:{tmp_path}', tmp_path / 'run', tasks, **{'model.source': f'{tmp_path}/model'})
+    (sheet,) = tmp_path.glob('run/predictions/base/x_geo/full.en.parquet')
+    ours = [row['letter_prediction'] for row in pq.read_table(sheet).to_pylist()]
+    (asked,) = run(f'clika:{tmp_path}', tmp_path / 'asked', tasks, mode='prompts')
+    prompts = [json.loads(line)['prompt'] for line in asked.read_text().splitlines()]
+    letters = [tokenizer(letter)['input_ids'][-1] for letter in 'ABCD']
+    theirs = []
+    for prompt in prompts:
+        ids = tokenizer(prompt, return_tensors='pt')['input_ids']
+        written = torch_model.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            num_beams=2,
+            do_sample=False,
+            max_new_tokens=1,
+            pad_token_id=0,
+            prefix_allowed_tokens_fn=lambda *_: letters,
+        )
+        theirs.append(letters.index(int(written[0, -1])))
+    assert ours == theirs and len(set(ours)) > 1
