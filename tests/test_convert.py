@@ -53,6 +53,7 @@ def test_an_adapter_is_merged_and_shards_are_as_large_as_asked(tiny_llama, tmp_p
     text = 'Grüße, 世界! 123'
     assert load_tokenizer(out)(text)['input_ids'] == load_tokenizer(tiny_llama)(text)['input_ids']
     assert json.loads((tmp_path / 'run/run.json').read_text())['finished']
+    assert 'nothing was trained' in (out / 'README.md').read_text(encoding='utf-8')
 
 
 def test_a_pickled_checkpoint_is_refused_with_the_command_that_converts_it(tiny_llama, tmp_path):

@@ -244,7 +244,7 @@ def test_broken_files_are_named(tmp_path):
 
 
 def test_a_bar_in_a_cell_is_no_border():
-    assert markdown._table(['a|b'], [['c']]) == [r'| a\|b |', '| --- |', '| c |']
+    assert markdown.table(['a|b'], [['c']]) == [r'| a\|b |', '| --- |', '| c |']
 
 
 def test_a_name_with_dollars_is_no_formula_and_html_is_escaped(tmp_path):

@@ -241,15 +241,16 @@ def open_folder(path: pathlib.Path) -> safetensors_io.SafetensorsFolder:
         raise InputError(f'{path}: {error}') from error
 
 
-def describe(model_source: str, path: str | pathlib.Path, digest: str) -> dict[str, Any]:
+def describe(model_source: str, path: str | pathlib.Path, digest: str = '') -> dict[str, Any]:
     """A model for the run's provenance: source, name, digest, files, and terms where known."""
     terms = identity.licence_of(model_source, path)
     return {
         'source': model_source,
         'name': identity.name_of(model_source, path),
-        'fingerprint': digest,
         'files': [file.name for file in weight_files(path)],
-    } | ({'terms': terms} if terms else {})
+        **({'fingerprint': digest} if digest else {}),
+        **({'terms': terms} if terms else {}),
+    }
 
 
 def weight_files(path: str | pathlib.Path) -> list[pathlib.Path]:

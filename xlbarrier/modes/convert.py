@@ -10,6 +10,7 @@ from xlbarrier import run as run_lib
 from xlbarrier.config import RunConfig
 from xlbarrier.models import load
 from xlbarrier.progress import Progress
+from xlbarrier.report import model_card
 
 
 def convert(folder: pathlib.Path, config: RunConfig) -> None:
@@ -34,5 +35,10 @@ def convert(folder: pathlib.Path, config: RunConfig) -> None:
         shard_bytes = int(config.export.shard_gb * 1e9)
         load.export_hf(model.decoder, out, tokenizer=model.tokenizer, shard_bytes=shard_bytes)
     if run.lead:
-        run.update_provenance(finished=run_lib.now(), peak_memory_bytes=run_lib.peak_memory())
+        run.update_provenance(
+            models={'base': load.describe(model.source, model.path, model.fingerprint)},
+            finished=run_lib.now(),
+            peak_memory_bytes=run_lib.peak_memory(),
+        )
+        model_card.write_all(run.folder)
     logging.info('converted model: %s', out)

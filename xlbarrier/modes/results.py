@@ -7,7 +7,7 @@ from absl import logging
 from xlbarrier import run as run_lib
 from xlbarrier.config import RunConfig
 from xlbarrier.progress import Progress
-from xlbarrier.report import lm_eval_files, page, table_files
+from xlbarrier.report import lm_eval_files, model_card, page, table_files
 from xlbarrier.results.answers import read_predictions
 from xlbarrier.results.rows import ResultRow, task_row
 from xlbarrier.results.run import result_rows
@@ -64,4 +64,5 @@ def finish(run: run_lib.Run, config: RunConfig, tasks: Mapping[str, Task]) -> No
             lm_eval_files.write(run.path('lm_eval'), rows, predictions, settings, record)
         run.update_provenance(finished=run_lib.now(), peak_memory_bytes=run_lib.peak_memory())
         page.write_report(run.folder)
+        model_card.write_all(run.folder)
     logging.info('report: %s', run.folder / 'report.html')

@@ -22,6 +22,7 @@ from xlbarrier.modes import training_data
 from xlbarrier.modes.corpus import build_all
 from xlbarrier.modes.start import begin
 from xlbarrier.progress import Progress
+from xlbarrier.report import model_card
 from xlbarrier.train import loop
 
 
@@ -32,7 +33,15 @@ def train(folder: pathlib.Path, config: RunConfig) -> None:
         (arm,) = config.arms
         rows = training_data.prepare(run, config, build_all(run, config, tasks), tasks)
         export = fine_tune(run, config, mesh, arm, rows.get(arm))
-        run.update_provenance(finished=run_lib.now(), peak_memory_bytes=run_lib.peak_memory())
+        path = source.resolve(config.model.source)
+    described = load.describe(config.model.source, path)
+    run.update_provenance(
+        models={'base': described},
+        finished=run_lib.now(),
+        peak_memory_bytes=run_lib.peak_memory(),
+    )
+    if run.lead:
+        model_card.write_all(run.folder)
     logging.info('fine-tuned model: %s', export)
 
 

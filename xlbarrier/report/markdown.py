@@ -19,7 +19,7 @@ def document(facts: dict[str, Any]) -> str:
             head = ['language', *heat['variants']]
             body = [[row['name'], *[_cell(cell) for cell in row['cells']]] for row in heat['rows']]
             name = markdown_cell(heat['model'])
-            lines += [f'Accuracy of {name}, %:', '', *_table(head, body), '']
+            lines += [f'Accuracy of {name}, %:', '', *table(head, body), '']
         if section['tests']:
             head = [
                 'model',
@@ -31,17 +31,17 @@ def document(facts: dict[str, Any]) -> str:
                 'p (Holm)',
             ]
             body = [[*row['cells'][:6], ', '.join(row['cells'][6:])] for row in section['tests']]
-            lines += ['Paired differences:', '', *_table(head, body), '']
-        for table in section['tables']:
-            if not table['folded']:
-                lines += [markdown_cell(f'{table["title"]}. {table["caption"]}'), '']
-                lines += [*_table(table['head'], table['lines']), '']
+            lines += ['Paired differences:', '', *table(head, body), '']
+        for shown in section['tables']:
+            if not shown['folded']:
+                lines += [markdown_cell(f'{shown["title"]}. {shown["caption"]}'), '']
+                lines += [*table(shown['head'], shown['lines']), '']
     for plain in facts['plain']:
         lines += [
             f'## {markdown_cell(plain["task"])}',
             '',
             *(f'{sentence}\n' for sentence in plain['left_out']),
-            *_table(plain['head'], plain['lines']),
+            *table(plain['head'], plain['lines']),
             '',
         ]
     run = facts['run']
@@ -57,6 +57,7 @@ def _cell(cell: dict[str, Any] | None) -> str:
     return f'{cell["text"]} {cell["interval"]}{mark}'
 
 
-def _table(head: list[str], body: Iterable[list[str]]) -> list[str]:
+def table(head: list[str], body: Iterable[list[str]]) -> list[str]:
+    """The lines of a table; its cells are escaped."""
     rows = ([markdown_cell(cell) for cell in row] for row in (head, ['---'] * len(head), *body))
     return ['| ' + ' | '.join(row) + ' |' for row in rows]

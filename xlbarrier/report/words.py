@@ -45,8 +45,9 @@ def headline(numbers: Numbers, task: str, method: str) -> list[str]:
     base = models[0]
     seen = barrier(numbers, task, method, base)
     sentences = [_barrier(seen, _named(base))] if seen is not None else []
-    sentences += [_effect(numbers, model, key) for model in models[1:]]
-    return [sentence for sentence in sentences if sentence]
+    for model in models[1:]:
+        sentences += effect(numbers, model, key)
+    return sentences
 
 
 def unreadable(numbers: Numbers, task: str, method: str) -> list[str]:
@@ -166,13 +167,14 @@ def _upper(name: str) -> str:
     return f'T{name[1:]}' if name.startswith('the ') else name
 
 
-def _effect(numbers: Numbers, model: str, key: Mapping[str, str]) -> str:
+def effect(numbers: Numbers, model: str, key: Mapping[str, str]) -> list[str]:
+    """The sentence on what an arm's fine-tuning changed, where both were measured."""
     here = {'model': model, 'variant': 'full', 'language': MEAN, **key}
     accuracy = numbers.find(metric='difference_to_base', **here)
     gap = numbers.find(metric='gap_difference_to_base', **here)
     control = numbers.find(metric='gap_difference_to_english', **here)
     if accuracy is None or gap is None:
-        return ''
+        return []
     words = (
         f'After fine-tuning on the text of the {model} arm, accuracy in the other languages'
         f' changed by {_change(accuracy)}, and the barrier by {_change(gap)}.'
@@ -182,7 +184,7 @@ def _effect(numbers: Numbers, model: str, key: Mapping[str, str]) -> str:
             ' Compared with the English arm, the control, the barrier differs by'
             f' {_change(control)}.'
         )
-    return words
+    return [words]
 
 
 def _change(row: ResultRow) -> str:
