@@ -10,9 +10,13 @@ import babel
 import pytest
 from babel.core import get_global
 
+from xlbarrier import config as config_lib
 from xlbarrier.config.checks import ConfigError
 from xlbarrier.config.tasks import Relation, WorldFactsConfig
+from xlbarrier.corpus import countries
+from xlbarrier.corpus.countries.templates import FIELDS
 from xlbarrier.datafiles import DataError
+from xlbarrier.modes.start import begin
 from xlbarrier.qa import pairs as qa_pairs
 from xlbarrier.tasks import worldfacts, worldfacts_relations, worldfacts_split
 from xlbarrier.tasks.base import Pairing
@@ -171,7 +175,7 @@ def test_the_split_has_its_shares_and_depends_on_its_seed_alone():
     assert set(none.values()) == {'test'}
 
 
-def countries(relation, item_id):
+def countries_of(relation, item_id):
     """The country of an item, and that of its right answer if it is one."""
     (found,) = [
         c for c in worldfacts.candidates(relation) if c.subject == item_id.partition(':')[2]
@@ -182,11 +186,11 @@ def countries(relation, item_id):
 def test_no_country_of_a_test_question_is_in_dev_or_in_a_pair(test_part):
     dev = everything(part='dev')
     asked = [
-        {c for q in task.questions('full', 'en') for c in countries(q.subject, q.id)}
+        {c for q in task.questions('full', 'en') for c in countries_of(q.subject, q.id)}
         for task in (dev, test_part)
     ]
     items = {(pair.relation, pair.source.item) for pair in test_part.pairs()}
-    taught = {country for relation, item in items for country in countries(relation, item)}
+    taught = {country for relation, item in items for country in countries_of(relation, item)}
     assert all((*asked, taught))
     for one, two in itertools.combinations((*asked, taught), 2):
         assert not one & two
@@ -249,6 +253,34 @@ def test_pairs_are_one_item_with_the_same_options(test_part):
         ]
     japanese = next(p for p in pairs if p.target.language == 'ja').target
     assert japanese.context.startswith('質問：国名：') and japanese.context.endswith('\n答え：')
+
+
+def test_text_that_states_a_held_out_relation_is_refused(tmp_path):
+    asked = {'relations': RELATIONS, 'held_out': ('country_neighbour', 'language_script')}
+    values = {'model': {'source': 'm'}, 'tasks': {'worldfacts': {'part': 'test', **asked}}}
+    with pytest.raises(
+        ConfigError, match=r"worldfacts\.held_out has 'language_script'.*'countries'"
+    ):
+        begin(tmp_path / 'run', config_lib.resolve(values))
+    assert not (tmp_path / 'run').exists()
+
+
+def test_the_countries_text_states_what_it_is_said_to(task):
+    """By the fields of its templates: no city, and of two countries only the lists they are in."""
+    kinds = {field for fields in FIELDS.values() for field in fields}
+    assert not {field for field in kinds if 'city' in field or 'border' in field}
+    assert {'currency', 'languages', 'continent', 'script'} <= kinds
+    assert set(RELATIONS) - set(countries.STATES) == {
+        *('city_country', 'country_capital', 'country_neighbour')
+    }
+    with_two = {
+        key for key, fields in FIELDS.items() if fields & {'countries', 'items', 'before', 'after'}
+    }
+    # In lists by code, by subregion, by language and by currency, never by border.
+    assert with_two == {
+        *('cmp_codes', 'cmp_currency', 'cmp_intro', 'cmp_language', 'cmp_week'),
+        *('place', 'reg_list', 'region', 'same_currency', 'same_language'),
+    }
 
 
 def answers(relation):

@@ -2,6 +2,7 @@
 
 import logging as std_logging
 import pathlib
+from collections.abc import Mapping
 
 import jax
 from absl import logging
@@ -10,6 +11,9 @@ from xlbarrier import mesh as mesh_lib
 from xlbarrier import multihost
 from xlbarrier import run as run_lib
 from xlbarrier.config import RunConfig
+from xlbarrier.config.checks import ConfigError
+from xlbarrier.config.data import DATA_ARM
+from xlbarrier.corpus import countries
 from xlbarrier.errors import InputError
 from xlbarrier.integrations import trackers
 from xlbarrier.models import load, lora, source, wheels
@@ -42,6 +46,7 @@ def begin(
     if trains:
         trackers.check(config.report.to)
         training_data.check(folder, config, tasks)
+        _check_held_out(config, tasks)
     run, mesh = open_on_devices(folder, config)
     if commits:
         run.update_provenance(datasets=commits)
@@ -69,6 +74,21 @@ def begin(
             " config.train.method 'lora', whose adapters are float32"
         )
     return tasks, run, mesh
+
+
+def _check_held_out(config: RunConfig, tasks: Mapping[str, Task]) -> None:
+    """Refuses text that states relations which a task holds out of training."""
+    if config.corpus.source != 'countries' or set(config.arms) <= {DATA_ARM}:
+        return
+    for name, task in tasks.items():
+        held_out = task.held_out_relations if isinstance(task, Pairing) else ()
+        stated = [relation for relation in held_out if relation in countries.STATES]
+        if stated:
+            raise ConfigError(
+                f'config.tasks.{name}.held_out has {stated[0]!r}, which the text of'
+                " config.corpus.source = 'countries' states; name another source, or hold out"
+                f' relations other than {", ".join(countries.STATES)}'
+            )
 
 
 def open_on_devices(

@@ -7,4 +7,7 @@ language, `local_usage` knows how each country writes dates and numbers, `build`
 from xlbarrier.corpus.countries.plans import Document, documents
 from xlbarrier.corpus.countries.templates import LANGUAGES, check_languages
 
-__all__ = ['LANGUAGES', 'Document', 'check_languages', 'documents']
+# The relations of the world facts that the text states; it names no city and no border.
+STATES = ('country_currency', 'country_language', 'country_continent', 'language_script')
+
+__all__ = ['LANGUAGES', 'STATES', 'Document', 'check_languages', 'documents']
