@@ -23,6 +23,7 @@ from xlbarrier.data.pack import pack
 from xlbarrier.mesh import make_mesh
 from xlbarrier.models import lora
 from xlbarrier.train import loop
+from xlbarrier.train.batches import Sources
 from xlbarrier.train.checkpoint import CheckpointError, Checkpoints
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -125,7 +126,7 @@ def test_an_error_in_between_is_continued_with_the_same_bits(mesh, packed, finis
 def test_sigterm_at_the_very_end_stops_and_is_continued(
     mesh, packed, finished, tmp_path, monkeypatch, moment
 ):
-    where, name = (loop, 'batch_at') if moment == 'step' else (Checkpoints, 'save')
+    where, name = (Sources, 'at') if moment == 'step' else (Checkpoints, 'save')
     plain, calls = getattr(where, name), []
 
     def told(*args, **kwargs):
@@ -254,7 +255,10 @@ from flax import nnx
 from tests.test_train_loop import TRAIN
 from tests.test_train_loss import CONFIG, documents
 import dataclasses
+from xlbarrier.config.train import GuardConfig, PairsConfig
 from xlbarrier.data.pack import pack
+from xlbarrier.data.pairs import EncodedPair, EncodedSide, lay_pairs
+from xlbarrier.train.batches import Sources
 from xlbarrier.mesh import make_mesh
 from xlbarrier.models.load import init_decoder
 from xlbarrier.train.loop import train
@@ -276,10 +280,18 @@ def watch():
 
 if what == 'in the write':
     threading.Thread(target=watch, daemon=True).start()
-config = dataclasses.replace(TRAIN, steps=12, checkpoint_every=3)
+config = dataclasses.replace(
+    TRAIN, steps=12, checkpoint_every=3, batch_rows=6, objective='dco', pairs=PairsConfig(rows=2),
+    guard=GuardConfig(weight=0.5, rows=2),
+)
 packed = pack(documents(31, seed=6), TRAIN.row_tokens)
+sides = [EncodedSide([n, 5, 7], ([8, n], [n + 1])) for n in range(1, 17)]
+pairs = lay_pairs(
+    [EncodedPair(n, tuple(sides[2 * n : 2 * n + 2]), '') for n in range(8)], TRAIN.row_tokens,
+    np.linspace(-9, -1, 32, dtype='f').reshape(8, 2, 2),
+)
 decoder = train(
-    init_decoder(CONFIG, make_mesh(1, 2, 1), 0), packed, config,
+    init_decoder(CONFIG, make_mesh(1, 2, 1), 0), Sources(packed, pairs, packed), config,
     folder=folder / 'checkpoints', seed=1, log=write, logged_through=len(lines),
 )
 flat = nnx.to_flat_state(nnx.state(decoder))

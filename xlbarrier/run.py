@@ -87,13 +87,22 @@ class Run:
 
     def last_step(self, arm: str) -> int:
         """The last training step of an arm in metrics.jsonl; 0 where there is none."""
+        return int(self.last_logged(arm).get('step', 0))
+
+    def last_logged(self, arm: str) -> dict[str, Any]:
+        """The row of metrics.jsonl with the last training step of an arm; {} where there is none.
+
+        Raises:
+          RunError: naming the line that is not a logged step.
+        """
         path = self.folder / 'metrics.jsonl'
         lines = path.read_text(encoding='utf-8').splitlines() if path.exists() else []
-        last = 0
+        last: dict[str, Any] = {}
         for number, line in enumerate(lines, 1):
             try:
                 row = datafiles.parse_object(line, f'{path}, line {number}')
-                last = max(last, row['step'] if row['arm'] == arm else 0)
+                if row['arm'] == arm and row['step'] > last.get('step', 0):
+                    last = row
             except (DataError, KeyError, TypeError) as error:
                 raise RunError(
                     f'{path}, line {number} is not a logged step ({error}): remove the line'

@@ -1,10 +1,12 @@
 """Which text is made, of what, and how it is translated."""
 
+import dataclasses
 from typing import Annotated, Literal
 
 from xlbarrier.config.checks import ConfigError, Count, Matches, Section, Seed, Several, Share
 from xlbarrier.config.translate import TranslatorConfig
 
+STAGE = Matches(r'monolingual|sentence|words:[1-9]\d*', "'words:K', 'sentence' or 'monolingual'")
 UNIT = Matches(r'document|sentence|words:[1-9]\d*', "'document', 'sentence' or 'words:K'")
 
 
@@ -46,11 +48,17 @@ class CorpusConfig(Section):
     seed: Seed = 0  # of wordings, order and language draw
     documents: Count = 0  # at most so many, after the filters; 0: all there are
     shares: tuple[float, ...] = ()  # of the languages in a drawn arm; (): uniform
+    # Of the arm curriculum, in order: mixed text with such units, or the arm monolingual-mix.
+    stages: Several[Annotated[str, STAGE]] = ('words:1', 'sentence', 'monolingual')
     preview: Count = 0  # mode corpus: show so many units in every language, and build nothing
     count_tokens: bool = False  # mode corpus: also the tokens, by the tokenizer of model.source
     text: TextConfig = TextConfig()
     filters: FilterConfig = FilterConfig()
     translator: TranslatorConfig = TranslatorConfig()
+
+    def of_stage(self, stage: str) -> 'CorpusConfig':
+        """The corpus of a stage of a curriculum."""
+        return self if stage == 'monolingual' else dataclasses.replace(self, unit=stage)
 
     def check_together(self, where: str) -> None:
         if self.source == 'countries' and self.unit != 'sentence':

@@ -1,12 +1,13 @@
 """The whole configuration of a run."""
 
+import dataclasses
 import typing
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from xlbarrier.config.build import build
-from xlbarrier.config.checks import ConfigError, Section, Seed, Several, nearest
+from xlbarrier.config.checks import AnyOf, ConfigError, Section, Seed, Several, nearest
 from xlbarrier.config.corpus import CorpusConfig
 from xlbarrier.config.data import DATA_ARM, DataConfig, check_with
 from xlbarrier.config.model import ExportConfig, MeshConfig, ModelConfig
@@ -14,7 +15,13 @@ from xlbarrier.config.questions import QuestionsConfig
 from xlbarrier.config.rescore import RescoreConfig
 from xlbarrier.config.score import COMPILED_ROW, ReportConfig, ScoreConfig
 from xlbarrier.config.tasks import TaskConfig
-from xlbarrier.config.train import CompileConfig, TrainConfig
+from xlbarrier.config.train import (
+    ALTERNATING,
+    NEXT_TOKEN,
+    OBJECTIVES,
+    CompileConfig,
+    TrainConfig,
+)
 
 Mode = Literal[
     'study',
@@ -30,7 +37,22 @@ Mode = Literal[
 ]
 MODES = typing.get_args(Mode)
 ASKING = ('study', 'eval', 'prompts')  # modes that need tasks
-ARMS = ('english', 'mixed', 'monolingual-mix', DATA_ARM)  # and single:LANGUAGE
+CURRICULUM = 'curriculum'  # the text of config.corpus.stages, one after another
+ARMS = ('english', 'mixed', 'monolingual-mix', CURRICULUM, DATA_ARM)  # and single:LANGUAGE
+AND, AT = '+', '@'  # in names: 'mixed+dco' has an objective, 'mixed+dco@1' is its seed 1
+
+
+class ArmRun(NamedTuple):
+    """One model that is fine-tuned: its name in the run, its arm, and its seed."""
+
+    name: str
+    arm: str
+    seed: int
+
+
+def text_of(arm: str) -> str:
+    """The text of an arm: its name without an objective."""
+    return arm.partition(AND)[0]
 
 
 class RunConfig(Section):
@@ -38,7 +60,10 @@ class RunConfig(Section):
 
     mode: Mode = 'study'  # what is done; the command's first word sets it too
     seed: Seed = 0  # of the data order and of new parameters
-    # One fine-tuned model each; also single:LANGUAGE, monolingual-mix, and data (files alone).
+    # Of the data order and of new parameters: one model for each of an arm; (): `seed` alone.
+    seeds: AnyOf[Seed] = ()
+    # One fine-tuned model each; also single:LANGUAGE, monolingual-mix, curriculum, and data (files
+    # alone). Any of them may name an objective: 'mixed+dco' (docs/objectives.md).
     arms: Several[str] = ('english', 'mixed')
     model: ModelConfig = ModelConfig()
     mesh: MeshConfig = MeshConfig()
@@ -67,23 +92,18 @@ class RunConfig(Section):
                 ' --config.model.source=hf:ORG/NAME, a folder or a .gguf file'
             )
         for i, arm in enumerate(self.arms):
-            kind, _, language = arm.partition(':')
-            if arm not in ARMS and not (kind == 'single' and language):
-                raise ConfigError(
-                    f'{where}.arms[{i}] is {arm!r}; expected one of {", ".join(ARMS)},'
-                    f' single:LANGUAGE.{nearest(arm, ARMS)}'
-                )
+            self._check_arm(f'{where}.arms[{i}]', arm)
         if self.mode in ('study', 'train') and self.model.others:
             raise ConfigError(
                 f'{where}.model.others is {self.model.others} and {where}.mode is {self.mode};'
                 ' they are measured in mode eval'
             )
-        if self.mode == 'train' and len(self.arms) != 1:
+        if self.mode == 'train' and (len(self.arms) != 1 or len(self.seeds) > 1):
             raise ConfigError(
-                f'{where}.arms is {self.arms}; mode train fine-tunes one model:'
-                ' name one arm, for example --config.arms=mixed'
+                f'{where}.arms is {self.arms}, {where}.seeds {self.seeds}; mode train fine-tunes'
+                ' one model: name one arm, for example --config.arms=mixed, and no seeds'
             )
-        check_with(self.data, self.arms, self.mode)
+        check_with(self.data, tuple(map(text_of, self.arms)), self.mode)
         row_tokens = self.score.row_tokens or COMPILED_ROW
         if self.compile.score_places > row_tokens:
             raise ConfigError(
@@ -92,6 +112,49 @@ class RunConfig(Section):
                 f'{"" if self.score.row_tokens else ", which 0 stands for"}; expected at most'
                 ' that, or 0: all'
             )
+
+    def _check_arm(self, where: str, arm: str) -> None:
+        """Refuses a name that is no arm's, or an objective without what it needs."""
+        text, _, objective = arm.partition(AND)
+        kind, _, language = text.partition(':')
+        if text not in ARMS and not (kind == 'single' and language):
+            raise ConfigError(
+                f'{where} is {arm!r}; expected one of {", ".join(ARMS)},'
+                f' single:LANGUAGE.{nearest(text, ARMS)}'
+            )
+        if AND in arm and objective not in OBJECTIVES:
+            raise ConfigError(
+                f'{where} is {arm!r}; after {AND!r} an objective is expected, one of'
+                f' {", ".join(OBJECTIVES)}.{nearest(objective, OBJECTIVES)}'
+            )
+        train = self.training_of(arm)
+        if self.mode not in ('study', 'train'):
+            return
+        if train.objective != NEXT_TOKEN and not train.pairs.files:
+            raise ConfigError(
+                f'{where} is {arm!r}: the objective {train.objective} needs pairs, and'
+                f" config.train.pairs.files is (): name files or 'task:NAME'"
+            )
+        train.check_rows('config.train')
+        if text == CURRICULUM:
+            if self.data.files or train.objective == ALTERNATING:
+                raise ConfigError(
+                    f'{where} is {arm!r}: a curriculum is an order of text; expected no'
+                    f' config.data.files, and not the objective {ALTERNATING}'
+                )
+            for stage in self.corpus.stages:
+                self.corpus.of_stage(stage).check('config.corpus')
+
+    def training_of(self, arm: str) -> TrainConfig:
+        """How an arm is trained: with the objective that it names, or the config's."""
+        objective: Any = arm.partition(AND)[2] or self.train.objective
+        return dataclasses.replace(self.train, objective=objective)
+
+    def models_of(self, arm: str) -> tuple[ArmRun, ...]:
+        """The models that are fine-tuned of an arm: one per seed."""
+        if len(self.seeds) < 2:
+            return (ArmRun(arm, arm, self.seeds[0] if self.seeds else self.seed),)
+        return tuple(ArmRun(f'{arm}{AT}{seed}', arm, seed) for seed in self.seeds)
 
 
 def resolve(values: Mapping[str, Any]) -> RunConfig:

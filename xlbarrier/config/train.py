@@ -19,12 +19,44 @@ from xlbarrier.config.model import Dtype
 LoraTarget = Literal['q', 'k', 'v', 'o', 'gate', 'up', 'down']
 LORA_TARGETS = typing.get_args(LoraTarget)
 Decay = Annotated[float, Range(0, 1, below=True)]
+Weight = Annotated[float, Range(0)]
+# What is minimised: train/objectives has a module for each, with its formula and source.
+Objective = Literal['next_token', 'option_agreement', 'dco', 'pivot_dpo', 'contrast']
+OBJECTIVES = typing.get_args(Objective)
+NEXT_TOKEN: Objective = 'next_token'
+ALTERNATING: Objective = 'contrast'  # its updates are of text and of pairs in turn
+
+
+class PairsConfig(Section):
+    """Pairs of one item in two languages, for the objectives that compare languages."""
+
+    # 'task:NAME' for the pairs that a task of the run provides, or globs (docs/objectives.md).
+    files: AnyOf[str] = ()
+    limit: Count = 0  # the first so many pairs, in a drawn order; 0: all
+    rows: Size = 2  # of the batch_rows of an update, those that contain pairs; the rest is text
+    weight: Weight = 1.0  # of the pairs' term of the loss
+    text_weight: Weight = 1.0  # of the next token's; 0: updates have no text
+    dco_beta: Positive = 1.0  # of dco, from 0 to infinity: how far English moves
+    dpo_beta: Positive = 0.1  # of pivot_dpo
+    dpo_nll: Weight = 0.0  # of pivot_dpo: weight of -log p of the preferred option
+    temperature: Positive = 0.1  # of contrast
+    layer: Count = 0  # of contrast: states after so many layers; 0: half of them
+
+
+class GuardConfig(Section):
+    """The guard: the fine-tuned model's KL to the base model on English text."""
+
+    weight: Weight = 0.0  # of the guard's term of the loss; 0: no guard
+    rows: Size = 1  # of the batch_rows of an update: rows of the text of the arm 'english'
 
 
 class TrainConfig(Section):
     """Fine-tuning: one update is `batch_rows` packed rows of `row_tokens` tokens."""
 
     method: Literal['full', 'lora'] = 'full'  # all weights, or low-rank adapters
+    objective: Objective = NEXT_TOKEN  # of arms that name none; an arm may: 'mixed+dco'
+    pairs: PairsConfig = PairsConfig()
+    guard: GuardConfig = GuardConfig()
     steps: Count = 39  # updates; 0: as many as `epochs` needs
     epochs: Annotated[float, Range(0)] = 0.0  # passes over an arm's rows; 0: `steps` counts
     batch_rows: Size = 4  # packed rows of one update
@@ -63,6 +95,11 @@ class TrainConfig(Section):
                 f'{where}.steps is {self.steps} and {where}.epochs is {self.epochs:g}; expected one'
                 ' of them, and 0 for the other'
             )
+        if not self.pairs.weight + self.pairs.text_weight + self.guard.weight > 0:
+            raise ConfigError(
+                f'{where}.pairs.weight, {where}.pairs.text_weight and {where}.guard.weight are all'
+                ' 0: nothing would be learned; expected one above 0'
+            )
         if self.steps:
             self._check_length(where, f'{where}.steps = {self.steps}')
 
@@ -97,6 +134,26 @@ class TrainConfig(Section):
             raise ConfigError(
                 f'{where}.snapshots has {late[0]}; expected less than {length}: the model after'
                 ' the last is measured in any case'
+            )
+
+    def rows_of_text(self) -> int:
+        """Rows of text in an update; of an alternating objective, in an update of text."""
+        guard = self.guard.rows if self.guard.weight else 0
+        paired = self.objective not in (NEXT_TOKEN, ALTERNATING)
+        return self.batch_rows - guard - (self.pairs.rows if paired else 0)
+
+    def check_rows(self, where: str) -> None:
+        """Refuses an update that has no row left for its text.
+
+        Raises:
+          ConfigError: naming the fields.
+        """
+        left, needed = self.rows_of_text(), self.pairs.text_weight > 0
+        if left < needed:
+            raise ConfigError(
+                f'{where}.batch_rows is {self.batch_rows}, of which {where}.pairs.rows ='
+                f' {self.pairs.rows} are pairs and {where}.guard.rows = {self.guard.rows} English'
+                f' where the guard has weight; expected {int(needed)} or more for the text'
             )
 
 

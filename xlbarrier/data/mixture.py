@@ -83,6 +83,36 @@ class Mixture:
         return rows
 
 
+@dataclass(frozen=True)
+class Stages:
+    """Parts that are trained on one after another: a curriculum.
+
+    Attributes:
+      parts: rows of one length.
+      steps: of the training; each part has an equal share of them, in order.
+    """
+
+    parts: tuple[PackedRows, ...]
+    steps: int
+
+    def __len__(self) -> int:
+        return sum(map(len, self.parts))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows of all parts, and tokens of a row."""
+        return len(self), self.parts[0].shape[1]
+
+    @property
+    def largest_token(self) -> int:
+        """The largest token id in the parts."""
+        return max(part.largest_token for part in self.parts)
+
+    def stage(self, step: int) -> int:
+        """The part that a step reads."""
+        return min(step * len(self.parts) // self.steps, len(self.parts) - 1)
+
+
 def row_counts(
     weights: Sequence[float], tokens_per_row: Sequence[float], places: int
 ) -> tuple[int, ...]:

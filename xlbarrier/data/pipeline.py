@@ -4,18 +4,20 @@ import functools
 
 import numpy as np
 
-from xlbarrier.data.mixture import Mixture
+from xlbarrier.data.mixture import Mixture, Stages
 from xlbarrier.data.pack import PackedRows
+from xlbarrier.data.pairs import PairRows
 from xlbarrier.errors import InputError
 
 
 def batch_at(
-    packed: PackedRows | Mixture, step: int, batch_rows: int, seed: int
+    packed: PackedRows | PairRows | Mixture | Stages, step: int, batch_rows: int, seed: int
 ) -> dict[str, np.ndarray]:
     """The batch of a step: rows of an endless sequence of seeded permutations of all rows.
 
     Args:
-      packed: R rows; of a mixture with counts, as `Mixture.rows_at` orders them.
+      packed: R rows; of a mixture with counts, as `Mixture.rows_at` orders them; of stages, those
+        of the step's part.
       step: from 0.
       batch_rows: B.
       seed: of the permutations.
@@ -30,6 +32,8 @@ def batch_at(
         raise InputError(
             f'step is {step}, expected 0 or more; batch_rows is {batch_rows}, 1 or more'
         )
+    if isinstance(packed, Stages):
+        packed = packed.parts[packed.stage(step)]
     rows = len(packed)
     places = np.arange(step * batch_rows, (step + 1) * batch_rows)
     if isinstance(packed, Mixture) and packed.counts:

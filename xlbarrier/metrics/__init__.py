@@ -64,6 +64,7 @@ from xlbarrier.metrics.stats import (
     mcnemar,
     percentile_interval,
     sign_flip,
+    smallest_effect,
     wilson,
 )
 from xlbarrier.metrics.text import CorpusScore, bleu, chrf, rouge_recall
@@ -138,6 +139,7 @@ __all__ = [
     'rouge_recall',
     'share',
     'sign_flip',
+    'smallest_effect',
     'squad_tokens',
     'text_contains',
     'text_f1',

@@ -127,6 +127,23 @@ def percentile_interval(drawn: np.ndarray, confidence: float = CONFIDENCE) -> In
     return Interval(float(low), float(high))
 
 
+def smallest_effect(
+    standard_error: float, tests: int = 1, confidence: float = CONFIDENCE, power: float = 0.8
+) -> float:
+    """The smallest true difference that a design finds significant with the given power.
+
+    (z_(1 - alpha / 2) + z_power) * standard error, alpha = (1 - confidence) / tests: the two-sided
+    normal approximation (Cohen 1988, ch. 2), with Bonferroni's correction for several tests, which
+    bounds Holm's.
+
+    Args:
+      standard_error: of the difference.
+      tests: how many are corrected for.
+    """
+    alpha = (1 - confidence) / tests
+    return float((stats.norm.ppf(1 - alpha / 2) + stats.norm.ppf(power)) * standard_error)
+
+
 def mcnemar(first: RightOrWrong, second: RightOrWrong) -> float:
     """p of McNemar's exact test (1947) that two paired accuracies are equal.
 

@@ -106,6 +106,15 @@ class Decoder(nnx.Module):
         """
         return self._run(tokens_BT, positions_BT, until_BT, documents)[0]
 
+    def hidden_at(
+        self, tokens_BT: jax.Array, positions_BT: jax.Array, until_BT: jax.Array, depth: int
+    ) -> jax.Array:
+        """The hidden states after the first `depth` layers, [B, T, D] in the compute dtype.
+
+        The layers after them are not computed. Arguments as of `hidden`.
+        """
+        return self._run(tokens_BT, positions_BT, until_BT, depth=depth)[0]
+
     def balanced(
         self,
         tokens_BT: jax.Array,
@@ -164,9 +173,11 @@ class Decoder(nnx.Module):
         documents: int = 0,
         collect: Callable[[jax.Array], jax.Array] | None = None,
         counts_BT: jax.Array | None = None,
+        depth: int | None = None,
     ) -> tuple[jax.Array, jax.Array | None, jax.Array | None]:
-        """The last hidden states; of what goes into each layer what `collect` makes of it; and how
-        the counted tokens load the experts of each layer, [L, 2, E], where counts are given.
+        """The last hidden states, or those after `depth` layers; of what goes into each layer what
+        `collect` makes of it; and how the counted tokens load the experts of each layer, [L, 2, E],
+        where counts are given.
         """
         c = self.config
         dtype = self.compute_dtype
@@ -198,9 +209,11 @@ class Decoder(nnx.Module):
 
         x_BTD = self.embedded(tokens_BT, positions_BT)
         layer = self._rematerialised(layer)
-        begun = (x_BTD, attention.nothing_held(c, x_BTD))
-        (x_BTD, _), (collected, loads) = jax.lax.scan(layer, begun, self.stacked(tokens_BT, x_BTD))
-        return self.finished(x_BTD), collected, loads
+        begun, stacked = (x_BTD, attention.nothing_held(c, x_BTD)), self.stacked(tokens_BT, x_BTD)
+        if depth is not None:
+            stacked = jax.tree.map(lambda array: array[:depth], stacked)
+        (x_BTD, _), (collected, loads) = jax.lax.scan(layer, begun, stacked)
+        return x_BTD if depth is not None else self.finished(x_BTD), collected, loads
 
     def stacked(self, tokens_BT: jax.Array, x_BTD: jax.Array) -> tuple[layers.Weights, jax.Array]:
         """What a scan over the layers takes: their weights, and bool [L], whether each is local.

@@ -11,8 +11,9 @@ from absl import logging
 
 from xlbarrier import multihost
 from xlbarrier import run as run_lib
-from xlbarrier.config import ModelConfig, RunConfig
+from xlbarrier.config import CorpusConfig, ModelConfig, RunConfig
 from xlbarrier.config.data import DATA_ARM
+from xlbarrier.config.run import CURRICULUM, text_of
 from xlbarrier.corpus import build as corpus_lib
 from xlbarrier.corpus import preview, sources, store
 from xlbarrier.data import tokenize
@@ -95,27 +96,52 @@ def _summary(folder: pathlib.Path) -> str:
     )
 
 
+def texts_of(config: RunConfig, arm: str) -> tuple[str, ...]:
+    """The names of the texts that an arm is trained on: one, none, or those of a curriculum."""
+    text = text_of(arm)
+    if text == CURRICULUM:
+        return tuple(f'{CURRICULUM}.{stage}' for stage in config.corpus.stages)
+    return () if text == DATA_ARM else (text,)
+
+
+def _corpora(config: RunConfig) -> dict[str, tuple[CorpusConfig, str]]:
+    """What each text is built from, and as which arm of the corpus: of all arms and the guard."""
+    arms = (*config.arms, 'english') if config.train.guard.weight else config.arms
+    found: dict[str, tuple[CorpusConfig, str]] = {}
+    for arm in arms:
+        for name in texts_of(config, arm):
+            _, _, stage = name.partition(f'{CURRICULUM}.')
+            built = {'': name, 'monolingual': 'monolingual-mix'}.get(stage, 'mixed')
+            found[name] = (config.corpus.of_stage(stage) if stage else config.corpus, built)
+    return found
+
+
 def _arms(config: RunConfig) -> tuple[str, ...]:
-    """The arms that have text."""
-    return tuple(arm for arm in config.arms if arm != DATA_ARM)
+    """The arms of the corpus that have text."""
+    return tuple(dict.fromkeys(arm for _, arm in _corpora(config).values()))
 
 
 def _folders(run: run_lib.Run, config: RunConfig) -> dict[str, pathlib.Path]:
-    return {arm: run.path('corpus', arm) for arm in _arms(config)}
+    return {name: run.path('corpus', name) for name in _corpora(config)}
 
 
 def _build(run: run_lib.Run, config: RunConfig, tasks: Mapping[str, Task]) -> None:
     questions = {} if config.corpus.source == 'countries' else _asked(config, tasks)
-    folders = _folders(run, config)
+    folders, corpora = _folders(run, config), _corpora(config)
     if not all((folder / 'manifest.json').exists() for folder in folders.values()):
         with Progress('checking the corpora'):
-            corpus_lib.check(config.corpus, _arms(config), run.path('corpus'))
-    for arm, folder in folders.items():
-        with Progress(f'corpus of the {arm} arm'):
+            together: dict[CorpusConfig, list[str]] = {}
+            for made_of, arm in corpora.values():
+                together.setdefault(made_of, []).append(arm)
+            for made_of, arms in together.items():
+                corpus_lib.check(made_of, tuple(dict.fromkeys(arms)), run.path('corpus'))
+    for name, folder in folders.items():
+        made_of, arm = corpora[name]
+        with Progress(f'corpus of the {name} arm'):
             if config.corpus.source == 'countries':
-                corpus_lib.build(config.corpus, arm, folder)
+                corpus_lib.build(made_of, arm, folder)
             else:
-                corpus_lib.build(config.corpus, arm, folder, questions=questions)
+                corpus_lib.build(made_of, arm, folder, questions=questions)
 
 
 def _show(folder: pathlib.Path, config: RunConfig, tasks: Mapping[str, Task]) -> None:

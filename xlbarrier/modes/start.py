@@ -13,11 +13,12 @@ from xlbarrier import run as run_lib
 from xlbarrier.config import RunConfig
 from xlbarrier.config.checks import ConfigError
 from xlbarrier.config.data import DATA_ARM
+from xlbarrier.config.run import text_of
 from xlbarrier.corpus import countries
 from xlbarrier.errors import InputError
 from xlbarrier.integrations import trackers
 from xlbarrier.models import load, lora, source, wheels
-from xlbarrier.modes import training_data
+from xlbarrier.modes import pairs, training_data
 from xlbarrier.progress import Progress
 from xlbarrier.scoring import sizes
 from xlbarrier.tasks import hub, registry
@@ -47,6 +48,7 @@ def begin(
         trackers.check(config.report.to)
         training_data.check(folder, config, tasks)
         _check_held_out(config, tasks)
+        pairs.check(folder, config, tasks)
     run, mesh = open_on_devices(folder, config)
     if commits:
         run.update_provenance(datasets=commits)
@@ -78,7 +80,7 @@ def begin(
 
 def _check_held_out(config: RunConfig, tasks: Mapping[str, Task]) -> None:
     """Refuses text that states relations which a task holds out of training."""
-    if config.corpus.source != 'countries' or set(config.arms) <= {DATA_ARM}:
+    if config.corpus.source != 'countries' or set(map(text_of, config.arms)) <= {DATA_ARM}:
         return
     for name, task in tasks.items():
         held_out = task.held_out_relations if isinstance(task, Pairing) else ()

@@ -7,7 +7,7 @@ import contextlib
 import pathlib
 
 from xlbarrier.config import RunConfig
-from xlbarrier.modes import training_data
+from xlbarrier.modes import pairs, training_data
 from xlbarrier.modes.corpus import build_all
 from xlbarrier.modes.evaluate import BASE, measure
 from xlbarrier.modes.results import finish
@@ -21,10 +21,11 @@ def study(folder: pathlib.Path, config: RunConfig) -> None:
     with contextlib.closing(run):
         rows = training_data.prepare(run, config, build_all(run, config, tasks), tasks)
         measure(run, config, mesh, tasks, BASE, config.model.source)
-        for arm in config.arms:
-            export = fine_tune(run, config, mesh, arm, rows.get(arm))
+        sources = pairs.prepare(run, config, mesh, tasks, rows)
+        for one in [one for arm in config.arms for one in config.models_of(arm)]:
+            export = fine_tune(run, config, mesh, one, sources.get(one.arm))
             for step in sorted(config.train.snapshots):
-                name = snapshot_of(arm, step)
+                name = snapshot_of(one.name, step)
                 measure(run, config, mesh, tasks, name, run.folder / 'export' / name)
-            measure(run, config, mesh, tasks, arm, export)
+            measure(run, config, mesh, tasks, one.name, export)
         finish(run, config, tasks)

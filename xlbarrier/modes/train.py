@@ -10,20 +10,20 @@ from absl import logging
 from flax import nnx
 
 from xlbarrier import run as run_lib
-from xlbarrier.config import ModelConfig, RunConfig
+from xlbarrier.config import ModelConfig, RunConfig, TrainConfig
+from xlbarrier.config.run import ArmRun
 from xlbarrier.data import tokenize
-from xlbarrier.data.mixture import Mixture
-from xlbarrier.data.pack import PackedRows
 from xlbarrier.data.tokenize import PreTrainedTokenizerFast
 from xlbarrier.integrations import trackers
 from xlbarrier.models import adapters, load, lora, source
 from xlbarrier.models.decoder import Decoder
-from xlbarrier.modes import training_data
+from xlbarrier.modes import pairs, training_data
 from xlbarrier.modes.corpus import build_all
 from xlbarrier.modes.start import begin
 from xlbarrier.progress import Progress
 from xlbarrier.report import model_card
 from xlbarrier.train import loop
+from xlbarrier.train.batches import Sources
 
 
 def train(folder: pathlib.Path, config: RunConfig) -> None:
@@ -32,7 +32,8 @@ def train(folder: pathlib.Path, config: RunConfig) -> None:
     with contextlib.closing(run):
         (arm,) = config.arms
         rows = training_data.prepare(run, config, build_all(run, config, tasks), tasks)
-        export = fine_tune(run, config, mesh, arm, rows.get(arm))
+        sources = pairs.prepare(run, config, mesh, tasks, rows)
+        export = fine_tune(run, config, mesh, config.models_of(arm)[0], sources.get(arm))
         path = source.resolve(config.model.source)
     described = load.describe(config.model.source, path)
     run.update_provenance(
@@ -49,23 +50,24 @@ def fine_tune(
     run: run_lib.Run,
     config: RunConfig,
     mesh: jax.sharding.Mesh,
-    arm: str,
-    packed: PackedRows | Mixture | None,
+    one: ArmRun,
+    sources: Sources | None,
 ) -> pathlib.Path:
     """Fine-tunes the base model on one arm's rows and exports it; returns the export's folder.
 
     Args:
       run: the open run folder.
-      config: `model`, `train`, `export`, `seed`.
+      config: `model`, `train`, `export`.
       mesh: devices of the model.
-      arm: its name.
-      packed: its rows; None if an earlier start has exported the arm.
+      one: the model's name, its arm and its seed.
+      sources: its rows; None if an earlier start has exported the model.
     """
+    arm = one.name
     export = run.path('export', arm)
     if (export / 'config.json').exists():
         logging.info('%s: fine-tuned already', arm)
         return export
-    assert packed is not None, 'an arm that is not exported has rows'
+    assert sources is not None, 'an arm that is not exported has rows'
     with Progress(f'{arm}: loading {config.model.source}'):
         path = source.resolve(config.model.source)
         tokenizer = tokenize.load_tokenizer(
@@ -79,7 +81,7 @@ def fine_tune(
             compute_dtype=config.train.compute_dtype,
             adapter=config.model.adapter,
         )
-    train_config = config.train.for_rows(len(packed))
+    train_config = config.training_of(one.arm).for_rows(len(sources.text))
     logging.info('%s: fine-tuning, %d updates', arm, train_config.steps)
     logged = run.last_step(arm)
     boards: list[trackers.Tracker] = []
@@ -90,10 +92,10 @@ def fine_tune(
         )
     decoder = loop.train(
         decoder,
-        packed,
+        sources,
         train_config,
         folder=run.path('checkpoints', arm),
-        seed=config.seed,
+        seed=one.seed,
         log=functools.partial(_log_step, run, boards, arm),
         logged_through=logged,
         snapshot=lambda step, trained: _export(
@@ -101,9 +103,22 @@ def fine_tune(
         ),
     )
     trackers.close(boards)
+    run.update_provenance(trained={arm: _cost(run, arm, train_config)})
     with Progress(f'{arm}: exporting'):
         _export(run, config, arm, decoder, tokenizer)
     return export
+
+
+def _cost(run: run_lib.Run, name: str, config: TrainConfig) -> dict[str, Any]:
+    """What a model's training read; equal positions are equal products of its weights."""
+    last = run.last_logged(name)
+    return {
+        'objective': config.objective,
+        'updates': config.steps,
+        'positions': config.steps * config.batch_rows * config.row_tokens,
+        'tokens_seen': last.get('tokens_seen'),
+        'tokens_predicted': last.get('tokens'),
+    }
 
 
 def snapshot_of(arm: str, step: int) -> str:

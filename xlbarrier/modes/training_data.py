@@ -22,18 +22,21 @@ from xlbarrier import run as run_lib
 from xlbarrier.config import RunConfig, diff
 from xlbarrier.config import data as config_data
 from xlbarrier.config.checks import ConfigError, nearest
-from xlbarrier.config.data import DATA_ARM, DataConfig
+from xlbarrier.config.data import DataConfig
+from xlbarrier.config.run import CURRICULUM, text_of
 from xlbarrier.corpus import build as corpus_lib
 from xlbarrier.data import pack, tokenize
-from xlbarrier.data.mixture import Mixture, row_counts
+from xlbarrier.data.mixture import Mixture, Stages, row_counts
 from xlbarrier.data.pack import PackedRows
 from xlbarrier.models import load, source
+from xlbarrier.modes.corpus import texts_of
 from xlbarrier.progress import Progress
 from xlbarrier.qa import forms, packing
 from xlbarrier.tasks.base import Task, Teaching
 
 FORMAT = 1  # of the rows; goes up when the same text gives other rows
 TEXT = 'text'  # name of the part that is the arm's own text
+ENGLISH = 'english'
 
 
 @dataclass(frozen=True)
@@ -64,10 +67,10 @@ def check(folder: pathlib.Path, config: RunConfig, tasks: Mapping[str, Task] | N
       ConfigError: for a task that does not exist or provides no rows.
       DataError: when a task's rows do not teach what it asks.
     """
-    untrained = _untrained(folder, config)
+    arms = untrained(folder, config)
     for i, pattern in enumerate(config.data.files):
         task = _teacher(config.data, i, tasks)
-        if any(part.name == pattern for arm in untrained for part in _parts_of(config, arm)):
+        if any(part.name == pattern for arm in arms for part in _parts_of(config, arm)):
             if task is not None:
                 task.check_lessons()
             else:
@@ -79,7 +82,7 @@ def prepare(
     config: RunConfig,
     corpora: Mapping[str, pathlib.Path],
     tasks: Mapping[str, Task] | None = None,
-) -> dict[str, PackedRows | Mixture]:
+) -> dict[str, PackedRows | Mixture | Stages]:
     """The rows of each arm that is not trained yet, packed now or found in the run folder.
 
     Args:
@@ -94,16 +97,23 @@ def prepare(
         changed.
       ValueError: when there is nothing to train on.
     """
-    arms = _untrained(run.folder, config)
+    arms = untrained(run.folder, config)
     if not arms:
         return {}
+    if config.train.guard.weight and ENGLISH not in arms:
+        arms.append(ENGLISH)  # whose text the guard reads
     path = source.resolve(config.model.source)
     tokenizer = tokenize.load_tokenizer(
         source.resolve_tokenizer(config.model.tokenizer, path), load.read_config(path).vocab_size
     )
     if run.lead:
         # Including trained arms: all arms of a study must share the same examples.
-        begun = [a for a in config.arms if any((run.folder / 'checkpoints' / a).glob('*'))]
+        begun = [
+            arm
+            for arm in config.arms
+            if any(any((run.folder / 'checkpoints' / one.name).glob('*'))
+                   for one in config.models_of(arm))
+        ]  # fmt: skip
         taken = {a: {part.folder for part in _parts_of(config, a)} for a in begun}
         common: dict[str, Any] = {
             'format': FORMAT,
@@ -119,9 +129,8 @@ def prepare(
                 folders.setdefault(part.folder, (part, []))[1].append(arm)
         for part, users in folders.values():
             if part.folder in corpora:
-                (arm,) = users
-                key = common | _text_key(config, arm, corpora[arm])
-                texts = corpus_lib.read(corpora[arm])
+                key = common | _text_key(config, users[0], corpora[part.folder])
+                texts = corpus_lib.read(corpora[part.folder])
                 write = functools.partial(packing.pack_texts, texts, tokenizer, key)
             else:
                 task = _teacher(config.data, config.data.files.index(part.name), tasks)
@@ -144,8 +153,11 @@ def prepare(
     return {arm: _arm(run, config, arm) for arm in arms}
 
 
-def _untrained(folder: pathlib.Path, config: RunConfig) -> list[str]:
-    return [a for a in config.arms if not (folder / 'export' / a / 'config.json').exists()]
+def untrained(folder: pathlib.Path, config: RunConfig) -> list[str]:
+    def exported(name: str) -> bool:
+        return (folder / 'export' / name / 'config.json').exists()
+
+    return [a for a in config.arms if not all(exported(m.name) for m in config.models_of(a))]
 
 
 class _ArmPart(NamedTuple):
@@ -158,9 +170,9 @@ class _ArmPart(NamedTuple):
 
 def _parts_of(config: RunConfig, arm: str) -> list[_ArmPart]:
     """The parts of an arm; those whose weight is 0 are left out."""
-    parts = [] if arm == DATA_ARM else [(TEXT, arm)]
+    parts = [(TEXT, text) for text in texts_of(config, arm)]
     parts += [(name, f'files-{i}') for i, name in enumerate(config.data.files)]
-    weights = config_data.weights_of(config.data, arm) or (None,) * len(parts)
+    weights = config_data.weights_of(config.data, text_of(arm)) or (None,) * len(parts)
     return [
         _ArmPart(name, folder, weight)
         for (name, folder), weight in zip(parts, weights, strict=True)
@@ -168,7 +180,7 @@ def _parts_of(config: RunConfig, arm: str) -> list[_ArmPart]:
     ]
 
 
-def _arm(run: run_lib.Run, config: RunConfig, arm: str) -> PackedRows | Mixture:
+def _arm(run: run_lib.Run, config: RunConfig, arm: str) -> PackedRows | Mixture | Stages:
     """The arm's rows; describes them in run.json."""
     row_tokens = config.train.row_tokens
     expected = _parts_of(config, arm)
@@ -182,12 +194,20 @@ def _arm(run: run_lib.Run, config: RunConfig, arm: str) -> PackedRows | Mixture:
     counts: tuple[int, ...] = ()
     if weights and len(parts) > 1:
         # Text counts as full, so that the padding of its last row does not change the mixture.
-        text = [row_tokens] if expected[0].folder == arm and not config.train.pad else []
+        own = expected[0].folder in texts_of(config, arm)
+        text = [row_tokens] if own and not config.train.pad else []
         full = text + [p.record['tokens'] / len(p.rows) for p in parts[len(text) :]]
         counts = row_counts(weights, full, rows_read)
-    rows = parts[0].rows if len(parts) == 1 else Mixture(tuple(p.rows for p in parts), counts)
-    described = _described(parts, counts, rows_read, weights)
+    rows: PackedRows | Mixture | Stages = parts[0].rows
+    if text_of(arm) == CURRICULUM:
+        rows = Stages(tuple(part.rows for part in parts), train.steps)
+    elif len(parts) > 1:
+        rows = Mixture(tuple(part.rows for part in parts), counts)
+    shares = [rows_read / len(parts)] * len(parts) if isinstance(rows, Stages) else counts
+    described = _described(parts, shares, rows_read, weights)
     epochs = rows_read / len(rows)
+    if arm not in config.arms:  # the guard's text
+        return rows
     logging.info('%s: %d rows, %d updates, %.2f epochs', arm, len(rows), train.steps, epochs)
     run.update_provenance(
         training={
@@ -205,7 +225,7 @@ def _arm(run: run_lib.Run, config: RunConfig, arm: str) -> PackedRows | Mixture:
 
 
 def _described(
-    parts: Sequence[Part], counts: Sequence[int], rows_read: int, weights: Sequence[float]
+    parts: Sequence[Part], counts: Sequence[float], rows_read: int, weights: Sequence[float]
 ) -> list[dict[str, Any]]:
     """For each part, what was packed and approximately how much of it the training reads."""
     rows = sum(len(part.rows) for part in parts)

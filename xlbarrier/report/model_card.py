@@ -9,12 +9,14 @@ from typing import Any
 from huggingface_hub import ModelCardData
 
 from xlbarrier import datafiles
+from xlbarrier.config.run import text_of
 from xlbarrier.datafiles import write_atomic
 from xlbarrier.report import words
 from xlbarrier.report.beside import language_words
 from xlbarrier.report.markdown import table
 from xlbarrier.report.table_files import markdown_cell
 from xlbarrier.report.words import interval, percent, points
+from xlbarrier.results import seeds
 from xlbarrier.results.numbers import Numbers
 from xlbarrier.results.rows import ALL, MEAN, SOURCE
 
@@ -41,7 +43,7 @@ def write_all(folder: pathlib.Path) -> list[pathlib.Path]:
         if not any((export / name).exists() for name in ('config.json', 'adapter_config.json')):
             continue
         arm = _arm_of(export.name)
-        manifest = folder / 'corpus' / arm / 'manifest.json'
+        manifest = folder / 'corpus' / text_of(arm) / 'manifest.json'
         corpus = datafiles.read_object(manifest) if manifest.exists() else {}
         text = card(export.name, config, record, numbers, corpus)
         write_atomic(export / CARD, text.encode())
@@ -93,7 +95,7 @@ def card(
 def _arm_of(name: str) -> str:
     name = name.removesuffix(ADAPTER)
     found = _SNAPSHOT.fullmatch(name)
-    return found['arm'] if found else name
+    return seeds.arm_of(found['arm'] if found else name)
 
 
 def _on_hub(source: str) -> bool:

@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import jinja2
+import pyarrow as pa
 from markupsafe import Markup
 
 from xlbarrier.datafiles import write_atomic
 from xlbarrier.errors import InputError
 from xlbarrier.report import answer_data, examples, markdown, plots, sections, words
-from xlbarrier.results.answers import read_predictions
+from xlbarrier.results import seeds
+from xlbarrier.results.answers import AnswersKey, read_predictions
 from xlbarrier.results.numbers import Numbers
 from xlbarrier.results.numbers import verdict as find_verdict
 
@@ -118,12 +120,16 @@ def _digest(script: str) -> str:
 
 
 def _facts(folder: pathlib.Path, one_file: int) -> tuple[dict[str, Any], dict[str, bytes]]:
-    numbers = Numbers(_json(folder / 'results.json')['rows'])
+    # The seeds of an arm are in results.json; the page has the arms that pool them.
+    rows = _json(folder / 'results.json')['rows']
+    numbers = Numbers([row for row in rows if not seeds.is_one_seed(row['model'])])
     config, run = _json(folder / 'config.json'), _json(folder / 'run.json')
     if not numbers.rows:
         raise InputError(f'{folder / "results.json"} has no rows: nothing to report')
     models = numbers.values('model')
-    predictions = read_predictions(folder / 'predictions')
+    predictions: dict[AnswersKey, pa.Table] = {}
+    for key, table in read_predictions(folder / 'predictions').items():
+        predictions.setdefault((seeds.arm_of(key[0]), *key[1:]), table)  # an arm's first seed
     # Tasks whose accuracies are tested for guessing have a section; the others have a table.
     tested = [row for row in numbers.rows if row['metric'] == 'above_chance_p']
     asked = list(dict.fromkeys((row['task'], row['method']) for row in tested))
@@ -166,11 +172,14 @@ def _name(config: Mapping[str, Any], run: Mapping[str, Any]) -> str:
 
 def _curves(path: pathlib.Path, colours: Mapping[str, str]) -> str:
     lines: dict[str, list[tuple[float, float]]] = {}
+    shown: dict[str, str] = {}  # of an arm with several seeds, the first
     if path.exists():
         for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), 1):
             try:
                 row = json.loads(line)
-                lines.setdefault(row['arm'], []).append((row['tokens'], row['loss']))
+                arm = seeds.arm_of(row['arm'])
+                if shown.setdefault(arm, row['arm']) == row['arm']:
+                    lines.setdefault(arm, []).append((row['tokens'], row['loss']))
             except (ValueError, KeyError) as error:
                 raise InputError(f'{path}, line {number}: {error!r}') from error
     return plots.curves(

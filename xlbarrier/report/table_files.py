@@ -61,6 +61,7 @@ _LONG = (
     'chance',
     'p',
     'p_holm',
+    'seeds',
     'signature',
     'reason',
 )

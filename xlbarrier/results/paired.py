@@ -1,6 +1,7 @@
 """Accuracies, barrier gaps and differences between models, on the same questions.
 
-Intervals are from one bootstrap over the questions. Every p is of one test, the sign-flip test of
+Intervals are from one bootstrap over the questions; of an arm with several seeds, over questions
+and seeds (results/seeds.py). Every p is of one test, the sign-flip test of
 each question's difference: of two sheets it is McNemar's exact test, and of means over languages
 the differences are counted in whole answers, so that ties are exact.
 """
@@ -12,9 +13,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from xlbarrier import metrics
+from xlbarrier.config.run import text_of
 from xlbarrier.metrics import Estimate
+from xlbarrier.results import seeds
 from xlbarrier.results.answers import AnswersKey, ReadAnswers, models_of
-from xlbarrier.results.rows import ALL, MEAN, SOURCE, ResultRow, RowKey, result_row
+from xlbarrier.results.rows import ALL, MEAN, SOURCE, ResultRow, RowKey, is_mean, result_row
 
 Values = Mapping[AnswersKey, np.ndarray]
 
@@ -56,7 +59,10 @@ def rows(
             made += tests.differences(model, reference, 'base')
         if model not in (reference, control) and control in tests.models:
             made += tests.differences(model, control, 'english')
-    return made
+        text = text_of(model)
+        if text not in (model, control) and text in tests.models:
+            made += tests.differences(model, text, text)
+    return made + list(tests.seeds(metric))
 
 
 def compared(
@@ -82,7 +88,7 @@ def compared(
       chance: accuracy of guessing.
       draws, seed: of the bootstrap.
     """
-    tests = _PairedTests(task, method, answers, chance, models[0], draws, seed)
+    tests = _PairedTests(task, method, answers, chance, models[0], draws, seed, pooled=False)
     made = [row for model in models for row in tests.accuracies(model, 'accuracy')]
     made += [row for model in models for row in tests.barrier_gaps(model)]
     for i, model in enumerate(models):
@@ -103,14 +109,19 @@ class _PairedTests:
         reference: str,
         draws: int,
         seed: int,
+        *,
+        pooled: bool = True,
     ):
         self.task, self.method, self.chance, self.reference = task, method, chance, reference
         self.draws, self.seed = draws, seed
-        self.keys = sorted(answers)
-        self.correct = {key: answers[key].right for key in self.keys}
-        drawn = metrics.bootstrap_means(np.stack(list(self.correct.values())), draws, seed)
-        self.drawn = dict(zip(self.keys, drawn, strict=True))
+        self.given = {key: one.right for key, one in sorted(answers.items())}
+        name_of = seeds.arm_of if pooled else str
+        self.correct, self.drawn = seeds.pool(self.given, draws, seed, name_of)
+        self.keys = sorted(self.correct)
         self.models = models_of(self.keys, reference)
+        names = {key[0] for key in self.given}
+        counts = {model: seeds.count(names, model) for model in self.models}
+        self.seed_counts = counts if pooled else dict.fromkeys(self.models, 1)
         self.n = len(self.correct[self.keys[0]])
 
     def accuracies(self, model: str, metric: str) -> Iterator[ResultRow]:
@@ -119,22 +130,34 @@ class _PairedTests:
             key = self._key(model, variant, language)
             value = float(_mean(keys, self.correct).mean())
             right = int(self.correct[keys[0]].sum())
+            pooled = self.seed_counts[model] > 1
             interval = (
                 metrics.percentile_interval(_mean(keys, self.drawn))
-                if len(keys) > 1
+                if len(keys) > 1 or pooled
                 else metrics.wilson(right, self.n)
             )
             assert interval is not None, 'a sheet has rows'
-            yield result_row(key, metric, Estimate(value, *interval, self.n), chance=self.chance)
-            if len(keys) == 1 and metric == 'accuracy':
+            row = result_row(key, metric, Estimate(value, *interval, self.n), chance=self.chance)
+            yield self._counted(row, model)
+            if len(keys) == 1 and metric == 'accuracy' and not pooled:
                 p = metrics.above_chance(right, self.n, self.chance)
                 yield result_row(key, 'above_chance_p', Estimate(p, n=self.n, p=p))
+
+    def seeds(self, metric: str) -> Iterator[ResultRow]:
+        """The accuracy of each seed's sheets, with Wilson's interval."""
+        for key, right in self.given.items():
+            if seeds.is_one_seed(key[0]):
+                interval = metrics.wilson(int(right.sum()), self.n)
+                assert interval is not None, 'a sheet has rows'
+                estimate = Estimate(float(right.mean()), *interval, self.n)
+                yield result_row(self._key(key[0], *key[2:]), metric, estimate, chance=self.chance)
 
     def barrier_gaps(self, model: str) -> Iterator[ResultRow]:
         """Accuracy in English minus that of each sheet and mean."""
         for variant, language, source, keys in self._gaps(model):
             gap = functools.partial(_pair, [source], keys)
-            yield self._row(model, variant, language, 'barrier_gap', gap, len(keys))
+            scale = len(keys) * self.seed_counts[model]
+            yield self._row(model, variant, language, 'barrier_gap', gap, scale)
 
     def differences(
         self, model: str, other: str, name: str, mark: str = '_', *, whole: bool = True
@@ -155,7 +178,10 @@ class _PairedTests:
                 continue
             difference = functools.partial(_pair, keys, against)
             metric = f'difference_to{mark}{name}'
-            yield self._row(model, variant, language, metric, difference, len(keys))
+            scale = len(keys) * math.lcm(self.seed_counts[model], self.seed_counts[other])
+            yield self._row(model, variant, language, metric, difference, scale)
+            if self.seed_counts[model] > 1 and is_mean(language):
+                yield self._smallest(model, variant, language, metric, difference)
         theirs = {
             (variant, language): (source, keys)
             for variant, language, source, keys in self._gaps(other)
@@ -166,6 +192,7 @@ class _PairedTests:
                 change = functools.partial(_gaps, (source, keys), (other_source, other_keys))
                 metric = f'gap_difference_to{mark}{name}'
                 scale = math.lcm(len(keys), len(other_keys))
+                scale *= math.lcm(self.seed_counts[model], self.seed_counts[other])
                 yield self._row(model, variant, language, metric, change, scale)
 
     def _row(
@@ -190,10 +217,34 @@ class _PairedTests:
         p = metrics.sign_flip(whole, np.zeros_like(whole), self.draws, self.seed)
         interval = metrics.percentile_interval(drawn)
         estimate = Estimate(float(first.mean() - second.mean()), *interval, self.n, p=p)
-        return result_row(self._key(model, variant, language), metric, estimate)
+        return self._counted(
+            result_row(self._key(model, variant, language), metric, estimate), model
+        )
+
+    def _smallest(
+        self,
+        model: str,
+        variant: str,
+        language: str,
+        metric: str,
+        sides: Callable[[Values], tuple[np.ndarray, np.ndarray]],
+    ) -> ResultRow:
+        """The smallest effect that this design could have seen, corrected over the arms."""
+        error = float(np.subtract(*sides(self.drawn)).std())
+        value = metrics.smallest_effect(error, max(1, len(self.models) - 1))
+        key = self._key(model, variant, language)
+        return self._counted(
+            result_row(key, f'smallest_{metric}', Estimate(value, n=self.n)), model
+        )
+
+    def _counted(self, row: ResultRow, model: str) -> ResultRow:
+        """The row with its number of seeds, where the model is an arm of several."""
+        if self.seed_counts[model] > 1:
+            row['seeds'] = self.seed_counts[model]
+        return row
 
     def _key(self, model: str, variant: str, language: str) -> RowKey:
-        arm = None if model == self.reference else model
+        arm = None if model == self.reference else seeds.arm_of(model)
         return RowKey(model, arm, self.task, variant, language, self.method)
 
     def _groups(self, model: str) -> Iterator[tuple[str, str, list[AnswersKey]]]:

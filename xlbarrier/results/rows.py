@@ -32,9 +32,10 @@ class ResultRow(TypedDict):
     p: NotRequired[float]
     reason: NotRequired[str]
     p_holm: NotRequired[float]
+    seeds: NotRequired[int]
 
 
-OPTIONAL = ('subject', 'signature', 'p', 'reason', 'p_holm')
+OPTIONAL = ('subject', 'signature', 'p', 'reason', 'p_holm', 'seeds')
 FIELDS = tuple(name for name in ResultRow.__annotations__ if name not in OPTIONAL)
 KEYS = FIELDS[: FIELDS.index('value')]  # with `subject`, what names a number
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from xlbarrier import metrics
 from xlbarrier.config.tasks import kind_of
 from xlbarrier.metrics import Estimate
-from xlbarrier.results import alignment, at_test_time, paired, shares
+from xlbarrier.results import alignment, at_test_time, paired, seeds, shares
 from xlbarrier.results.answers import (
     READINGS,
     AnswersKey,
@@ -171,7 +171,8 @@ def _has_scores(table: pa.Table, method: str, column: str) -> bool:
 
 def _row_key(key: AnswersKey, method: str, reference: str) -> RowKey:
     model, task, variant, language = key
-    return RowKey(model, None if model == reference else model, task, variant, language, method)
+    arm = None if model == reference else seeds.arm_of(model)
+    return RowKey(model, arm, task, variant, language, method)
 
 
 def _task_rows(

@@ -5,7 +5,7 @@ import pathlib
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -18,15 +18,15 @@ from jax.experimental import multihost_utils
 from xlbarrier import config as config_lib
 from xlbarrier import multihost
 from xlbarrier.config import TrainConfig
-from xlbarrier.data.mixture import Mixture
+from xlbarrier.data.mixture import Mixture, Stages
 from xlbarrier.data.pack import PackedRows
-from xlbarrier.data.pipeline import batch_at
 from xlbarrier.errors import InputError, NotFiniteError
 from xlbarrier.mesh import mesh_of
 from xlbarrier.models import kernels, lora
 from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.progress import Progress
+from xlbarrier.train.batches import Sources, Text, predicted, seen
 from xlbarrier.train.checkpoint import CheckpointError, Checkpoints
 from xlbarrier.train.optimizer import make_schedule
 from xlbarrier.train.step import (
@@ -38,6 +38,12 @@ from xlbarrier.train.step import (
     train_step,
 )
 
+# What decides the rows of each kind in an update, for messages.
+_FIELD = {
+    'text': 'config.train.batch_rows less the rows of pairs and of the guard',
+    'pairs': 'config.train.pairs.rows',
+    'guard': 'config.train.guard.rows',
+}
 ROWS_READ = 4096  # at a time, while texts are counted
 FREE_FIELDS = ('checkpoint_every', 'log_every', 'snapshots')  # these do not change what is computed
 
@@ -49,17 +55,24 @@ class Stopped(SystemExit):
         super().__init__(128 + signal.SIGTERM)
 
 
+class Counted(NamedTuple):
+    """Tokens since the start of the training."""
+
+    tokens: int = 0  # predicted
+    seen: int = 0  # read; padding is not
+
+
 class _Dispatched(NamedTuple):
     """A step whose numbers are on their way."""
 
     step: int
-    tokens: int  # predicted since the start of the training
+    counted: Counted
     numbers: dict[str, jax.Array]
 
 
 def train(
     decoder: Decoder,
-    packed: PackedRows | Mixture,
+    sources: Sources | Text,
     config: TrainConfig,
     *,
     folder: str | pathlib.Path,
@@ -72,13 +85,14 @@ def train(
 
     Args:
       decoder: given away: its arrays are donated, use the one returned.
-      packed: training rows, `config.row_tokens` long.
+      sources: training rows, `config.row_tokens` long: of text, or with those of pairs and of the
+        guard.
       config: method, sizes, optimizer.
       folder: of the checkpoints of this training alone.
       seed: of the order of rows, of new adapters and of dropout.
       log: called by the lead process once a logged step, with step (from 1), loss (nats a token),
         tokens (predicted so far), learning_rate, grad_norm, tokens_per_second, seconds (since this
-        start).
+        start), tokens_seen (read so far, padding aside), and loss_<term> of other terms.
       logged_through: last step that was logged before, by a start that was ended; steps up to it
         are computed again where no checkpoint has them, and not logged.
       snapshot: called with each step of `config.snapshots` and the decoder after it, whose arrays
@@ -95,17 +109,19 @@ def train(
       Stopped: after SIGTERM, once a checkpoint is written.
     """
     mesh = mesh_of(decoder.embed.embedding[...])
-    _check(packed, config, mesh, decoder.config)
+    sources = sources if isinstance(sources, Sources) else Sources(sources)
+    _check(sources, config, mesh, decoder.config)
     decoder.compute_dtype, decoder.remat = config.compute_dtype, config.remat
+    base_graph, base_params = _base(decoder, config)
     if config.method == 'lora':
         targets = config.lora_targets
         lora.add_lora(decoder, config.lora_rank, config.lora_alpha, targets, seed)
-    documents = _most_documents(packed)
+    documents = _most_documents(sources)
     graph, params, frozen = split_decoder(decoder, config)
     params = jax.tree.map(_own, params)
-    identity = _identity(packed, config, seed)
+    identity = _identity(sources, config, seed)
     with Checkpoints(pathlib.Path(folder)) as checkpoints:
-        state, tokens = _start(checkpoints, params, config, identity)
+        state, counted = _start(checkpoints, params, config, identity)
         del params
         done = int(state.step)
         with (
@@ -118,8 +134,8 @@ def train(
             report = _Reporter(config, progress, log, logged_through)
             previous = None
             for step in range(done, config.steps):
-                batch = batch_at(packed, step, config.batch_rows, seed)
-                tokens += int(np.count_nonzero(batch['weights'][:, 1:]))
+                batch = sources.at(config, step, seed)
+                counted = Counted(counted.tokens + predicted(batch), counted.seen + seen(batch))
                 laid = put_microbatches(batch, mesh, config.accumulate)
                 state, numbers = train_step(
                     state,
@@ -129,9 +145,11 @@ def train(
                     config=config,
                     seed=seed,
                     documents=documents,
+                    base_graph=base_graph,
+                    base_params=base_params,
                 )
                 report(previous)
-                previous = _Dispatched(step + 1, tokens, numbers)
+                previous = _Dispatched(step + 1, counted, numbers)
                 last, stop = step + 1 == config.steps, asked(step)
                 if snapshot is not None and step + 1 in config.snapshots:
                     report(previous)
@@ -143,7 +161,7 @@ def train(
                     report(previous)
                     previous = None
                     progress.update(0, 'writing a checkpoint')
-                    meta = {'step': step + 1, 'tokens': tokens, 'training': identity}
+                    meta = {'step': step + 1, **counted._asdict(), 'training': identity}
                     checkpoints.save(state, meta, final=last, wait=stop)
                     progress.update(0, report.note)
                 if stop:
@@ -160,6 +178,15 @@ def _own(array: jax.Array) -> jax.Array:
     copied = jnp.copy(array).block_until_ready()
     array.delete()
     return copied
+
+
+def _base(decoder: Decoder, config: TrainConfig) -> tuple[nnx.GraphDef | None, Arrays | None]:
+    """The model before fine-tuning, for the guard; copied if its arrays will be donated."""
+    if not config.guard.weight:
+        return None, None
+    graph, params = nnx.split(decoder)
+    held = nnx.to_pure_dict(params)
+    return graph, held if config.method == 'lora' else jax.tree.map(jnp.copy, held)
 
 
 class _Reporter:
@@ -183,10 +210,12 @@ class _Reporter:
         if done is None:
             return
         numbers = {name: float(x) for name, x in done.numbers.items()}
-        loss = numbers['nats'] / numbers['weight'] if numbers['weight'] else 0.0
-        if not (np.isfinite(loss) and np.isfinite(numbers['grad_norm'])):
+        losses = _means(numbers)
+        loss = next(iter(losses.values()))
+        if not (all(map(np.isfinite, losses.values())) and np.isfinite(numbers['grad_norm'])):
             raise NotFiniteError(
-                f'step {done.step}: loss {loss}, gradient norm {numbers["grad_norm"]}; lower'
+                f'step {done.step}: loss {", ".join(map(str, losses.values()))}, gradient norm'
+                f' {numbers["grad_norm"]}; lower'
                 f' config.train.learning_rate ({self._config.learning_rate}) or look at the rows'
             )
         self._tell(done.step, loss)
@@ -198,7 +227,9 @@ class _Reporter:
         row = {
             'step': done.step,
             'loss': loss,
-            'tokens': done.tokens,
+            **{f'loss_{name}': mean for name, mean in losses.items() if name != 'text'},
+            'tokens': done.counted.tokens,
+            'tokens_seen': done.counted.seen,
             'learning_rate': numbers['learning_rate'],
             'grad_norm': numbers['grad_norm'],
             'tokens_per_second': round(row_tokens / max(now - self._last_time, 1e-9), 1),
@@ -220,7 +251,7 @@ class _Reporter:
 
 
 def _check(
-    packed: PackedRows | Mixture,
+    sources: Sources,
     config: TrainConfig,
     mesh: jax.sharding.Mesh,
     model: DecoderConfig,
@@ -230,7 +261,8 @@ def _check(
             f'config.train.steps is {config.steps}; expected at least 1:'
             ' TrainConfig.for_rows turns epochs into steps'
         )
-    rows, length = packed.shape
+    sources.check(config)
+    rows, length = sources.text.shape
     if rows == 0 or length != config.row_tokens:
         raise InputError(
             f'the packed rows are [{rows}, {length}]; expected at least one row of'
@@ -240,22 +272,32 @@ def _check(
         raise InputError(
             f'config.train.row_tokens is {length}, the model has {model.max_positions} positions'
         )
-    if packed.largest_token >= model.vocab_size:
+    given = [rows for rows in (sources.text, sources.pairs, sources.guard) if rows is not None]
+    largest = max(rows.largest_token for rows in given)
+    if largest >= model.vocab_size:
         raise InputError(
-            f'the packed rows contain token {packed.largest_token}, the embedding has'
+            f'the packed rows contain token {largest}, the embedding has'
             f' {model.vocab_size} rows: take a special token out of the text, or another tokenizer'
         )
     make_schedule(config)
-    put_microbatches({'rows': np.zeros((config.batch_rows, 1), np.int8)}, mesh, config.accumulate)
+    for step in (0, 1):
+        for name, count in sources.counts(config, step).items():
+            empty = {'rows': np.zeros((count, 1), np.int8)}
+            field = 'config.train.batch_rows' if count == config.batch_rows else _FIELD[name]
+            put_microbatches(empty, mesh, config.accumulate, field)
 
 
-def _most_documents(packed: PackedRows | Mixture) -> int:
+def _most_documents(sources: Sources) -> int:
     """The most texts in a row, as a power of two, so that few programs are compiled.
 
     0 where some row is not made of texts laid end to end: queries then see by a mask.
     """
     most = 1
-    for part in packed.parts if isinstance(packed, Mixture) else (packed,):
+    parts: list[PackedRows] = []
+    for rows in (sources.text, sources.guard):
+        if rows is not None:
+            parts += rows.parts if isinstance(rows, Mixture | Stages) else (rows,)
+    for part in parts:
         for start in range(0, len(part), ROWS_READ):
             until_RT = np.asarray(part.until[start : start + ROWS_READ])
             found = kernels.count_segments(until_RT)
@@ -274,12 +316,30 @@ def _attention(decoder: Decoder, config: TrainConfig, documents: int) -> str:
     return f'{chosen.kernel}, {rows}' + (chosen.why and f' ({chosen.why})')
 
 
-def _identity(packed: PackedRows | Mixture, config: TrainConfig, seed: int) -> dict[str, Any]:
+def _means(numbers: Mapping[str, float]) -> dict[str, float]:
+    """The mean of each term of the loss, the text's first where there is text."""
+    sums = {'text': 'nats', 'pairs': 'pairs_sum', 'guard': 'guard_sum'}
+    weights = {'text': 'weight', 'pairs': 'pairs_weight', 'guard': 'guard_weight'}
+    return {
+        term: numbers[name] / numbers[weights[term]] if numbers[weights[term]] else 0.0
+        for term, name in sums.items()
+        if name in numbers
+    }
+
+
+def _identity(sources: Sources, config: TrainConfig, seed: int) -> dict[str, Any]:
     """What decides a training's bits, beside the model: a checkpoint of another is refused."""
     fields = config_lib.to_dict(config)
     for name in FREE_FIELDS:
         del fields[name]
+    packed = sources.text
     identity = {'config': {'train': fields, 'seed': seed}, 'rows': list(packed.shape)}
+    if sources.pairs is not None:
+        identity['pairs'] = [len(sources.pairs), sources.pairs.pairs]
+    if sources.guard is not None:
+        identity['guard'] = list(sources.guard.shape)
+    if isinstance(packed, Stages):
+        identity['stages'] = [len(part) for part in packed.parts]
     if isinstance(packed, Mixture):
         identity['parts'] = [len(part) for part in packed.parts]
         identity['counts'] = list(packed.counts)
@@ -288,10 +348,10 @@ def _identity(packed: PackedRows | Mixture, config: TrainConfig, seed: int) -> d
 
 def _start(
     checkpoints: Checkpoints, params: Arrays, config: TrainConfig, identity: dict[str, Any]
-) -> tuple[TrainState, int]:
-    """The state to go on from, and the tokens predicted until then."""
+) -> tuple[TrainState, Counted]:
+    """The state to go on from, and the tokens until then."""
     if checkpoints.latest is None:
-        return init_state(params, config), 0
+        return init_state(params, config), Counted()
     meta = checkpoints.meta()
     differing = config_lib.diff(meta['training'], identity)
     if differing:
@@ -311,7 +371,7 @@ def _start(
         array.delete()  # what is read takes their room
     restored = checkpoints.params(shapes.params)
     optimizer = checkpoints.optimizer(shapes.optimizer) if step < config.steps else None
-    return TrainState(state.step, restored, optimizer), meta['tokens']
+    return TrainState(state.step, restored, optimizer), Counted(meta['tokens'], meta.get('seen', 0))
 
 
 @contextlib.contextmanager

@@ -70,7 +70,7 @@ def _nats(
     def add(nats: jax.Array, chunk: tuple[jax.Array, ...]) -> tuple[jax.Array, None]:
         return nats + _chunk_nats(c, kernel_DV, *chunk), None
 
-    chunked = _split(chunks, hidden_BTD, target_BT, weight_BT)
+    chunked = split_positions(chunks, hidden_BTD, target_BT, weight_BT)
     return jax.lax.scan(add, jnp.float32(0), chunked)[0]
 
 
@@ -94,7 +94,7 @@ def _nats_forward(
         return (nats + more, kernel32_DV + of_kernel_DV.astype(jnp.float32)), of_hidden
 
     zero_DV = jnp.zeros_like(kernel_DV, jnp.float32)
-    chunked = _split(chunks, hidden_BTD, target_BT, weight_BT)
+    chunked = split_positions(chunks, hidden_BTD, target_BT, weight_BT)
     (nats, of_kernel_DV), of_hidden = jax.lax.scan(add, (jnp.float32(0), zero_DV), chunked)
     B, T, D = hidden_BTD.shape
     of_hidden = jnp.moveaxis(of_hidden, 0, 1)
@@ -124,7 +124,7 @@ def _chunk_nats(
     return jnp.sum(weight_BC * cross_entropy(logits_BCV, target_BC))
 
 
-def _split(chunks: int, *arrays: jax.Array) -> tuple[jax.Array, ...]:
+def split_positions(chunks: int, *arrays: jax.Array) -> tuple[jax.Array, ...]:
     """Arrays [B, T, ...] as [chunks, B, C, ...]; the positions that are added weigh nothing."""
     B, T = arrays[0].shape[:2]
     each = -(-T // chunks)
