@@ -154,6 +154,8 @@ def prepare(
 
 
 def untrained(folder: pathlib.Path, config: RunConfig) -> list[str]:
+    """The arms of which a model is not exported yet."""
+
     def exported(name: str) -> bool:
         return (folder / 'export' / name / 'config.json').exists()
 
