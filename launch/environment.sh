@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by quickstart.sh and test.sh: creates .venv once and installs the pinned packages into it.
 #
 #   install_into_venv EXTRAS    EXTRAS as pip writes them: '' or '[test,dev]'

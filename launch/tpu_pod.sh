@@ -6,8 +6,9 @@
 #   e.g.  bash launch/tpu_pod.sh --config=configs/quickstart.py --workdir=/mnt/shared/run-1 \
 #           --config.mesh.fsdp=16
 #
-# The workdir must lie on storage that all workers share. --dry-run prints the commands, ready to be
-# pasted, and runs none. A second call goes on: the workers keep their checkout and their .venv.
+# The workdir must be on storage that all workers share. --dry-run prints the commands, ready to be
+# pasted, and runs none. A second call goes on: the workers keep their checkout and their .venv. With
+# RESTARTS, a pod that is taken away is made again and the run continues from its last checkpoint.
 set -euo pipefail
 
 # Variables; those of the environment win.
@@ -22,30 +23,12 @@ COMMIT=${COMMIT:-}                                        # default: this checko
 FOLDER=${FOLDER:-xlbarrier}                               # on each worker, below the home folder
 COMMAND=${COMMAND:-.venv/bin/python -m xlbarrier.main}    # run there; the flags are added to it
 SSH_FLAGS=${SSH_FLAGS:-}                                  # e.g. --tunnel-through-iap
+RESTARTS=${RESTARTS:-0}                                   # after a preemption: the pod is made again
+WAIT=${WAIT:-60}                                          # seconds between two tries to make it
 
-fail() {
-  echo "ERROR: $*" >&2
-  exit 2
-}
-
-# A word as a shell reads it back, in single quotes where it needs any.
-quoted() {
-  if [[ $1 =~ ^[A-Za-z0-9_./:=@,+-]+$ ]]; then
-    printf '%s' "$1"
-  else
-    printf "'%s'" "${1//\'/\'\\\'\'}"
-  fi
-}
-
-# Prints a command; runs it too unless --dry-run.
-run() {
-  local word line=''
-  for word in "$@"; do
-    line+=" $(quoted "$word")"
-  done
-  printf '%s\n' "${line:1}"
-  [ "$dry_run" = 1 ] || "$@"
-}
+here=$(dirname "${BASH_SOURCE[0]}")
+# shellcheck source=launch/common.sh
+source "$here/common.sh"
 
 on_every_worker() {
   # shellcheck disable=SC2086  # SSH_FLAGS is a list of words
@@ -53,43 +36,28 @@ on_every_worker() {
     --worker=all $SSH_FLAGS --command="$1"
 }
 
-dry_run=0
-if [ "${1:-}" = --dry-run ]; then
-  dry_run=1
-  shift
-fi
-here=$(dirname "${BASH_SOURCE[0]}")
+begin_arguments "$@"
 REPO=${REPO:-$(git -C "$here" remote get-url origin 2>/dev/null || true)}
 COMMIT=${COMMIT:-$(git -C "$here" rev-parse HEAD 2>/dev/null || true)}
-
-missing=''
-for name in PROJECT ZONE TPU_NAME REPO COMMIT; do
-  [ -n "${!name}" ] || missing+=", $name"
-done
-[ -z "$missing" ] || fail "not set: ${missing:2}; see the top of launch/tpu_pod.sh"
-for word in "$@"; do
-  [ "$word" != --dry-run ] || fail '--dry-run must come first; nothing was run'
-done
-if [[ $COMMAND == *xlbarrier.main && " $*" != *" --config="* ]]; then
+need_variables PROJECT ZONE TPU_NAME REPO COMMIT
+if [[ $COMMAND == *xlbarrier.main && " ${flags[*]}" != *" --config="* ]]; then
   fail 'no flags for xlbarrier.main; expected at least --config=FILE --workdir=SHARED_FOLDER'
 fi
-if [ "$dry_run" = 0 ] && ! command -v gcloud >/dev/null; then
-  fail 'gcloud is not installed: https://cloud.google.com/sdk/docs/install (or use --dry-run)'
-fi
+need_tool gcloud https://cloud.google.com/sdk/docs/install
 if [ -n "$(git -C "$here" status --porcelain --untracked-files=no 2>/dev/null || true)" ]; then
   echo "NOTE: changes that are not committed stay here; the workers check out $COMMIT" >&2
 fi
 
-if [ "$CREATE" = 1 ]; then
+create() {
   run gcloud compute tpus tpu-vm create "$TPU_NAME" --project="$PROJECT" --zone="$ZONE" \
     --accelerator-type="$ACCELERATOR_TYPE" --version="$RUNTIME_VERSION"
-  echo "NOTE: it costs until: gcloud compute tpus tpu-vm delete $TPU_NAME --project=$PROJECT" \
-    "--zone=$ZONE" >&2
-fi
+}
 
 # A runtime image's own Python can be older than 3.11; uv then brings one, without root.
-folder=$(quoted "$FOLDER")
-on_every_worker "set -e
+prepare() {
+  local folder
+  folder=$(quoted "$FOLDER")
+  on_every_worker "set -e
 test -d $folder/.git || git clone --quiet $(quoted "$REPO") $folder
 cd $folder
 git fetch --quiet origin
@@ -101,9 +69,44 @@ if ! find_python >/dev/null 2>&1; then
   export PYTHON=\$(~/.local/bin/uv python find 3.11)
 fi
 install_into_venv '[tpu]'"
+}
 
-for word in "$@"; do
-  COMMAND+=" $(quoted "$word")"
-done
 # jax finds the other workers by itself when this variable says that there are any.
-on_every_worker "cd $folder && export XLBARRIER_DISTRIBUTED=1 && $COMMAND"
+start() {
+  local line=$COMMAND
+  [ ${#flags[@]} = 0 ] || line+=" $(line_of "${flags[@]}")"
+  on_every_worker "cd $(quoted "$FOLDER") && export XLBARRIER_DISTRIBUTED=1 && $line"
+}
+
+state() {
+  gcloud compute tpus tpu-vm describe "$TPU_NAME" --project="$PROJECT" --zone="$ZONE" \
+    --format='value(state)' 2>/dev/null || echo GONE
+}
+
+if [ "$CREATE" = 1 ]; then
+  create
+  echo "NOTE: it costs until: gcloud compute tpus tpu-vm delete $TPU_NAME --project=$PROJECT" \
+    "--zone=$ZONE" >&2
+fi
+prepare
+for ((attempt = 1; ; attempt++)); do
+  status=0
+  start || status=$?
+  if [ "$status" = 0 ] || [ "$attempt" -gt "$RESTARTS" ]; then
+    exit "$status"
+  fi
+  now=$(state)
+  if [ "$now" = READY ]; then
+    echo "ERROR: the run failed on a pod that is READY: its own lines above say why" >&2
+    exit "$status"
+  fi
+  echo "NOTE: the pod is $now: it is made again, start $((attempt + 1))" >&2
+  if [ "$now" != GONE ]; then
+    run gcloud compute tpus tpu-vm delete "$TPU_NAME" --project="$PROJECT" --zone="$ZONE" --quiet
+  fi
+  until create; do
+    echo "NOTE: no pod is free; tried again in $WAIT s" >&2
+    sleep "$WAIT"
+  done
+  prepare
+done

@@ -21,7 +21,13 @@ VARIABLES = {
 }
 FLAGS = ('--config=configs/quickstart.py', "--workdir=/mnt/all of us/it's a run")
 CREATION = {'CREATE': '1', 'ACCELERATOR_TYPE': 'v5p-32', 'RUNTIME_VERSION': 'v2-alpha-tpuv5'}
-TOOLS = ('bash', 'dirname', 'git', 'sed')  # all that the script may find: never a real gcloud
+TOOLS = (
+    'bash',
+    'dirname',
+    'git',
+    'sed',
+    'sleep',
+)  # all that the script may find: never a real gcloud
 NAMES = {*VARIABLES, *CREATION, 'FOLDER', 'COMMAND', 'SSH_FLAGS'}
 
 
@@ -41,6 +47,14 @@ def gcloud(bare) -> pathlib.Path:
 import json, os, sys
 with open({str(bare / 'calls')!r}, 'a') as f:
     f.write(json.dumps(sys.argv[1:]) + '\\n')
+words = ' '.join(sys.argv)
+if 'describe' in words:
+    print(os.environ['STATE'])
+if 'XLBARRIER_DISTRIBUTED' in words and os.environ.get('LOST'):
+    lost = {str(bare / 'lost')!r}
+    if len(open(lost).read() if os.path.exists(lost) else '') < int(os.environ['LOST']):
+        open(lost, 'a').write('x')
+        sys.exit(255)
 sys.exit(3 if os.environ.get('FAILING', 'nothing') in ' '.join(sys.argv) else 0)
 """
     path = bare / 'bin/gcloud'
@@ -177,7 +191,8 @@ def test_what_is_missing_is_named_before_anything_runs(gcloud, without, flags, n
 def test_repository_and_commit_are_those_of_the_checkout(gcloud, tmp_path):
     checkout = tmp_path / 'checkout'
     (checkout / 'launch').mkdir(parents=True)
-    shutil.copy(SCRIPT, checkout / 'launch')
+    for name in ('tpu_pod.sh', 'common.sh'):
+        shutil.copy(ROOT / 'launch' / name, checkout / 'launch')
     given = {k: v for k, v in VARIABLES.items() if k not in ('REPO', 'COMMIT')}
     script = checkout / 'launch/tpu_pod.sh'
     answer = launch('--dry-run', *FLAGS, variables=given, path=gcloud, script=script)
@@ -219,3 +234,22 @@ def test_own_command_and_flags(gcloud):
     assert start[-3:-1] == ['--tunnel-through-iap', '--quiet']
     wanted = 'cd \'a folder\' && export XLBARRIER_DISTRIBUTED=1 && python -c "print(1)"'
     assert remote(start) == wanted
+
+
+@pytest.mark.parametrize('state', ['PREEMPTED', 'READY'])
+def test_a_pod_that_is_taken_away_is_made_again_and_a_failed_run_is_not_repeated(gcloud, state):
+    answer = launch(*FLAGS, path=gcloud, RESTARTS='2', STATE=state, LOST='1', WAIT='0')
+    done = [next(w for w in call if w in ('ssh', 'describe', 'delete', 'create'))
+            for call in calls(gcloud)]  # fmt: skip
+    if state == 'READY':
+        assert done == ['ssh', 'ssh', 'describe'] and answer.returncode == 255
+        assert 'its own lines above say why' in answer.stderr
+    else:
+        assert answer.returncode == 0, answer.stderr
+        assert done == ['ssh', 'ssh', 'describe', 'delete', 'create', 'ssh', 'ssh']
+        assert 'the pod is PREEMPTED: it is made again, start 2' in answer.stderr
+
+
+def test_after_the_last_restart_the_status_is_the_run_s(gcloud):
+    answer = launch(*FLAGS, path=gcloud, RESTARTS='1', STATE='PREEMPTED', LOST='9', WAIT='0')
+    assert answer.returncode == 255
