@@ -201,6 +201,8 @@ starts = place / f'starts-{number}'
 with starts.open('a') as f:
     f.write(os.environ['COORDINATOR_ADDRESS'] + ' ' + os.environ['NUM_PROCESSES'] + '\\n')
 first = len(starts.read_text().splitlines()) == 1
+while number == '1' and not all((place / f'starts-{n}').exists() for n in (0, 2)):
+    time.sleep(0.01)
 if sys.argv[2] == 'error' and number == '1':
     sys.exit(3)
 if sys.argv[2] == 'killed' and number == '1' and first:
