@@ -18,6 +18,7 @@ import pathlib
 import resource
 import tempfile
 import time
+import zlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -51,11 +52,11 @@ def english(folder: str, items: int, rng: np.random.Generator) -> list[list[str]
 
 def spelt(word: str, code: str) -> str:
     """A made-up word in a language's letters, the same for the same word."""
-    seed = int.from_bytes(f'{code}{word}'.encode()[:24], 'little')
-    rng = np.random.Generator(np.random.PCG64(seed))
     start, count = ALPHABETS.get(code, (ord('a'), 26))
+    mark = zlib.crc32(f'{code}{word}'.encode())
     size = max(1, len(word) // 2 if count > 100 else len(word))
-    return ''.join(chr(start + int(count * rng.random() ** 1.7)) for _ in range(size))
+    drawn = ((mark * (7 * k + 3) + ord(c)) % 61 for k, c in enumerate(word[:size]))
+    return ''.join(chr(start + count * r * r // 3721) for r in drawn)
 
 
 def translated(texts: list[list[str]], code: str) -> list[list[str]]:
@@ -79,7 +80,12 @@ def predictions(
     answer = rng.integers(0, 4, items)
     for variant in (*VARIANTS, 'mixup'):
         for code in ('en',) if variant == 'english' else codes:
-            of = [slot_languages(variant, code, codes, answer[i], i) for i in range(items)]
+            kinds = [slot_languages(variant, code, codes, a, 0) for a in range(4)]
+            of = (
+                [slot_languages(variant, code, codes, 0, i) for i in range(items)]
+                if variant == 'mixup'
+                else [kinds[a] for a in answer]
+            )
             shown = [[texts[c][i][slot] for slot, c in enumerate(of[i])] for i in range(items)]
             columns = {
                 'id': ids,

@@ -97,7 +97,7 @@ def test_the_report_shows_a_plain_table(rows, folder):
     (folder / 'results.json').write_text(json.dumps({'schema': 1, 'rows': rows}))
     page.write_report(folder)
     html, markdown = ((folder / f'report.{kind}').read_text() for kind in ('html', 'md'))
-    assert '<h2>lengths</h2>' in html and 'lengths, method' not in html
+    assert '<h2 id="lengths">lengths<' in html and 'lengths, method' not in html
     assert '| base | full | German | count | 21.3 [16.0, 32.0] |' in markdown
     assert 'worldfacts, method loglikelihood' in html
 
@@ -108,7 +108,7 @@ def test_a_report_without_multiple_choice(rows, folder, tmp_path):
     own = [row for row in rows if row['task'] == 'lengths']
     (tmp_path / 'results.json').write_text(json.dumps({'schema': 1, 'rows': own}))
     page.write_report(tmp_path)
-    assert '<h2>lengths</h2>' in (tmp_path / 'report.html').read_text()
+    assert '<h2 id="lengths">lengths<' in (tmp_path / 'report.html').read_text()
 
 
 def test_prompts_are_written(tmp_path):

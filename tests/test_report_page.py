@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests import report_run
-from xlbarrier.report import markdown, page, plots, table_files, words
+from xlbarrier.report import beside, markdown, page, plots, table_files, words
 from xlbarrier.report.words import Numbers
 from xlbarrier.results.numbers import verdict
 from xlbarrier.results.rows import task_row
@@ -223,6 +223,49 @@ def test_ticks_are_round_and_few():
         assert 3 <= len(ticks) <= 8 and ticks[0] <= low + 1e-9 and ticks[-1] >= high - 1e-9
         step = ticks[1] - ticks[0]
         assert f'{step:.0e}'[0] in '125', (low, high, step)
+
+
+def test_every_two_languages_have_a_cell_of_the_matrix(folder, text):
+    rows = json.loads((folder / 'results.json').read_text())['rows']
+    found = [
+        row
+        for row in rows
+        if (row['metric'], row['model'], row['method']) == ('consistency', 'mixed', 'letter')
+    ]
+    assert len(found) == 10, 'five languages'
+    drawn = text.partition('id="worldfacts-letter-consistency-mixed-plot"')[2]
+    drawn = drawn.partition('</svg>')[0]
+    assert drawn.count('<rect class="cell"') == 10
+    for row in found:
+        names = ' and '.join(beside.language_words(c) for c in reversed(row['language'].split('~')))
+        assert f'<title>{names}: {row["value"]:.3f}</title>' in drawn
+
+
+def test_snapshots_are_learning_curves_by_language(tmp_path, monkeypatch):
+    models = ('base', 'mixed', 'mixed-20steps')
+    monkeypatch.setattr(report_run, 'SKILL', dict.fromkeys(models, 0.4))
+    rows = report_run.write(tmp_path, models, report_run.predictions(models, questions=20))
+    record = json.loads((tmp_path / 'run.json').read_text())
+    record['training'] = {'mixed': {'rows': 4, 'epochs': 1.0, 'tokens': 512, 'steps': 40}}
+    (tmp_path / 'run.json').write_text(json.dumps(record))
+    page.write_report(tmp_path)
+    drawn = (tmp_path / 'report.html').read_text(encoding='utf-8')
+    drawn = drawn.partition('id="worldfacts-loglikelihood-accuracy-during-training-mixed-plot"')[2]
+    lines = re.findall(r'points="([^"]+)"><title>([^<]+)', drawn.partition('</svg>')[0])
+    names = [*NAMES, 'mean of the other languages']
+    assert [name for _, name in lines] == names
+    heights = [float(point.split(',')[1]) for point in lines[1][0].split()]
+    values = [
+        next(
+            r['value']
+            for r in rows
+            if (r['model'], r['language'], r['metric']) == (model, 'ar', 'accuracy')
+            and (r['variant'], r['method']) == ('full', 'loglikelihood')
+        )
+        for model in ('base', 'mixed-20steps', 'mixed')
+    ]
+    order = sorted(range(3), key=lambda i: -values[i])
+    assert [heights[i] for i in order] == sorted(heights), 'the higher, the nearer to the top'
 
 
 def test_long_labels_have_room():

@@ -152,9 +152,9 @@ def test_the_page_shows_shared_knowledge_categories_and_rankings(tmp_path):
     text = (tmp_path / 'report.html').read_text()
     rows = json.loads((tmp_path / 'results.json').read_text())['rows']
     geo, mmlu, bmlama = (
-        text[text.index(f'<h2>{task}, method letter') :] for task in ('x_geo', 'mmlu', 'bmlama')
+        text[text.index(f'">{task}, method letter<a') :] for task in ('x_geo', 'mmlu', 'bmlama')
     )
-    geo = geo[: geo.index('<h2>', 4)]
+    geo = geo[: geo.index('<h2 ', 4)]
     ra = find(rows, task='x_geo', language='ar', metric='relative_accuracy', method='letter')
     assert f'<td>{ra["value"]:.2f} [{ra["ci_low"]:.2f},\u00a0{ra["ci_high"]:.2f}]</td>' in geo
     stem = find(
@@ -163,8 +163,8 @@ def test_the_page_shows_shared_knowledge_categories_and_rankings(tmp_path):
     )  # fmt: skip
     assert f'<td>{100 * stem["value"]:.1f} [' in mmlu
     assert 'social sciences' in mmlu and 'Accuracy in each subject' in mmlu
-    assert 'RankC' not in bmlama[: bmlama.index('<h2>', 4)], 'letters rank nothing'
-    ranked = text[text.index('<h2>bmlama, method loglikelihood') :]
+    assert 'RankC' not in bmlama[: bmlama.index('<h2 ', 4)], 'letters rank nothing'
+    ranked = text[text.index('">bmlama, method loglikelihood<a') :]
     pair = find(rows, task='bmlama', language='ar~fr', metric='rankc')
     assert f'<td>{pair["value"]:.2f} [' in ranked
     assert 'RankC' in (tmp_path / 'report.md').read_text()
@@ -187,9 +187,9 @@ def test_the_headline_compares_with_the_variant_english_where_full_has_none(tmp_
     report_run.write(tmp_path, ('base',), made)
     page.write_report(tmp_path)
     text = (tmp_path / 'report.html').read_text()
-    section = text[text.index('method loglikelihood') :]
+    section = text[text.index('method loglikelihood<a') :]
     accuracy = np.mean(right(sheet('en', 60), 'prediction_raw'))
-    assert f'right on {100 * accuracy:.1f} % of 60 questions in English' in section
+    assert f'right on {100 * accuracy:.1f}\u00a0% of 60 questions in English' in section
     assert '<title>base, English: ' in section, 'a dot for English'
 
 

@@ -133,7 +133,8 @@ def _parts(
     rows = numbers.rows_of(metric, **key)
     parts = list(dict.fromkeys(row['subject'] for row in rows))
     sheets = list(dict.fromkeys((row['model'], row['variant'], row['language']) for row in rows))
-    sheets.sort(key=lambda sheet: models.index(sheet[0]))
+    variants = list(dict.fromkeys(sheet[1] for sheet in sheets))
+    sheets.sort(key=lambda s: (models.index(s[0]), variants.index(s[1]), s[2] != SOURCE))
     cells = {(row['model'], row['variant'], row['language'], row['subject']): row for row in rows}
     if folded:  # subjects are too many for columns
         head = ['subject', 'n', *(', '.join((m, v, language_words(c))) for m, v, c in sheets)]

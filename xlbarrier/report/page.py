@@ -134,6 +134,8 @@ def _facts(folder: pathlib.Path, one_file: int) -> tuple[dict[str, Any], dict[st
     tested = [row for row in numbers.rows if row['metric'] == 'above_chance_p']
     asked = list(dict.fromkeys((row['task'], row['method']) for row in tested))
     described = {task for task, _ in asked}
+    training = run.get('training', {})
+    steps = {arm: t['steps'] for arm, t in training.items() if 'steps' in t}
     colours = plots.colours_of(models)
     name = _name(config, run)
     verdict = find_verdict(numbers)
@@ -142,7 +144,7 @@ def _facts(folder: pathlib.Path, one_file: int) -> tuple[dict[str, Any], dict[st
         'model': name,
         'verdict': words.verdict(verdict, name) if verdict else [],
         'models': models,
-        'sections': [sections.section(numbers, task, method, models) for task, method in asked],
+        'sections': [sections.section(numbers, *each, models, steps) for each in asked],
         'plain': [
             sections.plain(numbers, task)
             for task in numbers.values('task')
@@ -155,7 +157,7 @@ def _facts(folder: pathlib.Path, one_file: int) -> tuple[dict[str, Any], dict[st
         'answers': Markup(answer_data.embedded(answers)) if answers['tasks'] else '',
         'config_json': json.dumps(config, indent=1, ensure_ascii=False),
         'run': run,
-        'training': run.get('training', {}),
+        'training': training,
         'manifests': {
             path.parent.name: _json(path) for path in sorted(folder.glob('corpus/*/manifest.json'))
         },

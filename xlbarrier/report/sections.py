@@ -1,17 +1,29 @@
 """What the page shows of each task: plots, tables and sentences of its numbers."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
-from xlbarrier.report import beside, plots, words
+from xlbarrier.report import beside, between, plots, words
 from xlbarrier.report.beside import language_words
 from xlbarrier.report.words import interval, percent, points
 from xlbarrier.results.numbers import ALPHA, Numbers, at_chance
 from xlbarrier.results.rows import ALL, MEAN, SOURCE, ResultRow, has
 
+P_VALUES = ('forget_quality',)  # metrics that are p-values, beside those that end in _p
 
-def section(numbers: Numbers, task: str, method: str, models: list[str]) -> dict[str, Any]:
-    """A multiple-choice task in one reading: its sentences, tables and plots."""
+
+def section(
+    numbers: Numbers, task: str, method: str, models: list[str], steps: Mapping[str, int]
+) -> dict[str, Any]:
+    """A multiple-choice task in one reading: its sentences, tables and plots.
+
+    Args:
+      numbers: of the run.
+      task, method: of the section.
+      models: in the page's order.
+      steps: arm -> updates of its training.
+    """
     key = {'task': task, 'method': method}
     first = numbers.rows_of('accuracy', **key)[0]
     shown = accuracies(numbers, models, key)
@@ -43,7 +55,7 @@ def section(numbers: Numbers, task: str, method: str, models: list[str]) -> dict
             guide=0.0,
         ),
         'picture': shown,
-        'matrices': [],
+        'figures': between.figures(numbers, models, key, steps),
         'tests': _tests(numbers, key),
         'tables': beside.tables(numbers, models, key),
     }
@@ -87,6 +99,8 @@ def _number(row: ResultRow) -> str:
 
     if row['value'] is None:
         return f'– ({row["reason"]})'
+    if row['metric'].endswith('_p') or row['metric'] in P_VALUES:
+        return words.p_value(row['value'])
     return f'{form(row["value"])} {interval(row, form)}'.rstrip()
 
 

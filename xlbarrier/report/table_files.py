@@ -18,6 +18,7 @@ TITLES = {
     'relative_accuracy': 'RA, %: accuracy above guessing, as a share of that of the reference',
     'barrier_gap': 'Barrier gap, points: accuracy in the source language minus accuracy there',
     'en_co': 'en-CO, %: items right in both languages, as a share of those right in either',
+    'consistency': 'Consistency, %: items right in both languages, as a share of those in either',
     'transfer': 'Transfer, %: share of the items right in the source language right there too',
     'transfer_back': 'Transfer back, %: share of the items right there right in the source too',
     'tot_cons': 'TotCons, %: items right in every language',
@@ -258,7 +259,7 @@ def _pivot(
     # By metric, then by model.
     orders = [{str(value): i for i, value in enumerate(_values(rows, field))} for field in lead]
     keys = (
-        list(cells)
+        sorted(cells, key=lambda key: key[0] != SOURCE)  # the language
         if 'subject' in lead
         else sorted(cells, key=lambda key: [order[x] for order, x in zip(orders, key, strict=True)])
     )

@@ -80,6 +80,7 @@ def study_rows(
         found = {metric: estimates[metric] for metric in SHARED if metric in estimates}
         yield from shared_rows(here, {language: found})
     yield from tot_cons_rows(key._replace(variant='full'), correct)
+    yield from consistency_rows(key._replace(variant='full'), correct)
     if source:
         for variant, language in others:
             estimate = metrics.answer_kappa(
@@ -93,6 +94,21 @@ def tot_cons_rows(key: RowKey, correct: Mapping[str, np.ndarray]) -> Iterator[Re
     """TotCons over all languages, where there are several."""
     if len(correct) > 1:
         yield result_row(key._replace(language=ALL), 'tot_cons', metrics.tot_cons(correct))
+
+
+def consistency_rows(key: RowKey, correct: Mapping[str, np.ndarray]) -> Iterator[ResultRow]:
+    """en-CO's overlap between every pair of languages, where there are more than two.
+
+    They have no intervals: they are for a matrix, and `en_co` has those of the pairs with English.
+    """
+    codes = list(correct)
+    for number, one in enumerate(codes if len(codes) > 2 else ()):
+        for other in codes[number + 1 :]:
+            value = metrics.en_co(correct[one], correct[other])
+            n = len(correct[one])
+            reason = 'no item is right in either language'
+            estimate = Estimate(value, n=n, reason=None if value is not None else reason)
+            yield result_row(key._replace(language=f'{one}{PAIR}{other}'), 'consistency', estimate)
 
 
 def probability_rows(
