@@ -3,8 +3,8 @@
     python -m xlbarrier.main --config=configs/clika_german.py:FOLDER --workdir=runs/german
 
 FOLDER is a copy of the authors' repository, RiverGao/CLiKA, which has the answers. LeoLM is Llama 2
-13B trained on with German text. The table has accuracy, RA and en-CO in English and German; no
-model is run. Other recorded models and languages:
+13B trained on with German text. The table has accuracy, RA and en-CO in English and German, and the
+paired differences to Llama 2; no model is run. Other recorded models and languages:
 
     --config.rescore.models=llama2_7b,bloomz_7b1_mt --config.rescore.languages=en,de,fr
 """
@@ -28,4 +28,5 @@ def get_config(folder: str = 'data/clika') -> ConfigDict:
     config.rescore.layouts = ('clika',)
     config.rescore.models = MODELS
     config.rescore.languages = ('en', 'de')
+    config.rescore.reference = 'llama2_13b'
     return config

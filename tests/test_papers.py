@@ -118,6 +118,7 @@ PUBLISHED = {
     'clika_groups:s,llama2': {'tasks.x_csqa.shots': 1, 'tasks.x_name.shots': 1},
     'clika_german:s': {
         'rescore.languages': ['en', 'de'],
+        'rescore.reference': 'llama2_13b',
         'rescore.models': [
             *('llama2_13b', 'LeoLM_leo_hessianai_13b', 'LeoLM_leo_hessianai_13b_chat')
         ],

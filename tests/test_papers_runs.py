@@ -13,6 +13,7 @@ from tests.recorded_files import write_clika
 from xlbarrier import config as config_lib
 from xlbarrier import modes
 from xlbarrier.config import flags
+from xlbarrier.results.recorded import RecordError
 
 SMALL = {
     'score.row_tokens': 512, 'score.rows_per_device': 1, 'report.bootstrap_draws': 100,
@@ -261,12 +262,22 @@ def test_clika_rates_teaches_and_asks_the_sets(model, data, tmp_path):
 
 
 def test_clika_german(data, tmp_path):
-    changes = {'rescore.models': ('loud', 'calm')}
+    changes = {'rescore.models': ('loud', 'calm'), 'rescore.reference': 'calm'}
     rows = run(f'clika_german:{data}/recorded', tmp_path, **changes)
     found = values_of(
         rows, task='x_geo', language='de', metric='accuracy', method='recorded:first_character'
     )
     assert found == {'loud': 0.5, 'calm': 0.5}
+    key = {'task': 'x_geo', 'method': 'recorded:first_character', 'metric': 'difference_to_base'}
+    assert values_of(rows, language='de', **key) == {
+        'loud': 0
+    }  # one right each, where other is not
+    with pytest.raises(RecordError, match=r"reference is 'quiet', .* there are: calm, loud"):
+        run(
+            f'clika_german:{data}/recorded',
+            tmp_path / 'b',
+            **{**changes, 'rescore.reference': 'quiet'},
+        )
     assert not [r for r in rows if r['language'] == 'fr']
 
 

@@ -51,13 +51,13 @@ def test_a_task_that_a_recipe_does_not_know_is_named(name, wrong):
 
 def test_the_page_of_tasks_has_every_kind_and_no_other():
     page = (ROOT / 'docs' / 'tasks.md').read_text(encoding='utf-8')
-    table = page[page.index('| kind |') : page.index('## Variants')]
-    kinds = {
-        kind
-        for line in table.strip().splitlines()[2:]
-        for kind in re.findall(r'`(\w+)`', line.split('|')[1])
-    }
-    assert kinds == set(TASK_CONFIGS)
-    for line in table.strip().splitlines()[2:]:
-        for name in re.findall(r'`(\w+)\.py`', line.split('|')[5]):
+    kinds = page[page.index('| kind |') : page.index('## Sets of the hub')]
+    sets = page[page.index('| task | id') : page.index('## Variants')]
+    rows = [line.split('|') for line in [*kinds.splitlines()[2:], *sets.splitlines()[2:]]]
+    rows = [cells for cells in rows if len(cells) > 5]
+    assert {kind for cells in rows for kind in re.findall(r'`(\w+)`', cells[1])} == set(
+        TASK_CONFIGS
+    )
+    for cells in rows:
+        for name in re.findall(r'`(\w+)\.py`', cells[5]):
             assert (ROOT / 'configs' / f'{name}.py').is_file()

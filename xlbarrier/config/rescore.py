@@ -17,6 +17,7 @@ class RescoreConfig(Section):
     models: AnyOf[str] = ()  # (): all that are found; so are tasks and languages
     tasks: AnyOf[str] = ()  # (): all
     languages: AnyOf[str] = ()  # (): all
+    reference: str = ''  # a model that the others are compared with, item by item; '': none
     source_language: str = 'en'  # the one that others are compared with
     language: str = ''  # of files that do not name theirs (MMLU, TOFU)
     # Accuracy in percent whose RA is 1; 0: the one that CLiKA published.

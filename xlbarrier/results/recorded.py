@@ -15,8 +15,8 @@ from xlbarrier.config.rescore import RescoreConfig
 from xlbarrier.datafiles import write_atomic
 from xlbarrier.errors import InputError
 from xlbarrier.metrics import CLIKA_CHANCE, Estimate
-from xlbarrier.results import alignment, shares
-from xlbarrier.results.answers import ReadAnswers
+from xlbarrier.results import alignment, paired, shares
+from xlbarrier.results.answers import AnswersKey, ReadAnswers
 from xlbarrier.results.rows import ResultRow, RowKey, result_row
 
 FIRST_CHARACTER, ROBUST = 'recorded:first_character', 'recorded:robust'
@@ -157,7 +157,51 @@ def choice_rows(groups: Groups, config: RescoreConfig, draws: int, seed: int) ->
     for (task, variant, model), group in groups.items():
         key = RowKey(model, None, task, variant, config.source_language, '')
         rows += _group_rows(key, group, config, draws, seed)
+    if config.reference:
+        rows += _compared(groups, config, draws, seed)
     return rows
+
+
+def _compared(groups: Groups, config: RescoreConfig, draws: int, seed: int) -> Iterator[ResultRow]:
+    """Each model's paired differences to the reference, in the tasks that both have.
+
+    Raises:
+      RecordError: when the reference has no answers.
+    """
+    reference = config.reference
+    if not any(model == reference for _, _, model in groups):
+        known = ', '.join(sorted({model for _, _, model in groups}))
+        raise RecordError(
+            f'config.rescore.reference is {reference!r}, of which there are no answers; there are:'
+            f' {known}'
+        )
+    for task, variant in sorted({key[:2] for key in groups}):
+        models = {m: group for (t, v, m), group in groups.items() if (t, v) == (task, variant)}
+        if reference not in models:
+            continue
+        ids = models[reference][0].sheet.ids
+        chance, _ = _constants(models[reference][0].sheet, config)
+        for method, reader in READERS.items():
+            answers: dict[AnswersKey, ReadAnswers] = {}
+            for model, group in models.items():
+                if set(group[0].sheet.ids) != set(ids):
+                    continue  # a part of the task, or another edition
+                for one in group:
+                    sheet = _in_order(one.sheet, ids)
+                    read = one if sheet is one.sheet else ReadSheet(sheet, {method: reader(sheet)})
+                    answers[model, task, variant, sheet.language] = read.answers(method)
+            made = paired.rows(
+                task,
+                method,
+                'accuracy',
+                answers,
+                chance=chance,
+                reference=reference,
+                control=reference,
+                draws=draws,
+                seed=seed,
+            )
+            yield from (row for row in made if row['metric'].endswith('difference_to_base'))
 
 
 def _group_rows(
