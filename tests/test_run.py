@@ -53,11 +53,39 @@ def test_another_config_is_refused_with_the_fields_named(tmp_path):
     assert (tmp_path / 'config.json').read_bytes() == before
 
 
-def test_a_folder_of_other_files_is_refused(tmp_path):
+def test_a_folder_of_other_files_is_refused_and_left_as_it_is(tmp_path):
     (tmp_path / 'thesis.tex').write_text('x')
     with pytest.raises(run_lib.RunError, match=r'thesis\.tex'):
         run_lib.open_run(tmp_path, resolved())
-    assert not (tmp_path / 'config.json').exists()
+    assert [p.name for p in tmp_path.iterdir()] == ['thesis.tex'], 'no lock either'
+
+
+def test_report_and_export_fields_are_no_part_of_what_a_run_is(tmp_path):
+    run_lib.open_run(tmp_path, resolved()).close()
+    values = recipe().to_dict()
+    values['report'] = {'bootstrap_draws': 123, 'examples': 1}
+    values['export'] = {'shard_gb': 1.5}
+    values['train'] |= {'log_every': 7, 'checkpoint_every': 3}
+    changed = config_lib.resolve(values)
+    run_lib.open_run(tmp_path, changed).close()
+    there = json.loads((tmp_path / 'config.json').read_text())
+    assert there == config_lib.to_dict(changed), 'what the report is drawn with is recorded'
+    values['score'] = {'row_tokens': 64}  # moves scores by rounding
+    with pytest.raises(run_lib.RunError, match=r'config\.score\.row_tokens: there 0, now 64'):
+        run_lib.open_run(tmp_path, config_lib.resolve(values))
+
+
+def test_a_name_that_no_folder_can_have_is_named(tmp_path):
+    with pytest.raises(run_lib.RunError, match='NUL'):
+        run_lib.open_run(f'{tmp_path}/a\0b', resolved())
+
+
+def test_free_fields_exist():
+    for free in config_lib.FREE:
+        at = config_lib.to_dict(resolved())
+        for part in free.split('.'):
+            at = at[part]
+    assert config_lib.is_free('report.examples') and not config_lib.is_free('train.log_every_x')
 
 
 def test_a_folder_in_use_is_refused_until_its_process_ends(tmp_path):

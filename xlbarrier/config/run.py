@@ -1,12 +1,13 @@
 """The whole configuration of a run."""
 
 import dataclasses
+import re
 import typing
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Any, Literal, NamedTuple
 
-from xlbarrier.config.build import build
+from xlbarrier.config.build import build, flatten, plain
 from xlbarrier.config.checks import AnyOf, ConfigError, Section, Seed, Several, nearest
 from xlbarrier.config.corpus import CorpusConfig
 from xlbarrier.config.data import DATA_ARM, DataConfig, check_with
@@ -37,6 +38,13 @@ Mode = Literal[
 ]
 MODES = typing.get_args(Mode)
 ASKING = ('study', 'eval', 'prompts')  # modes that need tasks
+# Fields and sections that are no part of a run's identity: a later start may have other values.
+# Nothing that is kept depends on them: the report and its numbers are made anew, from all answers,
+# at the end of every start; the others say when something is written, or into how many files.
+FREE = ('report', 'export', 'train.checkpoint_every', 'train.log_every', 'corpus.count_tokens')
+# Fields that may be on an object store: gs://, s3:// and other schemes of fsspec.
+ON_STORES = ('model.source', 'model.tokenizer', 'corpus.source', 'data.files')
+_ON_STORE = re.compile(r'(?:\w+:)?(?!https?:|file:)[A-Za-z][A-Za-z0-9+.-]+://')
 CURRICULUM = 'curriculum'  # the text of config.corpus.stages, one after another
 ARMS = ('english', 'mixed', 'monolingual-mix', CURRICULUM, DATA_ARM)  # and single:LANGUAGE
 AND, AT = '+', '@'  # in names: 'mixed+dco' has an objective, 'mixed+dco@1' is its seed 1
@@ -104,6 +112,7 @@ class RunConfig(Section):
                 ' one model: name one arm, for example --config.arms=mixed, and no seeds'
             )
         check_with(self.data, tuple(map(text_of, self.arms)), self.mode)
+        _check_stores(plain(self), where)
         row_tokens = self.score.row_tokens or COMPILED_ROW
         if self.compile.score_places > row_tokens:
             raise ConfigError(
@@ -157,6 +166,19 @@ class RunConfig(Section):
         return tuple(ArmRun(f'{arm}{AT}{seed}', arm, seed) for seed in self.seeds)
 
 
+def _check_stores(values: Mapping[str, Any], where: str) -> None:
+    """Refuses a place on an object store where none is read: it would be taken for a path."""
+    for name, value in flatten(values):
+        for item in value if isinstance(value, tuple) else (value,):
+            # KIND:gs://... too, as corpus.source has it.
+            if isinstance(item, str) and _ON_STORE.match(item) and name not in ON_STORES:
+                raise ConfigError(
+                    f'{where}.{name} is {item!r}: this field takes no place on an object store.'
+                    ' Copy it to a disk, or mount the bucket; these fields take one:'
+                    f' {", ".join(ON_STORES)}'
+                )
+
+
 def resolve(values: Mapping[str, Any]) -> RunConfig:
     """Makes a checked RunConfig of a ConfigDict or a plain mapping; what is absent is the default.
 
@@ -167,3 +189,8 @@ def resolve(values: Mapping[str, Any]) -> RunConfig:
     config = build(RunConfig, values, 'config')
     config.check('config')
     return config
+
+
+def is_free(name: str) -> bool:
+    """Whether a field, by its dotted name without 'config.', is FREE or in a FREE section."""
+    return any(name == free or name.startswith(f'{free}.') for free in FREE)

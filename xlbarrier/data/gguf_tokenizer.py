@@ -8,17 +8,20 @@ import functools
 import pathlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from absl import logging
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
-from transformers import PreTrainedTokenizerFast
 
 from xlbarrier.data import pieces
 from xlbarrier.data.pieces import BYTE, CONTROL, SPACE, USER_DEFINED
 from xlbarrier.data.pretokenizers import DEFAULT, RULES
 from xlbarrier.datafiles.gguf_header import Value, part_files, read_header
 from xlbarrier.errors import InputError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 PREFIX = 'tokenizer.'
 # Phi 3 takes the spaces after these into the token; the file does not say so, its name does.
@@ -102,7 +105,7 @@ class _Fields:
         return [(merge[:cut], merge[cut + 1 :]) for merge, cut in pairs]
 
 
-def load(path: pathlib.Path) -> PreTrainedTokenizerFast:
+def load(path: pathlib.Path) -> 'PreTrainedTokenizerFast':
     """The tokenizer of a GGUF file; the same object for every caller while the file is unchanged.
 
     Raises:
@@ -122,7 +125,9 @@ def end_tokens(path: pathlib.Path) -> list[int]:
 
 
 @functools.lru_cache(maxsize=4)
-def _load(path: pathlib.Path, size: int, mtime: int) -> PreTrainedTokenizerFast:
+def _load(path: pathlib.Path, size: int, mtime: int) -> 'PreTrainedTokenizerFast':
+    from transformers import PreTrainedTokenizerFast
+
     metadata = read_header(path).metadata
     kind = str(metadata.get(f'{PREFIX}ggml.model', ''))
     if kind not in KINDS:

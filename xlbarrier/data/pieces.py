@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
-from transformers import PreTrainedTokenizerFast
 
 from xlbarrier import datafiles
 from xlbarrier.errors import InputError
 
 if TYPE_CHECKING:
     from sentencepiece import SentencePieceProcessor
+    from transformers import PreTrainedTokenizerFast
 
 CLASSES = ('BaichuanTokenizer',)  # of tokenizer_config.json: plain SentencePiece, by their code
 MODEL, CONFIG = 'tokenizer.model', 'tokenizer_config.json'
@@ -59,12 +59,14 @@ def is_wanted(folder: pathlib.Path) -> bool:
     return _fields(folder).get('tokenizer_class') in CLASSES
 
 
-def read(folder: pathlib.Path) -> PreTrainedTokenizerFast:
+def read(folder: pathlib.Path) -> 'PreTrainedTokenizerFast':
     """The tokenizer of tokenizer.model, with the special tokens of tokenizer_config.json.
 
     Raises:
       ValueError: naming the file, when the tokenizers library cannot cut text as it does.
     """
+    from transformers import PreTrainedTokenizerFast
+
     path = folder / MODEL
     try:
         import sentencepiece

@@ -4,15 +4,21 @@ import hashlib
 import json
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from absl import logging
 from tokenizers import Tokenizer
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from xlbarrier.data import gguf_tokenizer, pieces
 from xlbarrier.errors import InputError
+
+# transformers takes seconds to import, and torch with it where that is installed: it waits until a
+# tokenizer is loaded, so that an error in the questions does not.
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+else:
+    PreTrainedTokenizerFast = Any
 
 # Attributes of a tokenizer that name a special token.
 NAMED = tuple(f'{name}_token' for name in ('bos', 'eos', 'unk', 'sep', 'pad', 'cls', 'mask'))
@@ -63,6 +69,8 @@ def _check_surplus(tokenizer: PreTrainedTokenizerFast, vocab_size: int, path: pa
 def _from_folder(path: pathlib.Path) -> PreTrainedTokenizerFast:
     if not (path / 'tokenizer.json').exists() and not (path / 'tokenizer_config.json').exists():
         raise InputError(f'{path} has no tokenizer.json or tokenizer_config.json')
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
     if pieces.is_wanted(path):
         return pieces.read(path)
     try:
@@ -85,6 +93,8 @@ def _as_in_file(tokenizer: PreTrainedTokenizerFast, path: pathlib.Path) -> PreTr
     model, with a different normaliser or pre-tokenizer from the file's. Special tokens, the chat
     template and the additions of tokenizer_config.json are kept.
     """
+    from transformers import PreTrainedTokenizerFast
+
     file = _read_core(path)
     built = json.loads(tokenizer.backend_tokenizer.to_str())
     if _rules(built) == _rules(json.loads(file.to_str())):

@@ -39,12 +39,18 @@ class DataError(InputError):
 def find(pattern: str) -> list[pathlib.Path]:
     """The files of a path or glob, by name. The exact name of a file is not a glob: 'a[1].txt'.
 
+    A path or glob on an object store gives local copies; see `places`.
+
     Raises:
       DataError: when there is none, or one of them is empty, cannot be read, or is not a file.
     """
+    from xlbarrier.datafiles import places
+
     place = os.path.expanduser(pattern)
     if '\0' in place:
         raise DataError(f'{pattern!r} contains a NUL character, which no file name can')
+    if places.is_remote(place):
+        return places.fetch_files(place)
     names = [place] if os.path.exists(place) else sorted(glob.glob(place, recursive=True))
     paths = [pathlib.Path(name) for name in names if not os.path.isdir(name)]
     if not paths:

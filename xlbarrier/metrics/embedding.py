@@ -4,7 +4,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats as scipy_stats
 
 from xlbarrier.errors import InputError
 from xlbarrier.metrics import estimate
@@ -73,7 +72,9 @@ def auc(positive: np.ndarray, negative: np.ndarray, paired: bool = False) -> Est
         variance = np.var(of_x + of_y, ddof=1) / x.size
     else:
         variance = np.var(of_x, ddof=1) / x.size + np.var(of_y, ddof=1) / y.size
-    half = float(scipy_stats.norm.ppf(0.975)) * math.sqrt(variance)
+    from scipy import stats
+
+    half = float(stats.norm.ppf(0.975)) * math.sqrt(variance)
     return Estimate(value, max(0.0, value - half), min(1.0, value + half), n)
 
 

@@ -1,11 +1,13 @@
-"""Intervals and tests. Every random draw is seeded."""
+"""Intervals and tests. Every random draw is seeded.
+
+scipy.stats takes half a second to import: the functions that need it import it.
+"""
 
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from xlbarrier.errors import InputError
 
@@ -59,6 +61,8 @@ def wilson(right: int, n: int, confidence: float = CONFIDENCE) -> Interval | Non
         raise InputError(f'{right} right of {n}')
     if n == 0:
         return None
+    from scipy import stats
+
     z = float(stats.norm.ppf((1 + confidence) / 2))
     p = right / n
     centre = p + z * z / (2 * n)
@@ -162,6 +166,8 @@ def mcnemar(first: RightOrWrong, second: RightOrWrong) -> float:
 
 def _fair_coin(heads: int, throws: int) -> float:
     """Two-sided p of the exact binomial test at 1/2; 1 without a throw."""
+    from scipy import stats
+
     return float(stats.binomtest(heads, throws, 0.5).pvalue) if throws else 1.0
 
 
@@ -248,6 +254,8 @@ def above_chance(right: int, n: int, chance: float) -> float:
     """
     if not (0 <= right <= n and n > 0 and 0 < chance < 1):
         raise InputError(f'{right} right of {n} at chance {chance}')
+    from scipy import stats
+
     return float(stats.binomtest(right, n, chance, alternative='greater').pvalue)
 
 

@@ -7,7 +7,6 @@ as the argument says. The recorded form of the authors' code has both.
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats as scipy_stats
 
 from xlbarrier.errors import InputError
 from xlbarrier.metrics.stats import Values
@@ -95,7 +94,9 @@ def model_utility(numbers: Values) -> float | None:
         return None
     if not (np.isfinite(values) & (values >= 0)).all():
         raise InputError(f'numbers are {values.tolist()}; expected finite ones of at least 0')
-    return float(scipy_stats.hmean(values)) if (values > 0).all() else 0.0
+    from scipy import stats
+
+    return float(stats.hmean(values)) if (values > 0).all() else 0.0
 
 
 def forget_quality(unlearned: Values, retained: Values) -> float | None:
@@ -105,7 +106,9 @@ def forget_quality(unlearned: Values, retained: Values) -> float | None:
     """
     if not len(unlearned) or not len(retained):
         return None
-    return float(scipy_stats.ks_2samp(np.asarray(unlearned), np.asarray(retained)).pvalue)
+    from scipy import stats
+
+    return float(stats.ks_2samp(np.asarray(unlearned), np.asarray(retained)).pvalue)
 
 
 def _on_device(losses: np.ndarray) -> np.float32:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from absl import logging
 from filelock import FileLock, Timeout
 
+from xlbarrier.datafiles.places import cache_folder
 from xlbarrier.errors import InputError
 
 PROGRESS_SECONDS = 10
@@ -122,22 +123,17 @@ def resolve(name: str) -> pathlib.Path:
     Raises:
       SourceError: naming the source, the cause and the remedy.
     """
-    pin = PINS.get(name)
-    if pin is None:
-        raise SourceError(
-            f"model.source 'pypi:{name}' has no pinned digest here; those that have one: "
-            + ', '.join(f'pypi:{known}' for known in sorted(PINS))
-        )
-    target = cache_folder() / 'pypi' / name.replace('==', '-')
-    model = target / pin.model
-    logging.info('pypi:%s: its terms are: %s', name, pin.terms)
+    pinned = pin(name)
+    target = _target(name)
+    model = target / pinned.model
+    logging.info('pypi:%s: its terms are: %s', name, pinned.terms)
     if model.exists():  # the folder is renamed into place whole
         return model
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with _locked(target):
             if not model.exists():
-                _fetch(name, pin, target)
+                _fetch(name, pinned, target)
     except OSError as error:
         raise SourceError(
             f'cannot write the model cache {target}: {error.strerror or error};'
@@ -146,13 +142,28 @@ def resolve(name: str) -> pathlib.Path:
     return model
 
 
-def cache_folder() -> pathlib.Path:
-    """XLBARRIER_CACHE, or `xlbarrier` below the user's cache folder."""
-    given = os.environ.get('XLBARRIER_CACHE')
-    if given:
-        return pathlib.Path(given).expanduser()
-    base = os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache'
-    return pathlib.Path(base) / 'xlbarrier'
+def cached(name: str) -> pathlib.Path | None:
+    """The file of a pinned model, if it is in the cache already."""
+    path = _target(name) / pin(name).model
+    return path if path.exists() else None
+
+
+def _target(name: str) -> pathlib.Path:
+    return cache_folder() / 'pypi' / name.replace('==', '-')
+
+
+def pin(name: str) -> Pin:
+    """The wheels of NAME==VERSION.
+
+    Raises:
+      SourceError: where none are pinned.
+    """
+    if name not in PINS:
+        raise SourceError(
+            f"model.source 'pypi:{name}' has no pinned digest here; those that have one: "
+            + ', '.join(f'pypi:{known}' for known in sorted(PINS))
+        )
+    return PINS[name]
 
 
 @contextlib.contextmanager

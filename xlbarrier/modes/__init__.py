@@ -1,6 +1,7 @@
 """The modes of a run: one function each, imported when it is needed.
 
-A mode takes the run folder and the resolved config. The table is lazy so that a config error is
+A mode takes the run folder and the resolved config, and those that ask or train a model also what
+`ready` made of it. The table is lazy so that what is wrong with config, model or questions is
 reported before jax is imported, and so that modes that run no model never import it.
 """
 
@@ -9,9 +10,10 @@ import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from xlbarrier import run as run_lib
 from xlbarrier.config import RunConfig
 
-Mode = Callable[[pathlib.Path, RunConfig], None]
+Mode = Callable[..., None]
 MODES = {
     'study': 'xlbarrier.modes.study:study',
     'eval': 'xlbarrier.modes.evaluate:evaluate',
@@ -30,6 +32,36 @@ TOOLS = {
     'compare': 'xlbarrier.modes.compare:run',
     'lm-eval': 'xlbarrier.integrations.lm_eval:run',
 }
+
+
+ASK_OR_TRAIN = ('study', 'eval', 'train')
+
+
+def run(place: str | pathlib.Path, config: RunConfig, *, dry: bool = False) -> None:
+    """Runs the mode of a config, once its model is found and its questions are read.
+
+    Args:
+      place: the run folder, which may be on an object store (docs/run_folder.md).
+      config: checked.
+      dry: show what would be done, and do nothing.
+
+    Raises:
+      XlbarrierError: naming what cannot be used.
+    """
+    with run_lib.placed(place) as folder:
+        _run(folder, config, dry)
+
+
+def _run(folder: pathlib.Path, config: RunConfig, dry: bool) -> None:
+    ready = importlib.import_module('xlbarrier.modes.ready').check(folder, config)
+    if dry:
+        importlib.import_module('xlbarrier.modes.plan').show(folder, config, ready.tasks)
+        return
+    mode = load(config.mode)
+    if config.mode in ASK_OR_TRAIN:
+        mode(folder, config, ready)
+    else:
+        mode(folder, config)
 
 
 def load(name: str) -> Mode:

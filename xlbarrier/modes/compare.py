@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from absl import logging
 
 from xlbarrier import datafiles
+from xlbarrier import run as run_lib
 from xlbarrier.config import ReportConfig, RunConfig
 from xlbarrier.datafiles import write_atomic
 from xlbarrier.errors import InputError
@@ -28,10 +29,10 @@ def run(words: Sequence[str]) -> None:
         common.
     """
     args = _parser().parse_args(words)
-    folders = [pathlib.Path(name).expanduser() for name in args.runs]
+    folders = [run_lib.on_disk(name) for name in args.runs]
     if len(folders) < 2:
         raise InputError('xlbarrier compare: expected at least two run folders')
-    out = pathlib.Path(args.workdir).expanduser()
+    out = run_lib.on_disk(args.workdir)
     if (out / 'config.json').exists():
         raise InputError(f'{out} is a run folder: choose another --workdir')
     names = _names(folders)

@@ -40,6 +40,7 @@ def build_all(
     folders = _folders(run, config)
     if run.lead:
         _build(run, config, tasks)
+        run.safe_point()
     multihost.barrier('corpora')
     return folders
 

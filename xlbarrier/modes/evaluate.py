@@ -13,6 +13,7 @@ from xlbarrier import run as run_lib
 from xlbarrier.config import RunConfig
 from xlbarrier.data import tokenize
 from xlbarrier.models import load
+from xlbarrier.modes.ready import Ready
 from xlbarrier.modes.results import BASE, finish
 from xlbarrier.modes.start import begin
 from xlbarrier.progress import Progress
@@ -23,15 +24,15 @@ from xlbarrier.tasks.base import Task
 DONE = 'done.json'  # in the folder of a model's predictions: the sheets, and their digests
 
 
-def evaluate(folder: pathlib.Path, config: RunConfig, asked: RunConfig | None = None) -> None:
+def evaluate(folder: pathlib.Path, config: RunConfig, ready: Ready | None = None) -> None:
     """Asks the model of the config, and its others, all questions, and writes a report.
 
     Args:
       folder: the workdir.
       config: of the run.
-      asked: where the tasks are; None: in `config`.
+      ready: the tasks; None: those of `config`.
     """
-    tasks, run, mesh = begin(folder, config, asked)
+    tasks, run, mesh = begin(folder, config, ready)
     with contextlib.closing(run):
         for name, model_source in {BASE: config.model.source, **config.model.named}.items():
             measure(run, config, mesh, tasks, name, model_source)
@@ -94,12 +95,14 @@ def measure(
                     score=config.score,
                 )
             )
+        run.safe_point()
     sheets = {
         path.relative_to(folder).as_posix(): _digest(path)
         for path in sorted(folder.glob('*/*.parquet'))
     }
     done = {'fingerprint': model.fingerprint, 'sheets': sheets}
     run.write_json(f'predictions/{name}/{DONE}', done)
+    run.safe_point()
 
 
 def _finished_tasks(folder: pathlib.Path) -> set[str] | None:

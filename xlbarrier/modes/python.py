@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xlbarrier import datafiles, modes
+from xlbarrier import run as run_lib
 from xlbarrier.config import RunConfig
 from xlbarrier.config import flags as config_flags
 
@@ -114,12 +115,12 @@ def fine_tune(
 def _run(
     mode: str, model: str | os.PathLike, workdir: str | os.PathLike, recipe: str, fields: Fields
 ) -> RunFolder:
-    given = {'mode': mode, 'model.source': os.fspath(model), **fields}
+    given = {'mode': mode, 'model.source': config_flags.model_source(os.fspath(model)), **fields}
     overrides = [(name, _text(value)) for name, value in given.items()]
     config = config_flags.read(recipe, overrides)
-    folder = pathlib.Path(workdir).expanduser().resolve()
-    modes.load(mode)(folder, config)
-    return RunFolder(folder, config)
+    with run_lib.placed(workdir) as folder:
+        modes.load(mode)(folder.resolve(), config)
+    return RunFolder(folder.resolve(), config)
 
 
 def _text(value: Any) -> str:

@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping
 
-from absl import logging
-
 from xlbarrier import run as run_lib
 from xlbarrier.config import RunConfig
-from xlbarrier.progress import Progress
-from xlbarrier.report import lm_eval_files, model_card, page, table_files
+from xlbarrier.progress import Progress, tell
+from xlbarrier.report import lm_eval_files, model_card, page, summary, table_files
 from xlbarrier.results.answers import read_predictions
 from xlbarrier.results.rows import ResultRow, task_row
 from xlbarrier.results.run import result_rows
@@ -65,4 +63,12 @@ def finish(run: run_lib.Run, config: RunConfig, tasks: Mapping[str, Task]) -> No
         run.update_provenance(finished=run_lib.now(), peak_memory_bytes=run_lib.peak_memory())
         page.write_report(run.folder)
         model_card.write_all(run.folder)
-    logging.info('report: %s', run.folder / 'report.html')
+    tell('result', summary.text(rows), numbers=summary.headline(rows))
+    tell_written(run, 'report.html', 'report.md', 'results.json', 'tables', 'predictions')
+
+
+def tell_written(run: run_lib.Run, *names: str) -> None:
+    """Says which files and folders of a run are there."""
+    paths = {name: run.folder / name for name in names if (run.folder / name).exists()}
+    lines = '\n'.join(f'  {path}' for path in paths.values())
+    tell('wrote', f'Wrote:\n{lines}', paths={name: str(path) for name, path in paths.items()})

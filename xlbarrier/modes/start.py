@@ -18,63 +18,62 @@ from xlbarrier.corpus import countries
 from xlbarrier.errors import InputError
 from xlbarrier.integrations import trackers
 from xlbarrier.models import load, lora, source, wheels
+from xlbarrier.models.config import DecoderConfig
 from xlbarrier.modes import pairs, training_data
+from xlbarrier.modes import ready as ready_lib
+from xlbarrier.modes.ready import Ready
 from xlbarrier.progress import Progress
 from xlbarrier.scoring import sizes
-from xlbarrier.tasks import hub, registry
 from xlbarrier.tasks.base import Pairing, Task
 
 
 def begin(
-    folder: pathlib.Path, config: RunConfig, asked: RunConfig | None = None
-) -> tuple[dict[str, Task], run_lib.Run, jax.sharding.Mesh]:
-    """Makes the tasks, starts the devices, opens the run folder, and checks the config.
+    folder: pathlib.Path, config: RunConfig, ready: Ready | None = None
+) -> tuple[Mapping[str, Task], run_lib.Run, jax.sharding.Mesh]:
+    """Checks the config against model, data and devices, and then opens the run folder.
 
     Args:
       folder: the workdir.
       config: of mode study, eval, train or translate.
-      asked: where the tasks are; None: in `config`.
+      ready: the tasks; None: those of `config`.
 
     Returns:
       The tasks by name, the open run folder and the mesh.
 
     Raises:
-      XlbarrierError: naming the field, file or row that cannot be used.
+      XlbarrierError: naming what cannot be used; there is then no folder yet.
     """
-    with hub.recording() as commits:
-        tasks = registry.make_tasks(asked or config)
-    trains = config.mode in ('study', 'train')
-    if trains:
+    ready = ready_lib.make(config) if ready is None else ready
+    tasks = ready.tasks
+    run_lib.check_folder(folder, config)
+    if trains(config):
         trackers.check(config.report.to)
         training_data.check(folder, config, tasks)
         _check_held_out(config, tasks)
         pairs.check(folder, config, tasks)
-    run, mesh = open_on_devices(folder, config)
-    if commits:
-        run.update_provenance(datasets=commits)
-    if run.lead:
+    multihost.initialize()
+    if run_lib.is_copy() and jax.process_count() > 1:
+        raise InputError(
+            f'--workdir is on an object store, and the run has {jax.process_count()} processes,'
+            ' each of which would have a copy of its own: take a folder on a disk that they share'
+        )
+    mesh_lib.keep_compiled(wheels.cache_folder() / 'compiled')
+    mesh = mesh_lib.make_mesh(config.mesh.data, config.mesh.fsdp, config.mesh.tensor)
+    with Progress(f'reading {config.model.source}'):
+        model = load.read_config(source.resolve(config.model.source))
+    check_model(config, model, mesh)
+    run = run_lib.follow(folder)
+    if multihost.is_lead():
+        kinds = [device.device_kind for device in jax.devices()]
+        run = run_lib.open_run(folder, config, devices=kinds, mesh=dict(mesh.shape))
+        _log_to(run.path('log.txt'))
         for name, task in tasks.items():
             if isinstance(task, Pairing):
                 task.write_split(run.path('split', f'{name}.json'))
+        if ready.commits:
+            run.update_provenance(datasets=dict(ready.commits))
+    multihost.barrier('run folder')
     logging.info('run folder %s, mesh %s, %s', run.folder, dict(mesh.shape), jax.devices()[0])
-    with Progress(f'reading {config.model.source}'):
-        model_config = load.read_config(source.resolve(config.model.source))
-    batch = config.train.batch_rows // config.train.accumulate if trains else None
-    mesh_lib.check_divides(model_config, mesh, batch)
-    sizes.check_fits(model_config, config.model.param_dtype, mesh)
-    if trains and config.train.row_tokens > model_config.max_positions:
-        raise InputError(
-            f'config.train.row_tokens is {config.train.row_tokens};'
-            f' {config.model.source} takes {model_config.max_positions} positions'
-        )
-    if trains and config.train.method == 'lora':
-        lora.check_targets(model_config, config.train.lora_targets)
-    elif trains and config.model.param_dtype == 'bfloat16':
-        logging.warning(
-            'config.model.param_dtype is bfloat16: an update smaller than 1/512 of its weight is'
-            ' lost to rounding, at common learning rates nearly all are; use float32, or'
-            " config.train.method 'lora', whose adapters are float32"
-        )
     return tasks, run, mesh
 
 
@@ -93,20 +92,35 @@ def _check_held_out(config: RunConfig, tasks: Mapping[str, Task]) -> None:
             )
 
 
-def open_on_devices(
-    folder: pathlib.Path, config: RunConfig
-) -> tuple[run_lib.Run, jax.sharding.Mesh]:
-    """Joins the processes of the run, makes the mesh, and opens the run folder on the lead."""
-    multihost.initialize()
-    mesh_lib.keep_compiled(wheels.cache_folder() / 'compiled')
-    mesh = mesh_lib.make_mesh(config.mesh.data, config.mesh.fsdp, config.mesh.tensor)
-    run = run_lib.follow(folder)
-    if multihost.is_lead():
-        kinds = [device.device_kind for device in jax.devices()]
-        run = run_lib.open_run(folder, config, devices=kinds, mesh=dict(mesh.shape))
-        _log_to(run.path('log.txt'))
-    multihost.barrier('run folder')
-    return run, mesh
+def trains(config: RunConfig) -> bool:
+    """Whether the mode fine-tunes."""
+    return config.mode in ('study', 'train')
+
+
+def check_model(config: RunConfig, model: DecoderConfig, mesh: jax.sharding.Mesh) -> None:
+    """Checks mesh, memory and training fields against the model's own config.
+
+    Raises:
+      InputError: naming the field and the size that do not fit.
+    """
+    batch = config.train.batch_rows // config.train.accumulate if trains(config) else None
+    mesh_lib.check_divides(model, mesh, batch)
+    sizes.check_fits(model, config.model.param_dtype, mesh)
+    if not trains(config):
+        return
+    if config.train.row_tokens > model.max_positions:
+        raise InputError(
+            f'config.train.row_tokens is {config.train.row_tokens};'
+            f' {config.model.source} takes {model.max_positions} positions'
+        )
+    if config.train.method == 'lora':
+        lora.check_targets(model, config.train.lora_targets)
+    elif config.model.param_dtype == 'bfloat16':
+        logging.warning(
+            'config.model.param_dtype is bfloat16: an update smaller than 1/512 of its weight is'
+            ' lost to rounding, at common learning rates nearly all are; use float32, or'
+            " config.train.method 'lora', whose adapters are float32"
+        )
 
 
 def _log_to(path: pathlib.Path) -> None:

@@ -10,14 +10,15 @@ from xlbarrier.config import RunConfig
 from xlbarrier.modes import pairs, training_data
 from xlbarrier.modes.corpus import build_all
 from xlbarrier.modes.evaluate import BASE, measure
+from xlbarrier.modes.ready import Ready
 from xlbarrier.modes.results import finish
 from xlbarrier.modes.start import begin
 from xlbarrier.modes.train import fine_tune, snapshot_of
 
 
-def study(folder: pathlib.Path, config: RunConfig) -> None:
+def study(folder: pathlib.Path, config: RunConfig, ready: Ready | None = None) -> None:
     """Asks the base model and every arm the same questions, then writes the report."""
-    tasks, run, mesh = begin(folder, config)
+    tasks, run, mesh = begin(folder, config, ready)
     with contextlib.closing(run):
         rows = training_data.prepare(run, config, build_all(run, config, tasks), tasks)
         measure(run, config, mesh, tasks, BASE, config.model.source)

@@ -19,6 +19,7 @@ from xlbarrier.models import adapters, load, lora, source
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.modes import pairs, training_data
 from xlbarrier.modes.corpus import build_all
+from xlbarrier.modes.ready import Ready
 from xlbarrier.modes.start import begin
 from xlbarrier.progress import Progress
 from xlbarrier.report import model_card
@@ -26,9 +27,9 @@ from xlbarrier.train import loop
 from xlbarrier.train.batches import Sources
 
 
-def train(folder: pathlib.Path, config: RunConfig) -> None:
+def train(folder: pathlib.Path, config: RunConfig, ready: Ready | None = None) -> None:
     """Fine-tunes one model; it is exported to export/<arm>."""
-    tasks, run, mesh = begin(folder, config)
+    tasks, run, mesh = begin(folder, config, ready)
     with contextlib.closing(run):
         (arm,) = config.arms
         rows = training_data.prepare(run, config, build_all(run, config, tasks), tasks)
@@ -101,11 +102,13 @@ def fine_tune(
         snapshot=lambda step, trained: _export(
             run, config, snapshot_of(arm, step), nnx.clone(trained), tokenizer
         ),
+        saved=run.safe_point,
     )
     trackers.close(boards)
     run.update_provenance(trained={arm: _cost(run, arm, train_config)})
     with Progress(f'{arm}: exporting'):
         _export(run, config, arm, decoder, tokenizer)
+    run.safe_point()
     return export
 
 

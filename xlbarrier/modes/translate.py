@@ -32,9 +32,9 @@ def translate(folder: pathlib.Path, config: RunConfig) -> None:
             run.update_provenance(finished=run_lib.now())
     if asks:
         # Here: translating needs no jax.
-        from xlbarrier.modes import evaluate
+        from xlbarrier.modes import evaluate, ready
 
-        evaluate.evaluate(folder, config, _on_translation(config, run.folder))
+        evaluate.evaluate(folder, config, ready.make(_on_translation(config, run.folder)))
 
 
 def _on_translation(config: RunConfig, folder: pathlib.Path) -> RunConfig:

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from absl import logging
-from transformers import PreTrainedTokenizerFast
 
 from xlbarrier.config.data import DataConfig
 from xlbarrier.data import pack, tokenize
 from xlbarrier.data.examples import Encoded, ExamplePacker, chunks
 from xlbarrier.data.pack import PackedRows, RowWriter
+from xlbarrier.data.tokenize import PreTrainedTokenizerFast
 from xlbarrier.datafiles import DataError
 from xlbarrier.progress import Progress
 from xlbarrier.qa import forms, templates

@@ -31,8 +31,7 @@ import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from transformers import PreTrainedTokenizerFast
-
+from xlbarrier.data.tokenize import PreTrainedTokenizerFast
 from xlbarrier.datafiles import DataError
 from xlbarrier.qa.forms import Example
 

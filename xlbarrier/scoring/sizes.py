@@ -84,8 +84,13 @@ def choose(
     column = 4 * c.num_layers * c.num_heads * c.head_dim
     body = 2 * body_parameters(c)
     sizes = Sizes(row_tokens or tokens, SLOWER * column / body, columns)
-    rate = _rate(device) * len(mesh.devices.flat) * USED
-    return Chosen(sizes, rows_per_device or rows, body / rate, free)
+    return Chosen(sizes, rows_per_device or rows, seconds_per_position(c, mesh), free)
+
+
+def seconds_per_position(c: DecoderConfig, mesh: jax.sharding.Mesh) -> float:
+    """An estimate for one position that attends to nothing, on all devices of a mesh."""
+    rate = _rate(mesh.devices.flat[0]) * len(mesh.devices.flat) * USED
+    return 2 * body_parameters(c) / rate
 
 
 def of_tpu(score: ScoreConfig) -> ScoreConfig:

@@ -80,6 +80,7 @@ def train(
     log: Callable[[dict[str, Any]], None],
     logged_through: int = 0,
     snapshot: Callable[[int, Decoder], None] | None = None,
+    saved: Callable[[], None] = lambda: None,
 ) -> Decoder:
     """Fine-tunes a decoder; continues from the last checkpoint in `folder`, bit for bit.
 
@@ -98,6 +99,7 @@ def train(
       snapshot: called with each step of `config.snapshots` and the decoder after it, whose arrays
         the next step takes back. No checkpoint of that step or a later one is written before it
         returns, so a training that is continued has called it for every step that it is past.
+      saved: called on every process after a checkpoint, which may still be on its way to the disk.
 
     Returns:
       The trained decoder, with its adapters where it is trained by LoRA (`lora.merge_lora`).
@@ -163,6 +165,7 @@ def train(
                     progress.update(0, 'writing a checkpoint')
                     meta = {'step': step + 1, **counted._asdict(), 'training': identity}
                     checkpoints.save(state, meta, final=last, wait=stop)
+                    saved()
                     progress.update(0, report.note)
                 if stop:
                     logging.info('asked to stop: checkpoint of step %d written', step + 1)
