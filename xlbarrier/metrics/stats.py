@@ -144,6 +144,8 @@ def smallest_effect(
       standard_error: of the difference.
       tests: how many are corrected for.
     """
+    from scipy import stats
+
     alpha = (1 - confidence) / tests
     return float((stats.norm.ppf(1 - alpha / 2) + stats.norm.ppf(power)) * standard_error)
 
