@@ -3,7 +3,8 @@
     python -m xlbarrier.main --config=configs/worldfacts.py --workdir=runs/worldfacts \\
         --config.model.source=hf:ORG/NAME
 
-With --config.mode=prompts it writes the prompts without loading a model.
+--config.tasks.worldfacts.questions=0 asks all 1076. With --config.mode=prompts it writes the
+prompts without loading a model.
 """
 
 from ml_collections import ConfigDict
@@ -12,13 +13,18 @@ from xlbarrier.recipes import quickstart
 
 LANGUAGES = ('en', 'ar', 'de', 'es', 'fr', 'he', 'hi', 'it', 'ja', 'pl', 'pt', 'ru', 'zh')
 
+RELATIONS = (
+    *('city_country', 'country_currency', 'country_language', 'country_capital'),
+    *('country_continent', 'country_neighbour', 'language_script'),
+)
+
 
 def get_config() -> ConfigDict:
     """The quickstart's model on more facts; nothing is fine-tuned."""
     config = quickstart.get_config()
     config.mode = 'eval'
     config.tasks.worldfacts = {
-        'relations': ('city_country', 'country_currency', 'country_language'),
+        'relations': RELATIONS,
         'questions': 300,
         'languages': LANGUAGES,
         'variants': ('english', 'full', 'question', 'options', 'mixup'),
