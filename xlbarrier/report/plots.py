@@ -161,26 +161,27 @@ def matrix(
 
     Args:
       names: of the languages.
-      cells: (row, column) -> share from 0 to 1, and what is shown on hovering.
+      cells: (row, column), with column < row -> share from 0 to 1, and what is shown on hovering.
       title: read by screen readers.
     """
-    side, left, top = 46, _label_width(names), 6
-    width, height = left + side * len(names), top + side * len(names)
-    turned = 8 + round(4.6 * max(map(len, names)))
-    out = [_open(width + turned, height + turned, title)]
-    for row, name in enumerate(names):
-        middle = side * (row + 0.5)
+    rows, columns = names[1:], names[:-1]  # each pair once, below the diagonal
+    side, left, top = 46, _label_width(rows), 6
+    width, height = left + side * len(columns), top + side * len(rows)
+    turned = 14 + round(4.6 * max(map(len, columns)))
+    out = [_open(width + turned, height + turned, title, natural=True)]
+    for number, (row_name, column_name) in enumerate(zip(rows, columns, strict=True)):
+        middle = side * (number + 0.5)
         out.append(
             f'<text class="label" x="{left - 10}" y="{top + middle + 4}" text-anchor="end">'
-            f'{escape(name)}</text>'
+            f'{escape(row_name)}</text>'
         )
         x, y = left + middle - 4, height + 14
         out.append(
             f'<text class="label" x="{x}" y="{y}" transform="rotate(35 {x} {y})">'
-            f'{escape(name)}</text>'
+            f'{escape(column_name)}</text>'
         )
     for (row, column), (share, text) in cells.items():
-        x, y = left + side * column, top + side * row
+        x, y = left + side * column, top + side * (row - 1)
         shade = f'style="--shade: {min(1.0, max(0.0, share)):.3f}"'
         out.append(
             f'<g><title>{escape(text)}</title>'
@@ -252,9 +253,11 @@ def barrier_picture(
     plt.close(figure)
 
 
-def _open(width: int, height: float, title: str) -> str:
+def _open(width: int, height: float, title: str, *, natural: bool = False) -> str:
+    """The start of a drawing, as wide as the page, or of its natural size."""
+    size = f' style="width: {width}px; min-width: 0; max-width: none"' if natural else ''
     return (
-        f'<svg role="img" aria-label="{escape(title)}" viewBox="0 0 {width} {height:.0f}"'
+        f'<svg role="img" aria-label="{escape(title)}" viewBox="0 0 {width} {height:.0f}"{size}'
         f' preserveAspectRatio="xMinYMin meet"><title>{escape(title)}</title>'
     )
 
