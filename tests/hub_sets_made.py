@@ -190,6 +190,13 @@ def serve(hub: Hub) -> None:
     made['cross-ling-know/mixup-lang-mmlu'] = Repository(
         {f'data/{s}/anatomy_{s}.csv': rows.encode() for s in ('test', 'dev')}
     )
+    made['locuslab/TOFU'] = repository({
+        f'{name}_perturbed': {'train': [
+            {'question': f'{name}?', 'answer': 'a', 'paraphrased_answer': 'b',
+             'perturbed_answer': ['c', 'd']}
+        ]}
+        for name in ('retain', 'real_authors', 'world_facts')
+    })  # fmt: skip
     made['google/xquad'] = repository({
         f'xquad.{c}': {'validation': [
             {'id': 'x1', 'context': f'{c} text', 'question': f'{c}?',

@@ -36,7 +36,9 @@ def test_sets_whose_answers_are_texts(hub):
     assert first.prompt == 'Frage: german 0?\nAntwort:'
     crossing = task('eclektic', languages=('en', 'de', 'fr'))
     assert crossing.asked['full', 'fr'][1].references == ('fr a1',)
-    quad = task('xquad', source='hf:google/xquad:xquad.{language}', languages=('de',))
+    authors = task('tofu', source='hf:locuslab/TOFU', languages=('en',))
+    assert authors.items['retain', 'en'][0].perturbed == ('c', 'd')
+    quad = task('xquad', languages=('de',))
     assert quad.asked['full', 'de'][0].references == ('de text',)
 
 

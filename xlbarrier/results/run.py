@@ -29,6 +29,7 @@ from xlbarrier.tasks.base import Numbered
 
 # method -> the column of the options' log-likelihoods.
 SCORES = {'loglikelihood': 'scores', 'letter': 'letter_scores'}
+MMLU_KINDS = ('mmlu', 'mmmlu', 'global_mmlu', 'global_mmlu_lite')  # of MMLU's 57 subjects
 # Kinds whose options are the same facts in every language, and are ranked.
 RANKED = ('bmlama', 'polyfact')
 
@@ -142,7 +143,7 @@ def _beside(
         yield shares.commonest_row(_row_key(key, method, reference), one.chosen)
     yield from at_test_time.translated_rows(first, answers, draws, seed)
     yield from at_test_time.translation_rows(first, sheets)
-    if kind == 'mmlu':
+    if kind in MMLU_KINDS:
         for key, one in answers.items():
             yield from shares.mmlu_rows(_row_key(key, method, reference), one, chance)
     if kind == 'worldfacts':
