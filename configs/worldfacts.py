@@ -3,7 +3,7 @@
     python -m xlbarrier.main --config=configs/worldfacts.py --workdir=runs/worldfacts \\
         --config.model.source=hf:ORG/NAME
 
---config.tasks.worldfacts.questions=0 asks all 1076. With --config.mode=prompts it writes the
+--config.tasks.worldfacts.questions=0 asks all 879. With --config.mode=prompts it writes the
 prompts without loading a model.
 """
 
@@ -26,6 +26,7 @@ def get_config() -> ConfigDict:
     config.tasks.worldfacts = {
         'relations': RELATIONS,
         'questions': 300,
+        'giveaways': 'drop',
         'languages': LANGUAGES,
         'variants': ('english', 'full', 'question', 'options', 'mixup'),
         'methods': ('loglikelihood', 'letter'),

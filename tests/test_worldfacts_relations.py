@@ -61,6 +61,17 @@ def test_more_than_800_items_in_more_than_twelve_languages(task):
     assert min(counts['en'].values()) >= 90
 
 
+def test_more_than_800_items_whose_names_do_not_tell_the_answer(task):
+    """All of the other relations, and those currencies and languages that are not named alike."""
+    kept = everything(giveaways='drop').questions('full', 'en')
+    counts = collections.Counter(q.subject for q in kept)
+    assert counts.total() == 879 and counts['country_currency'] == 57
+    assert counts['country_language'] == 121
+    gone = {q.id for q in task.questions('full', 'en')} - {q.id for q in kept}
+    assert {item.partition(':')[0] for item in gone} == {'country_currency', 'country_language'}
+    assert {'country_currency:DK', 'country_language:FR'} <= gone
+
+
 @pytest.mark.parametrize(
     ('relation', 'subject', 'answer'),
     [

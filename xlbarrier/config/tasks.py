@@ -45,6 +45,7 @@ class WorldFactsConfig(PromptedConfig):
     variants: Several[Variant] = ('full', 'mixup')  # any of docs/tasks.md
     methods: Several[Method] = ('loglikelihood',)  # also letter, generate
     to_english: ToEnglishConfig = ToEnglishConfig()
+    giveaways: Literal['keep', 'drop'] = 'keep'  # items whose question's name tells the answer
     part: Literal['all', 'dev', 'test'] = 'all'  # of the countries: those that are asked about
     dev_share: Share = 0.1  # of the countries; what dev and test leave is trained on, in pairs
     test_share: Share = 0.5  # of the countries

@@ -24,7 +24,13 @@ from xlbarrier.tasks.chat import chat_of
 from xlbarrier.tasks.multiple_choice import MultipleChoice
 from xlbarrier.tasks.worldfacts_facts import Candidate
 from xlbarrier.tasks.worldfacts_names import distinct
-from xlbarrier.tasks.worldfacts_relations import ANSWER_NAME, CHOICES, SUBJECT_NAME, candidates
+from xlbarrier.tasks.worldfacts_relations import (
+    ANSWER_NAME,
+    CHOICES,
+    SUBJECT_NAME,
+    candidates,
+    given_away,
+)
 from xlbarrier.tasks.worldfacts_templates import LANGUAGES, TEMPLATES
 from xlbarrier.text import languages as languages_lib
 
@@ -202,6 +208,8 @@ def make_items(config: WorldFactsConfig, part: str = '') -> list[Item]:
     for number, relation in enumerate(config.relations):
         share, rest = divmod(config.questions, len(config.relations))
         pool = candidates(relation)
+        if config.giveaways == 'drop':
+            pool = tuple(c for c in pool if not given_away(c))
         if part != 'all':
             pool = tuple(c for c in pool if parts[c.country] == part)
         expected = share + (number < rest) if config.questions else len(pool)

@@ -33,6 +33,15 @@ def candidates(relation: str) -> tuple[Candidate, ...]:
     return tuple(c for c in MAKERS[relation]() if sum(map(len, c.wrong)) >= CHOICES - 1)
 
 
+@functools.cache
+def given_away(candidate: Candidate) -> bool:
+    """Whether the subject's name tells the answer in a language: Denmark's Danish krone."""
+    relation = candidate.relation
+    return _tells(
+        SUBJECT_NAME[relation], candidate.subject, ANSWER_NAME[relation], candidate.answer
+    )
+
+
 def country_capital() -> Iterable[Candidate]:
     """Capitals among the cities of `city_country`; distractors are capitals too."""
     capital = {
