@@ -285,7 +285,7 @@ def start(workdir, source, *flags):
 
 def test_the_command_tells_an_error_in_a_line_and_leaves_no_folder(shape, tmp_path):
     done = start(tmp_path / 'run', shape, '--config.compile.topology=v5e:4')
-    assert done.returncode == 1 and 'Traceback' not in done.stderr
+    assert done.returncode == 2 and 'Traceback' not in done.stderr
     last = done.stderr.strip().split('\n')[-1]
     assert last.startswith("ERROR: config.compile.topology is 'v5e:4'")
     assert not (tmp_path / 'run').exists()
@@ -304,7 +304,7 @@ def test_the_command_with_the_real_compiler(shape, tmp_path):
         assert step['verdict'] == 'fits' and step['notes'] == []  # every loop was read
         assert step['collectives']['all-gather']['count'] >= 2
     again = start(tmp_path / 'run', shape, *flags, '--config.compile.topology=v5p:2x2x1')
-    assert again.returncode == 1 and 'config.compile.topology: there' in again.stderr
+    assert again.returncode == 2 and 'config.compile.topology: there' in again.stderr
 
 
 @needs_libtpu

@@ -184,6 +184,7 @@ def test_a_run_that_names_no_folder_has_one_of_its_own(tmp_path, monkeypatch):
 def test_exit_statuses_tell_what_to_change_from_what_to_mend():
     assert cli.exit_status(ConfigError('x')) == cli.exit_status(FileNotFoundError('x')) == 2
     assert cli.exit_status(errors.RunError('x')) == cli.exit_status(OSError(28, 'full')) == 3
+    assert cli.exit_status(errors.OtherRunError('x')) == 2, 'no start of the same helps'
 
 
 def test_a_recipe_of_ones_own_outside_the_checkout_builds_on_ours(tmp_path):

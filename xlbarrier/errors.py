@@ -19,3 +19,7 @@ class NotFiniteError(XlbarrierError, FloatingPointError):
 
 class RunError(StateError):
     """The run folder cannot be used or written; names the file and says what to do."""
+
+
+class OtherRunError(RunError, InputError):
+    """The run folder is not this run's: another folder or other values have to be given."""

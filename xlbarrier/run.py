@@ -23,7 +23,7 @@ from typing import Any
 from xlbarrier import config as config_lib
 from xlbarrier import datafiles
 from xlbarrier.datafiles import DataError, places, write_atomic, writing
-from xlbarrier.errors import RunError
+from xlbarrier.errors import OtherRunError, RunError
 from xlbarrier.mirror import Mirror
 
 PACKAGES = (  # whose versions run.json records
@@ -173,9 +173,11 @@ def on_disk(place: str | os.PathLike) -> pathlib.Path:
       RunError: naming the place.
     """
     if '\0' in str(place):
-        raise RunError(f'{str(place)!r} contains a NUL character, which no file name can')
+        raise OtherRunError(f'{str(place)!r} contains a NUL character, which no file name can')
     if places.is_remote(str(place)):
-        raise RunError(f'{place} is on an object store; expected a folder on a disk: copy it first')
+        raise OtherRunError(
+            f'{place} is on an object store; expected a folder on a disk: copy it first'
+        )
     return pathlib.Path(place).expanduser()
 
 
@@ -223,7 +225,7 @@ def check_folder(folder: str | os.PathLike, config: config_lib.RunConfig) -> Non
     if begun:
         _refuse_other_config(Run(path, None), config_lib.to_dict(config))
     elif foreign:
-        raise RunError(
+        raise OtherRunError(
             f'{path} has files but no config.json (first: {foreign[0]}); a run needs a folder'
             ' of its own: take an empty or new --workdir'
         )
@@ -337,7 +339,7 @@ def _refuse_other_config(run: Run, expected: dict[str, Any]) -> None:
         if not config_lib.is_free(name.removeprefix('config.'))
     ]
     if others:
-        raise RunError(
+        raise OtherRunError(
             f'{run.folder} was begun by another version of xlbarrier, whose config.json has other'
             f' fields: {", ".join(others)}. Take another --workdir, or continue this run with the'
             ' version that its run.json names'
@@ -345,7 +347,7 @@ def _refuse_other_config(run: Run, expected: dict[str, Any]) -> None:
     differing = [x for x in config_lib.diff(there, expected) if not config_lib.is_free(x[0])]
     if differing:
         lines = [f'  config.{name}: there {old!r}, now {new!r}' for name, old, new in differing]
-        raise RunError(
+        raise OtherRunError(
             f'{run.folder} was begun with another config; take another --workdir or the same'
             ' values for:\n' + '\n'.join(lines)
         )

@@ -214,7 +214,6 @@ def prepare() -> None:
         os.environ.setdefault(name, value)
     if not sys.stderr.isatty():
         os.environ.setdefault('HF_HUB_DISABLE_PROGRESS_BARS', '1')
-    logging.captureWarnings(True)
 
 
 @contextlib.contextmanager
@@ -229,11 +228,13 @@ def shown(*, quiet: bool = False, as_json: bool = False) -> Iterator[Lines]:
         display = Bars() if sys.stderr.isatty() else Lines()
     handler, root = Handler(display), logging.getLogger()
     level, before = root.level, progress.show_on(display)
+    logging.captureWarnings(True)
     root.addHandler(handler)
     root.setLevel(logging.INFO)
     try:
         yield display
     finally:
+        logging.captureWarnings(False)
         root.removeHandler(handler)
         root.setLevel(level)
         progress.show_on(before)
