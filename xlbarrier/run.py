@@ -98,9 +98,12 @@ class Run:
           RunError: naming the line that is not a logged step.
         """
         path = self.folder / 'metrics.jsonl'
-        lines = path.read_text(encoding='utf-8').splitlines() if path.exists() else []
+        try:
+            text = datafiles.read_text(path) if path.exists() else ''
+        except DataError as error:
+            raise RunError(f'{error}: remove what is broken in it') from error
         last: dict[str, Any] = {}
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(text.removesuffix('\n').split('\n') if text else (), 1):
             try:
                 row = datafiles.parse_object(line, f'{path}, line {number}')
                 if row['arm'] == arm and row['step'] > last.get('step', 0):

@@ -79,8 +79,7 @@ def build(
     began = time.monotonic()
     targets = _targets(config, share)
     make = (make or maker(config, folder.parent)) if targets else None
-    workers = config.translator.workers if targets else 1
-    with translation.Translators(make, config.text.language, workers) as works:
+    with _translators(config, make, folder) as works:
         fingerprint = works.check(targets)
         _begin(folder, asked, fingerprint)
         filters = Filters(config.filters, config.text.language, folder, questions)
@@ -155,8 +154,24 @@ def maker(config: CorpusConfig, folder: pathlib.Path) -> translation.Make:
     return functools.partial(translation.configured, config.translator, path)
 
 
+def _translators(
+    config: CorpusConfig, make: translation.Make | None, folder: pathlib.Path
+) -> translation.Translators:
+    """What translates an arm: this process, several, or a Beam runner."""
+    translator, language = config.translator, config.text.language
+    if make is None or not translator.runner:
+        return translation.Translators(make, language, translator.workers if make else 1)
+    from xlbarrier.corpus import beam  # Apache Beam is an extra
+
+    place = folder.parent / f'{folder.name}.beam'
+    return beam.BeamTranslators(make, language, place, translator.runner, translator.runner_options)
+
+
 # Fields of the translator that do not change its output.
-_MEANS = ('workers', 'cache', 'max_failed', 'key_variable', 'rate', 'attempts', 'timeout')
+_MEANS = (
+    *('runner', 'runner_options', 'workers', 'cache', 'max_failed', 'key_variable', 'rate'),
+    *('attempts', 'timeout'),
+)
 
 
 def _asked(config: CorpusConfig, arm: str, share: Mapping[str, float]) -> dict[str, Any]:

@@ -115,7 +115,7 @@ class Translators:
             return dict
         if self._translator is not None:
             done: Future = Future()
-            done.set_result(_translate(self._translator, self._source, texts))
+            done.set_result(translate_all(self._translator, self._source, texts))
             waiting = [(texts, done)]
         else:
             share: list[list[tuple[str, str]]] = [[] for _ in self._pools]
@@ -179,10 +179,12 @@ def _close_here() -> None:
 
 
 def _translate_here(source: str, texts: Sequence[tuple[str, str]]) -> tuple[list, int, int]:
-    return _translate(_HERE, source, texts)
+    return translate_all(_HERE, source, texts)
 
 
-def _translate(translator, source: str, texts: Sequence[tuple[str, str]]) -> tuple[list, int, int]:
+def translate_all(
+    translator: Any, source: str, texts: Sequence[tuple[str, str]]
+) -> tuple[list, int, int]:
     """The translations in the order of the texts, and how many were in the cache and were not."""
     by_language: dict[str, list[int]] = {}
     for i, (language, _) in enumerate(texts):

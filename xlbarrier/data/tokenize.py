@@ -75,8 +75,9 @@ def _from_folder(path: pathlib.Path) -> PreTrainedTokenizerFast:
         return pieces.read(path)
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, use_fast=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(f'{path}: the tokenizer cannot be loaded: {error}') from error
+    except Exception as error:  # the library raises no narrower class
+        reason = ' '.join(str(error).split()[:60])
+        raise InputError(f'{path}: the tokenizer cannot be loaded: {reason}') from error
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise InputError(f'{path}: no fast tokenizer; save one with tokenizer.json')
     for how in ('is_local', 'local_files_only'):  # how it was loaded: not to be saved with it

@@ -286,7 +286,8 @@ def _parquet_values(path: pathlib.Path, columns: list[str] | None) -> Iterator[d
                     yield dict(zip(batch.schema.names, values, strict=True))
                     row += 1
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise DataError(f'{path} cannot be read as Parquet after row {row}: {error}') from error
+        reason = ' '.join(str(error).split())  # Arrow's messages have several lines
+        raise DataError(f'{path} cannot be read as Parquet after row {row}: {reason}') from error
 
 
 def _decoded(column: Any) -> list[Any]:

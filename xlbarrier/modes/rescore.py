@@ -1,6 +1,7 @@
 """Mode rescore: computes the numbers of the recorded answers below a folder."""
 
 import contextlib
+import os
 import pathlib
 from collections.abc import Sequence
 
@@ -95,7 +96,7 @@ def find(
         'run': runs.find,
     }
     found = {
-        layout: [p for p in finders[layout](root) if workdir not in (p.resolve(), *_above(p))]
+        layout: [p for p in finders[layout](root) if workdir not in (_real(p), *_above(p))]
         for layout in layouts
     }
     for layout, paths in found.items():
@@ -107,8 +108,13 @@ def find(
     return found
 
 
+def _real(path: pathlib.Path) -> pathlib.Path:
+    """A path without links; a link to itself stays, to be named when it is read."""
+    return pathlib.Path(os.path.realpath(path))
+
+
 def _above(path: pathlib.Path) -> Sequence[pathlib.Path]:
-    return path.resolve().parents
+    return _real(path).parents
 
 
 def _read(

@@ -1,20 +1,22 @@
 """The report of a run: report.md, and report.html, one file that loads nothing from a network."""
 
 import base64
+import functools
 import hashlib
 import json
 import pathlib
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jinja2
 import pyarrow as pa
 from markupsafe import Markup
 
+from xlbarrier import datafiles
 from xlbarrier.datafiles import write_atomic
-from xlbarrier.errors import InputError
+from xlbarrier.errors import InputError, RunError, XlbarrierError
 from xlbarrier.report import answer_data, examples, markdown, plots, sections, words
 from xlbarrier.results import seeds
 from xlbarrier.results.answers import AnswersKey, read_predictions
@@ -37,6 +39,27 @@ VARIANT_WORDS = {
 }
 
 
+def _naming_the_folder(draw: Callable[..., None]) -> Callable[..., None]:
+    """With an error in one line where a file that a user has edited is not as a run writes it."""
+
+    @functools.wraps(draw)
+    def drawn(folder: pathlib.Path, *args: Any) -> None:
+        try:
+            draw(folder, *args)
+        except XlbarrierError:
+            raise
+        except (LookupError, TypeError, ValueError, AttributeError, jinja2.TemplateError) as error:
+            kind = type(error).__name__
+            raise RunError(
+                f'{folder}: the report cannot be drawn ({kind}: {error}): a value of results.json,'
+                ' run.json, config.json, metrics.jsonl or predictions/ is not as a run writes it;'
+                ' restore the file'
+            ) from error
+
+    return drawn
+
+
+@_naming_the_folder
 def write_report(folder: pathlib.Path, one_file: int = answer_data.ONE_FILE) -> None:
     """Writes report.html, report.md and plots/ from the files of a run folder.
 
@@ -48,7 +71,7 @@ def write_report(folder: pathlib.Path, one_file: int = answer_data.ONE_FILE) -> 
 
     Raises:
       FileNotFoundError, ValueError: naming the file that is missing or broken.
-      RunError: naming the file that cannot be written.
+      RunError: naming the file that cannot be written, or a folder with values that no run writes.
     """
     folder = pathlib.Path(folder)
     facts, files = _facts(folder, one_file)
@@ -176,13 +199,15 @@ def _curves(path: pathlib.Path, colours: Mapping[str, str]) -> str:
     lines: dict[str, list[tuple[float, float]]] = {}
     shown: dict[str, str] = {}  # of an arm with several seeds, the first
     if path.exists():
-        for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), 1):
+        for number, line in enumerate(datafiles.read_text(path).split('\n'), 1):
+            if not line:
+                continue
             try:
-                row = json.loads(line)
+                row = datafiles.parse_object(line, f'{path}, line {number}')
                 arm = seeds.arm_of(row['arm'])
                 if shown.setdefault(arm, row['arm']) == row['arm']:
                     lines.setdefault(arm, []).append((row['tokens'], row['loss']))
-            except (ValueError, KeyError) as error:
+            except (KeyError, TypeError, AttributeError) as error:
                 raise InputError(f'{path}, line {number}: {error!r}') from error
     return plots.curves(
         lines,
@@ -193,7 +218,4 @@ def _curves(path: pathlib.Path, colours: Mapping[str, str]) -> str:
 
 
 def _json(path: pathlib.Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as error:
-        raise InputError(f'{path} is not JSON: {error}') from error
+    return datafiles.read_object(path)

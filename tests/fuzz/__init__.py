@@ -1,0 +1,1 @@
+"""Malformed inputs, generated from valid ones, and the functions that meet them."""
