@@ -117,7 +117,7 @@ def run_pipeline(
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    class Translate(beam.DoFn):  # type: ignore[misc]
+    class Translate(beam.DoFn):
         """One translator per worker."""
 
         def setup(self) -> None:
