@@ -70,7 +70,9 @@ def test_seeds_are_pooled_in_results_and_report(finished):
     mean = kept['mixed+dco', 'full', 'mean:non-en', 'difference_to_base']
     smallest = kept['mixed+dco', 'full', 'mean:non-en', 'smallest_difference_to_base']
     assert 'p_holm' in mean and smallest['value'] >= 0
-    assert '@1' not in (finished / 'report.md').read_text()
+    report = (finished / 'report.md').read_text()
+    assert '@1' not in report and 'Each arm is the mean of 2 seeds' in report
+    assert 'with a power of 80 %, in points: mixed+dco ' in report
 
 
 def test_the_run_says_what_was_trained_on(finished):

@@ -34,6 +34,7 @@ def section(
         'n': first['n'],
         'chance': first['chance'],
         'headline': words.headline(numbers, task, method)
+        + words.seeds(numbers, task, method)
         + words.at_test_time(numbers, task, method)
         + words.unreadable(numbers, task, method),
         'left_out': words.left_out(numbers, task),

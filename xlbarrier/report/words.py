@@ -63,6 +63,22 @@ def unreadable(numbers: Numbers, task: str, method: str) -> list[str]:
     return [f'Answers that could not be read, which count as wrong: {", ".join(by_model)}.']
 
 
+def seeds(numbers: Numbers, task: str, method: str) -> list[str]:
+    """Sentences on the arms that pool several seeds: how, and the smallest effect to be seen."""
+    key = {'task': task, 'method': method, 'variant': 'full', 'language': MEAN}
+    found = numbers.rows_of('smallest_difference_to_base', **key)
+    if not found:
+        return []
+    counts = sorted({row['seeds'] for row in found})
+    least = ', '.join(f'{row["model"]} {percent(row["value"])}' for row in found)
+    return [
+        f'Each arm is the mean of {" or ".join(map(str, counts))} seeds: intervals draw items and'
+        ' seeds, tests are over items and corrected over the arms.',
+        'The smallest true change against base, on the mean over the other languages, that this'
+        f' design finds significant with a power of 80 %, in points: {least}.',
+    ]
+
+
 def at_test_time(numbers: Numbers, task: str, method: str) -> list[str]:
     """Sentences on what helps when a question is asked: translation, and the ensemble."""
     key = {'task': task, 'method': method}
