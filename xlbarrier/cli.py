@@ -39,6 +39,7 @@ HELP = """Measures the cross-lingual knowledge barrier of a language model, and 
     xlbarrier config RECIPE [--config.FIELD=VALUE ...]    print a config, every field explained
     xlbarrier compare RUN RUN ...    a page on the questions that several runs share
     xlbarrier lm-eval --model_args source=MODEL --tasks TASK ...    lm-evaluation-harness's tasks
+    xlbarrier push RUN ORG/NAME      upload a fine-tuned model to the hub
 
 MODE is one of the following; without it the recipe's own counts:
 

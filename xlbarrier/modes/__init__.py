@@ -31,6 +31,7 @@ MODES = {
 TOOLS = {
     'compare': 'xlbarrier.modes.compare:run',
     'lm-eval': 'xlbarrier.integrations.lm_eval:run',
+    'push': 'xlbarrier.modes.push:push',
 }
 
 
