@@ -50,6 +50,8 @@ def test_the_notebook_runs_from_top_to_bottom(ran):
     languages = {row['language'] for row in names['before'].select(metric='accuracy')}
     assert languages == {'en', 'fr', 'it', 'mean:non-en'}
     assert list(names['tuned'].exports) == ['mixed']
+    card = (names['tuned'].exports['mixed'] / 'README.md').read_text(encoding='utf-8')
+    assert 'on the text of the `mixed` arm' in card and '| base model, SHA-256 |' not in card
 
 
 def test_written_texts_are_the_likeliest_tokens(ran):

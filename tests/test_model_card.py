@@ -23,7 +23,9 @@ def folder(tmp_path_factory):
         (made / 'export' / name / 'config.json').write_text('{}')
     (made / 'export' / 'mixed-adapter' / 'adapter_config.json').write_text('{}')
     (made / 'corpus' / 'mixed').mkdir(parents=True)
-    manifest = {'languages': ['fr', 'en', 'ar'], 'sha256': 'abc123'}
+    # As the corpus room writes it; no unit was put into German.
+    units = {'total': 6, 'by_language': {'ar': 1, 'de': 0, 'en': 3, 'fr': 2}}
+    manifest = {'units': units, 'sha256': 'abc123'}
     (made / 'corpus' / 'mixed' / 'manifest.json').write_text(json.dumps(manifest))
     change(made, 'config.json', ('model', 'source'), 'hf:Org/Base-1B@main')
     change(made, 'config.json', ('train',), {'method': 'full', 'learning_rate': 1e-4})

@@ -72,7 +72,9 @@ def card(
     terms = str(described.get('terms') or '')
     arm = _arm_of(name)
     trained = record.get('training', {}).get(arm)
-    codes = sorted(corpus.get('languages', ()), key=lambda code: (code != SOURCE, code))
+    units = corpus.get('units', {}).get('by_language', {})
+    codes = [code for code, count in units.items() if count]
+    codes.sort(key=lambda code: (code != SOURCE, code))
     adapter = name.endswith(ADAPTER)
     front = ModelCardData(
         language=codes or None,
@@ -158,7 +160,7 @@ def _about(
         'commit of xlbarrier': record.get('git_commit'),
     }
     shown = [[key, str(value)] for key, value in facts.items() if value not in (None, '')]
-    yield from table(['', ''], shown)
+    yield from table(['', 'value'], shown)
 
 
 def _barrier(numbers: Numbers, model: str) -> Iterator[str]:
