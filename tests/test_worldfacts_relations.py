@@ -337,7 +337,9 @@ def test_too_many_questions_of_a_part():
         WorldFacts(WorldFactsConfig(questions=100, part='dev'))
 
 
-def test_the_split_in_the_runs_files(test_part, tmp_path):
+def test_the_split_in_the_runs_files(test_part, task, tmp_path):
+    task.write_split(tmp_path / 'split' / 'all.json')
+    assert not (tmp_path / 'split').exists(), 'no split, no file'
     test_part.write_split(tmp_path / 'split' / 'worldfacts.json')
     record = json.loads((tmp_path / 'split' / 'worldfacts.json').read_text())
     assert record['part'] == 'test' and record['held_out'] == ['city_country', 'country_neighbour']

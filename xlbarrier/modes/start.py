@@ -69,7 +69,7 @@ def begin(
         _log_to(run.path('log.txt'))
         for name, task in tasks.items():
             if isinstance(task, Pairing):
-                task.write_split(run.path('split', f'{name}.json'))
+                task.write_split(run.folder / 'split' / f'{name}.json')
         if ready.commits:
             run.update_provenance(datasets=dict(ready.commits))
     multihost.barrier('run folder')
