@@ -169,6 +169,10 @@ def test_chua_released_and_clika_groups_ask_many_models(model, data, tmp_path):
     assert sorted(found) == ['base', 'llama3-8b-again', 'llama3-8b-wiki2-en']
     difference = values_of(rows, task='mmlu', **{**key, 'metric': 'difference_to_base'})
     assert difference['llama3-8b-again'] == 0  # the same weights
+    assert {row['arm'] for row in rows} == {None}
+    report = (tmp_path / 'a/report.md').read_text()
+    assert 'Compared with the base model, the accuracy of llama3-8b-again' in report
+    assert ' arm' not in report and 'fine-tun' not in report
     tasks = {'x_geo': {'languages': ('en', 'de')}}
     changes['model.others'] = (f'continued.other={model}/other',)
     rows = run(f'clika_groups:{data}/clika,llama2', tmp_path / 'b', tasks, **changes)

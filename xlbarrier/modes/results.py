@@ -55,6 +55,9 @@ def finish(run: run_lib.Run, config: RunConfig, tasks: Mapping[str, Task]) -> No
             numbered={name: task for name, task in tasks.items() if isinstance(task, Numbered)},
         )
         rows += left_out_rows(predictions, tasks)
+        for row in rows:
+            if row['model'] in config.model.named:
+                row['arm'] = None  # not fine-tuned here
         run.write_json('results.json', {'schema': 1, 'rows': rows})
         table_files.write(rows, run.path('tables', 'results.csv').parent)
         if config.report.lm_eval:

@@ -44,7 +44,8 @@ def headline(numbers: Numbers, task: str, method: str) -> list[str]:
     models = numbers.values('model', metric='accuracy', **key)
     base = models[0]
     seen = barrier(numbers, task, method, base)
-    sentences = [_barrier(seen, _named(base))] if seen is not None else []
+    name = 'the base model' if base == 'base' else base
+    sentences = [_barrier(seen, name)] if seen is not None else []
     for model in models[1:]:
         sentences += effect(numbers, model, key)
     return sentences
@@ -56,8 +57,8 @@ def unreadable(numbers: Numbers, task: str, method: str) -> list[str]:
     for row in numbers.rows:
         named = (row['task'], row['method'], row['metric']) == (task, method, 'unreadable_share')
         if named and row['value'] is not None:
-            shares.setdefault(row['model'], []).append(row['value'])
-    by_model = [f'{_named(m)} {percent(sum(s) / len(s))} %' for m, s in shares.items()]
+            shares.setdefault(_named(row), []).append(row['value'])
+    by_model = [f'{name} {percent(sum(s) / len(s))} %' for name, s in shares.items()]
     if not by_model:
         return []
     return [f'Answers that could not be read, which count as wrong: {", ".join(by_model)}.']
@@ -91,7 +92,7 @@ def at_test_time(numbers: Numbers, task: str, method: str) -> list[str]:
         if gain is not None and right is not None:
             sentences.append(
                 f'Translated into English when they are asked, {percent(right["value"])} % of the'
-                f' questions in the other languages are right ({_named(model)}); compared with'
+                f' questions in the other languages are right ({_named(right)}); compared with'
                 f' asking directly: {_change(gain)}.'
             )
         gain = numbers.find(metric='gain_over_mean', model=model, **together)
@@ -99,7 +100,7 @@ def at_test_time(numbers: Numbers, task: str, method: str) -> list[str]:
         if gain is not None and right is not None:
             sentences.append(
                 f'All languages together answer {percent(right["value"])} % right'
-                f' ({_named(model)}); compared with the mean of their accuracies: {_change(gain)}.'
+                f' ({_named(right)}); compared with the mean of their accuracies: {_change(gain)}.'
             )
     return sentences
 
@@ -142,9 +143,12 @@ def verdict(found: Verdict, name: str) -> list[str]:
         value = 100 * (seen.widest['value'] or 0.0)
         sentences.append(f'It is widest in {language}: {value:.1f} points.')
     if found.change is not None and seen.readable:
+        model, change = found.change['model'], _change(found.change)
         sentences.append(
-            f'Of the fine-tuned models the {found.change["model"]} arm has the lowest barrier:'
-            f' it changes by {_change(found.change)}.'
+            f'Of the fine-tuned models the {model} arm has the lowest barrier:'
+            f' it changes by {change}.'
+            if found.change['arm']
+            else f'Of the other models {model} has the lowest barrier: it differs by {change}.'
         )
     return sentences
 
@@ -194,6 +198,9 @@ def effect(numbers: Numbers, model: str, key: Mapping[str, str]) -> list[str]:
     words = (
         f'After fine-tuning on the text of the {model} arm, accuracy in the other languages'
         f' changed by {_change(accuracy)}, and the barrier by {_change(gap)}.'
+        if accuracy['arm']
+        else f'Compared with the base model, the accuracy of {model} in the other languages differs'
+        f' by {_change(accuracy)}, and its barrier by {_change(gap)}.'
     )
     if control is not None:
         words += (
@@ -212,5 +219,8 @@ def _change(row: ResultRow) -> str:
     )
 
 
-def _named(model: str) -> str:
-    return 'the base model' if model == 'base' else f'the {model} arm'
+def _named(row: ResultRow) -> str:
+    """A row's model: the base, an arm, or one that was measured beside the base."""
+    if row['model'] == 'base':
+        return 'the base model'
+    return f'the {row["model"]} arm' if row['arm'] else row['model']
