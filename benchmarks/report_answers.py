@@ -129,7 +129,7 @@ def opened(path: pathlib.Path) -> dict[str, float]:
         seconds = {'open_s': round(time.perf_counter() - start, 2)}
         start = time.perf_counter()
         tab.run(
-            "document.querySelector('#browser [name=search]').value = 'item14001';"
+            "document.querySelector('#browser [name=search]').value = 'item01001';"
             "document.querySelector('#browser [name=search]')"
             ".dispatchEvent(new Event('input', {bubbles: true}))"
         )
