@@ -66,7 +66,7 @@ def evaluate(
     """Measures one model on the tasks of a recipe, and writes a report: mode `eval`.
 
     Args:
-      model: as of `load_model`.
+      model: as of `load_model`; ORG/NAME is the hub's.
       workdir: the run folder; made if absent.
       recipe: a shipped one, or the path of a file with get_config().
       config: further fields by their dotted names, as {'tasks.worldfacts.languages': ('en', 'sw')}.
