@@ -48,7 +48,7 @@ def test_the_notebook_runs_from_top_to_bottom(ran):
     assert 'n = 12' in printed and printed.count('gap ') == 2
     assert names['before'].folder != names['after'].folder
     languages = {row['language'] for row in names['before'].select(metric='accuracy')}
-    assert languages == {'en', 'fr', 'it', 'mean:non-en'}
+    assert languages >= {'en', 'fr', 'it', 'mean:non-en'}
     assert list(names['tuned'].exports) == ['mixed']
     card = (names['tuned'].exports['mixed'] / 'README.md').read_text(encoding='utf-8')
     assert 'on the text of the `mixed` arm' in card and '| base model, SHA-256 |' not in card
