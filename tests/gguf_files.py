@@ -19,7 +19,9 @@ ARCHITECTURES = {  # model_type -> general.architecture, where it differs
     'mistral': 'llama',
     'cohere': 'command-r',
     'gemma3_text': 'gemma3',
+    'qwen3_moe': 'qwen3moe',
 }
+LLAMAS = ('llama', 'mistral', 'smollm3', 'granite')  # their converters permute queries and keys
 WINDOW = dict(sliding_window=7)
 WIDE = dict(head_dim=256, query_pre_attn_scalar=256)  # what transformers' reader takes for granted
 LOCAL_ROPE = {
@@ -37,6 +39,7 @@ CASES = {
     ),
     'phi3_whole': Case('Phi3', EVEN | dict(sliding_window=None)),
     'gpt2_long': Case('GPT2', GPT2, 'LMHeadModel'),
+    'smollm3_four': Case('SmolLM3', EVEN | dict(num_hidden_layers=4)),
     'gpt2_long_untied': Case('GPT2', GPT2 | dict(tie_word_embeddings=False), 'LMHeadModel'),
 }
 
@@ -88,9 +91,9 @@ def rope_factors(c):
 def turned(key, array, c):
     """A tensor as the converter changes it."""
     heads, kv = heads_of(c)
-    if c.model_type in ('llama', 'mistral') and re.search(r'[qk]_proj\.', key):
+    if c.model_type in LLAMAS and re.search(r'[qk]_proj\.', key):
         return permute(array, heads if 'q_proj' in key else kv)
-    if 'gemma' in c.model_type and key.endswith('norm.weight'):
+    if ('gemma' in c.model_type or c.model_type == 'nemotron') and key.endswith('norm.weight'):
         return array + 1
     if c.model_type == 'bloom' and 'query_key_value' in key:
         each = array.reshape(heads, 3, -1, *array.shape[1:])
@@ -113,6 +116,15 @@ def tensors_of(model):
     for key, value in model.state_dict().items():
         if key == 'lm_head.weight' and dropped:
             continue
+        if '.experts.' in key:
+            layer = key.split('.')[2]
+            both = np.split(value.numpy(), 2, axis=1) if 'gate_up' in key else [value.numpy()]
+            parts = ('gate', 'up') if 'gate_up' in key else ('down',)
+            found |= {
+                f'blk.{layer}.ffn_{part}_exps.weight': array
+                for part, array in zip(parts, both, strict=True)
+            }
+            continue
         if key == 'lm_head.weight' or c.model_type != 'bloom':
             name = names.get_name(key, ('.weight', '.bias'))
         else:
@@ -134,9 +146,8 @@ def stored(name, array, kind):
 
 def _add_metadata(writer, c, architecture):
     heads, kv = heads_of(c)
-    norm = {'bloom': 'layer_norm_epsilon', 'gpt2': 'layer_norm_epsilon'} | dict.fromkeys(
-        ('cohere', 'cohere2'), 'layer_norm_eps'
-    )
+    norm = {'bloom': 'layer_norm_epsilon', 'gpt2': 'layer_norm_epsilon', 'nemotron': 'norm_eps'}
+    norm |= dict.fromkeys(('cohere', 'cohere2', 'stablelm'), 'layer_norm_eps')
     if c.model_type in norm:
         writer.add_layer_norm_eps(getattr(c, norm[c.model_type]))
     else:
@@ -150,7 +161,7 @@ def _add_metadata(writer, c, architecture):
     writer.add_head_count(heads)
     if architecture != 'gpt2':
         writer.add_head_count_kv(kv)
-    if architecture in ('llama', 'cohere2'):
+    if architecture in ('llama', 'smollm3', 'granite', 'cohere2'):
         writer.add_vocab_size(c.vocab_size)
     head_dim = getattr(c, 'head_dim', None) or c.hidden_size // heads
     if not bare and architecture != 'phi3' and getattr(c, 'head_dim', None):
@@ -158,7 +169,7 @@ def _add_metadata(writer, c, architecture):
         writer.add_value_length(head_dim)
     rope = getattr(c, 'rope_parameters', None) or {}
     rope = rope.get('full_attention', rope)
-    if architecture in ('llama', 'cohere2'):
+    if architecture in ('llama', 'smollm3', 'granite', 'cohere2'):
         writer.add_rope_dimension_count(head_dim)
     if rope and architecture not in ('gemma', 'gemma2'):
         writer.add_rope_freq_base(rope['rope_theta'])
@@ -177,6 +188,19 @@ def _add_metadata(writer, c, architecture):
         writer.add_rope_freq_base_swa(c.rope_parameters['sliding_attention']['rope_theta'])
         if c.final_logit_softcapping:
             writer.add_final_logit_softcapping(c.final_logit_softcapping)
+    if architecture == 'qwen3moe':
+        writer.add_expert_count(c.num_experts)
+        writer.add_expert_used_count(c.num_experts_per_tok)
+        writer.add_expert_feed_forward_length(c.moe_intermediate_size)
+    if architecture == 'granite':
+        writer.add_attention_scale(c.attention_multiplier)
+        writer.add_embedding_scale(c.embedding_multiplier)
+        writer.add_residual_scale(c.residual_multiplier)
+        writer.add_logit_scale(c.logits_scaling)
+    if architecture in ('stablelm', 'nemotron'):
+        writer.add_rope_dimension_count(int(rope['partial_rotary_factor'] * head_dim))
+    if architecture == 'stablelm':
+        writer.add_parallel_residual(c.use_parallel_residual)
     if architecture == 'phi3':
         part = rope.get('partial_rotary_factor', 1.0)
         writer.add_rope_dimension_count(int(part * c.hidden_size) // heads)

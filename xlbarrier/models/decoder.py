@@ -49,6 +49,8 @@ Feed = Callable[[layers.Weights, jax.Array, DecoderConfig], jax.Array]
 class Decoder(nnx.Module):
     """A decoder of any family; build it under `jax.set_mesh(mesh)` (see `load.init_decoder`).
 
+    Without `rngs` its matrices are zero, for files to fill.
+
     Attributes:
       config: shapes and constants.
       compute_dtype: of the activations.
@@ -61,7 +63,7 @@ class Decoder(nnx.Module):
         *,
         param_dtype: str = 'float32',
         compute_dtype: str = 'float32',
-        rngs: nnx.Rngs,
+        rngs: nnx.Rngs | None,
     ):
         dtype = jnp.dtype(param_dtype)
         self.config = config

@@ -48,6 +48,12 @@ NAMES: Names = {
 }
 FUSED_QKV: Names = dict.fromkeys(QKV, Fused('attn_qkv', QKV))
 FUSED_GATE: Names = dict.fromkeys(('mlp.gate', 'mlp.up'), Fused('ffn_up', ('mlp.gate', 'mlp.up')))
+EXPERTS: Names = {
+    'mlp.router': 'ffn_gate_inp',
+    'mlp.gate': 'ffn_gate_exps',
+    'mlp.up': 'ffn_up_exps',
+    'mlp.down': 'ffn_down_exps',
+}
 # Our field -> its key; {arch} is left out. Head dimensions and kv heads have defaults, see below.
 KEYS = {
     'd_model': 'embedding_length',
@@ -81,6 +87,8 @@ class Architecture:
         converter, Cohere's models have them so; all others keep two halves.
       rotary: whether it has rotary positions.
       window: reads `attention.sliding_window`; without, a file that has one is refused.
+      partial: whether `rope.dimension_count` may be a part of a head.
+      reads: keys of REFUSED that `more` reads.
       more: further fields of config.json, from a reader of keys and the fields so far.
     """
 
@@ -90,6 +98,8 @@ class Architecture:
     interleaved: bool = False
     rotary: bool = True
     window: Callable[['Reader'], int] | None = None
+    partial: bool = False
+    reads: tuple[str, ...] = ()
     more: Callable[['Reader', dict[str, Any]], dict[str, Any]] = lambda get, raw: {}
 
 
@@ -162,7 +172,8 @@ def from_gguf(file: GgufFile) -> DecoderConfig:
     get = Reader(file)
     architecture = ARCHITECTURES[get.architecture]
     for key, allowed in REFUSED.items():
-        get.require(key, allowed)
+        if key not in architecture.reads:
+            get.require(key, allowed)
     names = names_of(FAMILIES[architecture.family])
     c: dict[str, Any] = {ours: _positive(get, key) for ours, key in KEYS.items()}
     if c['num_layers'] > len(file.shapes):
@@ -210,9 +221,16 @@ def _positive(get: Reader, key: str, default: int | None = None) -> int:
 def gguf_table(c: DecoderConfig) -> dict[str, Entry]:
     """Parameter path -> entry of a llama.cpp GGUF file."""
     architecture = ARCHITECTURES[ARCHITECTURE_OF.get(c.family, c.family)]
-    style = Style('', 'blk.{layer}.', architecture.names, interleaved=architecture.interleaved)
+    style = Style(
+        '',
+        'blk.{layer}.',
+        architecture.names,
+        interleaved=architecture.interleaved,
+        joint_norms=c.qk_norm == 'joint',
+        experts_out=True,
+    )
     table = make_table(c, style)
-    if c.norm != 'rms_one':
+    if not c.norm.endswith('_one'):
         return table
     return {  # the converter adds the 1
         path: dataclasses.replace(entry, shift=1.0) if path.endswith('.scale') else entry
@@ -267,7 +285,7 @@ def _lengths(factors: np.ndarray, factor: float, wavelengths: np.ndarray) -> lis
 def _rope(get: Reader, head_dim: int) -> dict[str, Any]:
     """rope_theta and rope_scaling."""
     theta = float(get('rope.freq_base', 10_000.0))
-    if get.architecture != 'phi3':
+    if not ARCHITECTURES[get.architecture].partial:
         get.require('rope.dimension_count', (head_dim, None))
     if get.architecture != 'gemma3':
         get.require('rope.freq_base_swa', (theta, None))
@@ -344,15 +362,46 @@ def _cohere2(get: Reader, raw: dict[str, Any]) -> dict[str, Any]:
     return {'logit_scale': get.need('logit_scale') or 1.0}
 
 
-def _phi3(get: Reader, raw: dict[str, Any]) -> dict[str, Any]:
-    rotated, whole = get('rope.dimension_count', raw['head_dim']), raw['head_dim']
+def _part(get: Reader, raw: dict[str, Any]) -> dict[str, Any]:
+    heads = raw['num_attention_heads']
+    whole = raw.get('head_dim') or raw['hidden_size'] // heads
+    rotated = get('rope.dimension_count', whole)
     part = rotated / whole
     if int(whole * part) < rotated:  # as it is read, rounded down
         part = math.nextafter(part, 1.0)
+    return {'partial_rotary_factor': part}
+
+
+def _phi3(get: Reader, raw: dict[str, Any]) -> dict[str, Any]:
     positions = get('rope.scaling.original_context_length', raw['max_position_embeddings'])
+    return _part(get, raw) | {'original_max_position_embeddings': positions}
+
+
+def _stablelm(get: Reader, raw: dict[str, Any]) -> dict[str, Any]:
+    # llama.cpp tells it by the norm that only serial parts have, whatever the key says.
+    parallel = 'blk.0.ffn_norm.weight' not in get.file.shapes
+    return _part(get, raw) | {'use_parallel_residual': parallel}
+
+
+def _qwen3moe(get: Reader, raw: dict[str, Any]) -> dict[str, Any]:
     return {
-        'partial_rotary_factor': part,
-        'original_max_position_embeddings': positions,
+        'num_experts': _positive(get, 'expert_count'),
+        'num_experts_per_tok': _positive(get, 'expert_used_count'),
+        'moe_intermediate_size': _positive(get, 'expert_feed_forward_length'),
+        'intermediate_size': raw[
+            'moe_intermediate_size'
+        ],  # of layers without experts: there are none
+        'norm_topk_prob': True,  # as llama.cpp has it
+    }
+
+
+def _granite(get: Reader, raw: dict[str, Any]) -> dict[str, Any]:
+    head_dim = raw.get('head_dim') or raw['hidden_size'] // raw['num_attention_heads']
+    return {
+        'attention_multiplier': get('attention.scale', 0.0) or head_dim**-0.5,
+        'embedding_multiplier': get('embedding_scale', 0.0) or 1.0,
+        'residual_multiplier': get('residual_scale', 0.0) or 1.0,
+        'logits_scaling': get('logit_scale', 0.0) or 1.0,
     }
 
 
@@ -360,6 +409,7 @@ ARCHITECTURES = {
     'llama': Architecture('llama', interleaved=True),
     'qwen2': Architecture('qwen2'),
     'qwen3': Architecture('qwen3'),
+    'qwen3moe': Architecture('qwen3_moe', NAMES | EXPERTS, reads=('expert_count',), more=_qwen3moe),
     'gemma': Architecture('gemma'),
     'gemma2': Architecture(
         'gemma2', window=lambda get: get('attention.sliding_window', 4096), more=_gemma2
@@ -379,10 +429,21 @@ ARCHITECTURES = {
         'phi3',
         NAMES | FUSED_QKV | FUSED_GATE,
         window=lambda get: get('attention.sliding_window', 0),
+        partial=True,
         more=_phi3,
     ),
+    'smollm3': Architecture('smollm3', interleaved=True),
+    'olmo2': Architecture('olmo2'),
+    'granite': Architecture('granite', interleaved=True, reads=('attention.scale',), more=_granite),
+    'stablelm': Architecture('stablelm', epsilon=LAYER_NORM, partial=True, more=_stablelm),
+    'nemotron': Architecture('nemotron', epsilon=LAYER_NORM, partial=True, more=_part),
     'bloom': Architecture('bloom', NAMES | FUSED_QKV, LAYER_NORM, rotary=False),
     'gpt2': Architecture('gpt2', NAMES | FUSED_QKV, LAYER_NORM, rotary=False),
 }
 # Families whose architecture is called otherwise.
-ARCHITECTURE_OF = {'mistral': 'llama', 'cohere': 'command-r', 'gemma3_text': 'gemma3'}
+ARCHITECTURE_OF = {
+    'mistral': 'llama',
+    'cohere': 'command-r',
+    'gemma3_text': 'gemma3',
+    'qwen3_moe': 'qwen3moe',
+}

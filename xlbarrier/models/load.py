@@ -270,9 +270,7 @@ def _fill(
     dtype = jnp.dtype(param_dtype)
     with jax.set_mesh(mesh):
         abstract = nnx.eval_shape(
-            lambda: Decoder(
-                config, param_dtype=param_dtype, compute_dtype=compute_dtype, rngs=nnx.Rngs(0)
-            )
+            lambda: Decoder(config, param_dtype=param_dtype, compute_dtype=compute_dtype, rngs=None)
         )
         graph, state = nnx.split(abstract)
         for path, variable in nnx.to_flat_state(state):

@@ -28,7 +28,7 @@ class Kernel(nnx.Module):
         shape: tuple[int, ...],
         spec: P,
         dtype: jnp.dtype,
-        rngs: nnx.Rngs,
+        rngs: nnx.Rngs | None,
         bias: tuple[int, ...] = (),
         bias_spec: P | None = None,
     ):
@@ -51,7 +51,7 @@ class Norm(nnx.Module):
 class Attention(nnx.Module):
     """Kernels of grouped-query attention, of all layers."""
 
-    def __init__(self, c: DecoderConfig, dtype: jnp.dtype, rngs: nnx.Rngs):
+    def __init__(self, c: DecoderConfig, dtype: jnp.dtype, rngs: nnx.Rngs | None):
         L, D, N, K, H = c.num_layers, c.d_model, c.num_heads, c.num_kv_heads, c.head_dim
         q_bias, kv_bias = ((L, N, H), (L, K, H)) if c.qkv_bias else ((), ())
         bias = RULES.bias_LNH
@@ -74,7 +74,7 @@ class Attention(nnx.Module):
 class Mlp(nnx.Module):
     """Kernels of the feed-forward part, of all layers."""
 
-    def __init__(self, c: DecoderConfig, dtype: jnp.dtype, rngs: nnx.Rngs):
+    def __init__(self, c: DecoderConfig, dtype: jnp.dtype, rngs: nnx.Rngs | None):
         L, D, F = c.num_layers, c.d_model, c.d_ff
         up_bias, down_bias = ((L, F), (L, D)) if c.mlp_bias else ((), ())
         if c.gated:
@@ -97,7 +97,7 @@ class Slopes(nnx.Module):
 class Experts(nnx.Module):
     """Kernels of a mixture of experts, of all layers: a router and the experts' maps."""
 
-    def __init__(self, c: DecoderConfig, dtype: jnp.dtype, rngs: nnx.Rngs):
+    def __init__(self, c: DecoderConfig, dtype: jnp.dtype, rngs: nnx.Rngs | None):
         L, E, D, F = c.num_layers, c.experts, c.d_model, c.d_ff
         router_bias = (L, E) if c.router_bias else ()
         up_bias, down_bias = ((L, E, F), (L, E, D)) if c.expert_bias else ((), ())
@@ -111,7 +111,7 @@ class Experts(nnx.Module):
 class OwnPart(nnx.Module):
     """What makes something of each layer's own inputs (`Decoder.stacked`), of all layers."""
 
-    def __init__(self, c: DecoderConfig, dtype: jnp.dtype, rngs: nnx.Rngs):
+    def __init__(self, c: DecoderConfig, dtype: jnp.dtype, rngs: nnx.Rngs | None):
         L, D, I = c.num_layers, c.d_model, c.layer_inputs
         self.gate = Kernel((L, D, I), RULES.up_LDF, dtype, rngs)
         self.down = Kernel((L, I, D), RULES.down_LFD, dtype, rngs)
@@ -129,7 +129,7 @@ class Scalar(nnx.Module):
 class LayerInputs(nnx.Module):
     """The table and the map of the embedding that layers' own inputs come from."""
 
-    def __init__(self, c: DecoderConfig, dtype: jnp.dtype, rngs: nnx.Rngs):
+    def __init__(self, c: DecoderConfig, dtype: jnp.dtype, rngs: nnx.Rngs | None):
         J = c.num_layers * c.layer_inputs
         self.embed = Embedding((c.layer_vocab, J), RULES.embed_VD, dtype, rngs)
         self.map = Kernel((c.d_model, J), RULES.positions_PD, dtype, rngs)
@@ -139,7 +139,7 @@ class LayerInputs(nnx.Module):
 class Layers(nnx.Module):
     """All blocks; every parameter has a leading layer axis."""
 
-    def __init__(self, c: DecoderConfig, dtype: jnp.dtype, rngs: nnx.Rngs):
+    def __init__(self, c: DecoderConfig, dtype: jnp.dtype, rngs: nnx.Rngs | None):
         def norm() -> Norm:
             return Norm(c, (c.num_layers, c.d_model), RULES.norm_LD, dtype)
 
@@ -162,11 +162,15 @@ class Layers(nnx.Module):
 class Embedding(nnx.Module):
     """A table of vectors: of tokens, or of positions."""
 
-    def __init__(self, shape: tuple[int, int], spec: P, dtype: jnp.dtype, rngs: nnx.Rngs):
+    def __init__(self, shape: tuple[int, int], spec: P, dtype: jnp.dtype, rngs: nnx.Rngs | None):
         self.embedding = nnx.Param(_random(rngs, shape, dtype, spec), out_sharding=spec)
 
 
-def _random(rngs: nnx.Rngs, shape: tuple[int, ...], dtype: jnp.dtype, spec: P) -> jax.Array:
+def _random(rngs: nnx.Rngs | None, shape: tuple[int, ...], dtype: jnp.dtype, spec: P) -> jax.Array:
+    if (
+        rngs is None
+    ):  # a decoder that is about to be filled: tracing the draws takes most of the time
+        return jnp.zeros(shape, dtype, out_sharding=spec)
     # Drawn in its shards: the values depend on the key alone, whatever the mesh.
     values = jax.random.normal(rngs.params(), shape, jnp.float32, out_sharding=spec)
     return (0.02 * values).astype(dtype)

@@ -84,7 +84,7 @@ def make_table(c: DecoderConfig, style: Style) -> dict[str, Entry]:
             prefix += style.layer
         key = name.key if isinstance(name, Fused) else name
         if c.experts and stem in MAPS and stem.startswith('mlp.'):
-            table[path] = _of_experts(prefix, name, stem, kind, axes, sizes)
+            table[path] = _of_experts(prefix, name, stem, kind, axes, sizes, style.experts_out)
             continue
         split, order = _axes(stem, kind, axes, style)
         entry = Entry(
@@ -205,9 +205,15 @@ def _in_fused(entry: Entry, fused: Fused, stem: str, style: Style) -> Entry:
 
 
 def _of_experts(
-    prefix: str, name: str | Fused, stem: str, kind: str, axes: str, sizes: Mapping[str, int]
+    prefix: str,
+    name: str | Fused,
+    stem: str,
+    kind: str,
+    axes: str,
+    sizes: Mapping[str, int],
+    experts_out: bool,
 ) -> Entry:
-    """Experts in an array each, [out, in], or all in one, [E, in, out] (gpt-oss)."""
+    """Experts in an array each, [out, in], or all in one, [E, in, out] (gpt-oss) or turned."""
     order = tuple(axes)
     inputs, outputs = MAPS[stem]
     split: tuple[tuple[str, ...], ...]
@@ -215,6 +221,9 @@ def _of_experts(
         split = ((outputs,), (inputs,)) if kind == 'kernel' else ((outputs,),)
         return Entry(prefix + name + SUFFIXES.get(kind, f'.{kind}'), split, order, sizes)
     key = prefix + (name.key if isinstance(name, Fused) else name)
+    if experts_out:
+        assert kind == 'kernel' and isinstance(name, str), 'no family whose files have others'
+        return Entry(f'{key}.weight', (('E',), (outputs,), (inputs,)), order, sizes)
     key += '_bias' if kind == 'bias' else ''
     split = (('E',), (inputs,), (outputs,)) if kind == 'kernel' else (('E',), (outputs,))
     if not isinstance(name, Fused):

@@ -48,6 +48,7 @@ class Style:
       transposed: whether linear maps are [in, out] (GPT-2's Conv1D).
       interleaved: whether rotary pairs are side by side (Cohere, GLM).
       joint_norms: whether norms of queries and keys have one axis for heads and channels.
+      experts_out: whether the arrays of all experts are [E, out, in] (GGUF), not [E, in, out].
       constants: keys, of layers, of arrays that files have and that are the same in all models.
     """
 
@@ -57,6 +58,7 @@ class Style:
     transposed: bool = False
     interleaved: bool = False
     joint_norms: bool = False
+    experts_out: bool = False
     constants: Mapping[str, float] = field(default_factory=dict)
 
 
