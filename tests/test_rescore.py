@@ -203,6 +203,41 @@ def test_mmlu_weighs_its_subjects_and_names_those_without_answers(tmp_path, capl
     assert '1 of 1 subject accuracies differ (first: astronomy, there 0.5, here 0.0)' in caplog.text
 
 
+ANSWERS = {  # how a model may say "the answer is", after its thoughts
+    'en': 'The answer is {}.',
+    'de': 'Die richtige Antwort ist {}.',
+    'fr': 'La réponse est {}.',
+    'es': 'La respuesta es {}.',
+    'ru': 'Ответ: {}',
+    'ar': 'الإجابة: {}',
+    'hi': 'उत्तर: {}',
+    'zh': '答案是{}',
+    'ja': '答え：{}',
+    'ko': '정답: {}',
+}
+
+
+def test_thoughts_before_answers_are_passed_over_in_ten_languages(tmp_path):
+    """Each thought names the wrong letter in the words that announce the right one."""
+    pairs = [('A', 'B'), ('B', 'C'), ('C', 'D'), ('D', 'A')]
+    for language, says in ANSWERS.items():
+        rows = []
+        for number, (right, wrong) in enumerate(pairs):
+            thought = f'<think>\n{says.format(wrong)} ... {wrong}? 12 + 5\n</think>\n\n'
+            response = thought + (says.format(right) if number else right)
+            rows.append(
+                {'query_id': number, 'query': 'Which?', 'answer': right, 'response': response}
+            )
+        file = tmp_path / f'recorded/mmlu_{language}/a-model/zero/anatomy.jsonl'
+        file.parent.mkdir(parents=True)
+        file.write_text(''.join(json.dumps(row) + '\n' for row in rows), encoding='utf-8')
+    rows = rescore(tmp_path / 'recorded', tmp_path / 'run', draws=100, layouts=('mmlu',))
+    for language in ANSWERS:
+        key = {'model': 'a-model/zero', 'language': language, 'method': ROBUST}
+        assert find(rows, metric='accuracy', **key)['value'] == 1, language
+        assert find(rows, metric='unreadable_share', **key)['value'] == 0, language
+
+
 def test_tofu_by_hand(tmp_path, caplog):
     for name in ('eval_log', 'eval_log_forget', 'eval_real_author_wo_options'):
         write_tofu(tmp_path / 'recorded', name)
