@@ -22,7 +22,7 @@ from tests import gguf_files, torch_families
 from tests.family_parity import LOGITS, ids, logits, one
 from xlbarrier import mesh as mesh_lib
 from xlbarrier.models import gguf as gguf_module
-from xlbarrier.models import gguf_families, load
+from xlbarrier.models import gguf_families, gguf_rope, load
 from xlbarrier.models.config import Rope
 
 U32, F32, TEXT = gguf.GGUFValueType.UINT32, gguf.GGUFValueType.FLOAT32, gguf.GGUFValueType.STRING
@@ -253,7 +253,7 @@ def test_llama3_scaling_is_found_from_its_table(theta, head_dim, factor, origina
         return gguf_files.rope_factors(config).astype(np.float64)
 
     table = table_of(original)
-    rope = gguf_families.rope_of_factors(table, theta)
+    rope = gguf_rope.rope_of_factors(table, theta)
     assert (rope.kind, rope.factor) == ('llama3', factor)
     if head_dim > 8:  # with few frequencies many lengths have the same table
         assert rope.original_positions == original
@@ -262,11 +262,11 @@ def test_llama3_scaling_is_found_from_its_table(theta, head_dim, factor, origina
 
 def test_other_tables_of_factors_are_refused(made, tmp_path):
     table = np.array([1, 2, 8, 8], np.float64)
-    assert gguf_families.rope_of_factors(np.ones(8), 1e4) == Rope(1e4)
+    assert gguf_rope.rope_of_factors(np.ones(8), 1e4) == Rope(1e4)
     others = ([1, 1, 1.5, 2, 8, 8, 8, 8], [0.5] * 8, [8, 1, 1, 1], [0, 1, 8, 8], [1, np.nan, 8, 8])
     for other in map(np.array, (*others, table)):
         with pytest.raises(ValueError, match=r"'rope_freqs.weight' is not the rope scaling of a"):
-            gguf_families.rope_of_factors(other, 5e5)
+            gguf_rope.rope_of_factors(other, 5e5)
     cases = (('llama', 'is not the rope'), ('llama_odd_biases', 'has shape (4,), expected (7,)'))
     for name, words in (*cases, ('qwen2', 'is not supported')):
         path = gguf_files.write(
