@@ -25,11 +25,10 @@ TASK = {
 }
 TRAIN = {
     'steps': 1,
-    'batch_rows': 12,
+    'batch_rows': 8,
     'row_tokens': 128,
     'warmup_steps': 0,
     'pairs': {'files': ('task:worldfacts',), 'rows': 4},
-    'guard': {'weight': 0.1, 'rows': 4},
 }
 
 
@@ -81,16 +80,15 @@ def test_the_run_says_what_was_trained_on(finished):
     assert run['pairs']['dco']['languages'] == {'de': run['pairs']['dco']['pairs']}
     for name in ('mixed+dco@0', 'mixed+dco@1'):
         trained = run['trained'][name]
-        assert trained['positions'] == 12 * 128 and trained['objective'] == 'dco'
+        assert trained['positions'] == 8 * 128 and trained['objective'] == 'dco'
         assert trained['tokens_predicted'] < trained['tokens_seen'] <= trained['positions']
-    assert set(run['training']) == {'mixed+dco'}  # not the guard's text
+    assert set(run['training']) == {'mixed+dco'}
     split = json.loads((finished / 'split/worldfacts.json').read_text())
     assert split['part'] == 'test' and split['held_out'] == ['city_country']
     logged = [json.loads(line) for line in (finished / 'metrics.jsonl').read_text().splitlines()]
     assert {row['arm'] for row in logged} == {'mixed+dco@0', 'mixed+dco@1'}
     losses = [row['loss_pairs'] for row in logged if row['step'] == 1]
     assert losses[0] != losses[1]  # another order of the data
-    assert all(row['loss_guard'] == pytest.approx(0, abs=1e-5) for row in logged[:1])
 
 
 def test_reference_scores_are_computed_once_and_those_of_other_weights_refused(
@@ -122,11 +120,16 @@ def test_reference_scores_are_computed_once_and_those_of_other_weights_refused(
         ({'arms': ('mixd+dco',)}, "'mixd\\+dco'; expected one of english"),
         ({'train': {'steps': 2, 'warmup_steps': 1}}, 'the objective dco needs pairs, and'),
         (
-            {'train': TRAIN | {'batch_rows': 8}},
-            r'batch_rows is 8, of which config\.train\.pairs\.rows = 4 are pairs',
+            {'train': TRAIN | {'batch_rows': 4}},
+            r'batch_rows is 4, of which config\.train\.pairs\.rows = 4 are pairs',
         ),
         (
-            {'train': TRAIN | {'pairs': {'weight': 0.0, 'text_weight': 0.0}, 'guard': {}}},
+            {
+                'train': TRAIN
+                | {
+                    'pairs': {'weight': 0.0, 'text_weight': 0.0},
+                }
+            },
             'are all 0: nothing would be learned',
         ),
         ({'mode': 'train'}, 'mode train fine-tunes one model'),
@@ -161,12 +164,18 @@ def test_pairs_that_cannot_be_trained_on_are_refused_before_any_work(tiny_llama,
 
 def test_a_curriculum_reads_its_stages_in_order(tiny_llama, tmp_path):
     train = {'steps': 4, 'warmup_steps': 1, 'batch_rows': 8, 'row_tokens': 64}
+    train |= {'guard': {'weight': 0.1, 'rows': 4}}
     config = resolved(tiny_llama, arms=('curriculum',), seeds=(), train=train)
     tasks, run, _ = start.begin(tmp_path / 'run', config)
     folders = build_all(run, config, tasks)
-    assert list(folders) == ['curriculum.sentence', 'curriculum.monolingual']
-    rows = prepare(run, config, folders, tasks)['curriculum']
+    assert list(folders) == ['curriculum.sentence', 'curriculum.monolingual', 'english']
+    prepared = prepare(run, config, folders, tasks)
+    sources = pairs.prepare(run, config, None, tasks, prepared)['curriculum']
     run.close()
+    rows = prepared['curriculum']
+    assert sources.text is rows and sources.guard is prepared['english'] and sources.pairs is None
+    counts = sources.counts(config.train, 0)
+    assert counts == {'text': 4, 'guard': 4}
     assert isinstance(rows, Stages) and [rows.stage(step) for step in range(4)] == [0, 0, 1, 1]
     seen = [batch_at(rows, step, 8, 0)['tokens'] for step in range(4)]
     for step, tokens in enumerate(seen):
