@@ -16,7 +16,6 @@ os.environ.setdefault(
     'JAX_COMPILATION_CACHE_DIR',
     str(pathlib.Path(__file__).resolve().parent.parent / '.pytest_cache/compiled'),
 )
-os.environ.setdefault('JAX_COMPILATION_CACHE_MAX_SIZE', str(2 << 30))
 os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '0.2')
 
 import jax

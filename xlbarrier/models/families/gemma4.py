@@ -114,8 +114,8 @@ def _of_whole_layers(raw: Raw, local: tuple[bool, ...], keys_as_values: bool) ->
     layers = raw[BY_LAYER]
     whole = [str(i) for i, is_local in enumerate(local) if not is_local]
     kinds = list(layers.values()) if isinstance(layers, Mapping) else []
-    if (
-        sorted(map(str, layers)) != sorted(whole)
+    if (  # transformers pads the numbers to one width: '05'
+        sorted(str(key).lstrip('0') or '0' for key in layers) != sorted(whole)
         or any(kind != kinds[0] for kind in kinds)
         or not isinstance(kinds[0], Mapping)
         or not set(kinds[0]) <= {HEAD_DIM, KV_HEADS}
