@@ -214,3 +214,14 @@ def test_loss_and_gradients_equal_those_of_transformers(tmp_path, mesh):
         close(mlp['down']['kernel'][i], layer.mlp.down_proj.weight.grad.T)
         scale = grads['layers']['attn_norm']['scale'][i]
         close(scale, layer.input_layernorm.weight.grad)
+
+
+@pytest.mark.parametrize('chunk_tokens', [8, 64])
+def test_a_batch_of_one_row_has_a_gradient(decoder, mesh, chunk_tokens):
+    graph, params = nnx.split(decoder)
+    with jax.set_mesh(mesh):
+        laid = put_batch(plain(list(range(1, 21))), mesh)
+        grads = jax.jit(
+            jax.grad(lambda p: next_token_loss(nnx.merge(graph, p), laid, chunk_tokens)[0])
+        )(nnx.to_pure_dict(params))
+    assert np.abs(grads['embed']['embedding']).max() > 1e-3

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 
-from xlbarrier.mesh import BATCH, platform
+from xlbarrier.mesh import BATCH, RULES, platform
 from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.decoder import Decoder, logits_by
 
@@ -98,7 +98,9 @@ def _nats_forward(
     (nats, of_kernel_DV), of_hidden = jax.lax.scan(add, (jnp.float32(0), zero_DV), chunked)
     B, T, D = hidden_BTD.shape
     of_hidden = jnp.moveaxis(of_hidden, 0, 1)
-    of_hidden_BTD = of_hidden.reshape(B, -1, D)[:, :T]
+    # Of one row, a reshape would forget that rows are split over the devices.
+    whole = (B, of_hidden.shape[1] * of_hidden.shape[2], D)
+    of_hidden_BTD = jnp.reshape(of_hidden, whole, out_sharding=RULES.hidden_BTD)[:, :T]
     return nats, (of_kernel_DV, of_hidden_BTD)
 
 
