@@ -43,9 +43,9 @@ def _naming_the_folder(draw: Callable[..., None]) -> Callable[..., None]:
     """With an error in one line where a file that a user has edited is not as a run writes it."""
 
     @functools.wraps(draw)
-    def drawn(folder: pathlib.Path, *args: Any) -> None:
+    def drawn(folder: pathlib.Path, *args: Any, **options: Any) -> None:
         try:
-            draw(folder, *args)
+            draw(folder, *args, **options)
         except XlbarrierError:
             raise
         except (LookupError, TypeError, ValueError, AttributeError, jinja2.TemplateError) as error:
