@@ -106,6 +106,6 @@ def test_the_real_gguf_becomes_a_folder_with_its_logits_and_that_itself(smollm2_
     assert again.returncode == 0, again.stderr[-3000:]
     files = sorted(path.name for path in (tmp_path / 'run/export/model').iterdir())
     assert 'model.safetensors' in files and 'tokenizer.json' in files
-    for name in files:
+    for name in set(files) - {'README.md'}:  # the card names what the model was made from
         first, second = (tmp_path / run / 'export/model' / name for run in ('run', 'again'))
         assert first.read_bytes() == second.read_bytes(), name
