@@ -179,7 +179,7 @@ def test_an_error_of_the_lead_alone_ends_both(tiny_llama, tmp_path):
     (tmp_path / 'run').mkdir()
     (tmp_path / 'run/config.json').write_text('{"mode": "eval"}')
     codes, errors = ends(both(tiny_llama, tmp_path / 'run'), timeout=200)
-    assert codes[0] == 1
+    assert codes[0] == 2
     assert codes[1] != 0
     assert 'Take another --workdir' in errors[0]
 
