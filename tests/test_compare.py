@@ -128,8 +128,12 @@ def test_the_command_writes_a_page_numbers_and_tables(folders, tmp_path):
     low, high = 100 * row['ci_low'], 100 * row['ci_high']
     assert f'{100 * row["value"]:.1f} [{low:.1f}, {high:.1f}]' in text
     assert (out / 'tables' / 'results.csv').is_file()
-    if chromium.find() is None:
-        pytest.skip('no Chromium on this machine: the page is not opened')
+
+
+@pytest.mark.skipif(chromium.find() is None, reason='no Chromium on this machine')
+def test_the_page_opens_in_a_browser_without_a_network(folders, tmp_path):
+    out = tmp_path / 'compared'
+    mode.run([str(folders / 'one'), str(folders / 'two'), f'--workdir={out}', '--draws=200'])
     with chromium.browser() as tab:
         tab.open(out / 'compare.html')
         tab.wait("document.querySelectorAll('#browser .text[lang]').length > 5")

@@ -1,6 +1,6 @@
 """Places on object stores: what is read is fetched, a run folder is mirrored, the rest is refused.
 
-fsspec's memory:// stands in for a store: it has objects and no folders, as gs:// and s3:// have.
+fsspec's memory:// replaces a store: it has objects and no folders, as gs:// and s3:// have.
 """
 
 import json
@@ -200,7 +200,7 @@ def test_a_place_with_other_objects_is_refused(store):
 
 
 class Killed(BaseException):
-    """Stands in for SIGKILL: nothing catches it, and nothing is uploaded after it."""
+    """Acts like SIGKILL: nothing catches it, and nothing is uploaded after it."""
 
 
 def test_a_training_killed_and_continued_on_another_machine_has_the_same_bits(

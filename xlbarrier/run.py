@@ -207,7 +207,7 @@ def open_run(folder: str | os.PathLike, config: config_lib.RunConfig, **provenan
     run = _lock_folder(pathlib.Path(folder).expanduser().resolve())
     try:
         _write_start(run, config, provenance)
-    except Exception:
+    except BaseException:
         run.close()
         raise
     return run

@@ -11,27 +11,15 @@ from xlbarrier.errors import InputError
 
 
 @dataclass(frozen=True)
-class Mixture:
-    """Parts whose rows are numbered one after another.
-
-    Attributes:
-      parts: rows of one length.
-      counts: how many rows of each part there are in every `sum(counts)` rows of the training;
-        (): every row of all parts once, then again.
-    """
+class _Parts:
+    """Several sets of packed rows of one length, their rows numbered one after another."""
 
     parts: tuple[PackedRows, ...]
-    counts: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         lengths = sorted({part.shape[1] for part in self.parts})
         if len(lengths) != 1:
             raise InputError(f'the parts have rows of {lengths} tokens; expected one length')
-        if self.counts and (len(self.counts) != len(self.parts) or sum(self.counts) < 1):
-            raise InputError(
-                f'counts are {self.counts}; expected a number of rows for each of'
-                f' {len(self.parts)} parts, one of them at least 1'
-            )
 
     def __len__(self) -> int:
         return sum(map(len, self.parts))
@@ -45,6 +33,27 @@ class Mixture:
     def largest_token(self) -> int:
         """The largest token id in the parts."""
         return max(part.largest_token for part in self.parts)
+
+
+@dataclass(frozen=True)
+class Mixture(_Parts):
+    """Parts whose rows are numbered one after another.
+
+    Attributes:
+      parts: rows of one length.
+      counts: how many rows of each part there are in every `sum(counts)` rows of the training;
+        (): every row of all parts once, then again.
+    """
+
+    counts: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.counts and (len(self.counts) != len(self.parts) or sum(self.counts) < 1):
+            raise InputError(
+                f'counts are {self.counts}; expected a number of rows for each of'
+                f' {len(self.parts)} parts, one of them at least 1'
+            )
 
     def batch(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """The named rows as a dict of arrays [B, T]."""
@@ -84,7 +93,7 @@ class Mixture:
 
 
 @dataclass(frozen=True)
-class Stages:
+class Stages(_Parts):
     """Parts that are trained on one after another: a curriculum.
 
     Attributes:
@@ -92,21 +101,7 @@ class Stages:
       steps: of the training; each part has an equal share of them, in order.
     """
 
-    parts: tuple[PackedRows, ...]
     steps: int
-
-    def __len__(self) -> int:
-        return sum(map(len, self.parts))
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows of all parts, and tokens of a row."""
-        return len(self), self.parts[0].shape[1]
-
-    @property
-    def largest_token(self) -> int:
-        """The largest token id in the parts."""
-        return max(part.largest_token for part in self.parts)
 
     def stage(self, step: int) -> int:
         """The part that a step reads."""

@@ -9,7 +9,7 @@ from xlbarrier.report.words import Numbers, interval, percent, points
 from xlbarrier.results.rows import MEAN, SOURCE, ResultRow
 
 LEAST = 20  # characters of the column of languages
-METRICS = ('accuracy', 'barrier_gap')  # what programs are told too
+METRICS = ('accuracy', 'barrier_gap')  # also in the JSON events
 
 
 def text(rows: Sequence[ResultRow]) -> str:
