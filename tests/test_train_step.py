@@ -14,6 +14,7 @@ from xlbarrier.config import TrainConfig
 from xlbarrier.data.pack import pack
 from xlbarrier.data.pipeline import batch_at
 from xlbarrier.mesh import make_mesh
+from xlbarrier.models import lora
 from xlbarrier.train import optimizer as optimizer_lib
 from xlbarrier.train.step import init_state, put_microbatches, split_decoder, train_step
 
@@ -120,6 +121,29 @@ def test_the_state_is_donated_and_the_rest_is_not(packed):
         train_step(state, frozen, laid, graph=graph, config=TRAIN)
     assert all(x.is_deleted() for x in jax.tree.leaves((state.params, state.optimizer)))
     assert not any(x.is_deleted() for x in laid.values())
+
+
+def test_seeds_share_a_compiled_program_and_not_their_noise(packed):
+    mesh = make_mesh(1, 1, 1, devices=jax.devices()[:1])
+    config = dataclasses.replace(TRAIN, method='lora', lora_dropout=0.3)
+    norms, before = [], train_step._cache_size()
+    for seed in (0, 1, 2**32 - 1, 0):
+        rank, alpha, targets = config.lora_rank, config.lora_alpha, config.lora_targets
+        decoder = lora.add_lora(decoder_on(mesh), rank, alpha, targets, seed=3)
+        graph, params, frozen = split_decoder(decoder, config)
+        with jax.set_mesh(mesh):
+            laid = put_microbatches(batches_of(packed, 1)[0], mesh, 1)
+            _, numbers = train_step(
+                init_state(params, config),
+                frozen,
+                laid,
+                graph=graph,
+                config=config,
+                seed=np.uint32(seed),
+            )
+        norms.append(float(numbers['grad_norm']))
+    assert train_step._cache_size() == before + 1
+    assert len(set(norms)) == 3 and norms[0] == norms[-1]
 
 
 def test_padding_alone_changes_nothing_but_the_step(packed):

@@ -145,7 +145,7 @@ def train(
                     laid,
                     graph=graph,
                     config=config,
-                    seed=seed,
+                    seed=np.uint32(seed),
                     documents=documents,
                     base_graph=base_graph,
                     base_params=base_params,

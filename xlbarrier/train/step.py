@@ -97,7 +97,7 @@ def in_dtype(params: Arrays, dtype: str) -> Arrays:
 
 @functools.partial(
     jax.jit,
-    static_argnames=('graph', 'config', 'seed', 'documents', 'base_graph'),
+    static_argnames=('graph', 'config', 'documents', 'base_graph'),
     donate_argnames='state',
 )
 def train_step(
@@ -107,7 +107,7 @@ def train_step(
     *,
     graph: nnx.GraphDef,
     config: TrainConfig,
-    seed: int = 0,
+    seed: jax.typing.ArrayLike = 0,
     documents: int = 0,
     base_graph: nnx.GraphDef | None = None,
     base_params: Arrays | None = None,
@@ -121,7 +121,8 @@ def train_step(
         (`objectives.terms`).
       graph: from `split_decoder`.
       config: decides the objective, the optimizer and the adapters' dropout.
-      seed: of the dropout; it and the step decide what is dropped.
+      seed: of the dropout, an integer of 32 bits; it and the step decide what is dropped. One
+        compiled program serves all seeds.
       documents: the most texts in a row, as of `Decoder.hidden`; 0 where it is unknown.
       base_graph, base_params: the decoder before fine-tuning, without adapters, for the guard;
         its arrays are not donated.
