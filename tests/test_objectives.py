@@ -70,7 +70,7 @@ def encoded():
 def laid(encoded, objective):
     """The pairs as an objective has them, with drawn reference scores."""
     count = 4
-    if objective in objectives.REFERENCED:
+    if objective in ('dco', 'pivot_dpo'):
         count = 2
         encoded = [
             e._replace(sides=tuple(s._replace(options=s.options[:2]) for s in e.sides))
@@ -100,6 +100,13 @@ def torch_scores(model, side):
 def torch_agreement(model, pair, reference):
     english, other = (torch.log_softmax(torch_scores(model, s), 0) for s in pair.sides)
     return torch.nn.functional.kl_div(other, english.detach(), log_target=True, reduction='sum')
+
+
+def torch_distillation(model, pair, reference):
+    english = torch.tensor(reference[0, : len(pair.sides[0].options)])
+    taught = torch.log_softmax(english, 0)
+    other = torch.log_softmax(torch_scores(model, pair.sides[1]), 0)
+    return torch.nn.functional.kl_div(other, taught, log_target=True, reduction='sum')
 
 
 def torch_dco(model, pair, reference):
@@ -137,7 +144,12 @@ def torch_contrast(model, pairs):
     return total
 
 
-TORCH = {'option_agreement': torch_agreement, 'dco': torch_dco, 'pivot_dpo': torch_dpo}
+TORCH = {
+    'option_agreement': torch_agreement,
+    'option_distillation': torch_distillation,
+    'dco': torch_dco,
+    'pivot_dpo': torch_dpo,
+}
 
 
 def torch_loss(model, objective, pairs, reference):

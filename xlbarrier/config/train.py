@@ -21,7 +21,9 @@ LORA_TARGETS = typing.get_args(LoraTarget)
 Decay = Annotated[float, Range(0, 1, below=True)]
 Weight = Annotated[float, Range(0)]
 # What is minimised: train/objectives has a module for each, with its formula and source.
-Objective = Literal['next_token', 'option_agreement', 'dco', 'pivot_dpo', 'contrast']
+Objective = Literal[
+    'next_token', 'option_agreement', 'option_distillation', 'dco', 'pivot_dpo', 'contrast'
+]
 OBJECTIVES = typing.get_args(Objective)
 NEXT_TOKEN: Objective = 'next_token'
 ALTERNATING: Objective = 'contrast'  # its updates are of text and of pairs in turn

@@ -258,6 +258,8 @@ def _laid(
         return lay_pairs(bare, row_tokens)
     if reference is None or objective not in REFERENCED:
         return lay_pairs(encoded, row_tokens)
+    if objective == 'option_distillation':
+        return lay_pairs(encoded, row_tokens, reference, sides=(1,))
     chosen = []
     two = np.zeros((len(encoded), SIDES, 2), np.float32)
     for number, pair in enumerate(encoded):

@@ -14,7 +14,14 @@ import jax
 from xlbarrier.config import TrainConfig
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.train import loss
-from xlbarrier.train.objectives import contrast, dco, guard, option_agreement, pivot_dpo
+from xlbarrier.train.objectives import (
+    contrast,
+    dco,
+    guard,
+    option_agreement,
+    option_distillation,
+    pivot_dpo,
+)
 
 Batch = Mapping[str, Any]
 Sums = tuple[jax.Array, jax.Array]  # sum and weight, float32 scalars
@@ -23,11 +30,13 @@ PairLoss = Callable[[Decoder, Batch, TrainConfig], Sums]
 # objective -> its term of pairs, arrays as of `data.pairs.PairRows`.
 OF_PAIRS: dict[str, PairLoss] = {
     'option_agreement': option_agreement.option_agreement_loss,
+    'option_distillation': option_distillation.option_distillation_loss,
     'dco': dco.dco_loss,
     'pivot_dpo': pivot_dpo.pivot_dpo_loss,
     'contrast': contrast.contrast_loss,
 }
-REFERENCED = ('dco', 'pivot_dpo')  # objectives that compare with the base model's scores
+# Objectives that compare with the base model's scores.
+REFERENCED = ('option_distillation', 'dco', 'pivot_dpo')
 
 
 class Term(NamedTuple):
