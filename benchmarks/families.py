@@ -31,7 +31,7 @@ from tests.family_parity import GRADIENTS, LOGITS, Parity, compare
 from tests.test_baichuan import SHAPES, baichuan, packed_gradients
 from xlbarrier.models import load
 from xlbarrier.models.families import FAMILIES
-from xlbarrier.models.gguf_families import ARCHITECTURE_OF, ARCHITECTURES
+from xlbarrier.models.gguf_families import architectures_of
 
 RESULTS = ROOT / 'runs/families.jsonl'
 HEAD = """# Models
@@ -165,8 +165,7 @@ def row_of(name: str, cases: dict[str, tuple[str, Parity]]) -> str:
         mark = ' †'
         logits.append(EARLIER[name][0])
         gradients.append(EARLIER[name][1])
-    gguf = ARCHITECTURE_OF.get(name, name)
-    gguf = f'`{gguf}`' if gguf in ARCHITECTURES else 'no'
+    gguf = ', '.join(f'`{each}`' for each in architectures_of(name)) or 'no'
     return (
         f'| `{name}` | {FAMILIES[name].supported} | {gguf} | {len(expected)}'
         f' | {max(logits):.1e}{mark} | {max(gradients):.1e}{mark} |'

@@ -194,11 +194,11 @@ def test_tensors_missing_surplus_or_misshapen_are_named(tmp_path, one, change, w
 @pytest.mark.parametrize(
     'key, value, words',
     [
-        ('llama.rope.scaling.type', ('yarn', gguf.GGUFValueType.STRING), ["'yarn'"]),
+        ('llama.rope.scaling.type', ('longrope', gguf.GGUFValueType.STRING), ["'longrope'"]),
         ('llama.attention.key_length', (8, gguf.GGUFValueType.UINT32), ['dimension_count = 16']),
         ('llama.rope.scaling.attn_factor', (2.0, gguf.GGUFValueType.FLOAT32), ['attn_factor = 2']),
         ('llama.attention.sliding_window', (8, gguf.GGUFValueType.UINT32), ['window = 8']),
-        ('llama.expert_count', (8, gguf.GGUFValueType.UINT32), ['expert_count = 8']),
+        ('llama.expert_count', (8, gguf.GGUFValueType.UINT32), ['expert_used_count']),
     ],
 )
 def test_metadata_that_this_decoder_does_not_have_is_named(tmp_path, one, key, value, words):

@@ -3,6 +3,7 @@
 import math
 import os
 import pathlib
+from typing import Any
 
 import numpy as np
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
@@ -12,6 +13,7 @@ from xlbarrier.datafiles.gguf_header import Header, Tensor, part_files, read_hea
 from xlbarrier.errors import InputError
 
 CHUNK_BYTES = 2**20  # of float32 dequantised at once; the temporaries are a few times as large
+LISTS = ('xielu.alpha_p', 'xielu.alpha_n')  # metadata that are parameters (Apertus)
 
 
 class GgufFile:
@@ -25,7 +27,7 @@ class GgufFile:
       files: all files of the model.
       metadata: all keys and values of the (first) header, long lists (tokens, merges) included;
         shared with other readers of the file.
-      shapes: tensor name -> shape.
+      shapes: tensor name -> shape; values of `LISTS` are tensors `blk.{layer}.{key}` of one value.
 
     Raises (on opening and reading):
       InputError: naming the file, when it is truncated, is no GGUF file, is one part of a model
@@ -46,10 +48,18 @@ class GgufFile:
                     raise InputError(f'{each}: tensor {name!r} is also in {self._files[name].name}')
                 _check_type(each, name, tensor)
                 self._tensors[name], self._files[name] = tensor, each
+        self._values = {
+            f'blk.{layer}.{key}': np.array([value], np.float32)
+            for key in LISTS
+            for layer, value in enumerate(_numbers(path, key, self.metadata.get(key, [])))
+        }
         self.shapes = {name: tensor.shape for name, tensor in self._tensors.items()}
+        self.shapes |= {name: array.shape for name, array in self._values.items()}
 
     def read(self, key: str, index: tuple[slice, ...]) -> np.ndarray:
         """A part of a tensor as float32; only its rows are read, a few at a time."""
+        if key in self._values:
+            return self._values[key][index]
         tensor = self._tensors[key]
         rows, *rest = (
             range(size)[part] for part, size in zip(index, tensor.shape, strict=True)
@@ -86,6 +96,12 @@ class GgufFile:
     def where(self, key: str | None = None) -> pathlib.Path:
         """The file that contains the tensor, or the (first) file."""
         return self.path if key is None else self._files.get(key, self.path)
+
+
+def _numbers(path: pathlib.Path, key: str, values: Any) -> list[float]:
+    if not isinstance(values, list) or not all(isinstance(value, float) for value in values):
+        raise InputError(f'{path}: {key} = {values!r}; expected a list of numbers')
+    return values
 
 
 def _check_parts(headers: dict[pathlib.Path, Header]) -> None:

@@ -5,20 +5,30 @@ as one; keys that a converter leaves out have the values that llama.cpp then tak
 """
 
 import dataclasses
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Container
 from typing import Any
 
-import numpy as np
-
 from xlbarrier.errors import InputError
-from xlbarrier.models import hf_config
-from xlbarrier.models.config import DecoderConfig, Rope
-from xlbarrier.models.families import FAMILIES, LOCAL, WHOLE, Fused, Style, names_of
+from xlbarrier.models import gguf_fields, hf_config
+from xlbarrier.models.config import DecoderConfig
+from xlbarrier.models.families import FAMILIES, Fused, Style, names_of
 from xlbarrier.models.families.family import QKV, Names
 from xlbarrier.models.gguf import GgufFile
-from xlbarrier.models.gguf_rope import FACTORS, rope_of_factors
+from xlbarrier.models.gguf_reading import (
+    D_FF,
+    EXPERTS,
+    KV_HEADS,
+    LAYER_NORM,
+    REFUSED,
+    WINDOW,
+    Architecture,
+    Reader,
+    rope_fields,
+    rotated_part,
+    window_fields,
+    window_of,
+)
+from xlbarrier.models.gguf_rope import FACTORS
 from xlbarrier.models.tables import make_table
 from xlbarrier.models.weights import Entry
 
@@ -34,128 +44,54 @@ NAMES: Names = {
     'attn.v': 'attn_v',
     'attn.q_norm': 'attn_q_norm',
     'attn.k_norm': 'attn_k_norm',
+    'attn.sinks': 'attn_sinks.weight',
     'attn.o': 'attn_output',
     'attn_post_norm': 'post_attention_norm',
     'mlp_norm': 'ffn_norm',
     'mlp.gate': 'ffn_gate',
     'mlp.up': 'ffn_up',
     'mlp.down': 'ffn_down',
+    'mlp.act.alpha_p': 'xielu.alpha_p',  # of the metadata, see `gguf.LISTS`
+    'mlp.act.alpha_n': 'xielu.alpha_n',
     'mlp_post_norm': 'post_ffw_norm',
     'final_norm': 'output_norm',
     'head': 'output',
 }
 FUSED_QKV: Names = dict.fromkeys(QKV, Fused('attn_qkv', QKV))
 FUSED_GATE: Names = dict.fromkeys(('mlp.gate', 'mlp.up'), Fused('ffn_up', ('mlp.gate', 'mlp.up')))
-EXPERTS: Names = {
+MIXTURE: Names = {
     'mlp.router': 'ffn_gate_inp',
     'mlp.gate': 'ffn_gate_exps',
     'mlp.up': 'ffn_up_exps',
     'mlp.down': 'ffn_down_exps',
+}
+APART: Names = {f'mlp.{part}': f'ffn_{part}.{{expert}}' for part in ('gate', 'up', 'down')}
+SECOND_NORM: Names = {'mlp_norm': 'post_attention_norm'}  # of Seed-OSS and gpt-oss
+GEMMA4: Names = {
+    'inputs.embed': 'per_layer_token_embd',
+    'inputs.map': 'per_layer_model_proj',
+    'inputs.norm': 'per_layer_proj_norm',
+    'own.gate': 'inp_gate',
+    'own.down': 'proj',
+    'own.norm': 'post_norm',
+    'out.scalar': 'layer_output_scale.weight',
 }
 # Our field -> its key; {arch} is left out. Head dimensions and kv heads have defaults, see below.
 KEYS = {
     'd_model': 'embedding_length',
     'num_layers': 'block_count',
     'num_heads': 'attention.head_count',
-    'd_ff': 'feed_forward_length',
+    'd_ff': D_FF,
     'max_positions': 'context_length',
 }
-RMS, LAYER_NORM = 'attention.layer_norm_rms_epsilon', 'attention.layer_norm_epsilon'
-PRESENT = {  # our field -> the tensors whose presence says so
-    'qkv_bias': {'blk.0.attn_q.bias', 'blk.0.attn_k.bias', 'blk.0.attn_v.bias'},
-    'mlp_bias': {'blk.0.ffn_up.bias', 'blk.0.ffn_down.bias'},
+PRESENT = {  # our field -> the tensors whose presence says so, or others
+    'qkv_bias': (
+        {'blk.0.attn_q.bias', 'blk.0.attn_k.bias', 'blk.0.attn_v.bias'},
+        {'blk.0.attn_qkv.bias'},
+    ),
+    'o_bias': ({'blk.0.attn_output.bias'},),
+    'mlp_bias': ({'blk.0.ffn_up.bias', 'blk.0.ffn_down.bias'},),
 }
-REFUSED = {  # key -> values that are supported
-    'expert_count': (0, None),
-    'attention.causal': (True, None),
-    'attention.scale': (0.0, None),
-    'rope.scaling.attn_factor': (1.0, None),
-}
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """One `general.architecture`.
-
-    Attributes:
-      family: a key of `families.FAMILIES`.
-      names: parameter -> tensor.
-      epsilon: key of the norms' epsilon.
-      interleaved: whether rotary pairs are side by side. Llama's were permuted so by the
-        converter, Cohere's models have them so; all others keep two halves.
-      rotary: whether it has rotary positions.
-      window: reads `attention.sliding_window`; without, a file that has one is refused.
-      partial: whether `rope.dimension_count` may be a part of a head.
-      reads: keys of REFUSED that `more` reads.
-      more: further fields of config.json, from a reader of keys and the fields so far.
-    """
-
-    family: str
-    names: Mapping[str, str | Fused] = field(default_factory=lambda: NAMES)
-    epsilon: str = RMS
-    interleaved: bool = False
-    rotary: bool = True
-    window: Callable[['Reader'], int] | None = None
-    partial: bool = False
-    reads: tuple[str, ...] = ()
-    more: Callable[['Reader', dict[str, Any]], dict[str, Any]] = lambda get, raw: {}
-
-
-class Reader:
-    """Reads keys of one architecture.
-
-    Attributes:
-      file: the GGUF file.
-      architecture: its general.architecture.
-    """
-
-    def __init__(self, file: GgufFile):
-        self.file = file
-        name = file.metadata.get('general.architecture')
-        if not isinstance(name, str) or name not in ARCHITECTURES:
-            raise InputError(
-                f'general.architecture = {name!r} is not supported; supported:'
-                f' {", ".join(map(repr, ARCHITECTURES))}'
-            )
-        self.architecture = name
-
-    def __call__(self, key: str, default: Any = None) -> Any:
-        """The value, or the default; a float as the shortest decimal that the file's 32 bits are.
-
-        Raises:
-          ValueError: for a list, as of heads that are not as many in all layers.
-        """
-        name = f'{self.architecture}.{key}'
-        value = self.file.metadata.get(name)
-        if isinstance(value, list):
-            raise InputError(f'{name} = {value} is not supported; supported: one for all layers')
-        if isinstance(value, float):
-            value = float(str(np.float32(value)))
-        return default if value is None else value
-
-    def need(self, key: str) -> Any:
-        """The value.
-
-        Raises:
-          ValueError: where the file has none.
-        """
-        value = self(key)
-        if value is None:
-            raise InputError(f'the metadata has no {f"{self.architecture}.{key}"!r}')
-        return value
-
-    def require(self, key: str, allowed: tuple) -> None:
-        """Checks that the value is one of those.
-
-        Raises:
-          ValueError: naming the key, the value and those that are supported.
-        """
-        value = self(key)
-        if value not in allowed:
-            listed = ', '.join(repr(each) for each in allowed if each is not None)
-            raise InputError(
-                f'{self.architecture}.{key} = {value!r} is not supported; supported: {listed}'
-            )
 
 
 def from_gguf(file: GgufFile) -> DecoderConfig:
@@ -167,21 +103,21 @@ def from_gguf(file: GgufFile) -> DecoderConfig:
       ValueError: for an architecture or an option that is not supported, or a missing key; it
         names the key or the tensor, its value and what is supported.
     """
-    get = Reader(file)
-    architecture = ARCHITECTURES[get.architecture]
+    get = Reader(file, ARCHITECTURES)
+    architecture = get.kind
     for key, allowed in REFUSED.items():
         if key not in architecture.reads:
             get.require(key, allowed)
     names = names_of(FAMILIES[architecture.family])
-    c: dict[str, Any] = {ours: _positive(get, key) for ours, key in KEYS.items()}
+    c: dict[str, Any] = {ours: get.whole(key) for ours, key in KEYS.items()}
     if c['num_layers'] > len(file.shapes):
         raise InputError(
             f'{get.architecture}.block_count = {c["num_layers"]}, but the file has'
             f' {len(file.shapes)} tensors'
         )
     c['norm_eps'] = get.need(architecture.epsilon)
-    c['num_kv_heads'] = _positive(get, 'attention.head_count_kv', c['num_heads'])
-    c['head_dim'] = _positive(get, 'attention.key_length', c['d_model'] // c['num_heads'])
+    c['num_kv_heads'] = get.whole(KV_HEADS, c['num_heads'])
+    c['head_dim'] = get.whole('attention.key_length', c['d_model'] // c['num_heads'])
     get.require('attention.value_length', (c['head_dim'], None))
     tokens = file.metadata.get('tokenizer.ggml.tokens')
     if tokens is None:
@@ -191,7 +127,8 @@ def from_gguf(file: GgufFile) -> DecoderConfig:
     else:
         raise InputError(f'tokenizer.ggml.tokens = {tokens!r}; expected a list of tokens')
     c['tied'] = HEAD not in file.shapes or file.same('token_embd.weight', HEAD)
-    c |= {ours: tensors <= file.shapes.keys() for ours, tensors in PRESENT.items()}
+    for ours, kinds in PRESENT.items():
+        c[ours] = any(tensors <= file.shapes.keys() for tensors in kinds)
     raw: dict[str, Any] = {'model_type': architecture.family}
     raw |= {theirs: c[ours] for ours, theirs in names.items() if ours in c}
     for name, key in (('bos', 'bos'), ('eos', 'eos'), ('pad', 'padding')):
@@ -204,25 +141,27 @@ def from_gguf(file: GgufFile) -> DecoderConfig:
     if len(ends) > 1:
         raw['eos_token_id'] = ends
     if architecture.rotary:
-        raw |= _rope(get, c['head_dim'])
-    raw |= _windows(get, architecture, c['num_layers'])
-    return hf_config.from_hf(raw | architecture.more(get, raw))
+        raw |= rope_fields(get, c['head_dim'])
+    raw |= window_fields(get, c['num_layers'])
+    raw |= architecture.more(get, raw)
+    if 'rope_parameters' in raw:
+        del raw['rope_scaling']
+    return hf_config.from_hf(raw)
 
 
-def _positive(get: Reader, key: str, default: int | None = None) -> int:
-    value = get.need(key) if default is None else get(key, default)
-    if type(value) is not int or value < 1:
-        raise InputError(f'{get.architecture}.{key} = {value!r}; expected a whole number above 0')
-    return value
+def gguf_table(c: DecoderConfig, present: Container[str] = ()) -> dict[str, Entry]:
+    """Parameter path -> entry of a llama.cpp GGUF file.
 
-
-def gguf_table(c: DecoderConfig) -> dict[str, Entry]:
-    """Parameter path -> entry of a llama.cpp GGUF file."""
-    architecture = ARCHITECTURES[ARCHITECTURE_OF.get(c.family, c.family)]
+    Args:
+      c: the config.
+      present: the names of the file's tensors, as some architectures are written in several ways.
+    """
+    architecture = BY_FAMILY[c.family]
+    names = architecture.names
     style = Style(
         '',
         'blk.{layer}.',
-        architecture.names,
+        names(present) if callable(names) else names,
         interleaved=architecture.interleaved,
         joint_norms=c.qk_norm == 'joint',
         experts_out=True,
@@ -237,172 +176,142 @@ def gguf_table(c: DecoderConfig) -> dict[str, Entry]:
 
 
 def carries_no_parameter(c: DecoderConfig, key: str) -> bool:
-    """Whether a tensor needs no entry in the table: rotary factors, a copy of the embedding."""
-    return key == FACTORS or (c.tied and key == HEAD)
+    """Whether a tensor needs no entry in the table.
+
+    These are rotary factors, a copy of the embedding, and keys and values of layers that take those
+    of earlier ones (Gemma 4).
+    """
+    if key == FACTORS or (c.tied and key == HEAD):
+        return True
+    stem, _, name = key.removeprefix('blk.').partition('.')
+    shared = stem in {str(layer) for layer, shares in enumerate(c.shares) if shares}
+    return shared and name in ('attn_k.weight', 'attn_v.weight', 'attn_k_norm.weight')
 
 
-def _rope(get: Reader, head_dim: int) -> dict[str, Any]:
-    """rope_theta and rope_scaling."""
-    theta = float(get('rope.freq_base', 10_000.0))
-    if not ARCHITECTURES[get.architecture].partial:
-        get.require('rope.dimension_count', (head_dim, None))
-    if get.architecture != 'gemma3':
-        get.require('rope.freq_base_swa', (theta, None))
-    get.require('rope.scaling.type', ('none', 'linear', None))
-    factor = get('rope.scaling.factor', get('rope.scale_linear', 0.0))  # llama.cpp's older key
-    scaled = get('rope.scaling.type') != 'none' and factor not in (0.0, 1.0)
-    scaling = {'rope_type': 'linear', 'factor': factor} if scaled else None
-    if FACTORS in get.file.shapes:
-        if get.architecture != 'llama' or scaled:
-            raise InputError(f'tensor {FACTORS!r} is not supported in such a file')
-        if get.file.shapes[FACTORS] != (head_dim // 2,):
-            raise InputError(
-                f'tensor {FACTORS!r} has shape {get.file.shapes[FACTORS]},'
-                f' expected {(head_dim // 2,)} by its metadata'
-            )
-        rope = rope_of_factors(get.file.read(FACTORS, (slice(None),)).astype(np.float64), theta)
-        scaling = None if rope.kind == 'default' else _llama3(rope)
-    return {'rope_theta': theta, 'rope_scaling': scaling}
+def architectures_of(family: str) -> list[str]:
+    """The `general.architecture` of the files that a family's models are written to."""
+    found = [name for name, each in ARCHITECTURES.items() if family in _families(each)]
+    return (['llama'] if family == 'mistral' else []) + found
 
 
-def _llama3(rope: Rope) -> dict[str, Any]:
-    return {
-        'rope_type': rope.kind,
-        'factor': rope.factor,
-        'low_freq_factor': rope.low_freq_factor,
-        'high_freq_factor': rope.high_freq_factor,
-        'original_max_position_embeddings': rope.original_positions,
-    }
+def _families(architecture: Architecture) -> list[str]:
+    other = architecture.other
+    return [architecture.family, *([other[1].family] if other else [])]
 
 
-def _windows(get: Reader, architecture: Architecture, num_layers: int) -> dict[str, Any]:
-    """sliding_window and layer_types; the last layer of each repeat of the pattern is whole."""
-    if architecture.window is None:
-        get.require('attention.sliding_window', (0, None))
-        return {}
-    window = architecture.window(get) or None
-    every = FAMILIES[architecture.family].local_every
-    if not every:
-        return {'sliding_window': window}
-    every = get('attention.sliding_window_pattern', every)
-    types = [LOCAL if not every or i % every < every - 1 else WHOLE for i in range(num_layers)]
-    return {'sliding_window': window, 'layer_types': types}
+def _falcon_names(present: Container[str]) -> Names:
+    # 40B's norm of the feed-forward part is the first of its two.
+    two: Names = {'attn_norm': 'attn_norm_2', 'mlp_norm': 'attn_norm'}
+    return NAMES | FUSED_QKV | (two if 'blk.0.attn_norm_2.weight' in present else {})
 
 
-def _query_scalar(raw: Mapping[str, Any], large: int) -> int:
-    # llama.cpp knows the 27B models by their layers; only they do not divide by head_dim's root.
-    if raw['num_hidden_layers'] == large:
-        return raw['hidden_size'] // raw['num_attention_heads']
-    return raw['head_dim']
+def _chatglm_names(present: Container[str]) -> Names:
+    # Fused where it was written from the first files of GLM-4, not from those of transformers.
+    fused = FUSED_QKV if 'blk.0.attn_qkv.weight' in present else {}
+    return NAMES | FUSED_GATE | fused
 
 
-def _gemma2(get: Reader, raw: dict[str, Any]) -> dict[str, Any]:
-    return {
-        'attn_logit_softcapping': get('attn_logit_softcapping', 50.0),
-        'final_logit_softcapping': get('final_logit_softcapping', 30.0),
-        'query_pre_attn_scalar': _query_scalar(raw, 46),
-    }
+def _mixtral_names(present: Container[str]) -> Names:
+    # An array for each expert, as converters wrote until April 2024.
+    return NAMES | MIXTURE | (APART if 'blk.0.ffn_gate.0.weight' in present else {})
 
 
-def _gemma3(get: Reader, raw: dict[str, Any]) -> dict[str, Any]:
-    return {
-        'final_logit_softcapping': get('final_logit_softcapping', 0.0) or None,
-        'query_pre_attn_scalar': _query_scalar(raw, 62),
-        'rope_local_base_freq': float(get('rope.freq_base_swa', 10_000.0)),
-    }
-
-
-def _command_r(get: Reader, raw: dict[str, Any]) -> dict[str, Any]:
-    normed = 'blk.0.attn_q_norm.weight' in get.file.shapes
-    return {'logit_scale': get('logit_scale', 0.0) or 1.0, 'use_qk_norm': normed}
-
-
-def _cohere2(get: Reader, raw: dict[str, Any]) -> dict[str, Any]:
-    return {'logit_scale': get.need('logit_scale') or 1.0}
-
-
-def _part(get: Reader, raw: dict[str, Any]) -> dict[str, Any]:
-    heads = raw['num_attention_heads']
-    whole = raw.get('head_dim') or raw['hidden_size'] // heads
-    rotated = get('rope.dimension_count', whole)
-    part = rotated / whole
-    if int(whole * part) < rotated:  # as it is read, rounded down
-        part = math.nextafter(part, 1.0)
-    return {'partial_rotary_factor': part}
-
-
-def _phi3(get: Reader, raw: dict[str, Any]) -> dict[str, Any]:
-    positions = get('rope.scaling.original_context_length', raw['max_position_embeddings'])
-    return _part(get, raw) | {'original_max_position_embeddings': positions}
-
-
-def _stablelm(get: Reader, raw: dict[str, Any]) -> dict[str, Any]:
-    # llama.cpp tells it by the norm that only serial parts have, whatever the key says.
-    parallel = 'blk.0.ffn_norm.weight' not in get.file.shapes
-    return _part(get, raw) | {'use_parallel_residual': parallel}
-
-
-def _qwen3moe(get: Reader, raw: dict[str, Any]) -> dict[str, Any]:
-    return {
-        'num_experts': _positive(get, 'expert_count'),
-        'num_experts_per_tok': _positive(get, 'expert_used_count'),
-        'moe_intermediate_size': _positive(get, 'expert_feed_forward_length'),
-        'intermediate_size': raw[
-            'moe_intermediate_size'
-        ],  # of layers without experts: there are none
-        'norm_topk_prob': True,  # as llama.cpp has it
-    }
-
-
-def _granite(get: Reader, raw: dict[str, Any]) -> dict[str, Any]:
-    head_dim = raw.get('head_dim') or raw['hidden_size'] // raw['num_attention_heads']
-    return {
-        'attention_multiplier': get('attention.scale', 0.0) or head_dim**-0.5,
-        'embedding_multiplier': get('embedding_scale', 0.0) or 1.0,
-        'residual_multiplier': get('residual_scale', 0.0) or 1.0,
-        'logits_scaling': get('logit_scale', 0.0) or 1.0,
-    }
-
-
+MIXTRAL = Architecture(
+    'mixtral',
+    _mixtral_names,
+    interleaved=True,
+    factors=True,
+    reads=(EXPERTS,),
+    more=gguf_fields.experts,
+)
+OLMO3 = Architecture('olmo3', NAMES, window=window_of, nested=True, more=gguf_fields.olmo3)
+MINISTRAL3 = Architecture(
+    'ministral3',
+    NAMES,
+    interleaved=True,
+    window=window_of,
+    reads=('attention.temperature_scale',),
+    more=gguf_fields.ministral3,
+)
 ARCHITECTURES = {
-    'llama': Architecture('llama', interleaved=True),
-    'qwen2': Architecture('qwen2'),
-    'qwen3': Architecture('qwen3'),
-    'qwen3moe': Architecture('qwen3_moe', NAMES | EXPERTS, reads=('expert_count',), more=_qwen3moe),
-    'gemma': Architecture('gemma'),
+    'llama': Architecture('llama', NAMES, interleaved=True, factors=True, other=(EXPERTS, MIXTRAL)),
+    'mistral3': Architecture(
+        'mistral',
+        NAMES,
+        interleaved=True,
+        window=window_of,
+        other=('attention.temperature_scale', MINISTRAL3),
+    ),
+    'qwen2': Architecture('qwen2', NAMES),
+    'qwen3': Architecture('qwen3', NAMES),
+    'qwen3moe': Architecture(
+        'qwen3_moe', NAMES | MIXTURE, reads=(EXPERTS,), more=gguf_fields.qwen3moe
+    ),
+    'gemma': Architecture('gemma', NAMES),
     'gemma2': Architecture(
-        'gemma2', window=lambda get: get('attention.sliding_window', 4096), more=_gemma2
+        'gemma2', NAMES, window=lambda get: get(WINDOW, 4096), more=gguf_fields.gemma2
     ),
     'gemma3': Architecture(
-        'gemma3_text', window=lambda get: get('attention.sliding_window', 0), more=_gemma3
+        'gemma3_text', NAMES, window=window_of, nested=True, more=gguf_fields.gemma3
     ),
-    'command-r': Architecture('cohere', epsilon=LAYER_NORM, interleaved=True, more=_command_r),
+    'gemma4': Architecture(
+        'gemma4_text',
+        NAMES | GEMMA4,
+        window=window_of,
+        nested=True,
+        reads=(FACTORS,),
+        lists=(KV_HEADS, D_FF),
+        more=gguf_fields.gemma4,
+    ),
+    'command-r': Architecture(
+        'cohere', NAMES, epsilon=LAYER_NORM, interleaved=True, more=gguf_fields.command_r
+    ),
     'cohere2': Architecture(
         'cohere2',
+        NAMES,
         epsilon=LAYER_NORM,
         interleaved=True,
-        window=lambda get: get.need('attention.sliding_window'),
-        more=_cohere2,
+        window=lambda get: get.need(WINDOW),
+        more=gguf_fields.cohere2,
     ),
     'phi3': Architecture(  # llama.cpp reads the window and does without
         'phi3',
         NAMES | FUSED_QKV | FUSED_GATE,
-        window=lambda get: get('attention.sliding_window', 0),
+        window=window_of,
         partial=True,
-        more=_phi3,
+        more=gguf_fields.phi3,
     ),
-    'smollm3': Architecture('smollm3', interleaved=True),
-    'olmo2': Architecture('olmo2'),
-    'granite': Architecture('granite', interleaved=True, reads=('attention.scale',), more=_granite),
-    'stablelm': Architecture('stablelm', epsilon=LAYER_NORM, partial=True, more=_stablelm),
-    'nemotron': Architecture('nemotron', epsilon=LAYER_NORM, partial=True, more=_part),
+    'smollm3': Architecture('smollm3', NAMES, interleaved=True),
+    'olmo2': Architecture('olmo2', NAMES, other=(WINDOW, OLMO3)),
+    'granite': Architecture(
+        'granite', NAMES, interleaved=True, reads=('attention.scale',), more=gguf_fields.granite
+    ),
+    'apertus': Architecture('apertus', NAMES, factors=True, more=gguf_fields.apertus),
+    'chatglm': Architecture(
+        'glm', _chatglm_names, interleaved=True, partial=True, more=rotated_part
+    ),
+    'glm4': Architecture(
+        'glm4', NAMES | FUSED_GATE, interleaved=True, partial=True, more=rotated_part
+    ),
+    'exaone4': Architecture('exaone4', NAMES, window=window_of, factors=True),
+    'seed_oss': Architecture('seed_oss', NAMES | SECOND_NORM),
+    'hunyuan-dense': Architecture('hunyuan_v1_dense', NAMES),
+    'stablelm': Architecture(
+        'stablelm', NAMES, LAYER_NORM, partial=True, more=gguf_fields.stablelm
+    ),
+    'nemotron': Architecture('nemotron', NAMES, LAYER_NORM, partial=True, more=rotated_part),
     'bloom': Architecture('bloom', NAMES | FUSED_QKV, LAYER_NORM, rotary=False),
     'gpt2': Architecture('gpt2', NAMES | FUSED_QKV, LAYER_NORM, rotary=False),
+    'gptneox': Architecture(
+        'gpt_neox', NAMES | FUSED_QKV, LAYER_NORM, partial=True, more=gguf_fields.gptneox
+    ),
+    'falcon': Architecture('falcon', _falcon_names, LAYER_NORM, more=gguf_fields.falcon),
+    'gpt-oss': Architecture(
+        'gpt_oss',
+        NAMES | MIXTURE | SECOND_NORM,
+        window=window_of,
+        reads=(EXPERTS,),
+        more=gguf_fields.gpt_oss,
+    ),
 }
-# Families whose architecture is called otherwise.
-ARCHITECTURE_OF = {
-    'mistral': 'llama',
-    'cohere': 'command-r',
-    'gemma3_text': 'gemma3',
-    'qwen3_moe': 'qwen3moe',
-}
+BY_FAMILY = {each.family: each for each in (*ARCHITECTURES.values(), MIXTRAL, OLMO3, MINISTRAL3)}

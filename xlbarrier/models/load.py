@@ -136,7 +136,7 @@ def load_decoder(
     if path.suffix == '.gguf':
         file = GgufFile(path)
         config = _named(path, gguf_families.from_gguf, file)
-        table = gguf_families.gguf_table(config)
+        table = gguf_families.gguf_table(config, file.shapes)
         ignored = functools.partial(gguf_families.carries_no_parameter, config)
     else:
         config = read_config(path)

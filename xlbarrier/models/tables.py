@@ -78,17 +78,19 @@ def make_table(c: DecoderConfig, style: Style) -> dict[str, Entry]:
     table = {}
     for path, axes in parameters(c).items():
         stem, kind = path.removeprefix('layers.').rsplit('.', 1)
-        name = style.names[stem]
+        named = style.names.get(f'{stem}.{kind}')  # some have a name with its ending
+        name = style.names[stem] if named is None else named
         prefix = style.base if stem != 'head' else ''
         if path.startswith('layers.'):
             prefix += style.layer
         key = name.key if isinstance(name, Fused) else name
+        ending = SUFFIXES.get(kind, f'.{kind}') if named is None else ''
         if c.experts and stem in MAPS and stem.startswith('mlp.'):
             table[path] = _of_experts(prefix, name, stem, kind, axes, sizes, style.experts_out)
             continue
         split, order = _axes(stem, kind, axes, style)
         entry = Entry(
-            prefix + key + SUFFIXES.get(kind, f'.{kind}'),
+            prefix + key + ending,
             split=split,
             order=order,
             sizes=sizes,
@@ -222,8 +224,8 @@ def _of_experts(
         return Entry(prefix + name + SUFFIXES.get(kind, f'.{kind}'), split, order, sizes)
     key = prefix + (name.key if isinstance(name, Fused) else name)
     if experts_out:
-        assert kind == 'kernel' and isinstance(name, str), 'no family whose files have others'
-        return Entry(f'{key}.weight', (('E',), (outputs,), (inputs,)), order, sizes)
+        split = (('E',), (outputs,), (inputs,)) if kind == 'kernel' else (('E',), (outputs,))
+        return Entry(key + SUFFIXES.get(kind, f'.{kind}'), split, order, sizes)
     key += '_bias' if kind == 'bias' else ''
     split = (('E',), (inputs,), (outputs,)) if kind == 'kernel' else (('E',), (outputs,))
     if not isinstance(name, Fused):
