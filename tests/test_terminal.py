@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -113,9 +114,12 @@ def test_transformers_does_not_tell_that_torch_is_not_there():
         'import transformers; assert not transformers.is_torch_available()'
     )
     quietened = f'from xlbarrier import terminal; terminal.prepare()\n{code}'
+    # A test before this one may have made its own process quiet, whose children would be too.
+    env = {name: value for name, value in os.environ.items() if name not in terminal.QUIETENED}
     said = {}
     for name, text in {'as it is': code, 'ours': quietened}.items():
-        answer = subprocess.run([sys.executable, '-c', text], capture_output=True, text=True)
+        command = [sys.executable, '-c', text]
+        answer = subprocess.run(command, capture_output=True, text=True, env=env)
         assert answer.returncode == 0, answer.stderr
         said[name] = answer.stderr
     assert 'PyTorch was not found' in said['as it is'] and said['ours'] == ''
