@@ -1,6 +1,7 @@
 """Corpora from WikiText-2 with dictionaries: words a second, memory at 1x and 8x, twenty kills.
 
-    python benchmarks/corpus.py speed|kill [--data FOLDER] [--units words:8,sentence] [--kills 20]
+    python benchmarks/corpus.py speed|kill|beam [--data FOLDER] [--units words:8,sentence]
+        [--kills 20] [--copies 1]
 
 Wants the test data (XLBARRIER_TEST_DATA): wikitext2/*.txt and FreeDict's word lists. Prints one
 JSON object a line, the machine first. `speed` builds the mixed arm in en, fr, it, pl, ru and es,
@@ -8,7 +9,8 @@ each time in a new process with a new cache; memory is that of the process with 
 words are those of the finished corpus. At 8x the source contains it eight times, as other
 files; documents have other numbers and so other draws. `kill` sends SIGKILL at random moments of a
 build, starts it again until it finishes, and compares it with one that was let alone; and does so
-with another build until it has killed often enough.
+with another build until it has killed often enough. `beam` (needs apache-beam) builds each unit in
+the ordinary way, and by DirectRunner in this process and in two others, and compares the bytes.
 """
 
 import argparse
@@ -37,7 +39,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from xlbarrier.config.corpus import CorpusConfig, TranslatorConfig
-from xlbarrier.corpus import build, from_text, shards, translation
+from xlbarrier.corpus import build, rows, shards, translation
 
 LANGUAGES = ('en', 'fr', 'it', 'pl', 'ru', 'es')
 PACKAGES = ('icu4py', 'sentencex', 'numpy', 'pyarrow')
@@ -68,27 +70,39 @@ def recorded(config: TranslatorConfig, cache: str, log: str) -> Recorded:
     return Recorded(translation.configured(config, cache), log)
 
 
-def child(folder: str, source: str, unit: str, workers: str, place: str, log: str) -> None:
-    """Builds one corpus, with its cache beside it."""
+# Options of DirectRunner.
+HERE = '--direct_num_workers=1'
+TWO = '--direct_num_workers=2 --direct_running_mode=multi_processing'
+
+
+def child(
+    folder: str, source: str, unit: str, workers: str, place: str, log: str, options: str = ''
+) -> None:
+    """Builds one corpus, with its cache beside it; `options`: by DirectRunner with these."""
     config = CorpusConfig(
         source=f'wikitext:{source}',
         languages=LANGUAGES,
         unit=unit,
+        runner='DirectRunner' if options else '',
+        runner_options=options,
         translator=TranslatorConfig(place=place, workers=int(workers), max_failed=1.0),
     )
     make = None
     if log:
         # Small shards and batches, so that a kill meets every kind of moment.
-        shards.SHARD_CHARACTERS, from_text.BATCH_CHARACTERS = 1 << 17, 1 << 13
+        shards.SHARD_CHARACTERS, rows.BATCH_CHARACTERS = 1 << 17, 1 << 13
         cache = str(pathlib.Path(folder).parent / 'translations.sqlite')
         make = functools.partial(recorded, config.translator, cache, log)
     build.build(config, 'mixed', folder, make=make)
 
 
-def start(data: pathlib.Path, folder, source, unit: str, workers: int, log='') -> subprocess.Popen:
+def start(
+    data: pathlib.Path, folder, source, unit: str, workers: int, log='', options=''
+) -> subprocess.Popen:
     """A build in a separate process."""
     place = str(data / 'freedict/freedict-{source}-{target}.index')
     command = [sys.executable, __file__, 'child', folder, source, unit, workers, place, log]
+    command.append(options)
     return subprocess.Popen(
         [str(part) for part in command], cwd=ROOT, stderr=subprocess.DEVNULL, stdout=sys.stderr
     )
@@ -116,32 +130,43 @@ def cpu_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
+def measured(process: subprocess.Popen) -> dict[str, float]:
+    """Waits for a build: seconds, those of the processors, and the most memory."""
+    began, peak, cpu = time.monotonic(), [0], cpu_seconds()
+
+    def watch() -> None:
+        while process.poll() is None:
+            peak[0] = max(peak[0], tree_memory(process.pid))
+            time.sleep(0.05)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    code = process.wait()
+    seconds = time.monotonic() - began
+    watcher.join()
+    if code:
+        raise SystemExit(f'the build ended with {code}')
+    cpu = cpu_seconds() - cpu
+    return {'seconds': round(seconds, 2), 'cpu': round(cpu, 2), 'peak_mb': round(peak[0] / 1e6)}
+
+
+def copied(data: pathlib.Path, work: pathlib.Path, copies: int) -> str:
+    """A glob of WikiText-2's files, so many times."""
+    source = work / f'{copies}x'
+    source.mkdir()
+    for i in range(copies):
+        for path in sorted((data / 'wikitext2').glob('*.txt')):
+            shutil.copy(path, source / f'{i}-{path.name}')
+    return f'{source}/*.txt'
+
+
 def speed(data: pathlib.Path, work: pathlib.Path, units: list[str]) -> None:
     """Builds every unit at 1x and 8x, with one and two translating processes."""
-    for copies in (1, 8):
-        source = work / f'{copies}x'
-        source.mkdir()
-        for i in range(copies):
-            for path in sorted((data / 'wikitext2').glob('*.txt')):
-                shutil.copy(path, source / f'{i}-{path.name}')
+    sources = {copies: copied(data, work, copies) for copies in (1, 8)}
     for unit in units:
         for copies, workers in ((1, 1), (1, 2), (8, 1), (8, 2)):
             folder = work / f'{unit}-{copies}-{workers}'.replace(':', '') / 'corpus'
-            began, peak, cpu = time.monotonic(), [0], cpu_seconds()
-            process = start(data, folder, f'{work}/{copies}x/*.txt', unit, workers)
-
-            def watch(process=process, peak=peak) -> None:
-                while process.poll() is None:
-                    peak[0] = max(peak[0], tree_memory(process.pid))
-                    time.sleep(0.05)
-
-            watcher = threading.Thread(target=watch)
-            watcher.start()
-            code = process.wait()
-            seconds = time.monotonic() - began
-            watcher.join()
-            if code:
-                raise SystemExit(f'the build ended with {code}')
+            found = measured(start(data, folder, sources[copies], unit, workers))
             manifest = build.read_manifest(folder)
             built = json.loads((folder / 'build.json').read_text())
             words = manifest['words']['total']
@@ -150,16 +175,34 @@ def speed(data: pathlib.Path, work: pathlib.Path, units: list[str]) -> None:
                 copies=copies,
                 workers=workers,
                 words=words,
-                seconds_with_start=round(seconds, 2),
-                words_per_second_with_start=round(words / seconds),
+                seconds_with_start=found['seconds'],
+                words_per_second_with_start=round(words / found['seconds']),
                 words_per_second=round(built['words_per_second']),
-                words_per_cpu_second=round(words / (cpu_seconds() - cpu)),
+                words_per_cpu_second=round(words / found['cpu']),
                 load=round(os.getloadavg()[0], 1),
-                peak_mb=round(peak[0] / 1e6),
+                peak_mb=found['peak_mb'],
                 hit_rate=built['cache']['rate'],
                 failed=manifest['translations']['failed'],
                 switches_per_100_words=manifest['switches_per_100_words'],
             )
+
+
+def beam(data: pathlib.Path, work: pathlib.Path, units: list[str], copies: int) -> None:
+    """Builds every unit without and with Beam, in this process and in two others."""
+    source = copied(data, work, copies)
+    for unit in units:
+        contents = []
+        for i, options in enumerate(('', HERE, TWO)):
+            folder = work / f'{unit}-{i}'.replace(':', '') / 'corpus'
+            found = measured(start(data, folder, source, unit, 1, options=options))
+            contents.append(content(folder))
+            assert contents[0] == contents[-1], f'the bytes differ with {options}'
+            words = build.read_manifest(folder)['words']['total']
+            load = round(os.getloadavg()[0], 1)
+            tell(
+                unit=unit, copies=copies, options=options, words=words, **found, load=load,
+                files=len(contents[-1]),
+            )  # fmt: skip
 
 
 def content(folder: pathlib.Path) -> dict[str, str]:
@@ -236,11 +279,12 @@ def main() -> None:
         child(*sys.argv[2:])
         return
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('what', choices=('speed', 'kill'))
+    parser.add_argument('what', choices=('speed', 'kill', 'beam'))
     default = os.environ.get('XLBARRIER_TEST_DATA', ROOT / '../shared/data')
     parser.add_argument('--data', type=pathlib.Path, default=default)
     parser.add_argument('--units', default='words:8,sentence')
     parser.add_argument('--kills', type=int, default=20)
+    parser.add_argument('--copies', type=int, default=1)
     options = parser.parse_args()
     data, units = options.data.resolve(), options.units.split(',')
     tell(
@@ -253,6 +297,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as work:
         if options.what == 'speed':
             speed(data, pathlib.Path(work), units)
+        elif options.what == 'beam':
+            beam(data, pathlib.Path(work), units, options.copies)
         else:
             kill(data, pathlib.Path(work), units, options.kills)
 

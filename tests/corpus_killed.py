@@ -5,12 +5,12 @@ import sys
 
 from tests.corpus_translators import marked
 from xlbarrier.config.corpus import CorpusConfig, TranslatorConfig
-from xlbarrier.corpus import build, from_text, shards
+from xlbarrier.corpus import build, rows, shards
 
 
 def main(folder: str, cache: str, source: str, workers: str, slow: str) -> None:
     """Builds in small shards and batches, so that a kill meets every kind of moment."""
-    shards.SHARD_CHARACTERS, from_text.BATCH_CHARACTERS = 4000, 600
+    shards.SHARD_CHARACTERS, rows.BATCH_CHARACTERS = 4000, 600
     config = CorpusConfig(
         source=f'text:{source}',
         languages=('en', 'de', 'fr'),

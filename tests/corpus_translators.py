@@ -20,7 +20,7 @@ class Marked:
     def __init__(self, log, languages, slow, fails):
         self.fingerprint = 'marked-1'
         self._languages, self._slow, self._fails = languages, slow, fails
-        self._base = sqlite3.connect(log, timeout=60, isolation_level=None)
+        self._base = sqlite3.connect(log, timeout=60, isolation_level=None, check_same_thread=False)
         self._base.execute('PRAGMA journal_mode = WAL')
         self._base.execute('CREATE TABLE IF NOT EXISTS begun (target TEXT, text TEXT)')
 

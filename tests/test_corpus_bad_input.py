@@ -13,7 +13,8 @@ import pytest
 from tests.corpus_translators import content
 from xlbarrier import run as run_lib
 from xlbarrier.config.corpus import CorpusConfig, TextConfig, TranslatorConfig
-from xlbarrier.corpus import build, from_text, translation
+from xlbarrier.corpus import build, translation
+from xlbarrier.corpus import rows as rows_lib
 from xlbarrier.datafiles import DataError
 from xlbarrier.translate.cache import CacheError
 from xlbarrier.translate.protocol import TranslatorError
@@ -85,7 +86,7 @@ def on_a_small_disk(translator, path, pages):
 
 def test_a_disk_that_fills_up_midway(tmp_path, place, monkeypatch):
     """What was stored is kept, and the next start ends with the bytes of an undisturbed build."""
-    monkeypatch.setattr(from_text, 'BATCH_CHARACTERS', 2000)
+    monkeypatch.setattr(rows_lib, 'BATCH_CHARACTERS', 2000)
     words = ['dog', 'house', 'sea', 'lobster', 'crab']
     draw = random.Random(0)
     (tmp_path / 'a.txt').write_text(

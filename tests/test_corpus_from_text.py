@@ -9,7 +9,8 @@ import pytest
 from tests.corpus_translators import begun, content, marked
 from xlbarrier.config.corpus import CorpusConfig, FilterConfig, TextConfig, TranslatorConfig
 from xlbarrier.corpus import build as corpus
-from xlbarrier.corpus import from_text, shards, units
+from xlbarrier.corpus import rows as rows_lib
+from xlbarrier.corpus import shards, units
 from xlbarrier.corpus.documents import Document, Part
 from xlbarrier.text import segment
 from xlbarrier.translate.protocol import TranslatorError
@@ -47,7 +48,7 @@ def build(made, arm, folder, cache=None, questions=None, **of_marked):
 def small_pieces(monkeypatch):
     """Several shards, and several batches in each."""
     monkeypatch.setattr(shards, 'SHARD_CHARACTERS', 2000)
-    monkeypatch.setattr(from_text, 'BATCH_CHARACTERS', 500)
+    monkeypatch.setattr(rows_lib, 'BATCH_CHARACTERS', 500)
 
 
 def test_what_a_mixed_corpus_holds(tmp_path, text_file, small_pieces):

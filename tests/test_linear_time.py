@@ -83,7 +83,7 @@ def functions(dictionary):
         'plan': lambda text: units.plan(
             single('x' + text + 'x', 0), 'sentence', 'mixed', 'en', 0, {'en': 1.0, 'de': 1.0}
         ),
-        'contamination': met.meets,
+        'contamination': met.search,
         'keywords': keyword,
         'dictd': lambda text: wordlists._translations('x\n' + text),
         'headword': lambda text: wordlists._headword(text, 'x'),

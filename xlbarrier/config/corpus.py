@@ -52,6 +52,9 @@ class CorpusConfig(Section):
     stages: Several[Annotated[str, STAGE]] = ('words:1', 'sentence', 'monolingual')
     preview: Count = 0  # mode corpus: show so many units in every language, and build nothing
     count_tokens: bool = False  # mode corpus: also the tokens, by the tokenizer of model.source
+    # Of Apache Beam, which builds the text: DirectRunner, DataflowRunner ...; '': this process.
+    runner: str = ''
+    runner_options: str = ''  # of its pipelines: --project=P --region=R ...
     text: TextConfig = TextConfig()
     filters: FilterConfig = FilterConfig()
     translator: TranslatorConfig = TranslatorConfig()
@@ -65,6 +68,11 @@ class CorpusConfig(Section):
             raise ConfigError(
                 f'{where}.unit is {self.unit!r}; expected sentence, the unit of'
                 f' {where}.source = countries'
+            )
+        if self.source == 'countries' and self.runner:
+            raise ConfigError(
+                f'{where}.runner is {self.runner!r}; a runner builds corpora from text, and'
+                f" {where}.source = countries needs none: expected ''"
             )
         if self.translator.kind == 'parallel' and self.unit.startswith('words'):
             raise ConfigError(

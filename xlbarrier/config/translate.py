@@ -30,8 +30,6 @@ class TranslatorConfig(Section):
     cache: str = ''  # SQLite file shared by runs; '': one in the corpus folder
     max_failed: Share = 0.01  # share of units; above it the build stops
     workers: Size = 1  # processes that translate
-    runner: str = ''  # of Apache Beam, which translates: DirectRunner, DataflowRunner ...; '': none
-    runner_options: str = ''  # of its pipeline: --project=P --region=R ...
     stem: bool = True  # dictionary: an inflected word takes the entry of its stem
     subset: str = ''  # parallel, of a dataset: its configuration
     split: str = 'train'  # parallel, of a dataset

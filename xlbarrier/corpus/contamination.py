@@ -7,6 +7,8 @@ from xlbarrier.text import segment
 
 LEAST = 4  # words: a shorter question ('Who?') is in every text, and is not searched for
 
+Met = tuple[str, int]  # a question that a text shares words with: its task and number
+
 
 class Decontaminator:
     """Searches texts for n-grams of questions; words are compared casefolded, without marks.
@@ -32,18 +34,22 @@ class Decontaminator:
             for number, text in enumerate(dict.fromkeys(texts)):
                 self._add(task, number, self._words(text), n)
 
-    def meets(self, text: str) -> bool:
-        """Whether a text shares a run with a question; it is counted for each such task."""
+    def search(self, text: str) -> list[Met]:
+        """The questions that a text shares a run with, sorted; nothing is counted."""
         words = self._words(text)
-        tasks = set()
+        met = set()
         for i in range(len(words) - self._least + 1):
             for run, task, number in self._runs.get(tuple(words[i : i + self._least]), ()):
                 if tuple(words[i : i + len(run)]) == run:
-                    tasks.add(task)
-                    self._met[task].add(number)
-        for task in tasks:
+                    met.add((task, number))
+        return sorted(met)
+
+    def count(self, met: Sequence[Met]) -> None:
+        """Counts a part that is left out since it shares runs with these questions."""
+        for task, number in met:
+            self._met[task].add(number)
+        for task in {task for task, _ in met}:
             self._parts[task] += 1
-        return bool(tasks)
 
     def report(self) -> dict[str, Any]:
         """By task: questions, those too short, those met so far, and parts left out for them."""

@@ -1,6 +1,10 @@
 """What a source yields: documents of parts, in order."""
 
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,36 @@ class Document:
     id: str
     parts: tuple[Part, ...]
     end: int = 0
+
+    @property
+    def characters(self) -> int:
+        """Of its text."""
+        return sum(len(part.text) for part in self.parts)
+
+    def after(self, rows: int) -> 'Document':
+        """The document as it is numbered where so many rows come before its file."""
+        parts = tuple(dataclasses.replace(part, row=part.row + rows) for part in self.parts)
+        return Document(str(int(self.id) + rows), parts, self.end and self.end + rows)
+
+    def to_json(self) -> list[Any]:
+        """For a file of documents."""
+        return [self.id, self.end, [[part.text, part.row, part.heading] for part in self.parts]]
+
+    @classmethod
+    def from_json(cls, value: Sequence[Any]) -> 'Document':
+        """The document that `to_json` gave."""
+        name, end, parts = value
+        return cls(name, tuple(Part(*part) for part in parts), end)
+
+
+@contextlib.contextmanager
+def noting(what: str) -> Iterator[None]:
+    """Adds to an error what was in work; a traceback ends with it."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(what)
+        raise
 
 
 def single(text: str, row: int) -> Document:

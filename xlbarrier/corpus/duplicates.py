@@ -14,6 +14,31 @@ PERMUTATIONS = 128
 SHINGLE = 5  # words
 RECALL = 0.99  # probability that a pair of exactly the given similarity shares a band
 
+# Of a document: the digest of its words, and its 128 minhashes (b'' where they are not compared).
+Mark = tuple[bytes, bytes]
+
+
+def mark(text: str, language: str, *, near: bool) -> Mark:
+    """What a document is compared by: a function of its text.
+
+    Args:
+      text: of the document.
+      language: its BCP-47 code.
+      near: whether near duplicates are searched for, not only exact ones.
+    """
+    words = [word.casefold() for word in segment.words(text, language)]
+    digest = hashlib.sha256('\0'.join(words).encode()).digest()[:16]
+    return digest, _minhashes(words).tobytes() if near else b''
+
+
+def _minhashes(words: list[str]) -> np.ndarray:
+    from datasketch import MinHash  # here, since it imports half of scipy
+
+    shingles = {' '.join(words[i : i + SHINGLE]) for i in range(max(1, len(words) - SHINGLE + 1))}
+    sketch = MinHash(num_perm=PERMUTATIONS)
+    sketch.update_batch([shingle.encode() for shingle in sorted(shingles)])
+    return sketch.hashvalues.astype(np.uint64)
+
 
 class Duplicates:
     """The digests of the documents seen so far, in an SQLite file: memory stays flat.
@@ -23,15 +48,12 @@ class Duplicates:
     (Broder 1997), of at least the threshold with an earlier one's. The first one is kept.
     """
 
-    def __init__(self, path: pathlib.Path, kind: str, threshold: float, language: str):
+    def __init__(self, path: pathlib.Path, threshold: float):
         """Args:
         path: of the file; an existing one is overwritten.
-        kind: 'exact' or 'near'.
-        threshold: least similarity of 'near', above 0.
-        language: BCP-47 code of the texts.
+        threshold: least similarity of near duplicates, above 0.
         """
-        self._path, self._near, self._language = path, kind == 'near', language
-        self._threshold = threshold
+        self._path, self._threshold = path, threshold
         self._rows = _band_rows(threshold)
         self._remove()
         with datafiles.writing(path):
@@ -46,28 +68,19 @@ class Duplicates:
             ' PRIMARY KEY (number, hash, id)) WITHOUT ROWID;'
         )
 
-    def seen(self, text: str) -> bool:
+    def seen(self, found: Mark) -> bool:
         """Whether a duplicate was seen before; if not, this document is remembered."""
-        words = [word.casefold() for word in segment.words(text, self._language)]
-        digest = hashlib.sha256('\0'.join(words).encode()).digest()[:16]
+        digest, hashes = found
         if not self._base.execute('INSERT OR IGNORE INTO exact VALUES (?)', (digest,)).rowcount:
             return True
-        return self._near and self._seen_nearly(words)
+        return bool(hashes) and self._seen_nearly(np.frombuffer(hashes, np.uint64))
 
     def close(self) -> None:
         """Removes the file."""
         self._base.close()
         self._remove()
 
-    def _seen_nearly(self, words: list[str]) -> bool:
-        from datasketch import MinHash  # here, since it imports half of scipy
-
-        shingles = {
-            ' '.join(words[i : i + SHINGLE]) for i in range(max(1, len(words) - SHINGLE + 1))
-        }
-        sketch = MinHash(num_perm=PERMUTATIONS)
-        sketch.update_batch([shingle.encode() for shingle in sorted(shingles)])
-        hashes = sketch.hashvalues.astype(np.uint64)
+    def _seen_nearly(self, hashes: np.ndarray) -> bool:
         bands = [
             (i, hashlib.blake2b(hashes[i : i + self._rows].tobytes(), digest_size=8).digest())
             for i in range(0, PERMUTATIONS - self._rows + 1, self._rows)

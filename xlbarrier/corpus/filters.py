@@ -5,15 +5,114 @@ import pathlib
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from xlbarrier import datafiles
 from xlbarrier.config.corpus import FilterConfig
-from xlbarrier.corpus.contamination import Decontaminator
-from xlbarrier.corpus.documents import Document
-from xlbarrier.corpus.duplicates import Duplicates
+from xlbarrier.corpus import contamination, duplicates
+from xlbarrier.corpus.documents import Document, noting
 from xlbarrier.datafiles import DataError
 from xlbarrier.text import languages, segment
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What is to be said of a document without regard to any other.
+
+    Attributes:
+      document: with the parts that are left, if any.
+      reason: the filter that leaves it out; None: none does.
+      rows: how many of its rows are taken by number.
+      met: the questions that each part left out shares words with.
+      mark: for the search for duplicates; None where it is not searched.
+    """
+
+    document: Document
+    reason: str | None
+    rows: int
+    met: tuple[tuple[contamination.Met, ...], ...]
+    mark: duplicates.Mark | None
+
+    def to_json(self) -> list[Any]:
+        """For a file of judged documents."""
+        mark = self.mark and [part.hex() for part in self.mark]
+        return [self.document.to_json(), self.reason, self.rows, self.met, mark]
+
+    @classmethod
+    def from_json(cls, value: Sequence[Any]) -> 'Judged':
+        """The judgement that `to_json` gave."""
+        document, reason, rows, met, mark = value
+        return cls(
+            Document.from_json(document),
+            reason,
+            rows,
+            tuple(tuple((task, number) for task, number in part) for part in met),
+            mark and (bytes.fromhex(mark[0]), bytes.fromhex(mark[1])),
+        )
+
+
+class Judge:
+    """The filters that look at one document alone: a function of the document."""
+
+    def __init__(
+        self,
+        config: FilterConfig,
+        language: str,
+        questions: Mapping[str, Sequence[str]] | None = None,
+    ):
+        """Args:
+          config: what is asked for.
+          language: BCP-47 code of the text.
+          questions: of each task, for decontamination.
+
+        Raises:
+          DataError: for a file without row numbers, or a library that is not installed.
+        """
+        self._config, self._language = config, language
+        self.rows = read_rows(config.rows) if config.rows else None
+        self._keywords = _any_of(config.keywords, language)
+        self._spoken = _identifier(language) if config.language else None
+        self.contamination = (
+            contamination.Decontaminator(questions or {}, config.decontaminate, language)
+            if config.decontaminate
+            else None
+        )
+
+    def __call__(self, document: Document) -> Judged:
+        """Applies them in the order of the class `Filters`."""
+        with noting(f'document {document.id}'):
+            return self._judged(document)
+
+    def _judged(self, document: Document) -> Judged:
+        parts, met, rows = document.parts, [], 0
+        if self.rows is not None:
+            parts = tuple(part for part in parts if part.row in self.rows)
+            rows = len({part.row for part in parts})
+        if self.contamination:
+            found = [(part, tuple(self.contamination.search(part.text))) for part in parts]
+            parts = tuple(part for part, questions in found if not questions)
+            met = [questions for _, questions in found if questions]
+        text = '\n'.join(part.text for part in parts)
+        reason = self._reason(text) if parts else None
+        kind, mark = self._config.duplicates, None
+        if parts and reason is None and kind != 'keep':
+            mark = duplicates.mark(text, self._language, near=kind == 'near')
+        return Judged(Document(document.id, parts), reason, rows, tuple(met), mark)
+
+    def _reason(self, text: str) -> str | None:
+        config = self._config
+        if self._keywords and not self._keywords(text):
+            return 'keywords'
+        if config.min_words or config.max_words:
+            count = segment.count_words(text, self._language)
+            if count < config.min_words:
+                return 'min_words'
+            if config.max_words and count > config.max_words:
+                return 'max_words'
+        if self._spoken and self._spoken(text) < config.language:
+            return 'language'
+        return None
 
 
 class Filters:
@@ -21,6 +120,7 @@ class Filters:
 
     Parts are left out by row number and by overlap with questions; documents by keyword, length,
     language and likeness to an earlier one. A document is dropped when no part of it is left.
+    `judge` is what can be said of each document alone; counts, and what was seen before, are here.
     """
 
     def __init__(
@@ -39,18 +139,11 @@ class Filters:
         Raises:
           DataError: for a file without row numbers, or a library that is not installed.
         """
-        self._config, self._language = config, language
-        self._rows = read_rows(config.rows) if config.rows else None
+        self._config = config
+        self.judge = Judge(config, language, questions)
         self._taken_rows = 0
-        self._keywords = _any_of(config.keywords, language)
-        self._spoken = _identifier(language) if config.language else None
-        self._contamination = (
-            Decontaminator(questions or {}, config.decontaminate, language)
-            if config.decontaminate
-            else None
-        )
         self._duplicates = (
-            Duplicates(folder / '.seen.sqlite', config.duplicates, config.similarity, language)
+            duplicates.Duplicates(folder / '.seen.sqlite', config.similarity)
             if config.duplicates != 'keep'
             else None
         )
@@ -62,20 +155,23 @@ class Filters:
         Raises:
           DataError: when the source ends before a row that is listed.
         """
-        rows = self._rows or frozenset()
+        return self.taken((document, self.judge(document)) for document in documents)
+
+    def taken(self, judged: Iterator[tuple[Document, Judged]]) -> Iterator[Document]:
+        """The documents that are taken of those that were judged, with the parts that are left.
+
+        Raises:
+          DataError: as `apply`.
+        """
+        rows = self.judge.rows or frozenset()
         last, end = max(rows, default=None), 0
-        for document in documents:
+        for document, found in judged:
             if last is not None and document.parts[0].row > last:
                 end = document.parts[0].row
                 break
             end = document.end or document.parts[-1].row + 1
-            document = self._parts_of(document)
-            if document.parts:
-                reason = self._reason(document)
-                if reason is None:
-                    yield document
-                else:
-                    self._left_out[reason] = self._left_out.get(reason, 0) + 1
+            if self._takes(found):
+                yield found.document
         if last is not None and end <= last:
             raise DataError(
                 f'{self._config.rows} lists {len(rows)} rows, the last is {last}; the source'
@@ -85,12 +181,12 @@ class Filters:
     def report(self) -> dict[str, Any]:
         """What was left out so far, by filter; JSON-ready."""
         found: dict[str, Any] = {}
-        if self._rows is not None:
+        if self.judge.rows is not None:
             # Fewer are taken where nothing of a row is kept, as of headings that are dropped.
-            found |= {'rows_listed': len(self._rows), 'rows_taken': self._taken_rows}
+            found |= {'rows_listed': len(self.judge.rows), 'rows_taken': self._taken_rows}
         found['documents_left_out'] = dict(sorted(self._left_out.items()))
-        if self._contamination:
-            found['contamination'] = self._contamination.report()
+        if self.judge.contamination:
+            found['contamination'] = self.judge.contamination.report()
         return found
 
     def close(self) -> None:
@@ -98,31 +194,17 @@ class Filters:
         if self._duplicates:
             self._duplicates.close()
 
-    def _parts_of(self, document: Document) -> Document:
-        parts = document.parts
-        if self._rows is not None:
-            parts = tuple(part for part in parts if part.row in self._rows)
-            self._taken_rows += len({part.row for part in parts})
-        if self._contamination:
-            parts = tuple(part for part in parts if not self._contamination.meets(part.text))
-        return Document(document.id, parts)
-
-    def _reason(self, document: Document) -> str | None:
-        config = self._config
-        text = '\n'.join(part.text for part in document.parts)
-        if self._keywords and not self._keywords(text):
-            return 'keywords'
-        if config.min_words or config.max_words:
-            count = segment.count_words(text, self._language)
-            if count < config.min_words:
-                return 'min_words'
-            if config.max_words and count > config.max_words:
-                return 'max_words'
-        if self._spoken and self._spoken(text) < config.language:
-            return 'language'
-        if self._duplicates and self._duplicates.seen(text):
-            return 'duplicates'
-        return None
+    def _takes(self, found: Judged) -> bool:
+        self._taken_rows += found.rows
+        if self.judge.contamination:
+            for met in found.met:
+                self.judge.contamination.count(met)
+        reason = found.reason
+        if found.mark and self._duplicates and self._duplicates.seen(found.mark):
+            reason = 'duplicates'
+        if reason is not None:
+            self._left_out[reason] = self._left_out.get(reason, 0) + 1
+        return reason is None and bool(found.document.parts)
 
 
 def read_rows(path: str | os.PathLike) -> frozenset[int]:

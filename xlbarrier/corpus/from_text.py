@@ -1,10 +1,11 @@
 """A corpus from any text: read, filtered, cut into units, translated, written shard by shard.
 
 One process reads, cuts, draws and writes, in the source's order; `translation` runs the
-translators. So the bytes are the same for any number of processes. A shard is written whole, with
-its record; a killed build reads the source again, skips what the finished shards have (their
-records have the digest of the text so far, so that a changed source is noticed), and finds what
-was translated in the cache.
+translators. So the bytes are the same for any number of processes. Where a Beam runner is
+configured, its workers do the work of this process by the same functions; see `beam`. A shard is
+written whole, with its record; a killed build reads the source again, skips what the finished
+shards have (their records have the digest of the text so far, so that a changed source is
+noticed), and finds what was translated in the cache.
 
 config.json, shard-*.jsonl.zst, manifest.json    see store.py; the same bytes always
 failures.jsonl    pieces without a translation, if any; they are kept as they were, and `failed` of
@@ -12,14 +13,13 @@ failures.jsonl    pieces without a translation, if any; they are kept as they we
 build.json        of the start that finished: time, speed, cache hits; no two are the same
 """
 
-import collections
+import contextlib
 import functools
 import hashlib
-import itertools
 import pathlib
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -29,21 +29,15 @@ from xlbarrier import config as config_lib
 from xlbarrier import datafiles
 from xlbarrier import run as run_lib
 from xlbarrier.config.corpus import CorpusConfig
-from xlbarrier.corpus import sources, store, translation, units
-from xlbarrier.corpus.counts import Counts
-from xlbarrier.corpus.documents import Document
+from xlbarrier.corpus import rows, sources, store, translation, units
 from xlbarrier.corpus.filters import Filters, read_rows
-from xlbarrier.corpus.shards import PROGRESS, CorpusRow, Shards, Tally
+from xlbarrier.corpus.shards import PROGRESS, Shards
 from xlbarrier.corpus.store import CorpusError
 from xlbarrier.progress import Progress
 from xlbarrier.text import languages as languages_lib
 from xlbarrier.text import segment
 
-BATCH_CHARACTERS = 1 << 17  # of source text that is translated together
-
 Questions = Mapping[str, Sequence[str]]
-# A document, its source digest, and its plan.
-Cut = tuple[Document, str, units.Plan]
 
 
 def build(
@@ -70,28 +64,37 @@ def build(
         them), nothing of the source is left, or it has changed since the build began.
       DataError: for a source that cannot be read.
       TranslatorError: for a translator that cannot be used, or not for every language.
+      InputError: for a Beam runner that cannot be used.
     """
     asked = _asked(config, arm, share)
     if store.finished(folder, asked):
         shutil.rmtree(folder / PROGRESS, ignore_errors=True)
         return folder
+    pipelines = _pipelines(config)
     source = sources.open_source(config.source, config.text)
     began = time.monotonic()
     targets = _targets(config, share)
     make = (make or maker(config, folder.parent)) if targets else None
-    with _translators(config, make, folder) as works:
+    workers = config.translator.workers if make and not pipelines else 1
+    with contextlib.ExitStack() as stack:
+        works = stack.enter_context(translation.Translators(make, config.text.language, workers))
         fingerprint = works.check(targets)
         _begin(folder, asked, fingerprint)
+        if pipelines:
+            stack.close()  # the workers make their own
         filters = Filters(config.filters, config.text.language, folder, questions)
-        try:
-            shards, digest = _write(config, arm, folder, share, source, filters, works)
-            report = filters.report()
-        finally:
-            filters.close()
+        stack.callback(filters.close)
+        recipe = rows.Recipe(config, arm, share)
+        if pipelines:
+            work = pipelines.Work(recipe, folder, make)
+            shards, digest = pipelines.write(work, source, filters, questions or {}, works.count)
+        else:
+            shards, digest = _write(recipe, folder, source, filters, works)
+        report = filters.report()
     if not shards.total.counts.documents:
         raise CorpusError(f'{config.source}: the filters left no document: {report}')
     entries = shards.finish()
-    _write_build(folder, shards, works.count, config.translator.workers, time.monotonic() - began)
+    _write_build(folder, shards, works.count, workers, time.monotonic() - began)
     total = shards.total
     manifest = {
         'arm': arm,
@@ -129,8 +132,9 @@ def check(
       make: makes a cached translator; None: the configured one.
 
     Raises:
-      DataError, TranslatorError: as `build`.
+      DataError, TranslatorError, InputError: as `build`.
     """
+    _pipelines(config)
     sources.open_source(config.source, config.text)
     if config.filters.rows:
         read_rows(config.filters.rows)
@@ -154,30 +158,24 @@ def maker(config: CorpusConfig, folder: pathlib.Path) -> translation.Make:
     return functools.partial(translation.configured, config.translator, path)
 
 
-def _translators(
-    config: CorpusConfig, make: translation.Make | None, folder: pathlib.Path
-) -> translation.Translators:
-    """What translates an arm: this process, several, or a Beam runner."""
-    translator, language = config.translator, config.text.language
-    if make is None or not translator.runner:
-        return translation.Translators(make, language, translator.workers if make else 1)
+def _pipelines(config: CorpusConfig) -> Any:
+    """The module `beam` where its runner builds the corpus; None: this process does."""
+    if not config.runner:
+        return None
     from xlbarrier.corpus import beam  # Apache Beam is an extra
 
-    place = folder.parent / f'{folder.name}.beam'
-    return beam.BeamTranslators(make, language, place, translator.runner, translator.runner_options)
+    beam.check(config.runner, config.runner_options)
+    return beam
 
 
 # Fields of the translator that do not change its output.
-_MEANS = (
-    *('runner', 'runner_options', 'workers', 'cache', 'max_failed', 'key_variable', 'rate'),
-    *('attempts', 'timeout'),
-)
+_MEANS = (*('workers', 'cache', 'max_failed', 'key_variable', 'rate', 'attempts', 'timeout'),)
 
 
 def _asked(config: CorpusConfig, arm: str, share: Mapping[str, float]) -> dict[str, Any]:
     """What decides the bytes."""
     asked = config_lib.to_dict(config) | {'arm': arm, 'distribution': dict(share)}
-    for name in ('shares', 'preview', 'count_tokens'):
+    for name in ('shares', 'preview', 'count_tokens', 'runner', 'runner_options'):
         del asked[name]
     asked['translator'] = {
         name: value for name, value in asked['translator'].items() if name not in _MEANS
@@ -208,122 +206,28 @@ def _begin(folder: pathlib.Path, asked: Mapping[str, Any], fingerprint: str) -> 
 
 
 def _write(
-    config: CorpusConfig,
-    arm: str,
+    recipe: rows.Recipe,
     folder: pathlib.Path,
-    share: Mapping[str, float],
     source: sources.Source,
     filters: Filters,
     works: translation.Translators,
 ) -> tuple[Shards, str]:
     """Everything from the source to the last shard but one; returns the source's digest too."""
-    shards = Shards(folder, config.translator.max_failed)
+    shards = Shards(folder, recipe.config.translator.max_failed)
     running = hashlib.sha256()
-    documents = filters.apply(_hashed(source.documents(), running))
-    if config.documents:
-        documents = itertools.islice(documents, config.documents)
-    digested = ((document, running.hexdigest()) for document in documents)
-    language, unit = config.text.language, units.unit_of(config.unit, arm)
-    lines = config.translator.kind == 'parallel'
-    with Progress(f'{arm}: text', unit='words') as progress:
-        cut = (
-            (doc, digest, units.plan(doc, unit, arm, language, config.seed, share, lines=lines))
-            for doc, digest in shards.unwritten(digested)
-        )
-        for row in _translated(cut, language, works):
+    judged = ((document, filters.judge(document)) for document in source.documents())
+    with Progress(f'{recipe.arm}: text', unit='words') as progress:
+        documents = rows.taken(judged, filters, recipe.config.documents, running)
+        for row in rows.rows(shards.unwritten(documents), recipe, works):
             shards.add(row)
             progress.update(row.tally.counts.total_words)
     return shards, running.hexdigest()
 
 
-def _hashed(documents: Iterator[Document], running) -> Iterator[Document]:
-    for document in documents:
-        for part in document.parts:
-            running.update(f'{document.id}\0{part.row}\0{part.text}\0'.encode())
-        yield document
-
-
-def _translated(
-    cut: Iterator[Cut], language: str, works: translation.Translators
-) -> Iterator[CorpusRow]:
-    """The rows in order, with some batches of documents translated ahead."""
-    waiting: collections.deque[tuple[list[Cut], Callable]] = collections.deque()
-    for batch in _batches(cut):
-        texts = [pair for _, _, plan in batch for pair in plan.to_translate(language)]
-        waiting.append((batch, works.submit(texts)))
-        if len(waiting) > works.ahead:
-            yield from _rows(*waiting.popleft(), language)
-    while waiting:
-        yield from _rows(*waiting.popleft(), language)
-
-
-def _batches(cut: Iterator[Cut]) -> Iterator[list[Cut]]:
-    batch, size = [], 0
-    for item in cut:
-        batch.append(item)
-        size += sum(map(len, item[2].pieces))
-        if size >= BATCH_CHARACTERS:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
-
-
-def _rows(batch: Sequence[Cut], answers: Callable, language: str) -> Iterator[CorpusRow]:
-    translated = answers()
-    for document, digest, plan in batch:
-        yield _row(document, digest, plan, translated, language)
-
-
-def _row(
-    document: Document,
-    digest: str,
-    plan: units.Plan,
-    translated: Mapping[tuple[str, str], Any],
-    source: str,
-) -> CorpusRow:
-    """A document's line. A piece whose translation failed stays in the source's language, and is
-    counted so; the number of its unit is in `failed`."""
-    tally = Tally(Counts())
-    pieces, languages = list(plan.pieces), list(plan.languages)
-    failed = []
-    unit_of_piece = [unit for unit, count in enumerate(plan.units) for _ in range(count)]
-    for i, (piece, code) in enumerate(zip(plan.pieces, plan.languages, strict=True)):
-        if code == source or not units.has_word(piece):
-            continue
-        tally.asked += 1
-        answer = translated[code, units.to_translate(piece)]
-        if isinstance(answer, str):
-            pieces[i] = answer
-            continue
-        languages[i] = source
-        failed.append(unit_of_piece[i])
-        tally.failures.append(
-            {
-                'document': plan.id,
-                'unit': unit_of_piece[i],
-                'language': code,
-                'text': piece,
-                'reason': answer.reason,
-            }
-        )
-    texts, codes = units.grouped(plan, pieces, languages, source)
-    tally.counts.add(texts, codes, segment.count_words)
-    line: dict[str, Any] = {
-        'id': plan.id,
-        'text': units.join(pieces, plan.behind, languages, source),
-        'languages': codes,
-        'units': texts,
-    }
-    if failed:
-        line['failed'] = sorted(set(failed))
-    return CorpusRow(line, tally, sum(len(part.text) for part in document.parts), digest)
-
-
 def _write_build(
     folder: pathlib.Path, shards: Shards, count: translation.Count, workers: int, seconds: float
 ) -> None:
-    words = shards.total.counts.total_words - shards.earlier_words
+    words = shards.total.counts.total_words - shards.earlier.total_words
     logging.info(
         '%s: %d words in %.1f s; %d texts from the cache, %d translated now (%.1f %% found)',
         folder,
@@ -338,7 +242,7 @@ def _write_build(
         {
             'finished': run_lib.now(),
             'seconds': round(seconds, 3),
-            'documents_of_earlier_starts': shards.earlier_documents,
+            'documents_of_earlier_starts': shards.earlier.documents,
             'words_per_second': round(words / seconds, 1),
             'workers': workers,
             'cache': {**asdict(count), 'rate': round(count.rate, 4)},

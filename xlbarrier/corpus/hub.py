@@ -2,7 +2,7 @@
 
 import pathlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from xlbarrier import datafiles
@@ -10,7 +10,8 @@ from xlbarrier.config.corpus import TextConfig
 from xlbarrier.corpus.documents import Document, Part, single
 from xlbarrier.datafiles import DataError
 
-Opened = tuple[dict[str, Any], Callable[[], Iterator[Document]]]
+# What it is, and what reads it, as of `sources.Source`.
+Opened = tuple[dict[str, Any], Callable[[int], Generator[Document, None, int]]]
 
 # Wiki40B's own marks (Guo et al. 2020): each is on a line before what it names.
 _ARTICLE, _SECTION, _PARAGRAPH = '_START_ARTICLE_', '_START_SECTION_', '_START_PARAGRAPH_'
@@ -57,7 +58,7 @@ def huggingface(name: str, text: TextConfig) -> Opened:
     described = {'dataset': name, 'subset': text.subset, 'split': text.split}
     if saved:
         described['fingerprint'] = found._fingerprint
-    return described, lambda: _documents(f'hf:{name}', (row[text.field] for row in found))
+    return described, lambda row: _documents(f'hf:{name}', (r[text.field] for r in found), row)
 
 
 def tfds(name: str, text: TextConfig) -> Opened:
@@ -92,15 +93,15 @@ def tfds(name: str, text: TextConfig) -> Opened:
             value = source[i][text.field]
             yield value.decode('utf-8') if isinstance(value, bytes) else value
 
-    return described, lambda: _documents(f'tfds:{name}', rows())
+    return described, lambda row: _documents(f'tfds:{name}', rows(), row)
 
 
 def _data_dir(text: TextConfig) -> dict[str, str]:
     return {'data_dir': text.data_dir} if text.data_dir else {}
 
 
-def _documents(where: str, texts: Iterator[Any]) -> Iterator[Document]:
-    row = 0
+def _documents(where: str, texts: Iterator[Any], row: int) -> Generator[Document, None, int]:
+    before = row
     for i, text in enumerate(texts):
         if not isinstance(text, str):
             raise DataError(f'{where}: row {i} is a {datafiles.kind_of(text)}; expected a text')
@@ -108,8 +109,9 @@ def _documents(where: str, texts: Iterator[Any]) -> Iterator[Document]:
             text = datafiles.check_unicode(text, f'{where}: row {i}')
             yield wiki40b(text, row) if _ARTICLE in text else single(text, row)
             row += 1
-    if not row:
+    if row == before:
         raise DataError(f'{where} has no text')
+    return row
 
 
 def wiki40b(text: str, row: int) -> Document:

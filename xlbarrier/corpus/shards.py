@@ -1,7 +1,8 @@
-"""Shards written one after another, each atomically, and continued after a kill."""
+"""Shards, each written atomically and with its record, and continued after a kill."""
 
 import contextlib
 import hashlib
+import itertools
 import pathlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -12,6 +13,7 @@ import pyarrow as pa
 from xlbarrier import datafiles
 from xlbarrier.corpus import store
 from xlbarrier.corpus.counts import Counts
+from xlbarrier.corpus.documents import Document
 from xlbarrier.corpus.store import CorpusError
 from xlbarrier.datafiles import DataError
 
@@ -37,113 +39,60 @@ class Tally:
 
 
 @dataclass(frozen=True)
+class Taken:
+    """A document that the filters take.
+
+    Attributes:
+      document: with the parts that are left.
+      source: digest of the source through this document.
+      last: whether a shard ends with it.
+    """
+
+    document: Document
+    source: str
+    last: bool
+
+
+@dataclass(frozen=True)
 class CorpusRow:
     """A document as it is written, and where it comes from.
 
     Attributes:
       line: the JSON object.
       tally: of this document alone.
-      characters: of its source text.
-      source: digest of the source through this document.
+      taken: what it was made of.
     """
 
     line: Mapping[str, Any]
     tally: Tally
-    characters: int
-    source: str
+    taken: Taken
 
 
-class Shards:
-    """The shards of one folder: the finished ones, and the one that is being filled."""
+class Shard:
+    """A shard that is being filled."""
 
-    def __init__(self, folder: pathlib.Path, max_failed: float):
-        """Continues with what is in the folder.
+    def __init__(self) -> None:
+        self._lines: list[bytes] = []
+        self._tally, self._source = Tally(), ''
 
-        Args:
-          folder: of the corpus; it has a config.json.
-          max_failed: share of the translations that may fail; above it `add` stops the build.
-
-        Raises:
-          RunError: when what is left of an unfinished shard cannot be removed.
-        """
-        self._folder, self._max_failed = folder, max_failed
-        self._records: list[dict[str, Any]] = []
-        self.total = Tally()
-        with datafiles.writing(folder):
-            while record := self._record(len(self._records)):
-                self._records.append(record)
-                counts = Counts(**record['tally']['counts'])
-                self.total.merge(Tally(**{**record['tally'], 'counts': counts}))
-            kept = {'translator', *(record['name'] for record in self._records)}
-            kept |= {record['name'] + '.json' for record in self._records}
-            for left in (*folder.glob('shard-*'), *(folder / PROGRESS).iterdir()):
-                if left.name not in kept:
-                    left.unlink()
-            for left in (*folder.glob('.*.tmp'), folder / FAILURES):
-                left.unlink(missing_ok=True)
-        self.earlier_documents = self.total.counts.documents
-        self.earlier_words = self.total.counts.total_words
-        self._begin_shard()
-
-    def unwritten(self, documents: Iterator[tuple[Any, str]]) -> Iterator[tuple[Any, str]]:
-        """(document, source digest) after those that the finished shards have.
-
-        Raises:
-          CorpusError: when the source has changed since they were written.
-        """
-        ends, place = {}, 0
-        for written in self._records:
-            place += written['documents']
-            ends[place] = written
-        for number in range(1, place + 1):
-            _, source = next(documents, (None, None))
-            record = ends.get(number)
-            if source is None or (record and source != record['source']):
-                name = (record or self._records[-1])['name']
-                raise CorpusError(
-                    f'{self._folder}: the source has changed since {name} was written: take'
-                    ' another folder, or remove this one'
-                )
-        yield from documents
+    def __len__(self) -> int:
+        return len(self._lines)
 
     def add(self, row: CorpusRow) -> None:
-        """Adds a document to the shard, and closes the shard where it is full.
-
-        Raises:
-          CorpusError: when too many translations failed; they are listed in failures.jsonl.
-          RunError: when the shard cannot be written.
-        """
+        """Adds a document."""
         self._lines.append(store.lines([row.line]))
         self._tally.merge(row.tally)
-        self._characters += row.characters
-        self._source = row.source
-        self.total.merge(row.tally)
-        self._stop_above_share(FEW)
-        if self._characters >= SHARD_CHARACTERS:
-            self._close_shard()
+        self._source = row.taken.source
 
-    def finish(self) -> list[dict[str, Any]]:
-        """Closes the last shard and lists what failed; returns the manifest's entries.
+    def write(self, folder: pathlib.Path, number: int) -> dict[str, Any]:
+        """Writes the shard, then its record, which is returned.
 
         Raises:
-          CorpusError, RunError: as `add`.
+          RunError: when one of them cannot be written.
         """
-        self._stop_above_share(1)
-        if self._lines:
-            self._close_shard()
-        if self.total.failures:
-            datafiles.write_atomic(self._folder / FAILURES, store.lines(self.total.failures))
-        fields = ('name', 'documents', 'sha256', 'content_sha256')
-        return [{name: record[name] for name in fields} for record in self._records]
-
-    def _begin_shard(self) -> None:
-        self._lines: list[bytes] = []
-        self._tally, self._characters, self._source = Tally(), 0, ''
-
-    def _close_shard(self) -> None:
         data = b''.join(self._lines)
         packed = pa.Codec('zstd', 3).compress(data, asbytes=True)
-        path = self._folder / f'shard-{len(self._records):05d}.jsonl.zst'
+        path = folder / f'shard-{number:05d}.jsonl.zst'
         record = {
             'name': path.name,
             'documents': len(self._lines),
@@ -153,9 +102,129 @@ class Shards:
             'tally': asdict(self._tally),
         }
         datafiles.write_atomic(path, packed)
-        store.write_json(self._folder / PROGRESS / f'{path.name}.json', record)
-        self._records.append(record)
-        self._begin_shard()
+        store.write_json(folder / PROGRESS / f'{path.name}.json', record)
+        return record
+
+
+class Shards:
+    """The shards of one folder: the finished ones, and the one that is being filled.
+
+    Attributes:
+      finished: the records of the shards that were there at the start, by number.
+      earlier: documents and words of these.
+      total: of all shards that were taken up or added to.
+    """
+
+    def __init__(self, folder: pathlib.Path, max_failed: float, *, gaps: bool = False):
+        """Continues with what is in the folder.
+
+        Args:
+          folder: of the corpus; it has a config.json.
+          max_failed: share of the translations that may fail; above it `add` stops the build.
+          gaps: keeps finished shards that follow one that is not, as of several processes.
+
+        Raises:
+          RunError: when what is left of an unfinished shard cannot be removed.
+        """
+        self._folder, self._max_failed = folder, max_failed
+        self._records: list[dict[str, Any]] = []
+        self.finished: dict[int, dict[str, Any]] = {}
+        self.earlier, self.total = Counts(), Tally()
+        with datafiles.writing(folder):
+            written = (folder / PROGRESS).glob('shard-[0-9]*.json')
+            for number in sorted(int(path.name[6:].partition('.')[0]) for path in written):
+                record = self._record(number)
+                if record and (gaps or number == len(self.finished)):
+                    self.finished[number] = record
+                    self.earlier.merge(Counts(**record['tally']['counts']))
+            kept = {'translator', *(record['name'] for record in self.finished.values())}
+            kept |= {record['name'] + '.json' for record in self.finished.values()}
+            for left in (*folder.glob('shard-*'), *(folder / PROGRESS).iterdir()):
+                if left.name not in kept:
+                    left.unlink()
+            for left in (*folder.glob('.*.tmp'), folder / FAILURES):
+                left.unlink(missing_ok=True)
+        self._take_up()
+        self._shard = Shard()
+
+    def unwritten(self, documents: Iterator[Taken]) -> Iterator[Taken]:
+        """The documents after those that the finished shards have.
+
+        Raises:
+          CorpusError: when the source has changed since they were written.
+        """
+        for record in self._records:
+            mine = list(itertools.islice(documents, record['documents']))
+            self.check(record, len(mine), mine[-1].source if mine else '')
+        yield from documents
+
+    def check(self, record: Mapping[str, Any], documents: int, source: str) -> None:
+        """Compares a finished shard with the documents that it would have now.
+
+        Args:
+          record: of the shard.
+          documents: how many it would have.
+          source: digest of the source through the last of them.
+
+        Raises:
+          CorpusError: when the source has changed since it was written.
+        """
+        if (record['documents'], record['source']) != (documents, source):
+            raise CorpusError(
+                f'{self._folder}: the source has changed since {record["name"]} was written: take'
+                ' another folder, or remove this one'
+            )
+
+    def collect(self) -> None:
+        """Takes up the shards that other processes have finished.
+
+        Raises:
+          CorpusError: as `add`.
+        """
+        self._take_up()
+        self._stop_above_share(FEW)
+
+    @property
+    def written(self) -> int:
+        """How many shards are finished, without a gap."""
+        return len(self._records)
+
+    def add(self, row: CorpusRow) -> None:
+        """Adds a document to the shard, and closes the shard where it is full.
+
+        Raises:
+          CorpusError: when too many translations failed; they are listed in failures.jsonl.
+          RunError: when the shard cannot be written.
+        """
+        self._shard.add(row)
+        self.total.merge(row.tally)
+        self._stop_above_share(FEW)
+        if row.taken.last:
+            self._close_shard()
+
+    def finish(self) -> list[dict[str, Any]]:
+        """Closes the last shard and lists what failed; returns the manifest's entries.
+
+        Raises:
+          CorpusError, RunError: as `add`.
+        """
+        self._stop_above_share(1)
+        if len(self._shard):
+            self._close_shard()
+        if self.total.failures:
+            datafiles.write_atomic(self._folder / FAILURES, store.lines(self.total.failures))
+        fields = ('name', 'documents', 'sha256', 'content_sha256')
+        return [{name: record[name] for name in fields} for record in self._records]
+
+    def _close_shard(self) -> None:
+        self._records.append(self._shard.write(self._folder, len(self._records)))
+        self._shard = Shard()
+
+    def _take_up(self) -> None:
+        while record := self.finished.get(self.written) or self._record(self.written):
+            self._records.append(record)
+            counts = Counts(**record['tally']['counts'])
+            self.total.merge(Tally(**{**record['tally'], 'counts': counts}))
 
     def _record(self, number: int) -> dict[str, Any] | None:
         name = f'shard-{number:05d}.jsonl.zst'

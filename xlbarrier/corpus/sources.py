@@ -11,8 +11,9 @@
 Errors are raised when the source is opened if possible, otherwise when the bad row is met.
 """
 
+import functools
 import pathlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,10 @@ from xlbarrier.datafiles import MAX_RECORD_BYTES, DataError
 
 KINDS = ('text', 'wikitext', 'jsonl', 'csv', 'parquet', 'hf', 'tfds')
 
+# Reads the documents of a file or dataset, whose rows are numbered from the argument on; returns
+# the number of the row after its last.
+Reader = Callable[[int], Generator[Document, None, int]]
+
 
 @dataclass(frozen=True)
 class Source:
@@ -35,12 +40,20 @@ class Source:
     Attributes:
       spec: as in the config.
       described: what it is, for the manifest: files with sizes, or a dataset's name and version.
-      documents: starts reading from the beginning; the documents come in one order always.
+      readers: of its files, in order; or one of the dataset.
+      files: whether it is of files; their readers are picklable.
     """
 
     spec: str
     described: dict[str, Any]
-    documents: Callable[[], Iterator[Document]]
+    readers: tuple[Reader, ...]
+    files: bool = True
+
+    def documents(self) -> Iterator[Document]:
+        """Starts reading from the beginning; the documents come in one order always."""
+        row = 0
+        for reader in self.readers:
+            row = yield from reader(row)
 
 
 def open_source(spec: str, text: TextConfig) -> Source:
@@ -55,48 +68,50 @@ def open_source(spec: str, text: TextConfig) -> Source:
             f'config.corpus.source is {spec!r}; expected countries, or KIND:PLACE with KIND one of'
             f' {", ".join(KINDS)}'
         )
-    if kind == 'hf':
-        return Source(spec, *hub.huggingface(place, text))
-    if kind == 'tfds':
-        return Source(spec, *hub.tfds(place, text))
+    if kind in ('hf', 'tfds'):
+        described, reader = (hub.huggingface if kind == 'hf' else hub.tfds)(place, text)
+        return Source(spec, described, (reader,), files=False)
     paths = datafiles.find(place)
     listed = [{'name': path.name, 'bytes': path.stat().st_size} for path in paths]
-    if kind == 'wikitext':
-        return Source(spec, {'files': listed}, lambda: _wikitext(paths, text))
-    if kind == 'text':
-        return Source(spec, {'files': listed}, lambda: _text(paths, text.documents))
     for path in paths:
         if kind == 'parquet':
             _check_parquet(path, text.field)
-        else:
+        elif kind in ('jsonl', 'csv'):
             next(_texts(path, text.field, kind))
-    return Source(spec, {'files': listed}, lambda: _rows(paths, text.field, kind))
+    readers = tuple(functools.partial(_read, path, kind, text) for path in paths)
+    return Source(spec, {'files': listed}, readers)
 
 
-def _wikitext(paths: Sequence[pathlib.Path], text: TextConfig) -> Iterator[Document]:
-    return wikitext.articles(
-        paths,
-        unknown=text.unknown,
-        detokenize=text.detokenize,
-        headings=text.headings == 'keep',
-    )
+def _read(
+    path: pathlib.Path, kind: str, text: TextConfig, row: int
+) -> Generator[Document, None, int]:
+    if kind == 'wikitext':
+        return wikitext.articles(
+            path,
+            row,
+            unknown=text.unknown,
+            detokenize=text.detokenize,
+            headings=text.headings == 'keep',
+        )
+    if kind == 'text':
+        return _text(path, text.documents, row)
+    return _rows(path, text.field, kind, row)
 
 
-def _rows(paths: Sequence[pathlib.Path], field: str, kind: str) -> Iterator[Document]:
+def _rows(path: pathlib.Path, field: str, kind: str, row: int) -> Generator[Document, None, int]:
     """One document per record; blank texts are skipped, and have no row number."""
-    row = 0
-    for path in paths:
-        before = row
-        for where, text in _texts(path, field, kind):
-            if not isinstance(text, str):
-                raise DataError(
-                    f'{where}: field {field!r} is a {datafiles.kind_of(text)}; expected a text'
-                )
-            if text.strip():
-                yield single(datafiles.check_unicode(text, where), row)
-                row += 1
-        if row == before:
-            raise DataError(f'{path} has no text in its field {field!r}: leave it out')
+    before = row
+    for where, text in _texts(path, field, kind):
+        if not isinstance(text, str):
+            raise DataError(
+                f'{where}: field {field!r} is a {datafiles.kind_of(text)}; expected a text'
+            )
+        if text.strip():
+            yield single(datafiles.check_unicode(text, where), row)
+            row += 1
+    if row == before:
+        raise DataError(f'{path} has no text in its field {field!r}: leave it out')
+    return row
 
 
 def _texts(path: pathlib.Path, field: str, kind: str) -> Iterator[tuple[str, Any]]:
@@ -108,15 +123,14 @@ def _texts(path: pathlib.Path, field: str, kind: str) -> Iterator[tuple[str, Any
         yield row.where, row.values[field]
 
 
-def _text(paths: Sequence[pathlib.Path], kind: str) -> Iterator[Document]:
-    row = 0
-    for path in paths:
-        before = row
-        for text in _stretches(path, kind):
-            yield single(text, row)
-            row += 1
-        if row == before:
-            raise DataError(f'{path} has no line of text: remove it or leave it out')
+def _text(path: pathlib.Path, kind: str, row: int) -> Generator[Document, None, int]:
+    before = row
+    for text in _stretches(path, kind):
+        yield single(text, row)
+        row += 1
+    if row == before:
+        raise DataError(f'{path} has no line of text: remove it or leave it out')
+    return row
 
 
 def _stretches(path: pathlib.Path, kind: str) -> Iterator[str]:

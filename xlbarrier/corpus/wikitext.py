@@ -14,7 +14,7 @@ Rules, each applied to every line that is not blank:
 
 import pathlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator
 
 from xlbarrier import datafiles
 from xlbarrier.corpus.documents import Document, Part
@@ -48,12 +48,13 @@ _RULES = (
 
 
 def articles(
-    paths: Sequence[pathlib.Path], *, unknown: str, detokenize: bool, headings: bool
-) -> Iterator[Document]:
-    """The articles of WikiText files, in order.
+    path: pathlib.Path, row: int, *, unknown: str, detokenize: bool, headings: bool
+) -> Generator[Document, None, int]:
+    """The articles of a WikiText file, in order; returns the number of the row after its last.
 
     Args:
-      paths: token or raw version, the same format.
+      path: token or raw version, the same format.
+      row: number of its first row.
       unknown: how `<unk>` is treated, see rule 3.
       detokenize: whether rule 4 is applied.
       headings: whether titles and headings are parts too.
@@ -62,33 +63,32 @@ def articles(
       DataError: for a file without a line of text, or an article of more than 16 MiB.
     """
     parts: list[Part] = []
-    size, row = 0, 0
-    for path in paths:
-        before, apart = row, True
-        for offset, line in datafiles.lines(path):
-            text = line.strip()
-            if not text:
-                apart = True
-                continue
-            level, title = heading(text) if apart else (0, '')
-            apart = level > 0
-            if (level == 1 or row == before) and parts:
-                yield Document(str(parts[0].row), tuple(parts), row)
-                parts, size = [], 0
-            text = plain(title if level else text, unknown, detokenize)
-            if any(map(str.isalnum, text)) and (headings or not level):
-                parts.append(Part(text, row, level > 0))
-                size += len(line)
-                if size > MAX_RECORD_BYTES:
-                    raise DataError(
-                        f'{path}: the article that ends behind byte {offset} is longer than'
-                        f' {MAX_RECORD_BYTES} bytes (16 MiB): are its titles written = so = ?'
-                    )
-            row += 1
-        if row == before:
-            raise DataError(f'{path} has no line of text: remove it or leave it out')
+    size, before, apart = 0, row, True
+    for offset, line in datafiles.lines(path):
+        text = line.strip()
+        if not text:
+            apart = True
+            continue
+        level, title = heading(text) if apart else (0, '')
+        apart = level > 0
+        if level == 1 and parts:
+            yield Document(str(parts[0].row), tuple(parts), row)
+            parts, size = [], 0
+        text = plain(title if level else text, unknown, detokenize)
+        if any(map(str.isalnum, text)) and (headings or not level):
+            parts.append(Part(text, row, level > 0))
+            size += len(line)
+            if size > MAX_RECORD_BYTES:
+                raise DataError(
+                    f'{path}: the article that ends behind byte {offset} is longer than'
+                    f' {MAX_RECORD_BYTES} bytes (16 MiB): are its titles written = so = ?'
+                )
+        row += 1
+    if row == before:
+        raise DataError(f'{path} has no line of text: remove it or leave it out')
     if parts:
         yield Document(str(parts[0].row), tuple(parts), row)
+    return row
 
 
 def heading(line: str) -> tuple[int, str]:

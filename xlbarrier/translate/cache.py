@@ -77,7 +77,10 @@ class CachedTranslator:
         self._lock: BinaryIO | None = None
         self._routes: dict[tuple[str, str], int] = {}
         try:
-            self._db = sqlite3.connect(self.path, timeout=BUSY, isolation_level=None)
+            # A worker of Beam begins in one thread and ends in another.
+            self._db = sqlite3.connect(
+                self.path, timeout=BUSY, isolation_level=None, check_same_thread=False
+            )
             self._prepare()
             self._become_owner()
         except sqlite3.Error as error:
