@@ -19,6 +19,7 @@ from xlbarrier.datafiles import DataError, places
 from xlbarrier.errors import RunError
 from xlbarrier.mirror import LIST, Mirror
 from xlbarrier.models import source
+from xlbarrier.modes import training_data
 from xlbarrier.train import checkpoint
 
 
@@ -126,8 +127,17 @@ def test_a_model_is_fetched_without_what_is_not_its_own(store, tiny_llama):
     assert folder.name == 'Tiny' and not (folder / 'pytorch_model.bin').exists()
     for name in ('model.safetensors', 'config.json', 'tokenizer.json'):
         assert (folder / name).read_bytes() == (tiny_llama / name).read_bytes()
-    with pytest.raises(DataError, match='no object'):
+    with pytest.raises(DataError, match='no such object'):
         source.resolve('memory://m/None')
+
+
+def test_packed_rows_are_keyed_alike_on_every_machine(store, tmp_path, monkeypatch):
+    for name in ('a', 'b'):
+        store.pipe_file(f'/b/{name}/x.jsonl', name.encode())
+    here = training_data._digests('memory://b/*/x.jsonl')
+    assert len(set(here.values())) == 2
+    monkeypatch.setenv('XLBARRIER_CACHE', str(tmp_path / 'another machine'))
+    assert training_data._digests('memory://b/*/x.jsonl') == here
 
 
 def begun(folder, **files):

@@ -27,6 +27,7 @@ from xlbarrier.datafiles import places, write_atomic
 from xlbarrier.errors import RunError, XlbarrierError
 
 LIST = '.xlbarrier-files.json'  # of the store: {"state": ..., "files": {path: bytes}}
+PROBE = '.xlbarrier-probe'  # of the store: written and removed at the start
 STATE = '.xlbarrier-state'  # of the copy: the state of the list that it is equal to, or ahead of
 UNFINISHED = ('.orbax-checkpoint-tmp', '.partial', '.old', '.tmp')
 SQLITE = '.sqlite'
@@ -56,21 +57,26 @@ class Mirror:
 
         Raises:
           RunError: for a place that has other files, or a file that is gone.
-          DataError: when the store cannot be read.
+          DataError: when the store cannot be read or written.
         """
-        with places.asking(self.place):
-            self._store.invalidate_cache()
-            there = self._list()
-            if there is None and self._store.exists(self._root) and self._store.find(self._root):
+        there = places.first_answer(self.place, self._list)
+        if there is None:
+            with places.asking(self.place):
+                others = self._others()
+            if others:
                 raise RunError(
                     f'{self.place} has objects, but no {LIST}: it is no run folder; take an empty'
                     ' or new place as --workdir'
                 )
+        places.first_answer(self.place, self._write_probe, 'written')
         state = self.folder / STATE
         if there is None:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            if state.exists():  # of a run that is no longer there; without, none was uploaded yet
+                shutil.rmtree(self.folder, ignore_errors=True)
         elif not state.exists() or state.read_text() != there['state']:
             shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder.mkdir(parents=True)
+            state.write_text('')  # of no list, until all of it is here
             for name in there['files']:
                 path = self.folder / name
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -101,7 +107,6 @@ class Mirror:
             ) from error
 
     def _push(self) -> None:
-        self._store.invalidate_cache()
         there = self._list()
         if (there['state'] if there else '') != self._state:
             raise RunError(
@@ -129,12 +134,27 @@ class Mirror:
                 self._store.rm_file(f'{self._root}/{name}')
             self._pushed.pop(name, None)
 
+    def _others(self) -> list[str]:
+        """Objects at the place, apart from what a killed start may have left."""
+        try:
+            found = self._store.find(self._root)
+        except FileNotFoundError:  # no such bucket
+            return []
+        return [name for name in found if os.path.basename(name) != PROBE]
+
+    def _write_probe(self) -> None:
+        """Shows before any work that the bucket is there and can be written."""
+        self._store.pipe_file(f'{self._root}/{PROBE}', b'xlbarrier')
+        self._store.rm_file(f'{self._root}/{PROBE}')
+
     def _list(self) -> dict[str, Any] | None:
         """The last list of the store; None where there is none."""
-        path = f'{self._root}/{LIST}'
-        if not self._store.exists(path):
+        self._store.invalidate_cache()
+        try:
+            data = self._store.cat_file(f'{self._root}/{LIST}')
+        except FileNotFoundError:
             return None
-        found = datafiles.parse_object(self._store.cat_file(path).decode(), f'{self.place}/{LIST}')
+        found = datafiles.parse_object(data.decode(), f'{self.place}/{LIST}')
         names = found.get('files')
         if not isinstance(names, dict) or not isinstance(found.get('state'), str):
             raise RunError(f'{self.place}/{LIST} is damaged: restore it, or take a new --workdir')

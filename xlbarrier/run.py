@@ -23,7 +23,7 @@ from typing import Any
 from xlbarrier import config as config_lib
 from xlbarrier import datafiles
 from xlbarrier.datafiles import DataError, places, write_atomic, writing
-from xlbarrier.errors import OtherRunError, RunError
+from xlbarrier.errors import OtherRunError, RunError, XlbarrierError
 from xlbarrier.mirror import Mirror
 
 PACKAGES = (  # whose versions run.json records
@@ -160,7 +160,7 @@ def placed(place: str | os.PathLike) -> Iterator[pathlib.Path]:
     try:
         yield folder
     except BaseException:
-        with contextlib.suppress(RunError):  # the first error is the one to be shown
+        with contextlib.suppress(XlbarrierError):  # the first error is the one to be shown
             mirror.push()
         raise
     else:

@@ -50,9 +50,10 @@ def find(pattern: str) -> list[pathlib.Path]:
     if '\0' in place:
         raise DataError(f'{pattern!r} contains a NUL character, which no file name can')
     if places.is_remote(place):
-        return places.fetch_files(place)
-    names = [place] if os.path.exists(place) else sorted(glob.glob(place, recursive=True))
-    paths = [pathlib.Path(name) for name in names if not os.path.isdir(name)]
+        paths = places.fetch_files(place)
+    else:
+        names = [place] if os.path.exists(place) else sorted(glob.glob(place, recursive=True))
+        paths = [pathlib.Path(name) for name in names if not os.path.isdir(name)]
     if not paths:
         raise DataError(f'{pattern}: no such file. Expected a path, or a glob such as texts/*.txt')
     for path in paths:

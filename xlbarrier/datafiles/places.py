@@ -14,7 +14,8 @@ import pathlib
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from xlbarrier.datafiles.files import DataError
@@ -24,6 +25,9 @@ _REMOTE = re.compile(r'([A-Za-z][A-Za-z0-9+.-]+):/{1,2}[^/]')
 NOT_STORES = ('http', 'https', 'file')
 # What says that an object is another one than before, by store; the first that is there.
 VERSIONS = ('ETag', 'etag', 'md5Hash', 'generation', 'LastModified', 'mtime', 'created')
+# Seconds that a store has for its first answer. Its package tries again by itself: s3fs gives up
+# after 4 seconds where nothing listens, and after many minutes where a server never answers.
+FIRST_ANSWER = 20
 
 
 def is_remote(place: str) -> bool:
@@ -63,8 +67,8 @@ def open_store(place: str) -> tuple[Any, str]:
 
 
 @contextlib.contextmanager
-def asking(place: str) -> Iterator[None]:
-    """Turns what a store raises into a DataError that names the place."""
+def asking(place: str, done: str = 'read') -> Iterator[None]:
+    """Turns what a store raises into a DataError that names the place and what cannot be done."""
     try:
         yield
     except XlbarrierError:
@@ -72,9 +76,53 @@ def asking(place: str) -> Iterator[None]:
     except Exception as error:  # each store has classes of its own
         first = (str(error).strip().splitlines() or [repr(error)])[0]
         raise DataError(
-            f'{place} cannot be read: {type(error).__name__}: {first} (does it exist, and do the'
+            f'{place} cannot be {done}: {type(error).__name__}: {first} (does it exist, and do the'
             ' credentials of this machine allow it?)'
         ) from error
+
+
+def first_answer(place: str, ask: Callable[[], Any], done: str = 'read') -> Any:
+    """What `ask` returns, for the first question to a store: within FIRST_ANSWER seconds.
+
+    Raises:
+      DataError: when the store cannot be reached, does not answer, or refuses.
+    """
+    answers: list[Any] = []
+    errors: list[Exception] = []
+
+    def run() -> None:
+        try:
+            answers.append(ask())
+        except Exception as error:
+            errors.append(error)
+
+    # A daemon, since it may wait for a server for minutes after this process has said so.
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(FIRST_ANSWER)
+    with asking(place, done):
+        if errors:
+            raise errors[0]
+    if not answers:
+        raise DataError(
+            f'{place}: the store has not answered within {FIRST_ANSWER} seconds. Is its address'
+            ' right, and is it reached from this machine?'
+        )
+    return answers[0]
+
+
+def check(pattern: str) -> None:
+    """Refuses a place or glob of which a store has nothing, without fetching anything.
+
+    Raises:
+      DataError: also when the store cannot be read.
+    """
+    store, path = open_store(pattern)
+    if _info(pattern, store, path) is not None:
+        return
+    fixed = re.split(r'[*?[]', path)[0]
+    if fixed == path or _info(pattern, store, os.path.dirname(fixed)) is None:
+        raise _nothing(pattern, store, path)
 
 
 def fetch_files(pattern: str) -> list[pathlib.Path]:
@@ -84,13 +132,15 @@ def fetch_files(pattern: str) -> list[pathlib.Path]:
       DataError: when there is none, or one cannot be fetched.
     """
     store, path = open_store(pattern)
+    info = _info(pattern, store, path)
     with asking(pattern):
-        store.invalidate_cache()
-        found = [path] if store.isfile(path) else sorted(store.glob(path))
-        names = [name for name in found if store.isfile(name)]
-        objects = {name: store.info(name) for name in names}
+        if info is not None and info['type'] == 'file':
+            objects = {path: info}
+        else:
+            found = store.glob(path, detail=True)
+            objects = {name: found[name] for name in sorted(found) if found[name]['type'] == 'file'}
     if not objects:
-        raise DataError(f'{pattern}: no such object. Expected a place, or a glob such as x/*.txt')
+        raise _nothing(pattern, store, path)
     return [
         _fetched(pattern, store, {os.path.basename(name): (name, info)}) / os.path.basename(name)
         for name, info in objects.items()
@@ -104,9 +154,10 @@ def fetch_folder(place: str, patterns: Sequence[str]) -> pathlib.Path:
       DataError: when there is none, or one cannot be fetched.
     """
     store, path = open_store(place)
+    if _info(place, store, path) is None:
+        raise _nothing(place, store, path)
     with asking(place):
-        store.invalidate_cache()
-        below = store.ls(path, detail=True) if store.exists(path) else []
+        below = store.ls(path, detail=True)
     objects = {
         name: (info['name'], info)
         for info in below
@@ -116,6 +167,30 @@ def fetch_folder(place: str, patterns: Sequence[str]) -> pathlib.Path:
     if not objects:
         raise DataError(f'{place} has no object that is named {", ".join(patterns)}')
     return _fetched(place, store, objects)
+
+
+def _info(place: str, store: Any, path: str) -> Mapping[str, Any] | None:
+    """What a store knows of an object or folder; None where there is none.
+
+    Of the ways to ask, `info` alone tells a refusal from an absence in every store.
+    """
+
+    def ask() -> Mapping[str, Any] | None:
+        store.invalidate_cache()
+        try:
+            return store.info(path)
+        except FileNotFoundError:
+            return None
+
+    return first_answer(place, ask)
+
+
+def _nothing(pattern: str, store: Any, path: str) -> DataError:
+    """That a place or glob has nothing, or no bucket."""
+    bucket = path.strip('/').partition('/')[0]
+    if _info(pattern, store, bucket) is None:
+        return DataError(f'{pattern}: there is no bucket {bucket!r}')
+    return DataError(f'{pattern}: no such object or folder')
 
 
 def _fetched(

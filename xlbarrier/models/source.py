@@ -71,13 +71,13 @@ def check(source: str, adapter: str = '', tokenizer: str = '') -> None:
     elif kind == 'hf':
         _repository(name, 'model.source')
     elif places.is_remote(source):
-        places.open_store(source)
+        places.check(source)
     else:
         path = resolve(source)
         if path.is_dir():
             datafiles.read_object(path / 'config.json')
     if places.is_remote(tokenizer):
-        places.open_store(tokenizer)
+        places.check(tokenizer)
     elif tokenizer.startswith('hf:'):
         _repository(tokenizer.removeprefix('hf:'), 'model.tokenizer')
     else:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from xlbarrier import run as run_lib
 from xlbarrier.config import RunConfig
+from xlbarrier.datafiles import places
 from xlbarrier.models import source
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 WITH_MODEL = ('study', 'eval', 'train', 'convert')
 WITH_TASKS = ('study', 'eval', 'train')
+WITH_TEXT = ('study', 'train', 'corpus')
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,10 @@ def check(folder: pathlib.Path, config: RunConfig) -> Ready:
         run_lib.check_folder(folder, config)
     if config.mode in WITH_MODEL:
         source.check(config.model.source, config.model.adapter, config.model.tokenizer)
+    if config.mode in WITH_TEXT:
+        for place in (config.corpus.source.partition(':')[2], *config.data.files):
+            if places.is_remote(place):
+                places.check(place)
     return make(config) if config.mode in WITH_TASKS else Ready()
 
 

@@ -28,6 +28,7 @@ from xlbarrier.corpus import build as corpus_lib
 from xlbarrier.data import pack, tokenize
 from xlbarrier.data.mixture import Mixture, Stages, row_counts
 from xlbarrier.data.pack import PackedRows
+from xlbarrier.datafiles import places
 from xlbarrier.models import load, source
 from xlbarrier.modes.corpus import texts_of
 from xlbarrier.progress import Progress
@@ -293,7 +294,10 @@ def _lessons(name: str, lessons: Iterable[Mapping[str, str]]) -> Iterator[forms.
 
 
 def _digests(pattern: str) -> dict[str, str]:
-    return {str(path): _digest(path) for path in datafiles.find(pattern)}
+    paths = datafiles.find(pattern)
+    if places.is_remote(pattern):  # the paths of their copies differ from machine to machine
+        return {f'{pattern} {number}': _digest(path) for number, path in enumerate(paths)}
+    return {str(path): _digest(path) for path in paths}
 
 
 def _digest(path: pathlib.Path) -> str:
