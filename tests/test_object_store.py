@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -188,6 +189,7 @@ def test_a_study_killed_while_scoring_and_training_has_the_same_bits(
     kill_when(
         process, lambda: any(name.startswith('checkpoints/english/2/') for name in listed(store))
     )
+    assert re.search(r', [1-9]\d* of them stored', (copy / 'log.txt').read_text())
     assert 'export/english/model.safetensors' not in listed(store)
 
     monkeypatch.setenv('XLBARRIER_CACHE', str(tmp_path / 'another machine'))

@@ -61,6 +61,16 @@ def test_the_pins_are_within_the_ranges():
             assert version >= limit if sign == '>=' else version < limit, requirement
 
 
+def test_the_hashed_requirements_are_the_pins_without_torch():
+    pins = (ROOT / 'constraints.txt').read_text(encoding='utf-8').lower().replace('_', '-')
+    text = (ROOT / 'requirements-hashed.txt').read_text(encoding='utf-8')
+    one = r' \\\n    --hash=sha256:[0-9a-f]{64}'
+    hashed = re.findall(rf'^([\w.-]+==[^\s;]+)((?:{one})+)$', text, re.M)
+    assert len(hashed) == text.count('==')
+    expected = {line for line in pins.split() if '==' in line and not line.startswith('torch==')}
+    assert {name for name, _ in hashed} == expected, 'run launch/hashes.sh'
+
+
 def test_importing_the_package_imports_nothing_heavy():
     heavy = ('jax', 'numpy', 'transformers', 'ml_collections')
     code = f'import xlbarrier, sys; print([name for name in {heavy} if name in sys.modules])'

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.test_study import ROOT, command, outcome, start
+from xlbarrier import peers
 
 FLAGS = (
     *('--config.tasks.worldfacts.questions=6', '--config.train.steps=8'),
@@ -104,6 +105,33 @@ def test_two_processes_run_a_study_as_one_also_when_one_is_told_to_stop(tiny_lla
             assert row['scores'] == pytest.approx(row_b['scores'], abs=1e-3)
 
 
+@pytest.mark.slow
+def test_the_death_of_one_ends_the_other_at_once_and_no_bit_is_lost(tiny_llama, tmp_path):
+    whole, run = tmp_path / 'whole', tmp_path / 'run'
+    often = '--config.train.checkpoint_every=2'
+    codes, errors = ends(both(tiny_llama, whole, often))
+    assert codes == [0, 0], errors[0][-3000:] + errors[1][-3000:]
+    for victim, steps in ((1, 3), (0, 5)):
+        processes = both(tiny_llama, run, often)
+        until = time.monotonic() + 300
+        while logged(run) < steps and time.monotonic() < until:
+            time.sleep(0.05)
+        processes[victim].send_signal(signal.SIGKILL)
+        began = time.monotonic()
+        errors = processes[1 - victim].communicate(timeout=100)[1]
+        assert time.monotonic() - began < 30, 'jax alone takes 100 seconds'
+        # jax aborts the others where process 0 dies, with lines of its own.
+        assert processes[1 - victim].returncode in {peers.DIED, *([] if victim else [-6])}
+        assert f'ERROR: process {victim} of 2 has died' in errors
+        assert 'Traceback' not in errors
+        processes[victim].communicate()
+        assert logged(run) < 8
+    codes, errors = ends(both(tiny_llama, run, often))
+    assert codes == [0, 0], errors[0][-3000:] + errors[1][-3000:]
+    assert 'continuing from the checkpoint of step' in errors[0]
+    assert outcome(run) == outcome(whole)
+
+
 CONFIG = """
 from ml_collections import ConfigDict
 
@@ -179,8 +207,8 @@ def test_an_error_of_the_lead_alone_ends_both(tiny_llama, tmp_path):
     (tmp_path / 'run').mkdir()
     (tmp_path / 'run/config.json').write_text('{"mode": "eval"}')
     codes, errors = ends(both(tiny_llama, tmp_path / 'run'), timeout=200)
-    assert codes[0] == 2
-    assert codes[1] != 0
+    assert codes == [2, 2]
+    assert 'process 0 of 2 has ended with status 2' in errors[1]
     assert 'Take another --workdir' in errors[0]
 
 

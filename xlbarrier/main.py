@@ -5,7 +5,7 @@ import sys
 
 from absl import flags, logging
 
-from xlbarrier import cli, modes, terminal
+from xlbarrier import cli, modes, peers, terminal
 from xlbarrier.config import flags as config_flags
 from xlbarrier.errors import XlbarrierError
 
@@ -34,6 +34,7 @@ def console() -> None:
     terminal.prepare()
     words = sys.argv[1:]
     with terminal.shown(quiet='--quiet' in words, as_json='--json' in words) as display:
+        peers.say = display.failed
         try:
             main(sys.argv)
         except (XlbarrierError, flags.Error, OSError) as error:
@@ -44,8 +45,12 @@ def console() -> None:
             code = cli.INTERRUPTED
             again = shlex.join([*cli.called_as(sys.argv[0]), *words])
             display.failed(f'Stopped. What is finished is kept; to go on: {again}', code)
+        except Exception:
+            peers.settle()
+            raise
         else:
             return
+    peers.status = code
     sys.exit(code)
 
 

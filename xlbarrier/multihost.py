@@ -6,7 +6,9 @@ jax is imported when it is called: modes that run no model share rooms with thos
 import os
 
 import numpy as np
+from absl import logging
 
+from xlbarrier import peers
 from xlbarrier.errors import InputError
 
 
@@ -35,6 +37,30 @@ def initialize() -> None:
         )
     elif os.environ.get('XLBARRIER_DISTRIBUTED') == '1':
         jax.distributed.initialize()
+    _watch_peers()
+
+
+def _watch_peers() -> None:
+    """Ends this process soon after another has died."""
+    from jax._src import distributed
+
+    pod = distributed.global_state  # jax has no public way to share a string, or to find the lead
+    if pod.client is None or pod.num_processes == 1:
+        return
+    try:
+        peers.join(
+            pod.process_id,
+            pod.num_processes,
+            pod.coordinator_address.rpartition(':')[0].strip('[]'),
+            pod.client.key_value_set,
+            pod.client.blocking_key_value_get,
+        )
+    except (OSError, RuntimeError, ValueError) as error:
+        logging.warning(
+            'cannot connect to process 0 (%s): if another process dies, this one notices it by'
+            ' the heartbeats of jax only, after 100 seconds',
+            error,
+        )
 
 
 def is_lead() -> bool:
