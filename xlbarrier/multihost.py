@@ -51,7 +51,7 @@ def _watch_peers() -> None:
         peers.join(
             pod.process_id,
             pod.num_processes,
-            pod.coordinator_address.rpartition(':')[0].strip('[]'),
+            (pod.coordinator_address or '').rpartition(':')[0].strip('[]'),
             pod.client.key_value_set,
             pod.client.blocking_key_value_get,
         )
