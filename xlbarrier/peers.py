@@ -49,14 +49,18 @@ def join(
       host: where process 0 is.
       write: puts a value at a key, for all processes.
       read: waits for the value at a key, for so many milliseconds.
+
+    Raises:
+      OSError, ValueError: when process 0 cannot be reached; also what `write` and `read` raise.
     """
     global _pod
-    _pod = _Pod(number, count)
+    pod = _Pod(number, count)
     if number == 0:
-        _pod.listen(write)
+        pod.listen(write)
     else:
-        _pod.connect(host, read)
-    atexit.register(_pod.leave)  # after jax's own, so before it is called
+        pod.connect(host, read)
+    atexit.register(pod.leave)  # after jax's own, so before it is called
+    _pod = pod
 
 
 def settle() -> None:
