@@ -1,6 +1,7 @@
 """The other relations of the world facts, the split of the countries, and the pairs to train on."""
 
 import collections
+import dataclasses
 import hashlib
 import itertools
 import json
@@ -264,6 +265,22 @@ def test_pairs_are_one_item_with_the_same_options(test_part):
         ]
     japanese = next(p for p in pairs if p.target.language == 'ja').target
     assert japanese.context.startswith('質問：国名：') and japanese.context.endswith('\n答え：')
+
+
+def test_pairs_with_options_in_several_languages(test_part):
+    config = dataclasses.replace(test_part.config, pair_variants=('mixup', 'full'))
+    pairs = worldfacts.WorldFacts(config).pairs()
+    plain = test_part.pairs()
+    assert len(pairs) == 2 * len(plain) and {p.target for p in plain} < {p.target for p in pairs}
+    spoken = set(LANGUAGES) - {'hi', 'pl'}
+    mixed = [p for p in pairs if p.target not in {p.target for p in plain}]
+    for pair in mixed[:300]:
+        name = ANSWER_NAME[pair.relation]
+        of = {name(c, 'en'): {name(c, code) for code in spoken} for c in answers(pair.relation)}
+        for english, option in zip(pair.source.options, pair.target.options, strict=True):
+            assert option.strip() in of[english.strip()]
+        assert pair.target.context in {p.target.context for p in plain}
+    assert qa_pairs.check(pairs, relations=set(), languages={'hi', 'pl'})
 
 
 def test_text_that_states_a_held_out_relation_is_refused(tmp_path):

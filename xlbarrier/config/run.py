@@ -46,7 +46,8 @@ FREE = ('report', 'export', 'train.checkpoint_every', 'train.log_every', 'corpus
 ON_STORES = ('model.source', 'model.tokenizer', 'corpus.source', 'data.files')
 _ON_STORE = re.compile(r'(?:\w+:)?(?!https?:|file:)[A-Za-z][A-Za-z0-9+.-]+://')
 CURRICULUM = 'curriculum'  # the text of config.corpus.stages, one after another
-ARMS = ('english', 'mixed', 'monolingual-mix', CURRICULUM, DATA_ARM)  # and single:LANGUAGE
+# And single:LANGUAGE.
+ARMS = ('english', 'mixed', 'monolingual-mix', 'names', CURRICULUM, DATA_ARM)
 AND, AT = '+', '@'  # in names: 'mixed+dco' has an objective, 'mixed+dco@1' is its seed 1
 
 
@@ -70,8 +71,8 @@ class RunConfig(Section):
     seed: Seed = 0  # of the data order and of new parameters
     # Of the data order and of new parameters: one model for each of an arm; (): `seed` alone.
     seeds: AnyOf[Seed] = ()
-    # One fine-tuned model each; also single:LANGUAGE, monolingual-mix, curriculum, and data (files
-    # alone). Any of them may name an objective: 'mixed+dco' (docs/objectives.md).
+    # One fine-tuned model each; also single:LANGUAGE, monolingual-mix, names, curriculum, and data
+    # (files alone). Any of them may name an objective: 'mixed+dco' (docs/objectives.md).
     arms: Several[str] = ('english', 'mixed')
     model: ModelConfig = ModelConfig()
     mesh: MeshConfig = MeshConfig()

@@ -52,6 +52,8 @@ class WorldFactsConfig(PromptedConfig):
     split_seed: Seed = 0  # of that split, whatever the seed of the questions
     held_out: AnyOf[Relation] = ()  # relations of which there are no pairs to train on
     held_out_languages: AnyOf[str] = ()  # languages in which there are no pairs to train on
+    # Pairs of English with an item whole in a language, or with its options in several languages.
+    pair_variants: Several[Literal['full', 'mixup']] = ('full',)
 
     def check_together(self, where: str) -> None:
         if self.dev_share + self.test_share > 1:

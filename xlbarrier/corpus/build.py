@@ -14,6 +14,7 @@ from xlbarrier.corpus import from_text, mix
 from xlbarrier.corpus.countries import build as countries_build
 from xlbarrier.corpus.countries.templates import check_languages
 from xlbarrier.corpus.store import CorpusError, read, read_manifest, read_rows
+from xlbarrier.errors import InputError
 
 __all__ = ['CorpusError', 'build', 'check', 'read', 'read_manifest', 'read_rows', 'share_of']
 
@@ -29,7 +30,8 @@ def build(
 
     Args:
       config: source, languages, seed, number of documents (0: all).
-      arm: 'english', 'mixed', 'single:LANGUAGE' or 'monolingual-mix'.
+      arm: 'english', 'mixed', 'single:LANGUAGE', 'monolingual-mix', or 'names' where the source is
+        'countries'.
       folder: of this arm alone; made if absent.
       distribution: share of each language in a drawn arm; None: `config.shares`.
       **of_text: further arguments of `from_text.build`, for text sources.
@@ -80,6 +82,12 @@ def share_of(
       ValueError: for an arm, language or distribution that cannot be used.
     """
     languages = mix.arm_languages(arm, config.languages)
+    if arm == 'names' and (config.source != 'countries' or len(languages) < 2):
+        raise InputError(
+            "the arm 'names' has the names of places in two languages at least, and comes with the"
+            f' embedded corpus: config.corpus.source is {config.source!r},'
+            f' config.corpus.languages {languages}'
+        )
     if config.source == 'countries':
         check_languages(config.languages, 'config.corpus.languages')
         check_languages(languages, f'arm {arm}')

@@ -4,6 +4,7 @@
 (Chua et al. 2024, section 5: uniform over the languages, English among them, units keep their
 order). `single:l`: all in language l, as in continued pretraining on it. `monolingual-mix`: each
 document whole in a drawn language, the classic mixture (Gao et al. 2024's mixed pretraining).
+`names`: of the embedded corpus alone, the names of places in all languages (`countries.names`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,17 +21,18 @@ def arm_languages(arm: str, languages: Sequence[str]) -> tuple[str, ...]:
     """The languages that an arm needs its documents in.
 
     Raises:
-      ValueError: for an arm other than english, mixed, single:LANGUAGE, monolingual-mix.
+      ValueError: for an arm other than english, mixed, single:LANGUAGE, monolingual-mix, names.
     """
     kind, _, language = arm.partition(':')
     if arm == 'english':
         return ('en',)
-    if arm in DRAWN:
+    if arm in (*DRAWN, 'names'):
         return tuple(languages)
     if kind == 'single' and language:
         return (language,)
     raise InputError(
-        f"arm is {arm!r}; expected 'english', 'mixed', 'single:LANGUAGE' or 'monolingual-mix'"
+        f"arm is {arm!r}; expected 'english', 'mixed', 'single:LANGUAGE', 'monolingual-mix' or"
+        " 'names'"
     )
 
 

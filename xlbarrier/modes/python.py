@@ -102,8 +102,8 @@ def fine_tune(
     """Fine-tunes a model on one arm's text or files: mode `train`.
 
     Args:
-      arm: 'english', 'mixed', 'single:LANGUAGE', 'monolingual-mix', or 'data' for files alone; the
-        model is in `exports[arm]` of the result.
+      arm: 'english', 'mixed', 'single:LANGUAGE', 'monolingual-mix', 'names', or 'data' for files
+        alone; the model is in `exports[arm]` of the result.
       model, workdir, recipe, config: as of `evaluate`.
 
     Raises:

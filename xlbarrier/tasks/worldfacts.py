@@ -99,14 +99,16 @@ class WorldFacts(MultipleChoice):
         """
         where = f'config.tasks.{self.name}'
         codes = [c for c in self.languages if c != 'en' and c not in self.held_out_languages]
-        made = [
-            (item.candidate.relation, [self._side(item, code) for code in ('en', *codes)])
-            for item in self._trained_on(codes)
-        ]
         return [
-            Pair(relation, source, target, where)
-            for relation, (source, *others) in made
-            for target in others
+            Pair(
+                item.candidate.relation,
+                self._side(item, 'full', 'en'),
+                self._side(item, variant, code),
+                where,
+            )
+            for item in self._trained_on(codes)
+            for variant in self.config.pair_variants
+            for code in codes
         ]
 
     def check_pairs(self, tasks: Mapping[str, base.Task]) -> None:
@@ -135,17 +137,19 @@ class WorldFacts(MultipleChoice):
                 f' {relations}, its languages without held_out_languages {tuple(codes)}, each with'
                 ' en'
             )
-        made = dataclasses.replace(config, relations=relations, questions=0)
+        # Options in several languages are in those that are trained on.
+        spoken = tuple(code for code in config.languages if code in ('en', *codes))
+        made = dataclasses.replace(config, relations=relations, questions=0, languages=spoken)
         if items := make_items(made, 'train'):
             return items
         raise DataError(f'{where}.dev_share and {where}.test_share leave no country to train on')
 
-    def _side(self, item: Item, code: str) -> Side:
+    def _side(self, item: Item, variant: str, code: str) -> Side:
         if self.chat is not None:
             raise DataError(
                 f'config.tasks.{self.name}.chat is True; pairs to train on are plain text'
             )
-        prompt = self.render(self._worded(item, 'full', code), 'loglikelihood')
+        prompt = self.render(self._worded(item, variant, code), 'loglikelihood')
         return Side(item.id, code, prompt.context, prompt.continuations)
 
     def write_split(self, path: pathlib.Path) -> None:

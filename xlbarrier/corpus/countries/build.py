@@ -19,7 +19,7 @@ from xlbarrier import config as config_lib
 from xlbarrier import datafiles
 from xlbarrier.config.corpus import CorpusConfig
 from xlbarrier.corpus import mix, store
-from xlbarrier.corpus.countries import wording
+from xlbarrier.corpus.countries import names, wording
 from xlbarrier.corpus.countries.plans import Document, documents
 from xlbarrier.corpus.counts import Counts
 from xlbarrier.text.languages import FULL_WIDTH
@@ -47,13 +47,16 @@ def build(
     asked = {name: value for name, value in asked.items() if name not in OF_TEXT + NOT_BYTES}
     if store.finished(folder, asked):
         return folder
-    chosen = documents(tuple(share), config.seed, config.documents)
     with datafiles.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for left in sorted(folder.glob('.*.tmp')) + sorted(folder.glob('shard-*.jsonl')):
             left.unlink()
     store.write_json(folder / 'config.json', asked)
-    rows = [_line(document, arm, config.seed, share) for document in chosen]
+    if arm == names.ARM:
+        rows = names.rows(tuple(share), config.seed, config.documents)
+    else:
+        chosen = documents(tuple(share), config.seed, config.documents)
+        rows = [_line(document, arm, config.seed, share) for document in chosen]
     shards = _write_shards(folder, rows)
     store.write_json(folder / 'manifest.json', _manifest(rows, asked, shards))
     return folder
