@@ -115,7 +115,9 @@ def tree_memory(pid: int) -> int:
         now = todo.pop()
         try:
             status = pathlib.Path(f'/proc/{now}/status').read_text()
-            children = pathlib.Path(f'/proc/{now}/task/{now}/children').read_text()
+            # Of every thread: Beam starts its workers from others than the first.
+            tasks = pathlib.Path(f'/proc/{now}/task').glob('*/children')
+            children = ' '.join(task.read_text() for task in tasks)
         except OSError:
             continue
         found = re.search(r'VmRSS:\s+(\d+) kB', status)

@@ -17,6 +17,7 @@ import pytest
 
 from tests.corpus_translators import begun, content, marked
 from tests.test_corpus_from_text import build, config, small_pieces, text_file
+from xlbarrier import config as config_lib
 from xlbarrier.config.checks import ConfigError
 from xlbarrier.config.corpus import CorpusConfig, FilterConfig, TextConfig, TranslatorConfig
 from xlbarrier.corpus import beam as beam_lib
@@ -24,6 +25,8 @@ from xlbarrier.corpus import build as corpus
 from xlbarrier.corpus import from_text, translation, units
 from xlbarrier.datafiles import DataError
 from xlbarrier.errors import InputError, StateError
+from xlbarrier.modes import corpus as modes_corpus
+from xlbarrier.recipes import corpus_wikitext
 
 __all__ = ['small_pieces', 'text_file']
 
@@ -305,6 +308,16 @@ def test_without_beam_the_extra_is_named_before_anything_is_read(tmp_path, monke
     assert not list(tmp_path.iterdir())
 
 
+def test_without_beam_no_run_folder_is_made(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'apache_beam', None)
+    monkeypatch.delitem(sys.modules, 'apache_beam.runners', raising=False)
+    values = corpus_wikitext.get_config()
+    values.corpus.runner, values.corpus.source = 'DirectRunner', 'text:no-such-file'
+    with pytest.raises(InputError, match=r"pip install 'xlbarrier\[beam\]'"):
+        modes_corpus.corpus(tmp_path / 'run', config_lib.resolve(values))
+    assert not (tmp_path / 'run').exists()
+
+
 def test_a_runner_that_there_is_not_is_named_before_anything_is_read(tmp_path):
     pytest.importorskip('apache_beam')
     made = by_beam(config(pathlib.Path('no-such-file.jsonl')))
@@ -326,3 +339,4 @@ def test_the_runner_is_no_part_of_what_was_asked_for(tmp_path, text_file, last_f
     before = content(folder)
     assert built(config(text_file), 'mixed', folder) == folder and content(folder) == before
     assert 'runner' not in json.loads((folder / 'config.json').read_text())
+    assert json.loads((folder / 'build.json').read_text())['workers'] == 'DirectRunner'

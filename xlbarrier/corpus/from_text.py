@@ -70,31 +70,32 @@ def build(
     if store.finished(folder, asked):
         shutil.rmtree(folder / PROGRESS, ignore_errors=True)
         return folder
-    pipelines = _pipelines(config)
+    beam = pipelines(config)
     source = sources.open_source(config.source, config.text)
     began = time.monotonic()
     targets = _targets(config, share)
     make = (make or maker(config, folder.parent)) if targets else None
-    workers = config.translator.workers if make and not pipelines else 1
+    workers = config.translator.workers if make and not beam else 1
     with contextlib.ExitStack() as stack:
         works = stack.enter_context(translation.Translators(make, config.text.language, workers))
         fingerprint = works.check(targets)
         _begin(folder, asked, fingerprint)
-        if pipelines:
+        if beam:
             stack.close()  # the workers make their own
         filters = Filters(config.filters, config.text.language, folder, questions)
         stack.callback(filters.close)
         recipe = rows.Recipe(config, arm, share)
-        if pipelines:
-            work = pipelines.Work(recipe, folder, make)
-            shards, digest = pipelines.write(work, source, filters, questions or {}, works.count)
+        if beam:
+            work = beam.Work(recipe, folder, make)
+            shards, digest = beam.write(work, source, filters, questions or {}, works.count)
         else:
             shards, digest = _write(recipe, folder, source, filters, works)
         report = filters.report()
     if not shards.total.counts.documents:
         raise CorpusError(f'{config.source}: the filters left no document: {report}')
     entries = shards.finish()
-    _write_build(folder, shards, works.count, workers, time.monotonic() - began)
+    who = config.runner or workers
+    _write_build(folder, shards, works.count, who, time.monotonic() - began)
     total = shards.total
     manifest = {
         'arm': arm,
@@ -134,7 +135,7 @@ def check(
     Raises:
       DataError, TranslatorError, InputError: as `build`.
     """
-    _pipelines(config)
+    pipelines(config)
     sources.open_source(config.source, config.text)
     if config.filters.rows:
         read_rows(config.filters.rows)
@@ -158,8 +159,12 @@ def maker(config: CorpusConfig, folder: pathlib.Path) -> translation.Make:
     return functools.partial(translation.configured, config.translator, path)
 
 
-def _pipelines(config: CorpusConfig) -> Any:
-    """The module `beam` where its runner builds the corpus; None: this process does."""
+def pipelines(config: CorpusConfig) -> Any:
+    """The module `beam` where its runner builds the corpus; None: this process does.
+
+    Raises:
+      InputError: for a runner that cannot be used.
+    """
     if not config.runner:
         return None
     from xlbarrier.corpus import beam  # Apache Beam is an extra
@@ -225,7 +230,11 @@ def _write(
 
 
 def _write_build(
-    folder: pathlib.Path, shards: Shards, count: translation.Count, workers: int, seconds: float
+    folder: pathlib.Path,
+    shards: Shards,
+    count: translation.Count,
+    workers: int | str,
+    seconds: float,
 ) -> None:
     words = shards.total.counts.total_words - shards.earlier.total_words
     logging.info(

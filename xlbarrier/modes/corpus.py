@@ -15,7 +15,7 @@ from xlbarrier.config import CorpusConfig, ModelConfig, RunConfig
 from xlbarrier.config.data import DATA_ARM
 from xlbarrier.config.run import CURRICULUM, text_of
 from xlbarrier.corpus import build as corpus_lib
-from xlbarrier.corpus import preview, sources, store
+from xlbarrier.corpus import from_text, preview, sources, store
 from xlbarrier.data import tokenize
 from xlbarrier.errors import InputError
 from xlbarrier.models import source
@@ -52,6 +52,7 @@ def corpus(folder: pathlib.Path, config: RunConfig) -> None:
         _show(folder, config, tasks)
         return
     if config.corpus.source != 'countries':  # errors come before there is a folder
+        from_text.pipelines(config.corpus)
         sources.open_source(config.corpus.source, config.corpus.text)
     with contextlib.closing(run_lib.open_run(folder, config)) as run:
         _build(run, config, tasks)
