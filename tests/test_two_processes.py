@@ -121,9 +121,12 @@ def test_the_death_of_one_ends_the_other_at_once_and_no_bit_is_lost(tiny_llama, 
         began = time.monotonic()
         errors = processes[1 - victim].communicate(timeout=100)[1]
         assert time.monotonic() - began < 30, 'jax alone takes 100 seconds'
-        # jax aborts the others where process 0 dies, with lines of its own.
-        assert processes[1 - victim].returncode in {peers.DIED, *([] if victim else [-6])}
-        assert f'ERROR: process {victim} of 2 has died' in errors
+        # Where process 0 dies, jax may be the first to notice, and aborts with lines of its own.
+        if victim == 0 and processes[1].returncode == -signal.SIGABRT:
+            assert 'coordination service' in errors.lower()
+        else:
+            assert processes[1 - victim].returncode == peers.DIED
+            assert f'ERROR: process {victim} of 2 has died' in errors
         assert 'Traceback' not in errors
         processes[victim].communicate()
         assert logged(run) < 8
