@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 from tests import torch_llama
 from xlbarrier import mesh as mesh_lib
-from xlbarrier.models import generation_config, gguf_families, hf_config, load, tables
+from xlbarrier.models import generation_config, gguf_families, hf_config, load, shards, tables
 
 Q = 'model.layers.1.self_attn.q_proj.weight'
 
@@ -353,3 +353,13 @@ def test_a_box_of_a_parameter_is_read_from_its_own_part_of_the_file(odd, table):
         again = np.zeros_like(array)
         entry.write(again, whole)
         np.testing.assert_array_equal(again, array)
+
+
+@pytest.mark.parametrize('shape', [(70, 3), (70, 256), (3, 30, 512), (1, 1024), (0, 256)])
+def test_a_turned_array_is_written_in_stripes(shape):
+    """Of rows that share sets of the cache, too, and of fewer and more than a stripe."""
+    rows = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    array = np.moveaxis(rows, -1, 0)
+    out = np.full(array.shape, -1, np.float32)
+    shards._put(out, array)
+    np.testing.assert_array_equal(out, array)

@@ -1,9 +1,11 @@
 """Tensors of files to parameters in their shards: each device's box is read, checked and turned."""
 
-import contextlib
+import ctypes
 import math
 import mmap
+import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import jax
@@ -18,7 +20,8 @@ from xlbarrier.models.gguf import GgufFile
 READERS = 2  # threads
 PIECE_BYTES = 1 << 20  # of a tensor, in float32, that a thread reads at once
 STRIPE = 64  # values
-HUGE_STEP = 16 << 20  # bytes
+ALIASED = 1024  # bytes: rows so far apart share few sets of the cache
+STEP = 16 << 20  # bytes of fresh memory at once
 HUGE_SECONDS = 0.01  # a step in small pages takes as long
 POPULATE_WRITE = 23  # Linux's MADV_POPULATE_WRITE, which the mmap module does not name
 
@@ -77,7 +80,12 @@ def read_param(
     pieces = entry.pieces(host, PIECE_BYTES // 4)
     # Reading, checking and turning leave Python's lock; more threads would only hold more pieces.
     with ThreadPoolExecutor(READERS) as pool:
-        work = [pool.submit(fill, i, key, piece) for i, key in keys for piece in pieces]
+        work = [
+            pool.submit(_populate, part, first)
+            for part in parts.values()
+            for first in range(0, part.nbytes, STEP)
+        ]
+        work += [pool.submit(fill, i, key, piece) for i, key in keys for piece in pieces]
         try:
             for done in work:
                 done.result()
@@ -90,33 +98,41 @@ def _fresh(shape: tuple[int, ...], dtype: jnp.dtype) -> np.ndarray:
     """An array of zeros that a CPU device takes as it is, without a copy: it begins with a page."""
     size = math.prod(shape) * dtype.itemsize
     pages = mmap.mmap(-1, max(1, size), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    _in_huge_pages(pages)
     return np.frombuffer(pages, dtype, math.prod(shape)).reshape(shape)
 
 
-def _in_huge_pages(pages: mmap.mmap) -> None:
-    """Fills memory with huge pages as long as they are cheap.
+def _populate(array: np.ndarray, first: int) -> None:
+    """Gives memory to a step of a fresh array, from a byte on: a call, not a fault for each page.
 
-    A fault for each 2 MB, not for each 4 kB, takes a fifth of the time in the kernel; but several
-    times as long where memory is fragmented, or new to a virtual machine.
+    In pages of 4 kB that takes two thirds of the time; in pages of 2 MB a fifth, but several times
+    as long where memory is fragmented, or new to a virtual machine: they are given up then.
     """
-    if _huge.off or not hasattr(mmap, 'MADV_HUGEPAGE'):
+    if _MADVISE is None:
         return
-    with contextlib.suppress(OSError):  # a kernel without them
-        for first in range(0, len(pages) - HUGE_STEP + 1, HUGE_STEP):
-            begun = time.thread_time()
-            pages.madvise(mmap.MADV_HUGEPAGE, first, HUGE_STEP)
-            pages.madvise(POPULATE_WRITE, first, HUGE_STEP)
-            if time.thread_time() - begun > HUGE_SECONDS:
-                _huge.off = True
-                return
+    start, size = array.ctypes.data + first, min(STEP, array.nbytes - first)
+    begun = time.thread_time()
+    huge = size == STEP and not _huge.off
+    if huge:
+        _MADVISE(start, size, mmap.MADV_HUGEPAGE)
+    _MADVISE(start, size, POPULATE_WRITE)  # without effect on a kernel that lacks it
+    if huge and time.thread_time() - begun > HUGE_SECONDS:
+        _huge.off = True
 
 
 class _Huge:
     off = False  # once they were slow
 
 
-_huge = _Huge()
+def _madvise() -> Callable[[int, int, int], int] | None:
+    """Linux's madvise; that of the mmap module keeps Python's lock."""
+    if sys.platform != 'linux' or not hasattr(mmap, 'MADV_HUGEPAGE'):
+        return None
+    call = ctypes.CDLL(None).madvise
+    call.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    return call
+
+
+_huge, _MADVISE = _Huge(), _madvise()
 
 
 def _put(out: np.ndarray, array: np.ndarray) -> None:
@@ -124,6 +140,12 @@ def _put(out: np.ndarray, array: np.ndarray) -> None:
     if array.ndim < 2 or array.strides[0] > array.strides[1]:
         out[...] = array
         return
+    rows = np.moveaxis(array, 0, -1)  # as in the file
+    if rows.strides[-2] % ALIASED == 0:
+        apart = np.empty((*rows.shape[:-1], rows.shape[-1] + STRIPE), array.dtype)
+        apart = apart[..., : rows.shape[-1]]
+        apart[...] = rows
+        array = np.moveaxis(apart, -1, 0)
     step = max(1, STRIPE // math.prod(array.shape[2:]))
     for start in range(0, array.shape[1], step):
         out[:, start : start + step] = array[:, start : start + step]
