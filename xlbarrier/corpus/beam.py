@@ -139,7 +139,7 @@ def write(
         work.path().mkdir(parents=True)
     _save(work.path('questions'), questions)
     chunks, error = _read_all(work, source)
-    _run(judging, work, {chunk.name: chunk for chunk in chunks})
+    _run(judging, work, {f'{chunk.name}.judged': chunk for chunk in chunks})
     running = hashlib.sha256()
     judged = _judged(work, chunks, error)
     planned = _plan(work, chunks, rows.taken(judged, filters, config.documents, running))
@@ -148,13 +148,8 @@ def write(
     due = [number for number in range(len(planned)) if number not in shards.finished]
     for start in range(0, len(due), WAVE):
         wave = due[start : start + WAVE]
-        _run(writing, work, {_plan_name(number): number for number in wave})
+        _run(writing, work, {f'{_plan_name(number)}.count': number for number in wave})
         shards.collect()
-        if shards.written <= wave[-1]:
-            raise StateError(
-                f'{work.folder} has no shard {shards.written} from the workers of {config.runner}:'
-                ' the folder must be on storage that they and the launching process share'
-            )
         for number in wave:
             found = datafiles.read_object(work.path(f'{_plan_name(number)}.count'))
             count.hits += found['hits']
@@ -301,10 +296,10 @@ def _write(work: Work, works: translation.Translators, number: int) -> None:
 
 
 def _run(begin: Begin, work: Work, items: Mapping[str, Any]) -> None:
-    """Has the workers do each item.
+    """Has the workers do each item, which is named by the file that it makes.
 
     Raises:
-      InputError, StateError: the first error in the items' order, if any.
+      InputError, StateError: the first error in the items' order, if any; or a file is not there.
     """
     config = work.recipe.config
     logging.info('%s: %s %d items by %s', work.folder, begin.__name__, len(items), config.runner)
@@ -323,6 +318,12 @@ def _run(begin: Begin, work: Work, items: Mapping[str, Any]) -> None:
             f'the {config.runner} pipeline failed: {_first_line(failure)}. The shards that are'
             ' finished are kept: start again'
         ) from failure
+    for name in items:
+        if not work.path(name).exists():
+            raise StateError(
+                f'{work.path(name)} was not written by the workers of {config.runner}: the folder'
+                ' of the corpus must be on storage that they and the launching process share'
+            )
 
 
 def run_pipeline(

@@ -184,11 +184,6 @@ class Shards:
         self._take_up()
         self._stop_above_share(FEW)
 
-    @property
-    def written(self) -> int:
-        """How many shards are finished, without a gap."""
-        return len(self._records)
-
     def add(self, row: CorpusRow) -> None:
         """Adds a document to the shard, and closes the shard where it is full.
 
@@ -221,7 +216,11 @@ class Shards:
         self._shard = Shard()
 
     def _take_up(self) -> None:
-        while record := self.finished.get(self.written) or self._record(self.written):
+        while True:
+            number = len(self._records)
+            record = self.finished.get(number) or self._record(number)
+            if record is None:
+                return
             self._records.append(record)
             counts = Counts(**record['tally']['counts'])
             self.total.merge(Tally(**{**record['tally'], 'counts': counts}))
