@@ -12,6 +12,7 @@ from xlbarrier.datafiles import DataError
 from xlbarrier.modes import pairs, start, study
 from xlbarrier.modes.corpus import build_all
 from xlbarrier.modes.training_data import prepare
+from xlbarrier.report import summary
 from xlbarrier.run import RunError
 from xlbarrier.tasks import registry
 
@@ -72,6 +73,8 @@ def test_seeds_are_pooled_in_results_and_report(finished):
     report = (finished / 'report.md').read_text()
     assert '@1' not in report and 'Each arm is the mean of 2 seeds' in report
     assert 'with a power of 80 %, in points: mixed+dco ' in report
+    heads = [line for line in summary.text(rows).splitlines() if ': right of ' in line]
+    assert heads and all(h.split()[-2:] == ['base', 'mixed+dco'] for h in heads)
 
 
 def test_the_run_says_what_was_trained_on(finished):

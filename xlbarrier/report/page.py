@@ -83,7 +83,7 @@ def write_report(folder: pathlib.Path, one_file: int = answer_data.ONE_FILE) -> 
             section['picture'],
             title=f'{facts["model"]}: right answers by language',
             note=f'{section["task"]}, {section["n"]} questions, {section["method"]};'
-            ' bars: 95 % Wilson intervals',
+            ' bars: 95 % intervals',
             chance=section['chance'],
         )
     shutil.rmtree(folder / answer_data.TEXTS, ignore_errors=True)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from xlbarrier.config.run import AT
 from xlbarrier.report import words
 from xlbarrier.report.beside import language_words
 from xlbarrier.report.words import Numbers, interval, percent, points
@@ -40,7 +41,9 @@ def headline(rows: Sequence[ResultRow]) -> list[dict[str, Any]]:
 
 def _table(numbers: Numbers, task: str, method: str) -> list[str]:
     key = {'task': task, 'method': method, 'variant': 'full'}
-    models = numbers.values('model', metric='accuracy', **key)
+    every = numbers.values('model', metric='accuracy', **key)
+    # A single seed is part of the arm that pools it.
+    models = [name for name in every if AT not in name or name.partition(AT)[0] not in every]
     codes = numbers.values('language', metric='accuracy', **key)
     if not codes:
         return []
