@@ -72,6 +72,13 @@ def test_what_has_no_names_is_refused(fields, tmp_path):
         corpus_lib.check(CorpusConfig(**fields), ('names',), tmp_path)
 
 
+def test_more_documents_than_there_are_names_for(tmp_path):
+    config = CorpusConfig(documents=99_999)
+    with pytest.raises(ValueError, match='documents is 99999, but the arm names has'):
+        corpus_lib.build(config, 'names', tmp_path / 'c')
+    assert not (tmp_path / 'c').exists()
+
+
 def test_languages_and_places_do_not_mix(rows):
     """A unit is in the script of its language."""
     for row, script in itertools.product(rows[:200], ('ar', 'hi')):

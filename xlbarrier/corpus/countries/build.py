@@ -47,16 +47,16 @@ def build(
     asked = {name: value for name, value in asked.items() if name not in OF_TEXT + NOT_BYTES}
     if store.finished(folder, asked):
         return folder
-    with datafiles.writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        for left in sorted(folder.glob('.*.tmp')) + sorted(folder.glob('shard-*.jsonl')):
-            left.unlink()
-    store.write_json(folder / 'config.json', asked)
     if arm == names.ARM:
         rows = names.rows(tuple(share), config.seed, config.documents)
     else:
         chosen = documents(tuple(share), config.seed, config.documents)
         rows = [_line(document, arm, config.seed, share) for document in chosen]
+    with datafiles.writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for left in sorted(folder.glob('.*.tmp')) + sorted(folder.glob('shard-*.jsonl')):
+            left.unlink()
+    store.write_json(folder / 'config.json', asked)
     shards = _write_shards(folder, rows)
     store.write_json(folder / 'manifest.json', _manifest(rows, asked, shards))
     return folder

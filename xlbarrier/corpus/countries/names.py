@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from xlbarrier import draw
+from xlbarrier.errors import InputError
 from xlbarrier.text import world
 
 ARM = 'names'
@@ -31,6 +32,9 @@ def rows(languages: Sequence[str], seed: int, documents: int = 0) -> list[dict[s
 
     Returns:
       Rows as a corpus has them: id, text, languages (of the units), units ('de: Warschau').
+
+    Raises:
+      InputError: when there are not so many.
     """
     places = sorted(_places(languages))
     made = []
@@ -46,6 +50,11 @@ def rows(languages: Sequence[str], seed: int, documents: int = 0) -> list[dict[s
                 'units': units,
             }
             made.append(row)
+    if documents > len(made):
+        raise InputError(
+            f'config.corpus.documents is {documents}, but the arm {ARM} has {len(made)}: ask for'
+            ' fewer, or for 0, which means all'
+        )
     return made[: documents or None]
 
 
