@@ -1,5 +1,6 @@
 """The page: complete, self-contained, right to left where it must be, and honest about chance."""
 
+import dataclasses
 import html.parser
 import json
 import re
@@ -144,6 +145,18 @@ def test_the_verdict_names_the_model_and_the_widest_barrier(folder, text):
     assert first.startswith('Org/base is right on ') and 'in the 4 other languages' in first
     assert '<p class="verdict">Org/base is right on' in text
     assert '**Org/base is right on' in (folder / 'report.md').read_text()
+
+
+def test_the_verdict_does_not_call_a_wider_barrier_the_lowest(folder):
+    found = verdict(Numbers(json.loads((folder / 'results.json').read_text())['rows']))
+    assert (
+        'Of the fine-tuned models the mixed arm has the lowest barrier: it changes by −'
+        in (words.verdict(found, 'Org/base')[-1])
+    )
+    wider = dataclasses.replace(found, change={**found.change, 'value': 0.02})
+    assert words.verdict(wider, 'Org/base')[-1].startswith(
+        'No fine-tuned model has a lower barrier: that of the mixed arm changes least, by +2.0'
+    )
 
 
 def test_a_run_without_tested_accuracies_has_no_verdict():

@@ -144,11 +144,13 @@ def verdict(found: Verdict, name: str) -> list[str]:
         sentences.append(f'It is widest in {language}: {value:.1f} points.')
     if found.change is not None and seen.readable:
         model, change = found.change['model'], _change(found.change)
+        arm, lower = found.change['arm'], (found.change['value'] or 0.0) < 0
+        which, whose = ('fine-tuned', f'the {model} arm') if arm else ('other', model)
+        verb = 'changes' if arm else 'differs'
         sentences.append(
-            f'Of the fine-tuned models the {model} arm has the lowest barrier:'
-            f' it changes by {change}.'
-            if found.change['arm']
-            else f'Of the other models {model} has the lowest barrier: it differs by {change}.'
+            f'Of the {which} models {whose} has the lowest barrier: it {verb} by {change}.'
+            if lower
+            else f'No {which} model has a lower barrier: that of {whose} {verb} least, by {change}.'
         )
     return sentences
 
