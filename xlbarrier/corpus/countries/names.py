@@ -5,7 +5,7 @@ One document per city or country and round, its name in every language in a draw
     de: Warschau | en: Warsaw | pl: Warszawa
 
 A lexicon ties the languages word by word, as the dictionary stage of PreAlign (arXiv 2407.16222)
-does with its word pairs. A document has one place, so that no fact about any is told: in which
+does with its word pairs. A document has one place and states no fact about it: in which
 country a city is must come from what the model knows already. Names are CLDR's; a place that lacks
 one in some language is left out.
 """
