@@ -29,7 +29,7 @@ def whole_of(c):
 
 
 def add(writer, model, architecture):
-    """Adds the keys of a model, but for its tokens."""
+    """Adds the keys of a model, except those of its tokens."""
     c = config_of(model)
     heads, kv = heads_of(c)
     norm = {'nemotron': 'norm_eps', **dict.fromkeys(BARE, 'layer_norm_epsilon')}

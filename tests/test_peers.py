@@ -12,7 +12,7 @@ import pytest
 from tests.test_study import ROOT
 from xlbarrier import peers
 
-# A process of the pod: it joins, says so, and does what it is told. A file is the shared store.
+# A process of the pod: it joins, reports that, and follows its orders. A file is the shared store.
 PROCESS = """
 import os, pathlib, sys, time
 from xlbarrier import peers
