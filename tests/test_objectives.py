@@ -210,6 +210,25 @@ def test_loss_and_gradients_equal_torch(folder, model, encoded, objective):
     close(grads, gradients(model))
 
 
+@pytest.mark.parametrize('objective', ['option_distillation', 'pivot_dpo'])
+def test_an_objective_of_one_side_does_not_read_the_other(folder, encoded, objective):
+    """As a run lays its rows, which then have fewer tokens."""
+    pairs, reference, both = laid(encoded, objective)
+    alone = lay_pairs(pairs, T, reference, sides=(1,))
+    assert alone.tokens_real < both.tokens_real
+    config = config_of(objective)
+    (value, weight, grads), (other, count, moved) = (
+        differentiated(
+            load.load_decoder(folder, ONE),
+            lambda decoder, batch: objectives.OF_PAIRS[objective](decoder, batch, config),
+            rows.batch(np.arange(len(rows))),
+        )
+        for rows in (both, alone)
+    )
+    assert weight == count == COUNT and value == pytest.approx(other, rel=1e-5)
+    close(moved, grads)
+
+
 def test_the_guard_equals_torch(folder, model):
     from xlbarrier.train.objectives.guard import guard_loss
 
