@@ -256,8 +256,9 @@ def test_a_local_pod_with_one_process_killed_ends_with_the_numbers_of_one_proces
         text=True,
     )
     until = time.monotonic() + 300
-    while logged(pod) < 4 and time.monotonic() < until:
+    while logged(pod) < 4 and process.poll() is None and time.monotonic() < until:
         time.sleep(0.05)
+    assert process.poll() is None, process.stderr.read()[-5000:]
     found = subprocess.run(['pgrep', '-P', str(process.pid)], capture_output=True, text=True)
     second = sorted(map(int, found.stdout.split()))[1]
     os.kill(second, signal.SIGKILL)

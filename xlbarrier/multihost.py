@@ -3,13 +3,20 @@
 jax is imported when it is called: modes that run no model share rooms with those that do.
 """
 
+import itertools
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 from absl import logging
 
 from xlbarrier import peers
 from xlbarrier.errors import InputError
+
+if TYPE_CHECKING:
+    import jax
+
+MEETING = 1800  # seconds for which processes wait for each other before they exchange anything
 
 
 def initialize() -> None:
@@ -61,6 +68,45 @@ def _watch_peers() -> None:
             ' the heartbeats of jax only, after 100 seconds',
             error,
         )
+
+
+def connect(mesh: 'jax.sharding.Mesh') -> None:
+    """Makes the connections that collectives over any axes of a mesh need; every process calls it.
+
+    On CPUs, gloo connects the devices of a group when a program first has them exchange something,
+    and gives up when one of them comes 30 seconds after another: later compilation is enough.
+    Here all wait until all are there, and then use every group once. Once connected, they wait for
+    each other as long as jax does elsewhere. It does nothing on other platforms.
+
+    Raises:
+      jax.errors.JaxRuntimeError: when a process has not come after half an hour.
+    """
+    import jax
+    from jax._src import distributed
+    from jax.sharding import NamedSharding
+    from jax.sharding import PartitionSpec as P
+
+    client = distributed.global_state.client
+    if client is None or jax.process_count() == 1 or jax.default_backend() != 'cpu':
+        return
+    axes = [axis for axis in mesh.axis_names if mesh.shape[axis] > 1]
+    groups = [
+        group for size in range(1, len(axes) + 1) for group in itertools.combinations(axes, size)
+    ]
+    where = P(mesh.axis_names)
+
+    def sums(ones: jax.Array) -> list[jax.Array]:
+        return [jax.lax.psum(ones, group) for group in groups]
+
+    local = jax.shard_map(sums, mesh=mesh, in_specs=where, out_specs=where, check_vma=False)
+    ones = jax.make_array_from_callback(
+        (mesh.size,), NamedSharding(mesh, where), np.ones(mesh.size, np.float32).__getitem__
+    )
+    program = jax.jit(local).lower(ones).compile()
+    client.wait_at_barrier('xlbarrier/connect', MEETING * 1000)
+    jax.block_until_ready(program(ones))
+    barrier('connected')  # jax's own helpers exchange over groups of their own
+    broadcast(np.zeros(1, np.int32))
 
 
 def is_lead() -> bool:

@@ -17,6 +17,7 @@ def convert(folder: pathlib.Path, config: RunConfig) -> None:
     """Loads `config.model` and writes it to export/model."""
     multihost.initialize()
     mesh = mesh_lib.make_mesh(config.mesh.data, config.mesh.fsdp, config.mesh.tensor)
+    multihost.connect(mesh)
     run = run_lib.follow(folder)
     if multihost.is_lead():
         run = run_lib.open_run(folder, config, mesh=dict(mesh.shape))

@@ -59,6 +59,7 @@ def begin(
         )
     mesh_lib.keep_compiled(wheels.cache_folder() / 'compiled')
     mesh = mesh_lib.make_mesh(config.mesh.data, config.mesh.fsdp, config.mesh.tensor)
+    multihost.connect(mesh)
     with Progress(f'reading {config.model.source}'):
         model = load.read_config(source.resolve(config.model.source))
     check_model(config, model, mesh)
