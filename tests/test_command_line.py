@@ -3,15 +3,20 @@
 import os
 import pathlib
 import re
+import socket
 import subprocess
 import sys
 
 import pytest
+import requests
+from huggingface_hub import errors as hub_errors
 
 from xlbarrier import cli, errors, main, run
 from xlbarrier.config import MODES, ConfigError, flags, resolve, to_dict
 from xlbarrier.config.checks import hints
 from xlbarrier.config.tasks import TASK_CONFIGS
+from xlbarrier.datafiles import places
+from xlbarrier.datafiles.files import DataError
 from xlbarrier.modes import MODES as TABLE
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -185,6 +190,24 @@ def test_exit_statuses_tell_what_to_change_from_what_to_mend():
     assert cli.exit_status(ConfigError('x')) == cli.exit_status(FileNotFoundError('x')) == 2
     assert cli.exit_status(errors.RunError('x')) == cli.exit_status(OSError(28, 'full')) == 3
     assert cli.exit_status(errors.OtherRunError('x')) == 2, 'no start of the same helps'
+
+
+@pytest.mark.parametrize(
+    ('cause', 'code'),
+    [
+        (ConnectionRefusedError(111, 'refused'), 3),
+        (TimeoutError(), 3),
+        (socket.gaierror(-2, 'Name or service not known'), 3),
+        (requests.exceptions.ConnectTimeout('slow'), 3),
+        (hub_errors.OfflineModeIsEnabled('offline'), 2),
+        (PermissionError('Access Denied'), 2),
+        (FileNotFoundError('no such bucket'), 2),
+    ],
+)
+def test_a_network_that_fails_is_to_be_mended_whatever_the_client(cause, code):
+    with pytest.raises(DataError) as raised, places.asking('s3://bucket/x'):
+        raise cause
+    assert cli.exit_status(raised.value) == code
 
 
 def test_a_recipe_of_ones_own_outside_the_checkout_builds_on_ours(tmp_path):

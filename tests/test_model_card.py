@@ -66,7 +66,7 @@ def test_the_barrier_before_and_after_is_that_of_results_json(folder):
     before, after = (100 * cells[model, 'accuracy'] for model in ('base', 'mixed'))
     assert f'| Arabic | {before:.1f} | {after:.1f} | +' in text
     assert '| barrier: English minus the mean |' in text
-    assert 'After fine-tuning on the text of the mixed arm' in text
+    assert 'After the fine-tuning of the mixed arm' in text
     assert '| updates | 39 |' in text and '| text, SHA-256 | abc123 |' in text
     lines = [line for line in text.splitlines() if line.startswith('| English ')]
     assert lines and text.index('| English ') < text.index('| Arabic ')

@@ -178,7 +178,22 @@ def place_of(words: Words, config: RunConfig) -> str | pathlib.Path:
 def exit_status(error: BaseException) -> int:
     """The exit status of an error that was raised on purpose, or of the operating system."""
     mine = (InputError, NotFiniteError, absl_flags.Error, FileNotFoundError)
-    return CHANGE_INPUT if isinstance(error, mine) else START_AGAIN
+    return CHANGE_INPUT if isinstance(error, mine) and not _network(error) else START_AGAIN
+
+
+def _network(error: BaseException) -> bool:
+    """Whether an error was raised because nothing was reached.
+
+    Each client of the network has classes of its own, which say so in their names. A download that
+    the user has switched off is none of them.
+    """
+    causes = [error]
+    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
+        causes.append(cause)
+    names = {kind.__name__ for cause in causes for kind in type(cause).__mro__}
+    return 'OfflineModeIsEnabled' not in names and any(
+        name.startswith('Connect') or 'Timeout' in name or name == 'gaierror' for name in names
+    )
 
 
 def called_as(program: str) -> list[str]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from xlbarrier import datafiles
-from xlbarrier.datafiles import write_atomic, writing
+from xlbarrier.datafiles import temporary_of, write_atomic, writing
 from xlbarrier.errors import InputError
 
 DTYPES = {'tokens': 'int32', 'positions': 'int32', 'until': 'int32', 'weights': 'float32'}
@@ -134,6 +134,7 @@ class RowWriter:
     def __init__(self, folder: pathlib.Path, row_tokens: int):
         self._folder, self._row_tokens, self._rows = folder, row_tokens, 0
         self._files: dict[str, Any] = {}
+        self._temporary: dict[str, pathlib.Path] = {}
 
     def __enter__(self) -> 'RowWriter':
         with writing(self._folder):
@@ -142,7 +143,8 @@ class RowWriter:
             for left in self._folder.glob('.*.tmp'):
                 left.unlink()
             for name in DTYPES:
-                self._files[name] = self._temporary(name).open('wb')
+                path = temporary_of(self._folder / f'{name}.npy')
+                self._temporary[name], self._files[name] = path, path.open('wb')
                 self._header(name)
         return self
 
@@ -155,7 +157,7 @@ class RowWriter:
         for name, file in self._files.items():
             with contextlib.suppress(OSError):  # a full disk: what could not be flushed
                 file.close()
-            self._temporary(name).unlink(missing_ok=True)
+            self._temporary[name].unlink(missing_ok=True)
 
     def add(self, rows: PackedRows) -> None:
         """Appends rows.
@@ -187,14 +189,11 @@ class RowWriter:
         for name in DTYPES:
             path = self._folder / f'{name}.npy'
             with writing(path):
-                os.replace(self._temporary(name), path)
+                os.replace(self._temporary[name], path)
         shape = {'rows': self._rows, 'row_tokens': self._row_tokens}
         text = json.dumps({**shape, **record}, indent=1, ensure_ascii=False)
         write_atomic(self._folder / RECORD, text.encode())
         return PackedRows.load(self._folder)
-
-    def _temporary(self, name: str) -> pathlib.Path:
-        return self._folder / f'.{name}.npy.{os.getpid()}.tmp'
 
     def _header(self, name: str) -> None:
         # numpy leaves room in the header for the first axis to grow.

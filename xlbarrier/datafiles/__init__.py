@@ -42,7 +42,7 @@ from xlbarrier.datafiles.rows import (
     read_rows,
     stream_rows,
 )
-from xlbarrier.datafiles.writing import write_atomic, writing
+from xlbarrier.datafiles.writing import temporary_of, write_atomic, writing
 
 __all__ = [
     'MAX_RECORD_BYTES',
@@ -71,6 +71,7 @@ __all__ = [
     'read_text',
     'stream_rows',
     'suffix',
+    'temporary_of',
     'text_lines',
     'write_atomic',
     'writing',

@@ -107,7 +107,7 @@ def first_answer(place: str, ask: Callable[[], Any], done: str = 'read') -> Any:
         raise DataError(
             f'{place}: the store has not answered within {FIRST_ANSWER} seconds. Is its address'
             ' right, and is it reached from this machine?'
-        )
+        ) from TimeoutError()
     return answers[0]
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import secrets
 from collections.abc import Callable, Iterator
 
 from xlbarrier.errors import RunError
@@ -24,7 +25,7 @@ def write_atomic(
     Raises:
       RunError: when the write fails; the file that was there before is untouched.
     """
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    temporary = temporary_of(path)
     with writing(path):
         try:
             if private:
@@ -38,6 +39,11 @@ def write_atomic(
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def temporary_of(path: pathlib.Path) -> pathlib.Path:
+    """A new temporary name beside a file, also for processes of equal numbers on other machines."""
+    return path.with_name(f'.{path.name}.{os.getpid()}{secrets.randbelow(10**9):09}.tmp')
 
 
 @contextlib.contextmanager

@@ -198,7 +198,7 @@ def effect(numbers: Numbers, model: str, key: Mapping[str, str]) -> list[str]:
     if accuracy is None or gap is None:
         return []
     words = (
-        f'After fine-tuning on the text of the {model} arm, accuracy in the other languages'
+        f'After the fine-tuning of the {model} arm, accuracy in the other languages'
         f' changed by {_change(accuracy)}, and the barrier by {_change(gap)}.'
         if accuracy['arm']
         else f'Compared with the base model, the accuracy of {model} in the other languages differs'
