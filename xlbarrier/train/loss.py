@@ -10,9 +10,11 @@ from xlbarrier.mesh import BATCH, RULES, platform
 from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.decoder import Decoder, logits_by
 
-# Tokens of a device whose logits exist at a time; chosen with benchmarks/training.py on two cores
-# and benchmarks/accelerator.py on a GPU.
-CHUNK_TOKENS = {'cpu': 128, 'gpu': 2048, 'tpu': 2048}
+# Tokens of a device whose logits exist at a time, on accelerators: by benchmarks/accelerator.py.
+CHUNK_TOKENS = 2048
+# On a CPU, by benchmarks/head.py: the gradient of the head is added up chunk by chunk, so that as
+# many tokens as the model has channels, whose logits take as much memory as it, are next to free.
+SMALLEST_CHUNK = 128
 
 
 def next_token_loss(
@@ -32,8 +34,7 @@ def next_token_loss(
       decoder: on an explicit mesh that is set (`jax.set_mesh`).
       batch: `tokens`, `positions`, `until` int32 [B, T]; `weights` float32 [B, T], the weight of
         predicting the token AT a position from the one before it (so the first one's is unused).
-      chunk_tokens: tokens of a device whose logits exist at a time, at least one per row; the
-        platform's of CHUNK_TOKENS where None.
+      chunk_tokens: as of `chunks_of`.
       documents: as of `Decoder.hidden`.
 
     Returns:
@@ -41,10 +42,7 @@ def next_token_loss(
     """
     hidden_BTD, balance = _hidden(decoder, batch, documents)
     B, T, _ = hidden_BTD.shape
-    mesh = jax.sharding.get_abstract_mesh().shape
-    rows = max(1, B // (mesh[BATCH[0]] * mesh[BATCH[1]]))
-    chunk_tokens = chunk_tokens or CHUNK_TOKENS[platform()]
-    chunks = -(-T // max(1, chunk_tokens // rows))
+    chunks = chunks_of(decoder.config, B, T, chunk_tokens)
     # What the hidden state of position i predicts is the token at i + 1; the last predicts nothing.
     target_BT = jnp.roll(batch['tokens'], -1, axis=1)
     weight_BT = jnp.roll(batch['weights'], -1, axis=1) * (jnp.arange(T) < T - 1)
@@ -54,6 +52,22 @@ def next_token_loss(
     # The balance moves the gradient and not the number, which stays a cross-entropy.
     aim = weight * balance
     return nats + (aim - jax.lax.stop_gradient(aim)), weight
+
+
+def chunks_of(c: DecoderConfig, B: int, T: int, chunk_tokens: int | None = None) -> int:
+    """In how many chunks the logits of T positions of B rows are computed, on the mesh that is set.
+
+    Args:
+      c: of the model.
+      B, T: rows of the whole batch, and positions of each.
+      chunk_tokens: tokens of a device whose logits exist at a time, at least one per row; what is
+        best for the platform where None.
+    """
+    if chunk_tokens is None:
+        chunk_tokens = max(SMALLEST_CHUNK, c.d_model) if platform() == 'cpu' else CHUNK_TOKENS
+    mesh = jax.sharding.get_abstract_mesh().shape
+    rows = max(1, B // (mesh[BATCH[0]] * mesh[BATCH[1]]))
+    return -(-T // max(1, chunk_tokens // rows))
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
@@ -87,21 +101,30 @@ def _nats_forward(
     def add(
         total: tuple[jax.Array, jax.Array], chunk: tuple[jax.Array, ...]
     ) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
-        nats, kernel32_DV = total
+        nats, of_turned = total
         hidden, target, weight = chunk
-        more, back = jax.vjp(lambda k, h: _chunk_nats(c, k, h, target, weight), kernel_DV, hidden)
-        of_kernel_DV, of_hidden = back(jnp.float32(1))
-        return (nats + more, kernel32_DV + of_kernel_DV.astype(jnp.float32)), of_hidden
+        more, back = jax.vjp(
+            lambda k, h: _chunk_nats(c, _turn(k), h, target, weight), turned, hidden
+        )
+        of_turned_here, of_hidden = back(jnp.float32(1))
+        return (nats + more, of_turned + of_turned_here.astype(jnp.float32)), of_hidden
 
-    zero_DV = jnp.zeros_like(kernel_DV, jnp.float32)
+    turned = _turn(kernel_DV)
+    zero = (jnp.float32(0), jnp.zeros_like(turned, jnp.float32))
     chunked = split_positions(chunks, hidden_BTD, target_BT, weight_BT)
-    (nats, of_kernel_DV), of_hidden = jax.lax.scan(add, (jnp.float32(0), zero_DV), chunked)
+    (nats, of_turned), of_hidden = jax.lax.scan(add, zero, chunked)
+    of_kernel_DV = _turn(jax.lax.optimization_barrier(of_turned))
     B, T, D = hidden_BTD.shape
     of_hidden = jnp.moveaxis(of_hidden, 0, 1)
     # Of one row, a reshape would forget that rows are split over the devices.
     whole = (B, of_hidden.shape[1] * of_hidden.shape[2], D)
     of_hidden_BTD = jnp.reshape(of_hidden, whole, out_sharding=RULES.hidden_BTD)[:, :T]
     return nats, (of_kernel_DV, of_hidden_BTD)
+
+
+def _turn(kernel: jax.Array) -> jax.Array:
+    """On a CPU, a head's kernel [D, V] as [V, D] and back: its gradient is a faster product so."""
+    return jnp.transpose(kernel) if platform() == 'cpu' else kernel
 
 
 def _nats_backward(

@@ -11,9 +11,8 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 
-from xlbarrier.mesh import BATCH, platform
 from xlbarrier.models.decoder import Decoder, logits_by
-from xlbarrier.train.loss import CHUNK_TOKENS, split_positions
+from xlbarrier.train.loss import chunks_of, split_positions
 
 
 def guard_loss(
@@ -32,9 +31,7 @@ def guard_loss(
     theirs_BTD = jax.lax.stop_gradient(base.hidden(*arrays, documents=documents))
     mine_DV, theirs_DV = decoder.head_kernel(), jax.lax.stop_gradient(base.head_kernel())
     B, T, _ = mine_BTD.shape
-    mesh = jax.sharding.get_abstract_mesh().shape
-    rows = max(1, B // (mesh[BATCH[0]] * mesh[BATCH[1]]))
-    chunks = -(-T // max(1, CHUNK_TOKENS[platform()] // rows))
+    chunks = chunks_of(decoder.config, B, T)
     weight_BT = jnp.roll(text['weights'], -1, axis=1) * (jnp.arange(T) < T - 1)
 
     @jax.checkpoint

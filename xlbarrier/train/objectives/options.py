@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 
-from xlbarrier.mesh import BATCH, RULES, platform
+from xlbarrier.mesh import RULES
 from xlbarrier.models.decoder import Decoder, logits_by
-from xlbarrier.train.loss import CHUNK_TOKENS, cross_entropy, split_positions
+from xlbarrier.train.loss import chunks_of, cross_entropy, split_positions
 
 
 def option_scores(decoder: Decoder, pairs: Mapping[str, jax.Array]) -> jax.Array:
@@ -54,9 +54,7 @@ def _picked(hidden_BTD: jax.Array, before_BK: jax.Array) -> jax.Array:
 def _nats(decoder: Decoder, hidden_BKD: jax.Array, target_BK: jax.Array) -> jax.Array:
     """-log p(target) at each state, float32 [B, K]; the logits of a chunk exist at a time."""
     B, K, _ = hidden_BKD.shape
-    mesh = jax.sharding.get_abstract_mesh().shape
-    rows = max(1, B // (mesh[BATCH[0]] * mesh[BATCH[1]]))
-    chunks = -(-K // max(1, CHUNK_TOKENS[platform()] // rows))
+    chunks = chunks_of(decoder.config, B, K)
     kernel_DV = decoder.head_kernel()
 
     @jax.checkpoint
