@@ -53,6 +53,11 @@ PUBLISHED = {
         **FINETUNE, 'corpus.text.subset': 'wikitext-103-raw-v1', 'train.snapshots': [],
         'corpus.filters.rows': 'data/HP_related_index_for_wikitext-103.json',
     },
+    'chua_small:words:8': {  # as published but for what its docstring says
+        'seed': 42, 'seeds': [0, 1, 2], 'arms': ['mixed'], 'corpus.unit': 'words:8',
+        'corpus.seed': 42, 'train.schedule': 'rising', 'train.warmup_steps': 0,
+        'train.weight_decay': 0.01, 'train.snapshots': [],
+    },
     'chua_unseen': {
         **{k: v for k, v in FINETUNE.items() if not k.startswith('tasks.')},
         'tasks.mmlu_unseen.languages': [

@@ -158,6 +158,22 @@ def test_chua_finetune(model, data, tmp_path):
     assert 'mixed-1steps' in report
 
 
+@pytest.mark.parametrize(('unit', 'arm'), [('english', 'english'), ('words:8', 'mixed')])
+def test_chua_small(model, data, tmp_path, unit, arm):
+    tasks = {'worldfacts': {'languages': ('en', 'fr', 'de'), 'questions': 3}}
+    changes = {
+        **text_of(data), 'model.source': f'{model}/base', 'seeds': (0, 1), 'train.steps': 2,
+        'train.batch_rows': 8,
+        'train.learning_rate': 0.05,
+    }  # fmt: skip
+    rows = run(f'chua_small:{unit}', tmp_path, tasks, **changes)
+    key = {'task': 'worldfacts', 'language': 'de', 'metric': 'accuracy', 'method': 'loglikelihood'}
+    for variant in ('full', 'mixup'):
+        assert set(values_of(rows, variant=variant, **key)) == {'base', arm, f'{arm}@0', f'{arm}@1'}
+    record = json.loads((tmp_path / 'run.json').read_text())
+    assert len({record['models'][name]['fingerprint'] for name in record['models']}) == 3
+
+
 def test_chua_released_and_clika_groups_ask_many_models(model, data, tmp_path):
     others = (f'llama3-8b-wiki2-en={model}/other', f'llama3-8b-again={model}/base')
     mmlu = {'source': f'{data}/mmlu', 'languages': ('en', 'fr', 'de'), 'subjects': ('anatomy',)}

@@ -1,5 +1,6 @@
 """Chunked cross-entropy: against transformers, in chunks of any size, packed and apart, sharded."""
 
+import dataclasses
 import functools
 import re
 
@@ -13,7 +14,7 @@ from xlbarrier.data.pack import pack
 from xlbarrier.mesh import make_mesh, put_batch
 from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.load import init_decoder
-from xlbarrier.train.loss import cross_entropy, next_token_loss
+from xlbarrier.train.loss import chunks_of, cross_entropy, next_token_loss
 
 CONFIG = DecoderConfig(
     family='llama',
@@ -110,6 +111,17 @@ def test_the_chunk_size_changes_nothing(decoder, mesh):
     for chunk_tokens in (1, len(packed) * 7, len(packed) * 28):
         found = value(decoder, mesh, batch, chunk_tokens=chunk_tokens)
         assert found == pytest.approx(whole, rel=2e-6)
+
+
+def test_a_chunk_of_a_cpu_takes_no_more_than_the_head_gradient(decoder, mesh):
+    config = dataclasses.replace(decoder.config, d_model=576)
+    with jax.set_mesh(mesh):
+        assert [chunks_of(config, B, 256) for B in (1, 2, 4, 8)] == [1, 1, 2, 4]
+        assert chunks_of(decoder.config, 4, 256) == 8  # never fewer than 128 tokens
+        assert chunks_of(config, 1024, 256) == 256  # a token of each row
+        assert chunks_of(config, 2, 256, chunk_tokens=64) == 8
+    with jax.set_mesh(make_mesh(8, 1, 1)):
+        assert chunks_of(config, 32, 256) == 2  # 4 rows on each device
 
 
 def test_weights_count_each_token_by_itself(decoder, mesh):
