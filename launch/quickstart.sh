@@ -17,6 +17,4 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source launch/environment.sh
 install_into_venv ''
 export JAX_PLATFORMS=${JAX_PLATFORMS:-cpu} HF_HUB_OFFLINE=${HF_HUB_OFFLINE:-1}
-# Large arrays in large pages: a tenth of the time of training on Linux, nothing elsewhere.
-export GLIBC_TUNABLES=${GLIBC_TUNABLES:-glibc.malloc.hugetlb=1}
 exec .venv/bin/python -m xlbarrier.main --config=configs/quickstart.py --workdir="$workdir" "$@"
