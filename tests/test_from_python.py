@@ -54,6 +54,16 @@ def test_the_notebook_runs_from_top_to_bottom(ran):
     assert 'on the text of the `mixed` arm' in card and '| base model, SHA-256 |' not in card
 
 
+def test_the_notebook_is_stored_with_what_its_cells_gave():
+    found = json.loads(NOTEBOOK.read_text(encoding='utf-8'))['cells']
+    first, *others = [cell for cell in found if cell['cell_type'] == 'code']
+    assert first['outputs'] == [], 'only imports and names'
+    for number, cell in enumerate(others, start=2):
+        assert cell['execution_count'] == number
+        kinds = {one['output_type'] for one in cell['outputs']}
+        assert kinds and kinds <= {'stream', 'execute_result'}, 'run all cells and save'
+
+
 def test_written_texts_are_the_likeliest_tokens(ran):
     names, _, _ = ran
     model, question = names['model'], names['question']
