@@ -251,7 +251,12 @@ def test_a_local_pod_with_one_process_killed_ends_with_the_numbers_of_one_proces
     process = subprocess.Popen(
         ['bash', 'launch/local_pod.sh', '2', *words],
         cwd=ROOT,
-        env=os.environ | {'DEVICES': '4', 'LOGS': str(tmp_path / 'logs')},
+        env=os.environ
+        | {
+            'DEVICES': '4',
+            'LOGS': str(tmp_path / 'logs'),
+            'COMMAND': f'{sys.executable} -m xlbarrier.main',
+        },
         stderr=subprocess.PIPE,
         text=True,
     )

@@ -38,7 +38,7 @@ def test_the_table_has_the_accuracy_of_every_language_and_the_barrier(rows):
 def test_a_sentence_gives_the_verdict(rows):
     said = summary.text(rows)
     assert re.search(r'right on \d+\.\d % of 40 questions in English', said)
-    assert 'a barrier of' in said and 'After fine-tuning' in said
+    assert 'a barrier of' in said and 'After the fine-tuning of the ' in said
 
 
 def test_a_task_without_right_and_wrong_is_named():

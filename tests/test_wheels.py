@@ -293,6 +293,7 @@ def test_two_processes_fetch_once(cache, digest, serve):
 def test_progress_is_told_while_pip_works(cache, serve, monkeypatch):
     index, lines = serve(stalling=1), []
     monkeypatch.setattr(wheels, 'PROGRESS_SECONDS', 0.1)
+    wheels._say_terms.cache_clear()  # said once in a process
 
     def told(message, *args):
         lines.append(message % args)

@@ -76,15 +76,18 @@ def product(
 
 
 def _wide(equation: str, x: jax.Array, kernel: jax.Array, out_sharding: Any) -> jax.Array:
-    exact = jax.lax.Precision.HIGHEST if x.dtype == jnp.float32 else None
     return jnp.einsum(
         equation,
         x,
         kernel,
-        precision=exact,
+        precision=_precision(x),
         preferred_element_type=jnp.float32,
         out_sharding=out_sharding,
     )
+
+
+def _precision(x: jax.Array) -> jax.lax.Precision | None:
+    return jax.lax.Precision.HIGHEST if x.dtype == jnp.float32 else None
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
@@ -133,9 +136,14 @@ def _on_cpu_backward(
     x, kernel = kept
     of_x, rest = equation.split(',')
     of_kernel, out = rest.split('->')
+    exact = _precision(x)
     grad = jax.lax.optimization_barrier(grad)  # in memory once, for both products
-    to_x = _wide(f'{out},{of_kernel}->{of_x}', grad, kernel, _layout(x))
-    to_kernel = _wide(f'{of_x},{out}->{of_kernel}', x, grad, _layout(kernel))
+    to_x = jnp.einsum(
+        f'{out},{of_kernel}->{of_x}', grad, kernel, precision=exact, out_sharding=_layout(x)
+    )
+    to_kernel = jnp.einsum(
+        f'{of_x},{out}->{of_kernel}', x, grad, precision=exact, out_sharding=_layout(kernel)
+    )
     return to_x.astype(x.dtype), to_kernel.astype(kernel.dtype)
 
 

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from xlbarrier.models.decoder import Decoder, logits_by
-from xlbarrier.train.loss import chunks_of, split_positions
+from xlbarrier.train.loss import chunks_of, next_of, split_positions
 
 
 def guard_loss(
@@ -32,7 +32,7 @@ def guard_loss(
     mine_DV, theirs_DV = decoder.head_kernel(), jax.lax.stop_gradient(base.head_kernel())
     B, T, _ = mine_BTD.shape
     chunks = chunks_of(decoder.config, B, T)
-    weight_BT = jnp.roll(text['weights'], -1, axis=1) * (jnp.arange(T) < T - 1)
+    weight_BT = next_of(text['weights'])
 
     @jax.checkpoint
     def chunk(nats: jax.Array, chunk: tuple[jax.Array, ...]) -> tuple[jax.Array, None]:
