@@ -53,7 +53,7 @@ PUBLISHED = {
         **FINETUNE, 'corpus.text.subset': 'wikitext-103-raw-v1', 'train.snapshots': [],
         'corpus.filters.rows': 'data/HP_related_index_for_wikitext-103.json',
     },
-    'chua_small:words:8': {  # as published but for what its docstring says
+    'chua_small:words:8': {  # as published, except what its docstring lists
         'seed': 42, 'seeds': [0, 1, 2], 'arms': ['mixed'], 'corpus.unit': 'words:8',
         'corpus.seed': 42, 'train.schedule': 'rising', 'train.warmup_steps': 0,
         'train.weight_decay': 0.01, 'train.snapshots': [],

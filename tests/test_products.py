@@ -1,4 +1,4 @@
-"""The linear maps' products and their gradients, beside einsum and jax's own rule, on meshes."""
+"""The linear maps' products and their gradients, beside those of numpy, on meshes."""
 
 import jax
 import jax.numpy as jnp

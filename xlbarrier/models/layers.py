@@ -124,12 +124,6 @@ def _wide_on_cpu(equation: str, out_sharding: Any, x: jax.Array, kernel: jax.Arr
     return _wide(equation, x, kernel, out_sharding)
 
 
-def _on_cpu_forward(
-    equation: str, out_sharding: Any, x: jax.Array, kernel: jax.Array
-) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return _wide(equation, x, kernel, out_sharding), (x, kernel)
-
-
 def _on_cpu_backward(
     equation: str, _: Any, kept: tuple[jax.Array, jax.Array], grad: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
@@ -147,7 +141,7 @@ def _on_cpu_backward(
     return to_x.astype(x.dtype), to_kernel.astype(kernel.dtype)
 
 
-_wide_on_cpu.defvjp(_on_cpu_forward, _on_cpu_backward)
+_wide_on_cpu.defvjp(_wide_forward, _on_cpu_backward)
 
 
 def _layout(x: jax.Array) -> P | None:
