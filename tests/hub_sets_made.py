@@ -53,6 +53,14 @@ def lettered(language: str, **more: Any) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def demonstrated(rows: Rows, question: str = 'question', **keys: str) -> list[dict[str, Any]]:
+    """The same questions as those of a split for demonstrations; `keys` replace their ids."""
+    return [
+        {**row, question: f'dev {row[question]}', **{k: f'{v}{n}' for k, v in keys.items()}}
+        for n, row in enumerate(rows)
+    ]
+
+
 def ten(language: str) -> list[dict[str, Any]]:
     """Questions of MMLU-ProX: the second has seven options, the others are null."""
     made = []
@@ -118,16 +126,22 @@ def serve(hub: Hub) -> None:
         for name in ('DE_DE', 'SW_KE')
     })  # fmt: skip
     for name in ('CohereLabs/Global-MMLU', 'CohereLabs/Global-MMLU-Lite'):
-        made[name] = repository({c: {'test': lettered(c)} for c in ('en', 'de', 'sw')})
-    made['CohereLabs/include-base-44'] = repository({
-        name: {'test': [
+        made[name] = repository({
+            c: {'test': lettered(c), 'dev': demonstrated(lettered(c), sample_id='anatomy/dev/')}
+            for c in ('en', 'de', 'sw')
+        })  # fmt: skip
+    exams = {
+        name: [
             {'language': name, 'country': 'x', 'domain': 'y', 'subject': 'history',
              'question': f'{name} {n}?', **options(name, n, [f'option_{x}' for x in 'abcd']),
              'answer': n}
             for n in range(count)
-        ]}
+        ]
         for name, count in (('German', 3), ('North Macedonian', 2))
-    })  # fmt: skip
+    }  # fmt: skip
+    made['CohereLabs/include-base-44'] = repository(
+        {name: {'test': rows, 'validation': demonstrated(rows)} for name, rows in exams.items()}
+    )
     for name in ('li-lab/MMLU-ProX', 'li-lab/MMLU-ProX-Lite'):
         made[name] = repository({c: {'test': ten(c), 'validation': ten(c)} for c in ('en', 'de')})
     made['facebook/belebele'] = repository(
@@ -152,9 +166,17 @@ def serve(hub: Hub) -> None:
     story = {f'input_sentence_{i}': f'S{i}.' for i in range(1, 5)}
     story |= {'story_id': 's1', 'sentence_quiz1': 'Bad.', 'sentence_quiz2': 'Good.'}
     made['juletxara/xstory_cloze'] = repository(
-        {c: {'eval': [story | {'answer_right_ending': 2}]} for c in ('en', 'my')}
+        {
+            c: {
+                'eval': [story | {'answer_right_ending': 2}],
+                'train': [story | {'answer_right_ending': 1, 'input_sentence_1': f'{c}.'}],
+            }
+            for c in ('en', 'my')
+        }
     )
-    made['jvonrad/PolyFact-Clean'] = repository({'parallel': {'test': facts()}})
+    made['jvonrad/PolyFact-Clean'] = repository(
+        {'parallel': {'test': facts(), 'validation': facts()[::-1]}}
+    )
     for name in ('MMMLU', 'XCSQA', 'BMLAMA17'):
         made[f'JRQi/{name}'] = repository({
             c: {'test': [{'Prompt': f'{c}?', 'Ans': f"['{c} two']",

@@ -11,6 +11,7 @@ Variant = Literal[
     'mixup', 'translated',
 ]  # fmt: skip
 Method = Literal['loglikelihood', 'letter', 'generate']
+Demos = Literal['english', 'same']
 
 
 class ToEnglishConfig(Section):

@@ -3,8 +3,8 @@
 import typing
 from typing import Literal
 
-from xlbarrier.config.checks import Several, Size
-from xlbarrier.config.choice import ChoiceConfig, Method
+from xlbarrier.config.checks import Count, Several, Size
+from xlbarrier.config.choice import ChoiceConfig, Demos, Method
 from xlbarrier.config.written import Codes, Source, TaskConfig, WrittenConfig
 
 EclekticLanguage = Literal['en', 'de', 'es', 'fr', 'he', 'hi', 'id', 'it', 'ja', 'ko', 'pt', 'zh']
@@ -19,6 +19,8 @@ class SetConfig(ChoiceConfig):
 
     codes: Codes = ()  # 'sr=srp_Cyrl': the set's name of a language that we do not know of
     split: str = ''  # '': the one that is published to be asked
+    shots: Count = 0  # demonstrations, of the split that is published for them; see docs/tasks.md
+    demos: Demos = 'english'  # or same: in the variant and language of the question
 
 
 class GlobalMmluConfig(SetConfig):
@@ -44,6 +46,7 @@ class IncludeConfig(SetConfig):
 
     source: Source = 'hf:CohereLabs/include-base-44'  # or a file with {language}, a folder
     languages: Several[str] = ('de', 'fr', 'es', 'it')  # of the questions; there is no English
+    demos: Literal['same'] = 'same'  # in the language of the question
 
 
 class MmluProxConfig(SetConfig):

@@ -16,7 +16,7 @@ from xlbarrier.config.checks import (
     Share,
     nearest,
 )
-from xlbarrier.config.choice import ChoiceConfig, Method, ToEnglishConfig, Variant
+from xlbarrier.config.choice import ChoiceConfig, Demos, Method, ToEnglishConfig, Variant
 from xlbarrier.config.corpus import TextConfig
 from xlbarrier.config.data import ClikaTemplate
 from xlbarrier.config.translate import TranslatorConfig
@@ -29,7 +29,6 @@ Relation = Literal[
 ClikaLanguage = Literal['en', 'de', 'fr', 'it', 'pl', 'ru', 'ar', 'he', 'ja', 'zh']
 CLIKA_LANGUAGES = typing.get_args(ClikaLanguage)
 CLIKA_SETS = ('x_csqa', 'x_copa', 'x_name', 'x_geo')
-Demos = Literal['english', 'same']
 HpLanguage = Literal['en', 'de', 'es', 'fr', 'it']
 TaughtMethod = Literal['loglikelihood', 'greedy', 'generate']
 OPTION_IDS = Matches(r'[A-Za-z0-9]{4}', 'four letters or digits, one for each option')

@@ -1,6 +1,8 @@
 """Multiple-choice sets of the hub as tasks: one class for every row of `hub_sets.CHOICE_SETS`."""
 
 import ast
+import collections
+import functools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -45,30 +47,129 @@ class HubChoice(items.AlignedTask):
                 f'{where}.variants is {config.variants}; the items of {row.id} are not the same in'
                 " every language, so that nothing can be mixed: expected ('full',)"
             )
-        self.row = row
-        found = {code: read(row, config, code, where) for code in items.languages_needed(config)}
+        if not row.parallel and config.shots and config.demos == 'english':
+            raise DataError(
+                f"{where}.demos is 'english'; the items of {row.id} are not the same in every"
+                " language: expected 'same'"
+            )
+        self.row, self.config = row, config
+        self._shown_split = _shown_split(row, config)
+        needed = items.languages_needed(config)
+        if config.shots and config.demos == 'english' and not self._shown_split:
+            needed = tuple(dict.fromkeys((SOURCE, *needed)))
+        found = {code: read(row, config, code, where) for code in needed}
         if row.parallel and config.items == 'same':
             self._check_same(found, where)
         by_language = {
             code: items.checked(these, f'{name} {code}', 'keep') for code, these in found.items()
         }
         super().__init__(name, config, by_language, apart=not row.parallel)
+        self._shown_items = self._demonstrations(where) if config.shots else {}
         if config.limit:
             self.items = {code: these[: config.limit] for code, these in self.items.items()}
             self.count = min(self.count, config.limit)
 
     def render(self, question: Question, method: str) -> Prompt:
         """A prompt of the set's form; the options are listed for 'letter' only."""
+        shown = self._shown(question)
+        parts = []
+        for each in shown:
+            text, answers = self._asked(each, method)
+            parts.append(f'{text}{answers[each.answer]}')
+        text, answers = self._asked(question, method)
+        kind = self.config.demos if shown else 'none'
+        return Prompt('\n\n'.join([*parts, text]), answers, CUE, len(shown), kind)
+
+    def _asked(self, question: Question, method: str) -> tuple[str, tuple[str, ...]]:
+        """A question up to its answer, and what can follow it."""
         text = FORMS[self.row.form].format(
             question=question.question.strip(), passage=question.meta.get('passage', '')
         )
         if method == 'letter':
             mark = ': ' if self.row.form == 'belebele' else '. '
             listed = prompts.listed(question, mark)
-            answers: Sequence[str] = LETTERS[: len(question.choices)]
-            return Prompt(f'{text}\n{listed}\n{CUE}', tuple(f' {a}' for a in answers), CUE)
+            letters = LETTERS[: len(question.choices)]
+            return f'{text}\n{listed}\n{CUE}', tuple(f' {letter}' for letter in letters)
         cue = '' if self.row.form == 'continued' else f'\n{CUE}'
-        return Prompt(f'{text}{cue}', tuple(f' {choice}' for choice in question.choices), CUE)
+        return f'{text}{cue}', tuple(f' {choice}' for choice in question.choices)
+
+    def _shown(self, question: Question) -> list[Question]:
+        """The demonstrations of a question."""
+        if not self.config.shots:
+            return []
+        sheet = question.meta['variant'], question.meta['sheet']
+        found = self._shown_in(*(('full', SOURCE) if self.config.demos == 'english' else sheet))
+        return found[self._group(question)][: self.config.shots]
+
+    @functools.cache  # noqa: B019 (a task lives as long as its run)
+    def _shown_in(self, variant: str, language: str) -> dict[str, list[Question]]:
+        """The demonstrations of a sheet, by `_group`."""
+        own = {language: self._shown_items[language]} if self.apart else self._shown_items
+        found: dict[str, list[Question]] = {}
+        for row in range(len(next(iter(own.values())))):
+            question = self.worded(own, row, variant, language)
+            found.setdefault(self._group(question), []).append(question)
+        return found
+
+    def _group(self, item: Item | Question) -> str:
+        """Items of one group have the same demonstrations."""
+        return item.subject if self.row.shown_by_subject else ''
+
+    def _demonstrations(self, where: str) -> dict[str, list[Item]]:
+        """The items of each language that demonstrations are made of.
+
+        Those of the published split; or else the first ones of what is asked, which are taken out
+        of it.
+
+        Raises:
+          DataError: when there are too few of them, or none is left to be asked.
+        """
+        config, split = self.config, self._shown_split
+        if split:
+            codes = (SOURCE,) if config.demos == 'english' else tuple(self.items)
+            found = {
+                code: items.checked(
+                    read(self.row, config, code, where, split), f'{where}: {split} {code}', 'keep'
+                )
+                for code in codes
+            }
+            if config.items == 'common' and not self.apart:
+                found, _ = items.common(found, f'{where}: {split}')
+            shown = found if self.apart else items.aligned(found, f'{where}: {split}')
+        else:
+            shown, self.items = self._parted(), self._parted(asked=True)
+            self.count = len(self.items[next(iter(self.items))])
+        for code, asked in self.items.items():
+            if not asked:
+                raise DataError(
+                    f'{where}.shots is {config.shots}, and all items in {code!r} are shown: none is'
+                    ' left to be asked (n = 0)'
+                )
+            there = collections.Counter(map(self._group, shown.get(code) or shown[SOURCE]))
+            few = next((group for group in map(self._group, asked) if there[group] < config.shots),
+                       None)  # fmt: skip
+            if few is not None:
+                of = f' of {few}' if few else ''
+                raise DataError(
+                    f'{where}.shots is {config.shots}, and {split or "the set"} has {there[few]}'
+                    f' items{of} in {code!r}'
+                )
+        return shown
+
+    def _parted(self, *, asked: bool = False) -> dict[str, list[Item]]:
+        """The first `shots` items of each group, in each language; or those to be asked."""
+        first, parts = next(iter(self.items)), {}
+        for code, these in self.items.items():
+            counts, part = collections.Counter[str](), []
+            # Aligned items are of the groups that they have in the first language.
+            for item, grouped in zip(
+                these, these if self.apart else self.items[first], strict=True
+            ):
+                counts[self._group(grouped)] += 1
+                if (counts[self._group(grouped)] > self.config.shots) == asked:
+                    part.append(item)
+            parts[code] = part
+        return parts
 
     def _check_same(self, found: Mapping[str, Sequence[Item]], where: str) -> None:
         """Names every language that lacks items, where the ids say which; `aligned` the others."""
@@ -93,16 +194,24 @@ class HubChoice(items.AlignedTask):
             )
 
 
-def read(row: ChoiceSet, config: SetConfig, code: str, where: str) -> list[Item]:
+def read(row: ChoiceSet, config: SetConfig, code: str, where: str, split: str = '') -> list[Item]:
     """The items of a set in a language, in the set's order, or by id where a set shuffles them.
+
+    Args:
+      row: of the set, or of the one that has its English items instead.
+      config: of the task.
+      code: of the language.
+      where: dotted name of the task's section, for errors.
+      split: '': the one that is asked.
 
     Raises:
       DataError: naming what cannot be used.
     """
-    source, split = config.source, config.split or row.split
+    source, asked = config.source, config.split or row.split
     if code == SOURCE and row.english and row.name_of(code) is None:
         source, row = row.english, hub_sets.choices(row.english, '', where)
-        split = row.split
+        asked = row.split
+    split = split or asked
     codes = files.renamed(config.codes)
     if source.startswith('hf:'):
         place = hub_sets.place_of(source, code, codes, where, row)
@@ -117,6 +226,18 @@ def read(row: ChoiceSet, config: SetConfig, code: str, where: str) -> list[Item]
     check_columns(rows[0], _columns(row), f'{place} {split}')
     made = _items(rows, row, code)
     return sorted(made, key=lambda item: item.id) if row.passage else made
+
+
+def _shown_split(row: ChoiceSet, config: SetConfig) -> str:
+    """The published split of demonstrations; '' where the first items of what is asked are shown.
+
+    A file has no splits.
+    """
+    if row.english and config.demos == 'english' and row.name_of(SOURCE) is None:
+        row = hub_sets.CHOICE_SETS[row.english.removeprefix('hf:')]
+    elif not config.source.startswith('hf:') or row.shown == (config.split or row.split):
+        return ''
+    return row.shown
 
 
 def check_columns(row: DataRow, columns: Iterable[str], what: str) -> None:

@@ -132,6 +132,8 @@ class ChoiceSet(HubSet):
       english: 'hf:ID' of the English items, where the set has none.
       parallel: whether its items are the same in every language.
       form: of the prompts; see `hub_choice.FORMS`.
+      shown: split of the demonstrations; '': the first items of the split that is asked.
+      shown_by_subject: whether they are of the question's own subject.
     """
 
     question: tuple[str, ...] = ('question',)
@@ -150,34 +152,40 @@ class ChoiceSet(HubSet):
     english: str = ''
     parallel: bool = True
     form: str = 'mmlu'
+    shown: str = ''
+    shown_by_subject: bool = False
 
 
 _ROWS = (
     ChoiceSet(
-        'cais/mmlu', {'en': 'all'}, options=('choices',), subject='subject', by_subject=True
+        'cais/mmlu', {'en': 'all'}, options=('choices',), subject='subject', by_subject=True,
+        shown='dev', shown_by_subject=True,
     ),
     ChoiceSet(
         'openai/MMMLU',
         'AR_XY BN_BD DE_DE ES_LA FR_FR HI_IN ID_ID IT_IT JA_JP KO_KR PT_BR SW_KE YO_NG ZH_CN',
         question=('Question',), options=_LETTERS, answer='Answer', subject='Subject',
-        by_subject=True, english='hf:cais/mmlu',
+        by_subject=True, english='hf:cais/mmlu', shown_by_subject=True,
     ),
     ChoiceSet(
-        'CohereLabs/Global-MMLU', _GLOBAL, options=_SMALL, key=('sample_id',), subject='subject'
+        'CohereLabs/Global-MMLU', _GLOBAL, options=_SMALL, key=('sample_id',), subject='subject',
+        shown='dev', shown_by_subject=True,
     ),
     ChoiceSet(
-        'CohereLabs/Global-MMLU-Lite', _LITE, options=_SMALL, key=('sample_id',), subject='subject'
+        'CohereLabs/Global-MMLU-Lite', _LITE, options=_SMALL, key=('sample_id',), subject='subject',
+        shown='dev', shown_by_subject=True,
     ),
     ChoiceSet(
-        'CohereLabs/include-base-44', _INCLUDE, options=_SMALL, subject='subject', parallel=False
+        'CohereLabs/include-base-44', _INCLUDE, options=_SMALL, subject='subject', parallel=False,
+        shown='validation',
     ),
     ChoiceSet(
         'li-lab/MMLU-ProX', _PROX, options=tuple(f'option_{i}' for i in range(10)),
-        may_key=('question_id',), subject='category',
+        may_key=('question_id',), subject='category', shown='validation', shown_by_subject=True,
     ),
     ChoiceSet(
         'li-lab/MMLU-ProX-Lite', _PROX, options=tuple(f'option_{i}' for i in range(10)),
-        may_key=('question_id',), subject='category',
+        may_key=('question_id',), subject='category', shown='validation', shown_by_subject=True,
     ),
     ChoiceSet(
         'facebook/belebele', _BELEBELE, options=tuple(f'mc_answer{i}' for i in range(1, 5)),
@@ -196,14 +204,14 @@ _ROWS = (
     ),
     ChoiceSet(
         'juletxara/xstory_cloze', 'en ru zh es ar hi id te sw eu my', split='eval',
-        question=tuple(f'input_sentence_{i}' for i in range(1, 5)),
+        shown='train', question=tuple(f'input_sentence_{i}' for i in range(1, 5)),
         options=('sentence_quiz1', 'sentence_quiz2'), answer='answer_right_ending', base=1,
         may_key=('story_id',), form='continued',
     ),
     ChoiceSet(
         'jvonrad/PolyFact-Clean', 'ar bn de en es fr id ja pt ru sw zh', subset='parallel',
         options=_SMALL, answer='answer_index', key=('fact_id',), subject='property_id',
-        translations='translations', option_ids='option_ids', form='question',
+        translations='translations', option_ids='option_ids', form='question', shown='validation',
     ),
     ChoiceSet(
         'INK-USC/xcsr', 'en zh de es fr it nl pl pt ru ar vi hi sw ur', {'ja': 'jap'},
