@@ -49,8 +49,8 @@ def test_no_context_ends_in_white_space(language, method):
 
 
 def test_what_cannot_be_rendered_is_named():
-    with pytest.raises(ValueError, match="no cue words in 'sw'"):
-        prompts.render(question('sw'), 'loglikelihood')
+    with pytest.raises(ValueError, match="no cue words in 'is'"):
+        prompts.render(question('is'), 'loglikelihood')
     with pytest.raises(ValueError, match='11 options'):
         prompts.render(question(choices=tuple('abcdefghijk')), 'letter')
     with pytest.raises(ValueError, match="'guess'"):

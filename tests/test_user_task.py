@@ -238,7 +238,7 @@ def jsonl(*changes, form='letter'):
         ('a.parquet', 'no parquet', {}, 'cannot be read as Parquet'),
         ('a.xlsx', 'x', {}, r'expected a name that ends in \.jsonl'),
         ('a.jsonl', jsonl(), {'languages': ('en', 'ar')}, r'one file for 2 languages'),
-        ('a.jsonl', jsonl(), {'languages': ('sw',)}, "no words for 'Question:'.*'sw'.*cues"),
+        ('a.jsonl', jsonl(), {'languages': ('is',)}, "no words for 'Question:'.*'is'.*cues"),
         ('a.jsonl', jsonl(('id', 'en')), {'language': 'id', 'languages': ('ar',)},
          "no row has 'ar' in column 'id'; it has sea, en"),
     ],

@@ -1,7 +1,9 @@
 """World facts: true, aligned, unambiguous, balanced, and the same bytes on every machine."""
 
 import collections
+import dataclasses
 import hashlib
+import itertools
 import json
 import unicodedata
 
@@ -11,7 +13,7 @@ from babel.languages import get_official_languages
 
 from xlbarrier.config.tasks import WorldFactsConfig
 from xlbarrier.tasks import worldfacts
-from xlbarrier.tasks.worldfacts import LANGUAGES, TEMPLATES, WorldFacts
+from xlbarrier.tasks.worldfacts import FURTHER, LANGUAGES, TEMPLATES, WORDED, WorldFacts
 from xlbarrier.text import languages, world
 
 RELATIONS = ('city_country', 'country_currency', 'country_language')  # the first three
@@ -295,7 +297,7 @@ def test_more_languages_do_not_change_the_items():
     ('change', 'words'),
     [
         ({'languages': ('en', 'xx')}, "CLDR has no language 'xx'"),
-        ({'languages': ('en', 'sw')}, "no question templates in 'sw'"),
+        ({'languages': ('en', 'is')}, "no question templates in 'is'"),
         ({'questions': 5000}, 'asks for 5000 questions of city_country; CLDR has'),
         ({'languages': ('de', 'fr'), 'variants': ('question',)}, 'lacks en'),
     ],
@@ -305,11 +307,42 @@ def test_what_cannot_be_asked_is_told(change, words):
         WorldFacts(WorldFactsConfig(**change))
 
 
-@pytest.mark.parametrize('language', LANGUAGES)
+@pytest.mark.parametrize('language', FURTHER)
+def test_a_further_language_takes_out_few_items_and_changes_none(language):
+    relations = tuple(TEMPLATES)
+    config = WorldFactsConfig(relations=relations, questions=0, languages=('en', 'de'))
+    alone = {q.id: q for q in WorldFacts(config).questions('full', 'de')}
+    made = WorldFacts(dataclasses.replace(config, languages=('en', 'de', language)))
+    kept = {q.id: q for q in made.questions('full', 'de')}
+    assert set(kept) <= set(alone)
+    # Their order also depends on how many questions there are.
+    assert all(sorted(kept[id_].choices) == sorted(alone[id_].choices) for id_ in kept)
+    # Names are compared without diacritics: Vietnamese Asia (Châu Á) is within Europe (Châu Âu).
+    assert len(kept) >= (0.88 if language == 'vi' else 0.99) * len(alone)
+    asked = made.questions('full', language)
+    assert [q.id for q in asked] == list(kept)
+    for question in asked:
+        assert question.language == language
+        folded = [world.fold(choice) for choice in question.choices]
+        assert not any(a in b for a, b in itertools.permutations(folded, 2))
+        if question.subject not in ('country_currency', 'country_language'):
+            named = question.question.casefold()
+            assert question.choices[question.answer].casefold() not in named
+
+
+def test_what_a_further_language_calls_alike_is_not_asked():
+    config = WorldFactsConfig(relations=('country_continent',), questions=0, languages=('en', 'vi'))
+    asked = WorldFacts(config).questions('full', 'vi')
+    assert 0 < len(asked) < 100
+    assert not any({'Châu Á', 'Châu Âu'} <= set(question.choices) for question in asked)
+
+
+@pytest.mark.parametrize('language', WORDED)
 def test_templates_have_their_languages_punctuation_and_direction(language):
     for relation in TEMPLATES:
         text = TEMPLATES[relation][language]
-        end = {'ar': '؟', 'zh': '？', 'ja': '？'}.get(language, '?')
+        end = {'ar': '؟', 'el': ';', 'fa': '؟', 'zh': '？', 'ja': '？'}.get(language, '?')
         assert text.endswith(end) and text.count('{subject}') == 1
         if languages.language(language).direction == 'rtl':
-            assert unicodedata.bidirectional(text.replace('{subject}', '')[0]) in ('R', 'AL')
+            first = text.replace('{subject}', '').strip()[0]
+            assert unicodedata.bidirectional(first) in ('R', 'AL')

@@ -1,9 +1,10 @@
 """World facts: the embedded benchmark, made from CLDR at run time.
 
 Which country is a city in, what is the currency of a country, which script is used for a language:
-`worldfacts_relations` has all of them. The items of a relation do not depend on the languages that
-are asked: each has names, and is unambiguous, in all template languages. Pool, distractors and
-orders depend on the seed only.
+`worldfacts_relations` has all of them. The items of a relation do not depend on which of LANGUAGES
+are asked: each has names, and is unambiguous, in all of them. A language of FURTHER takes out those
+that are not so in it, in every language, and changes no other. Pool, distractors and orders depend
+on the seed only.
 """
 
 import dataclasses
@@ -11,6 +12,8 @@ import json
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+from absl import logging
 
 from xlbarrier import draw
 from xlbarrier.config.checks import nearest
@@ -28,11 +31,14 @@ from xlbarrier.tasks.worldfacts_relations import (
     ANSWER_NAME,
     CHOICES,
     SUBJECT_NAME,
+    askable,
     candidates,
     given_away,
 )
-from xlbarrier.tasks.worldfacts_templates import LANGUAGES, TEMPLATES
+from xlbarrier.tasks.worldfacts_templates import FURTHER, LANGUAGES, TEMPLATES
 from xlbarrier.text import languages as languages_lib
+
+WORDED = tuple(sorted((*LANGUAGES, *FURTHER)))
 
 
 @dataclass(frozen=True)
@@ -69,10 +75,10 @@ class WorldFacts(MultipleChoice):
         self.languages, self.variants = config.languages, config.variants
         for code in config.languages:
             languages_lib.language(code)
-            if code not in LANGUAGES:
+            if code not in WORDED:
                 raise InputError(
                     f'config.tasks.{name}.languages: no question templates in {code!r}.'
-                    f'{nearest(code, LANGUAGES)} There are: {", ".join(LANGUAGES)}'
+                    f'{nearest(code, WORDED)} There are: {", ".join(WORDED)}'
                 )
         needs = set(config.variants) - {'full', 'mixup', 'translated'}
         if needs and 'en' not in config.languages:
@@ -209,6 +215,7 @@ def make_items(config: WorldFactsConfig, part: str = '') -> list[Item]:
     """
     chosen: list[Candidate] = []
     part, parts = part or config.part, worldfacts_split.part_of(config)
+    further = tuple(code for code in config.languages if code in FURTHER)
     for number, relation in enumerate(config.relations):
         share, rest = divmod(config.questions, len(config.relations))
         pool = candidates(relation)
@@ -216,6 +223,15 @@ def make_items(config: WorldFactsConfig, part: str = '') -> list[Item]:
             pool = tuple(c for c in pool if not given_away(c))
         if part != 'all':
             pool = tuple(c for c in pool if parts[c.country] == part)
+        if further:
+            pool, before = _askable(pool, config, further), len(pool)
+            logging.info(
+                '%s: %d of %d facts have distinct names in %s',
+                relation,
+                len(pool),
+                before,
+                ', '.join(further),
+            )
         expected = share + (number < rest) if config.questions else len(pool)
         if expected > len(pool):
             raise InputError(
@@ -235,7 +251,26 @@ def make_items(config: WorldFactsConfig, part: str = '') -> list[Item]:
     ]
 
 
+def _askable(
+    pool: Sequence[Candidate], config: WorldFactsConfig, further: tuple[str, ...]
+) -> tuple[Candidate, ...]:
+    told = config.giveaways == 'keep'
+    return tuple(
+        candidate
+        for candidate in pool
+        if askable(candidate, (candidate.answer, *_wrong(candidate, config.seed)), further, told)
+    )
+
+
 def _item(candidate: Candidate, position: int, seed: int, languages: Sequence[str]) -> Item:
+    drawn = _wrong(candidate, seed)
+    choices = (*drawn[:position], candidate.answer, *drawn[position:])
+    order = _drawn(languages, seed, f'{candidate.relation}:{candidate.subject} languages')
+    return Item(candidate, choices, position, tuple(order))
+
+
+def _wrong(candidate: Candidate, seed: int) -> list[str]:
+    """The distractors of a question."""
     name = ANSWER_NAME[candidate.relation]
     purpose = f'{candidate.relation}:{candidate.subject}'
     drawn: list[str] = []
@@ -247,9 +282,7 @@ def _item(candidate: Candidate, position: int, seed: int, languages: Sequence[st
         raise InputError(
             f'{purpose} has {len(drawn)} distractors of distinct names, expected {CHOICES - 1}'
         )
-    choices = (*drawn[:position], candidate.answer, *drawn[position:])
-    order = tuple(_drawn(languages, seed, f'{purpose} languages'))
-    return Item(candidate, choices, position, order)
+    return drawn
 
 
 def _balanced_positions(count: int, seed: int) -> list[int]:

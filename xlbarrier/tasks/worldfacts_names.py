@@ -1,4 +1,4 @@
-"""Names that a question needs in every template language, and what one name says about another."""
+"""Names that a question needs in every language, and what one name says about another."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -11,33 +11,35 @@ Name = Callable[[str, str], str]  # of a code in a language, as `world.country_n
 
 
 @functools.cache
-def names(name: Name, code: str) -> tuple[str, ...] | None:
-    """The folded names in all template languages; None if one is missing."""
+def names(name: Name, code: str, languages: tuple[str, ...] = LANGUAGES) -> tuple[str, ...] | None:
+    """The folded names in all of these languages; None if one is missing."""
     try:
-        return tuple(world.fold(name(code, language)) for language in LANGUAGES)
+        return tuple(world.fold(name(code, language)) for language in languages)
     except world.MissingNameError:
         return None
 
 
 @functools.cache
-def distinct(name: Name, one: str, two: str) -> bool:
+def distinct(name: Name, one: str, two: str, languages: tuple[str, ...] = LANGUAGES) -> bool:
     """Whether both have names, and neither name is part of the other, in every language."""
-    first, second = names(name, one), names(name, two)
+    first, second = names(name, one, languages), names(name, two, languages)
     if one == two or first is None or second is None:
         return False
     return not any(a in b or b in a for a, b in zip(first, second, strict=True))
 
 
-def tells(subject: Sequence[str], answer: Sequence[str]) -> bool:
+def tells(
+    subject: Sequence[str], answer: Sequence[str], languages: Sequence[str] = LANGUAGES
+) -> bool:
     """Whether a name gives the answer away in a language: one contains the other, or they begin
     alike.
 
     Args:
-      subject, answer: folded names in each template language; no name gives nothing away.
+      subject, answer: folded names in each of the languages; no name gives nothing away.
     """
     return any(
         one in two or two in one or _alike(one, two, language)
-        for one, two, language in zip(subject, answer, LANGUAGES, strict=True)
+        for one, two, language in zip(subject, answer, languages, strict=True)
     )
 
 

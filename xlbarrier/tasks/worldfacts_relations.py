@@ -1,7 +1,9 @@
 """All relations of the world facts, and those beyond cities, currencies and official languages."""
 
+import collections
 import functools
-from collections.abc import Callable, Iterable, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from babel.core import get_global
 
@@ -20,6 +22,7 @@ from xlbarrier.text import states, world
 
 CHOICES = 4
 LANGUAGES_A_SCRIPT = 30
+TOLD = ('country_currency', 'country_language')  # relations with giveaways
 # Scripts of today: the first are those of many languages, and come first as distractors.
 SCRIPTS = (
     ('Arab', 'Cyrl', 'Deva', 'Ethi', 'Hebr', 'Latn'),
@@ -40,6 +43,40 @@ def given_away(candidate: Candidate) -> bool:
     return _tells(
         SUBJECT_NAME[relation], candidate.subject, ANSWER_NAME[relation], candidate.answer
     )
+
+
+def askable(
+    candidate: Candidate, choices: Sequence[str], languages: tuple[str, ...], told: bool
+) -> bool:
+    """Whether a question has distinct names in further languages, and no name tells the answer.
+
+    Args:
+      candidate: a fact that can be asked in the template's LANGUAGES.
+      choices: codes of the question's options.
+      languages: out of FURTHER.
+      told: whether names of currencies and official languages may tell the answer.
+    """
+    relation = candidate.relation
+    subject = names(SUBJECT_NAME[relation], candidate.subject, languages)
+    name = ANSWER_NAME[relation]
+    pairs = itertools.combinations(choices, 2)
+    if subject is None or not all(distinct(name, one, two, languages) for one, two in pairs):
+        return False
+    if not (told and relation in TOLD):
+        answer = names(name, candidate.answer, languages)
+        if answer is None or tells(subject, answer, languages):
+            return False
+    return relation != 'city_country' or all(
+        _cities_named(language)[folded] == 1
+        for language, folded in zip(languages, subject, strict=True)
+    )
+
+
+@functools.cache
+def _cities_named(language: str) -> collections.Counter[str]:
+    """How many cities have a folded name."""
+    found = (names(world.city_name, city.zone, (language,)) for city in world.cities())
+    return collections.Counter(each[0] for each in found if each)
 
 
 def country_capital() -> Iterable[Candidate]:
