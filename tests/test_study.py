@@ -59,7 +59,8 @@ def outcome(folder):
     for path in sorted(folder.rglob('*.safetensors')):
         found[str(path.relative_to(folder))] = hashlib.sha256(path.read_bytes()).hexdigest()
     found['results'] = json.loads((folder / 'results.json').read_text())
-    lines = [json.loads(line) for line in (folder / 'metrics.jsonl').read_text().splitlines()]
+    log = folder / 'metrics.jsonl'  # an evaluation has none
+    lines = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
     found['losses'] = [(row['arm'], row['step'], row['loss']) for row in lines]
     return found
 
