@@ -35,6 +35,17 @@ TITLES = {
     'forget_quality': 'Forget quality: p of the Kolmogorov-Smirnov test of two truth ratios',
     'rankc_rescaled': 'RankC above chance, %: 0 where the two rankings are independent',
     'rankc': 'RankC, %: how similarly two languages rank the candidates',
+    'xrr': 'XRR, %: how much of what was taught in the source language is known there',
+    'exact_match': 'Exact match, %: written answers that are a right one',
+    'f1': 'F1, %: words that a written answer shares with a right one',
+    'contains': 'Contains, %: written answers that have a right one in them',
+    'right_in_both': 'Right in both, %: items right in the source language and there',
+    'difference_to_base': 'Difference to the base model, points: accuracy minus its accuracy',
+    'gap_difference_to_base': 'Difference of the barrier gap to that of the base model, points',
+    'smallest_difference_to_base': 'Smallest difference to the base model that would show, points',
+    'gain_over_full': 'Gain of translating over asking directly, points',
+    'gain_over_mean': 'Gain of all languages together over the mean of each, points',
+    'gain_over_source': 'Gain of all languages together over the source language, points',
     'left_out:common': 'Items left out: they do not exist in every language',
     'left_out:empty_option': 'Items left out: an option is empty',
     'left_out:equal_options': 'Items left out: two options are equal',
@@ -156,7 +167,7 @@ def sections(table: Table) -> list[Table]:
         made.append(
             Table(
                 f'{table.name}.{metric}',
-                TITLES.get(metric, metric),
+                _title(metric),
                 table.heads[1:],
                 tuple(table.columns[i] for i in filled),
                 tuple((heads, tuple(cells[i] for i in filled)) for heads, cells in lines),
@@ -242,6 +253,12 @@ def _readers(rows: Sequence[ResultRow]) -> list[Table]:
     heads = ('task', 'variant', 'model', 'language')
     caption = 'Recorded answers by reader; an unreadable answer counts as wrong'
     return [Table('readers', caption, heads, tuple(columns), tuple(lines))]
+
+
+def _title(metric: str) -> str:
+    arm = metric.removeprefix('difference_to_')
+    other = metric if arm == metric else f'Difference to {arm}, points: accuracy minus its accuracy'
+    return TITLES.get(metric, other)
 
 
 def _head(column: str) -> str:
