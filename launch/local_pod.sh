@@ -8,7 +8,8 @@
 # On a CPU each process has DEVICES devices of its own; with GPUs=1 process K sees GPU K alone. When
 # a process is killed, the others are ended and all are started again, RESTARTS times at most; they
 # continue from the last checkpoint. An error of the run itself (status below 128) ends the pod, and
-# so does Ctrl-C. Process 0 prints here, the others to LOGS/process-K.log.
+# so does Ctrl-C. Process 0 prints here, the others to LOGS/process-K.log. The first call sets up
+# .venv.
 set -euo pipefail
 
 # Variables; those of the environment win.
@@ -17,7 +18,7 @@ GPUS=${GPUS:-0}                                        # 1: one GPU for each pro
 RESTARTS=${RESTARTS:-3}                                # after a process was killed
 PORT=${PORT:-}                                         # of the coordinator; default: a free one
 LOGS=${LOGS:-}                                         # default: a new temporary folder
-COMMAND=${COMMAND:-python -m xlbarrier.main}           # the flags are added to it
+COMMAND=${COMMAND:-.venv/bin/python -m xlbarrier.main} # the flags are added to it
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=launch/common.sh
@@ -28,6 +29,7 @@ count=${flags[0]:-}
 flags=("${flags[@]:1}")
 need_flags "${flags[@]}"
 read -ra words <<<"$COMMAND"
+cd "$here/.."
 
 free_port() {
   python3 -c 'import socket
@@ -93,6 +95,13 @@ if [ "$dry_run" = 1 ]; then
     printf '%s\n' "$(line_of env "${variables[@]}" "${words[@]}" "${flags[@]}")"
   done
   exit
+fi
+if [[ $COMMAND == .venv/* ]]; then
+  # shellcheck source=launch/environment.sh
+  source launch/environment.sh
+  extras=''
+  [ "$GPUS" != 1 ] || extras='[gpu]'
+  install_into_venv "$extras"
 fi
 LOGS=${LOGS:-$(mktemp -d)}
 mkdir -p "$LOGS"
