@@ -98,3 +98,14 @@ def tiny_llama(tmp_path_factory, tokenizer) -> pathlib.Path:
     LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope='module')
+def hub(tmp_path_factory):
+    """A server on the loopback interface that speaks the hub's API and has small sets of it."""
+    from tests.hub_server import asked_in_process
+    from tests.hub_sets_made import serve
+
+    with asked_in_process(tmp_path_factory.mktemp('hub')) as server:
+        serve(server)
+        yield server

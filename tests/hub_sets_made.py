@@ -79,7 +79,7 @@ def reading(language: str) -> list[dict[str, Any]]:
     """Belebele's questions; the order differs by language."""
     made = [
         {'link': f'https://example.org/{n}', 'question_number': n + 1, 'dialect': language,
-         'flores_passage': f'{language} passage', 'question': f'{language} {n}?',
+         'flores_passage': f'{language} {("passage", "text")[n]}', 'question': f'{language} {n}?',
          **options(language, n, [f'mc_answer{i}' for i in range(1, 5)]),
          'correct_answer_num': str(n + 1)}
         for n in range(2)

@@ -5,21 +5,12 @@ import json
 import pyarrow as pa
 import pytest
 
-from tests.hub_server import asked_in_process, commit_of
-from tests.hub_sets_made import serve
+from tests.hub_server import commit_of
 from xlbarrier import modes
 from xlbarrier.config import flags
 from xlbarrier.config.tasks import task_class
 from xlbarrier.datafiles import DataError
 from xlbarrier.tasks import registry
-
-
-@pytest.fixture(scope='module')
-def hub(tmp_path_factory):
-    """The server with all sets."""
-    with asked_in_process(tmp_path_factory.mktemp('hub')) as server:
-        serve(server)
-        yield server
 
 
 def task(name, **fields):

@@ -12,7 +12,7 @@ import pytest
 from babel.languages import get_official_languages
 
 from xlbarrier.config.tasks import WorldFactsConfig
-from xlbarrier.tasks import worldfacts
+from xlbarrier.tasks import base, worldfacts
 from xlbarrier.tasks.worldfacts import FURTHER, LANGUAGES, TEMPLATES, WORDED, WorldFacts
 from xlbarrier.text import languages, world
 
@@ -315,8 +315,9 @@ def test_a_further_language_takes_out_few_items_and_changes_none(language):
     made = WorldFacts(dataclasses.replace(config, languages=('en', 'de', language)))
     kept = {q.id: q for q in made.questions('full', 'de')}
     assert set(kept) <= set(alone)
-    # Their order also depends on how many questions there are.
-    assert all(sorted(kept[id_].choices) == sorted(alone[id_].choices) for id_ in kept)
+    assert kept == {id_: alone[id_] for id_ in kept}
+    left = made.left_out['unnamed'].count if made.left_out else 0
+    assert left == len(alone) - len(kept)
     # Names are compared without diacritics: Vietnamese Asia (Châu Á) is within Europe (Châu Âu).
     assert len(kept) >= (0.88 if language == 'vi' else 0.99) * len(alone)
     asked = made.questions('full', language)
@@ -331,9 +332,13 @@ def test_a_further_language_takes_out_few_items_and_changes_none(language):
 
 
 def test_what_a_further_language_calls_alike_is_not_asked():
-    config = WorldFactsConfig(relations=('country_continent',), questions=0, languages=('en', 'vi'))
-    asked = WorldFacts(config).questions('full', 'vi')
+    config = WorldFactsConfig(
+        relations=('country_continent',), questions=100, languages=('en', 'vi')
+    )
+    made = WorldFacts(config)
+    asked = made.questions('full', 'vi')
     assert 0 < len(asked) < 100
+    assert made.left_out == {'unnamed': base.LeftOut(100 - len(asked), 100)}
     assert not any({'Châu Á', 'Châu Âu'} <= set(question.choices) for question in asked)
 
 

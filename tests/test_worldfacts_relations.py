@@ -250,6 +250,27 @@ def test_pairs_that_state_what_another_task_asks_are_refused(test_part, task):
         test_part.check_pairs({'other': everything(part='test', split_seed=1)})
 
 
+def test_pairs_of_a_held_out_further_language_are_checked_whole():
+    """Vietnamese is asked and takes items out; the pairs without it have them all."""
+    continents = {'relations': ('country_continent',), 'questions': 0, 'part': 'test'}
+    taught = WorldFacts(
+        WorldFactsConfig(**continents, languages=('en', 'de', 'vi'), held_out_languages=('vi',))
+    )
+    paired = {pair.source.item for pair in taught.pairs()}
+    asked = WorldFacts(WorldFactsConfig(**continents, languages=('en', 'de'), split_seed=1))
+    both = paired & {question.id for question in asked.questions('full', 'en')}
+    unnamed = both - {
+        q.id for q in WorldFacts(
+            WorldFactsConfig(relations=('country_continent',), questions=0, languages=('en', 'vi'))
+        ).questions('full', 'en')
+    }  # fmt: skip
+    assert unnamed
+    one = next(item for item in asked._items if item.id in unnamed)
+    asked._items = [one]
+    with pytest.raises(DataError, match=f'its pair {one.id!r} states what'):
+        taught.check_pairs({'taught': taught, 'asked': asked})
+
+
 def test_pairs_are_one_item_with_the_same_options(test_part):
     pairs = qa_pairs.check(
         test_part.pairs(),

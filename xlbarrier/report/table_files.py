@@ -50,6 +50,7 @@ TITLES = {
     'left_out:empty_option': 'Items left out: an option is empty',
     'left_out:equal_options': 'Items left out: two options are equal',
     'left_out:one_candidate': 'Items left out: they have only one candidate',
+    'left_out:unnamed': 'Items left out: a language has no distinct names for them',
 }
 # Shown as they are; every other number is a share, shown as a percentage.
 _PLAIN = re.compile(

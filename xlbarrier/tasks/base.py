@@ -86,7 +86,7 @@ class Task(Protocol):
     """
 
     name: str
-    left_out: Mapping[str, LeftOut]  # by reason: 'equal_options', 'one_candidate', 'common'
+    left_out: Mapping[str, LeftOut]  # by reason: 'equal_options', 'common', 'unnamed' ...
 
     def measure(self, asked: 'Asked') -> None:
         """Asks the model all questions, and writes each sheet with `Asked.write`."""

@@ -1,7 +1,6 @@
 """Multiple-choice sets of the hub as tasks: one class for every row of `hub_sets.CHOICE_SETS`."""
 
 import ast
-import collections
 import functools
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +9,7 @@ from typing import Any
 from xlbarrier import datafiles
 from xlbarrier.config.sets import SetConfig
 from xlbarrier.datafiles import DataError, DataRow
-from xlbarrier.tasks import files, hub_sets, items, prompts
+from xlbarrier.tasks import files, hub_sets, hub_shown, items, prompts
 from xlbarrier.tasks.base import LETTERS, Prompt, Question
 from xlbarrier.tasks.hub_sets import ChoiceSet
 from xlbarrier.tasks.items import SOURCE, Item
@@ -53,11 +52,13 @@ class HubChoice(items.AlignedTask):
                 " language: expected 'same'"
             )
         self.row, self.config = row, config
-        self._shown_split = _shown_split(row, config)
-        needed = items.languages_needed(config)
+        self._shown_split = hub_shown.split_of(row, config)
+        found = {}
         if config.shots and config.demos == 'english' and not self._shown_split:
-            needed = tuple(dict.fromkeys((SOURCE, *needed)))
-        found = {code: read(row, config, code, where) for code in needed}
+            with hub_shown.reading(f"{where}.shots is {config.shots} and demos is 'english'"):
+                found[SOURCE] = read(row, config, SOURCE, where)
+        for code in items.languages_needed(config):
+            found[code] = found.get(code) or read(row, config, code, where)
         if row.parallel and config.items == 'same':
             self._check_same(found, where)
         by_language = {
@@ -127,49 +128,22 @@ class HubChoice(items.AlignedTask):
         config, split = self.config, self._shown_split
         if split:
             codes = (SOURCE,) if config.demos == 'english' else tuple(self.items)
+            with hub_shown.reading(f'{where}.shots is {config.shots}'):
+                found = {code: read(self.row, config, code, where, split) for code in codes}
             found = {
-                code: items.checked(
-                    read(self.row, config, code, where, split), f'{where}: {split} {code}', 'keep'
-                )
-                for code in codes
+                code: items.checked(these, f'{where}: {split} {code}', 'keep')
+                for code, these in found.items()
             }
             if config.items == 'common' and not self.apart:
                 found, _ = items.common(found, f'{where}: {split}')
             shown = found if self.apart else items.aligned(found, f'{where}: {split}')
         else:
-            shown, self.items = self._parted(), self._parted(asked=True)
+            shown, self.items = hub_shown.parted(
+                self.items, self._group, config.shots, where, apart=self.apart
+            )
             self.count = len(self.items[next(iter(self.items))])
-        for code, asked in self.items.items():
-            if not asked:
-                raise DataError(
-                    f'{where}.shots is {config.shots}, and all items in {code!r} are shown: none is'
-                    ' left to be asked (n = 0)'
-                )
-            there = collections.Counter(map(self._group, shown.get(code) or shown[SOURCE]))
-            few = next((group for group in map(self._group, asked) if there[group] < config.shots),
-                       None)  # fmt: skip
-            if few is not None:
-                of = f' of {few}' if few else ''
-                raise DataError(
-                    f'{where}.shots is {config.shots}, and {split or "the set"} has {there[few]}'
-                    f' items{of} in {code!r}'
-                )
+        hub_shown.check(shown, self.items, self._group, config.shots, f'{where}.shots', split)
         return shown
-
-    def _parted(self, *, asked: bool = False) -> dict[str, list[Item]]:
-        """The first `shots` items of each group, in each language; or those to be asked."""
-        first, parts = next(iter(self.items)), {}
-        for code, these in self.items.items():
-            counts, part = collections.Counter[str](), []
-            # Aligned items are of the groups that they have in the first language.
-            for item, grouped in zip(
-                these, these if self.apart else self.items[first], strict=True
-            ):
-                counts[self._group(grouped)] += 1
-                if (counts[self._group(grouped)] > self.config.shots) == asked:
-                    part.append(item)
-            parts[code] = part
-        return parts
 
     def _check_same(self, found: Mapping[str, Sequence[Item]], where: str) -> None:
         """Names every language that lacks items, where the ids say which; `aligned` the others."""
@@ -226,18 +200,6 @@ def read(row: ChoiceSet, config: SetConfig, code: str, where: str, split: str = 
     check_columns(rows[0], _columns(row), f'{place} {split}')
     made = _items(rows, row, code)
     return sorted(made, key=lambda item: item.id) if row.passage else made
-
-
-def _shown_split(row: ChoiceSet, config: SetConfig) -> str:
-    """The published split of demonstrations; '' where the first items of what is asked are shown.
-
-    A file has no splits.
-    """
-    if row.english and config.demos == 'english' and row.name_of(SOURCE) is None:
-        row = hub_sets.CHOICE_SETS[row.english.removeprefix('hf:')]
-    elif not config.source.startswith('hf:') or row.shown == (config.split or row.split):
-        return ''
-    return row.shown
 
 
 def check_columns(row: DataRow, columns: Iterable[str], what: str) -> None:

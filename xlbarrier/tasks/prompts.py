@@ -7,34 +7,38 @@ from xlbarrier.errors import InputError
 from xlbarrier.tasks.base import LETTERS, Prompt, Question
 from xlbarrier.text.languages import language as language_of
 
-# (before the question, before the answer), with the punctuation of the language.
+# (before the question, before the answer), with the punctuation of the language. Tasks with
+# published prompts know those of CUES only.
 CUES = {
     'ar': ('السؤال:', 'الإجابة:'),
-    'bn': ('প্রশ্ন:', 'উত্তর:'),
     'de': ('Frage:', 'Antwort:'),
-    'el': ('Ερώτηση:', 'Απάντηση:'),
     'en': ('Question:', 'Answer:'),
     'es': ('Pregunta:', 'Respuesta:'),
-    'fa': ('پرسش:', 'پاسخ:'),
     'fr': ('Question :', 'Réponse :'),
     'he': ('שאלה:', 'תשובה:'),
     'hi': ('प्रश्न:', 'उत्तर:'),
-    'id': ('Pertanyaan:', 'Jawaban:'),
     'it': ('Domanda:', 'Risposta:'),
     'ja': ('質問：', '答え：'),
-    'ko': ('질문:', '답:'),
-    'nl': ('Vraag:', 'Antwoord:'),
     'pl': ('Pytanie:', 'Odpowiedź:'),
     'pt': ('Pergunta:', 'Resposta:'),
     'ru': ('Вопрос:', 'Ответ:'),
+    'zh': ('问题：', '答案：'),
+}
+FURTHER_CUES = {
+    'bn': ('প্রশ্ন:', 'উত্তর:'),
+    'el': ('Ερώτηση:', 'Απάντηση:'),
+    'fa': ('پرسش:', 'پاسخ:'),
+    'id': ('Pertanyaan:', 'Jawaban:'),
+    'ko': ('질문:', '답:'),
+    'nl': ('Vraag:', 'Antwoord:'),
     'sv': ('Fråga:', 'Svar:'),
     'sw': ('Swali:', 'Jibu:'),
     'th': ('คำถาม:', 'คำตอบ:'),
     'tr': ('Soru:', 'Cevap:'),
     'uk': ('Питання:', 'Відповідь:'),
     'vi': ('Câu hỏi:', 'Trả lời:'),
-    'zh': ('问题：', '答案：'),
 }
+ALL_CUES = {**CUES, **FURTHER_CUES}
 
 
 def render(
@@ -114,6 +118,6 @@ def cue(code: str) -> tuple[str, str]:
     Raises:
       ValueError: naming the language, when there are none.
     """
-    if code not in CUES:
-        raise InputError(f'no cue words in {code!r}; there are: {", ".join(sorted(CUES))}')
-    return CUES[code]
+    if code not in ALL_CUES:
+        raise InputError(f'no cue words in {code!r}; there are: {", ".join(sorted(ALL_CUES))}')
+    return ALL_CUES[code]

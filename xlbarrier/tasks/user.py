@@ -35,10 +35,10 @@ class User(items.AlignedTask):
         if config.shots and config.demos == 'english' and SOURCE not in codes:
             codes.insert(0, SOURCE)
         for code in [self.cues] if self.cues else codes:
-            if code not in prompts.CUES:
+            if code not in prompts.ALL_CUES:
                 raise DataError(
                     f"{self.where}: no words for 'Question:' and 'Answer:' in {code!r}; there are"
-                    f' {", ".join(sorted(prompts.CUES))}. Set {self.where}.cues to one of these'
+                    f' {", ".join(sorted(prompts.ALL_CUES))}. Set {self.where}.cues to one of these'
                 )
         by_language = {
             code: items.checked(found, f'{name} {code}', config.equal_options)

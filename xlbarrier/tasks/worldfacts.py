@@ -3,8 +3,8 @@
 Which country is a city in, what is the currency of a country, which script is used for a language:
 `worldfacts_relations` has all of them. The items of a relation do not depend on which of LANGUAGES
 are asked: each has names, and is unambiguous, in all of them. A language of FURTHER takes out those
-that are not so in it, in every language, and changes no other. Pool, distractors and orders depend
-on the seed only.
+items that are not so in it, in every language, and changes no other. Pool, distractors and orders
+depend on the seed only.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ from xlbarrier.datafiles import DataError, write_atomic
 from xlbarrier.errors import InputError
 from xlbarrier.qa.pairs import Pair, Side
 from xlbarrier.tasks import base, translated, worldfacts_split
-from xlbarrier.tasks.base import Question
+from xlbarrier.tasks.base import LeftOut, Question
 from xlbarrier.tasks.chat import chat_of
 from xlbarrier.tasks.multiple_choice import MultipleChoice
 from xlbarrier.tasks.worldfacts_facts import Candidate
@@ -87,7 +87,10 @@ class WorldFacts(MultipleChoice):
         self.to_english = translated.of_config(config, name)
         self.held_out_relations = config.held_out
         self.held_out_languages = config.held_out_languages
-        self._items = make_items(config)
+        made = make_items(config)
+        self._items = _named(made, config)
+        if len(self._items) < len(made):
+            self.left_out = {'unnamed': LeftOut(len(made) - len(self._items), len(made))}
 
     def sheets(self) -> list[tuple[str, str]]:
         """See `MultipleChoice`."""
@@ -104,7 +107,7 @@ class WorldFacts(MultipleChoice):
           DataError: when all countries are asked about, or all relations or languages held out.
         """
         where = f'config.tasks.{self.name}'
-        codes = [c for c in self.languages if c != 'en' and c not in self.held_out_languages]
+        codes = self._pair_languages()
         return [
             Pair(
                 item.candidate.relation,
@@ -117,9 +120,12 @@ class WorldFacts(MultipleChoice):
             for code in codes
         ]
 
+    def _pair_languages(self) -> list[str]:
+        return [c for c in self.languages if c != 'en' and c not in self.held_out_languages]
+
     def check_pairs(self, tasks: Mapping[str, base.Task]) -> None:
         """See `base.Pairing`: two of these tasks may split differently, or one asks everything."""
-        trained = {item.fact: item.id for item in self._trained_on(self.languages)}
+        trained = {item.fact: item.id for item in self._trained_on(self._pair_languages())}
         for other, task in tasks.items():
             for item in task._items if isinstance(task, WorldFacts) else ():
                 if (met := trained.get(item.fact)) is not None:
@@ -146,7 +152,7 @@ class WorldFacts(MultipleChoice):
         # Options in several languages are in those that are trained on.
         spoken = tuple(code for code in config.languages if code in ('en', *codes))
         made = dataclasses.replace(config, relations=relations, questions=0, languages=spoken)
-        if items := make_items(made, 'train'):
+        if items := _named(make_items(made, 'train'), made):
             return items
         raise DataError(f'{where}.dev_share and {where}.test_share leave no country to train on')
 
@@ -215,7 +221,6 @@ def make_items(config: WorldFactsConfig, part: str = '') -> list[Item]:
     """
     chosen: list[Candidate] = []
     part, parts = part or config.part, worldfacts_split.part_of(config)
-    further = tuple(code for code in config.languages if code in FURTHER)
     for number, relation in enumerate(config.relations):
         share, rest = divmod(config.questions, len(config.relations))
         pool = candidates(relation)
@@ -223,15 +228,6 @@ def make_items(config: WorldFactsConfig, part: str = '') -> list[Item]:
             pool = tuple(c for c in pool if not given_away(c))
         if part != 'all':
             pool = tuple(c for c in pool if parts[c.country] == part)
-        if further:
-            pool, before = _askable(pool, config, further), len(pool)
-            logging.info(
-                '%s: %d of %d facts have distinct names in %s',
-                relation,
-                len(pool),
-                before,
-                ', '.join(further),
-            )
         expected = share + (number < rest) if config.questions else len(pool)
         if expected > len(pool):
             raise InputError(
@@ -251,15 +247,25 @@ def make_items(config: WorldFactsConfig, part: str = '') -> list[Item]:
     ]
 
 
-def _askable(
-    pool: Sequence[Candidate], config: WorldFactsConfig, further: tuple[str, ...]
-) -> tuple[Candidate, ...]:
+def _named(made: Sequence[Item], config: WorldFactsConfig) -> list[Item]:
+    """The items that can be asked in the further languages of the config too."""
+    further = tuple(code for code in config.languages if code in FURTHER)
     told = config.giveaways == 'keep'
-    return tuple(
-        candidate
-        for candidate in pool
-        if askable(candidate, (candidate.answer, *_wrong(candidate, config.seed)), further, told)
-    )
+    kept = [item for item in made if askable(item.candidate, item.choices, further, told)]
+    if len(kept) < len(made):
+        logging.info(
+            'config.tasks.worldfacts: %d of %d items left out in every language: in %s a name is'
+            ' missing, is not distinct, or tells the answer',
+            len(made) - len(kept),
+            len(made),
+            ', '.join(further),
+        )
+    if made and not kept:
+        raise InputError(
+            f'config.tasks.worldfacts: none of {len(made)} items has distinct names in'
+            f' {", ".join(further)} (n = 0)'
+        )
+    return kept
 
 
 def _item(candidate: Candidate, position: int, seed: int, languages: Sequence[str]) -> Item:
