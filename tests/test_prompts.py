@@ -60,3 +60,12 @@ def test_what_cannot_be_rendered_is_named():
 def test_sheets_ask_the_english_variant_once():
     wanted = [('english', 'en'), ('full', 'fr'), ('full', 'ar')]
     assert sheets(('english', 'full'), ('fr', 'ar')) == wanted
+
+
+@pytest.mark.parametrize(
+    ('code', 'begins', 'space'),
+    [('zh', '问题：', ''), ('th', 'คำถาม: ', ' '), ('sw', 'Swali: ', ' ')],
+)
+def test_a_space_follows_a_cue_unless_its_colon_is_full_width(code, begins, space):
+    prompt = prompts.render(question(code), 'letter')
+    assert prompt.context.startswith(begins) and prompt.continuations[0] == f'{space}A'

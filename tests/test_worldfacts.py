@@ -342,6 +342,21 @@ def test_what_a_further_language_calls_alike_is_not_asked():
     assert not any({'Châu Á', 'Châu Âu'} <= set(question.choices) for question in asked)
 
 
+def test_what_cldr_calls_by_anothers_name_is_not_asked():
+    """Jayapura, in Indonesia, is Jaipur in Ukrainian; Mauritius's rupee Mauritania's in Bengali."""
+    assert world.city_name('Asia/Jayapura', 'uk') == 'Джайпур'
+    fields = {'relations': ('city_country', 'country_currency'), 'questions': 0}
+    for language, id_ in (('uk', 'city_country:Asia/Jayapura'), ('bn', 'country_currency:MU')):
+        for codes, there in ((('en', language), False), (('en', 'de'), True)):
+            made = WorldFacts(WorldFactsConfig(**fields, languages=codes))
+            asked = made.questions('full', 'en')
+            assert (id_ in {question.id for question in asked}) == there
+            if not there:
+                assert not any(
+                    'Mauritian' in c for q in asked for c in q.choices if language == 'bn'
+                )
+
+
 @pytest.mark.parametrize('language', WORDED)
 def test_templates_have_their_languages_punctuation_and_direction(language):
     for relation in TEMPLATES:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 from xlbarrier.errors import InputError
 from xlbarrier.tasks.base import LETTERS, Prompt, Question
-from xlbarrier.text.languages import language as language_of
 
 # (before the question, before the answer), with the punctuation of the language. Tasks with
 # published prompts know those of CUES only.
@@ -35,7 +34,7 @@ FURTHER_CUES = {
     'sw': ('Swali:', 'Jibu:'),
     'th': ('คำถาม:', 'คำตอบ:'),
     'tr': ('Soru:', 'Cevap:'),
-    'uk': ('Питання:', 'Відповідь:'),
+    'uk': ('Запитання:', 'Відповідь:'),
     'vi': ('Câu hỏi:', 'Trả lời:'),
 }
 ALL_CUES = {**CUES, **FURTHER_CUES}
@@ -75,7 +74,7 @@ def render(
 def _asked(question: Question, method: str, cues: str) -> tuple[str, tuple[str, ...], str]:
     """A question up to its answer cue, what can follow it, and the cue."""
     ask, answer = cue(cues or question.language)
-    gap = ' ' if language_of(cues or question.language).spaces else ''
+    gap = '' if answer.endswith('：') else ' '  # a full-width colon has its space
     lines = [f'{ask}{gap}{question.question}']
     continuations: Sequence[str]
     if method == 'loglikelihood':

@@ -17,7 +17,7 @@ from xlbarrier.tasks.worldfacts_facts import (
     wrong_answers,
 )
 from xlbarrier.tasks.worldfacts_names import Name, distinct, names, tells
-from xlbarrier.tasks.worldfacts_rights import SCRIPT_IN_DOUBT, TWO_CONTINENTS, VARIETIES
+from xlbarrier.tasks.worldfacts_rights import MISNAMED, SCRIPT_IN_DOUBT, TWO_CONTINENTS, VARIETIES
 from xlbarrier.text import states, world
 
 CHOICES = 4
@@ -59,6 +59,10 @@ def askable(
     relation = candidate.relation
     subject = names(SUBJECT_NAME[relation], candidate.subject, languages)
     name = ANSWER_NAME[relation]
+    if any(
+        (each, code) in MISNAMED for each in languages for code in (candidate.subject, *choices)
+    ):
+        return False
     pairs = itertools.combinations(choices, 2)
     if subject is None or not all(distinct(name, one, two, languages) for one, two in pairs):
         return False

@@ -65,3 +65,7 @@ SCRIPT_IN_DOUBT = frozenset(
         *('und', 'uz', 'vai', 'wal', 'zh'),
     )
 )
+
+# Language and code: what CLDR calls by another's name. Jayapura is Jaipur in Ukrainian, and the
+# rupee of Mauritius is that of Mauritania in Bengali.
+MISNAMED = frozenset({('uk', 'Asia/Jayapura'), ('bn', 'MUR')})
