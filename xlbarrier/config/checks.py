@@ -163,5 +163,6 @@ def one_of(where: str, value: Any, allowed: tuple[Any, ...]) -> None:
     if value not in allowed or isinstance(value, bool):
         close = nearest(value, allowed) if isinstance(value, str) else ''
         raise ConfigError(
-            f'{where} is {value!r}; expected one of {", ".join(map(str, allowed))}.{close}'
+            f'{where} is {value!r}; expected{" one of" if len(allowed) > 1 else ""}'
+            f' {", ".join(map(str, allowed))}.{close}'
         )
