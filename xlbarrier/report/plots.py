@@ -223,8 +223,14 @@ def barrier_picture(
             label=name,
         )
     axes.axhline(100 * chance, color='#9ca3af', linestyle='--', linewidth=1)
-    axes.text(
-        len(groups) - 0.5, 100 * chance + 1, 'guessing', ha='right', color='#6b7280', fontsize=8
+    axes.text(  # beside the bars, which it would overprint
+        1.005,
+        100 * chance,
+        'guessing',
+        transform=axes.get_yaxis_transform(),
+        va='center',
+        color='#6b7280',
+        fontsize=8,
     )
     # Long names are broken at spaces, and turned where they would still touch.
     names = [textwrap.fill(name, 14) for name in groups]
