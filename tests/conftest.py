@@ -1,23 +1,26 @@
 """Eight fake CPU devices for every test, and the real small models that tests share."""
 
+import atexit
 import gc
 import itertools
 import os
 import pathlib
+import shutil
+import tempfile
 
 os.environ.setdefault('JAX_PLATFORMS', 'cpu')
 os.environ.setdefault('HF_HUB_OFFLINE', '1')
 os.environ.setdefault('TOKENIZERS_PARALLELISM', 'false')
 
 # Nearly all of the suite's time goes into compiling small programs. Unoptimised code compiles in
-# half the time; the workers and the processes that tests start share what they compile, and so
-# does the next run.
+# half the time; the workers and the processes that tests start share what they compile. The next
+# run does not: a training step on eight devices that jax 0.10.2 reads back from the cache can let
+# them enter their collectives in different orders, wait for ever, and abort.
 os.environ.setdefault('XLA_FLAGS', '--xla_backend_optimization_level=0')
-
-os.environ.setdefault(
-    'JAX_COMPILATION_CACHE_DIR',
-    str(pathlib.Path(__file__).resolve().parent.parent / '.pytest_cache/compiled'),
-)
+if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:  # workers have that of the process they are of
+    _compiled = tempfile.mkdtemp(prefix='xlbarrier-compiled-')
+    atexit.register(shutil.rmtree, _compiled, ignore_errors=True)
+    os.environ['JAX_COMPILATION_CACHE_DIR'] = _compiled
 os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '0.2')
 
 import jax
