@@ -302,7 +302,7 @@ def test_a_text_without_a_word_in_the_list_is_told(made, tmp_path):
         (dict(languages=('fr', 'fr')), 'none of them twice'),
         (dict(texts=1), 'texts is 1; expected at least 2'),
         (dict(translator={}), 'translator.place is empty'),
-        (dict(methods=('letter',)), 'expected one of mean_hidden'),
+        (dict(methods=('letter',)), 'expected mean_hidden'),
     ],
 )
 def test_configs_that_will_not_do(fields, words):
