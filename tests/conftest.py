@@ -78,29 +78,10 @@ def tokenizer(smollm2_gguf):
 
 @pytest.fixture(scope='session')
 def tiny_llama(tmp_path_factory, tokenizer) -> pathlib.Path:
-    """A Hugging Face folder written by transformers: a random 3-layer Llama, SmolLM2's tokenizer.
+    """A Hugging Face folder by transformers: a random 3-layer Llama with SmolLM2's tokenizer."""
+    from tests.torch_llama import write_tiny
 
-    Its 4 query heads, 2 kv heads, 64 channels and 49,152 tokens divide over every mesh used here.
-    """
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    folder = tmp_path_factory.mktemp('tiny_llama')
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=512,
-        tie_word_embeddings=True,
-        initializer_range=0.2,
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+    return write_tiny(tmp_path_factory.mktemp('tiny_llama'), tokenizer)
 
 
 @pytest.fixture(scope='module')

