@@ -6,6 +6,16 @@ import numpy as np
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+VALUES = dict(
+    vocab_size=256,
+    hidden_size=64,
+    intermediate_size=128,
+    num_hidden_layers=3,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    max_position_embeddings=512,
+    initializer_range=0.2,
+)
 SHAPES = {
     # 4 query heads on 2 kv heads, embeddings tied; divides over every mesh of the tests.
     'tied_gqa': dict(tie_word_embeddings=True),
@@ -31,17 +41,7 @@ def write_tiny(folder: pathlib.Path, tokenizer) -> pathlib.Path:
     Its 4 query heads, 2 kv heads, 64 channels and 49,152 tokens divide over every mesh of tests.
     """
     torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=512,
-        tie_word_embeddings=True,
-        initializer_range=0.2,
-    )
+    config = LlamaConfig(**{**VALUES, **SHAPES['tied_gqa'], 'vocab_size': len(tokenizer)})
     LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
@@ -50,17 +50,7 @@ def write_tiny(folder: pathlib.Path, tokenizer) -> pathlib.Path:
 def make(shape: str, **changes) -> LlamaForCausalLM:
     """A random model of one of SHAPES; the norms' weights are not all one."""
     torch.manual_seed(0)
-    values = dict(
-        vocab_size=256,
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=512,
-        initializer_range=0.2,
-    )
-    model = LlamaForCausalLM(LlamaConfig(**{**values, **SHAPES[shape], **changes})).eval()
+    model = LlamaForCausalLM(LlamaConfig(**{**VALUES, **SHAPES[shape], **changes})).eval()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if 'norm' in name:
