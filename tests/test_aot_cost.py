@@ -190,7 +190,7 @@ def test_the_abstract_step_compiles_to_the_real_ones_program(mesh):
     batch['weights'] = batch['weights'].astype(np.float32)
     with jax.set_mesh(mesh):
         laid = put_microbatches(batch, mesh, 1)
-        real = train_step.lower(state, frozen, laid, graph=graph, config=fields, seed=0)
+        real = train_step.here.lower(state, frozen, laid, graph=graph, config=fields, seed=0)
         abstract = train(mesh).traced.lower()
     assert abstract.as_text() == real.as_text()
 

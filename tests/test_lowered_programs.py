@@ -65,7 +65,7 @@ def train_program(mesh, target, remat='auto', documents=4, **changes):
     batch = {'tokens': zeros, 'positions': zeros, 'until': zeros, 'weights': zeros * 1.0}
     laid = step.put_microbatches(batch, mesh, 1)
     with jax.set_mesh(mesh):
-        traced = step.train_step.trace(
+        traced = step.train_step.here.trace(
             state, frozen, laid, graph=graph, config=config, documents=documents
         )
         return traced.lower(lowering_platforms=(target,)).as_text()

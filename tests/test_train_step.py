@@ -126,7 +126,7 @@ def test_the_state_is_donated_and_the_rest_is_not(packed):
 def test_seeds_share_a_compiled_program_and_not_their_noise(packed):
     mesh = make_mesh(1, 1, 1, devices=jax.devices()[:1])
     config = dataclasses.replace(TRAIN, method='lora', lora_dropout=0.3)
-    norms, before = [], train_step._cache_size()
+    norms, before = [], train_step.here._cache_size()
     for seed in (0, 1, 2**32 - 1, 0):
         rank, alpha, targets = config.lora_rank, config.lora_alpha, config.lora_targets
         decoder = lora.add_lora(decoder_on(mesh), rank, alpha, targets, seed=3)
@@ -142,7 +142,7 @@ def test_seeds_share_a_compiled_program_and_not_their_noise(packed):
                 seed=np.uint32(seed),
             )
         norms.append(float(numbers['grad_norm']))
-    assert train_step._cache_size() == before + 1
+    assert train_step.here._cache_size() == before + 1
     assert len(set(norms)) == 3 and norms[0] == norms[-1]
 
 

@@ -121,7 +121,7 @@ def train(config: DecoderConfig, model: ModelConfig, fields: TrainConfig, mesh: 
             name: _shape(shape, dtype, mesh, P(None, BATCH, None))
             for name, dtype in _batch_dtypes().items()
         }
-        traced = train_step.trace(state, frozen, laid, graph=graph, config=fields, documents=1)
+        traced = train_step.here.trace(state, frozen, laid, graph=graph, config=fields, documents=1)
         micro = {
             name: _shape(shape[1:], dtype, mesh, P(BATCH, None))
             for name, dtype in _batch_dtypes().items()

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 from flax import nnx
 
+from xlbarrier.compiled import jit
 from xlbarrier.models.decoder import Decoder
 
 
@@ -15,7 +16,7 @@ def jit_decoder(
     static_argnums: tuple[int, ...] = (),
     donate_argnums: tuple[int, ...] = (),
 ) -> 'CompiledReader':
-    """`jax.jit` of a function whose first argument is a decoder that it does not change.
+    """`compiled.jit` of a function whose first argument is a decoder that it does not change.
 
     `nnx.jit` gives a module's state back from every call, which copies every weight each time.
 
@@ -45,7 +46,7 @@ class CompiledReader:
         def run(graph: nnx.GraphDef, state: nnx.State, *args: Any, **kwargs: Any) -> Any:
             return function(nnx.merge(graph, state), *args, **kwargs)
 
-        self._compiled = jax.jit(
+        self._compiled = jit(
             run,
             static_argnums=(0, *(number + 1 for number in static_argnums)),
             donate_argnums=tuple(number + 1 for number in donate_argnums),
@@ -56,4 +57,4 @@ class CompiledReader:
 
     def trace(self, decoder: Decoder, *args: Any, **kwargs: Any) -> jax.stages.Traced:
         """What a call with such arguments would compile; they may be abstract."""
-        return self._compiled.trace(*nnx.split(decoder), *args, **kwargs)
+        return self._compiled.here.trace(*nnx.split(decoder), *args, **kwargs)

@@ -10,6 +10,7 @@ import optax
 from flax import nnx
 from jax.sharding import NamedSharding
 
+from xlbarrier.compiled import jit
 from xlbarrier.config import TrainConfig
 from xlbarrier.errors import InputError
 from xlbarrier.mesh import BATCH, RULES, mesh_of
@@ -96,7 +97,7 @@ def in_dtype(params: Arrays, dtype: str) -> Arrays:
 
 
 @functools.partial(
-    jax.jit,
+    jit,
     static_argnames=('graph', 'config', 'documents', 'base_graph'),
     donate_argnames='state',
 )
