@@ -121,10 +121,11 @@ def score(
     dtype = decoder.compute_dtype
     with Progress(what, unit='requests') as progress:
         progress.update(0, 'planning')
-        for number, request in enumerate(requests):
-            config = decoder.config
-            request_lib.check(request, number, config.max_positions, config.vocab_size)
-        unique = list(dict.fromkeys(requests))
+        config = decoder.config
+        request_lib.check_all(requests, config.max_positions, config.vocab_size)
+        first: dict[Request, int] = {}
+        numbers = [first.setdefault(request, len(first)) for request in requests]
+        unique = list(first)
         chosen = sizes_lib.choose(
             decoder, mesh, row_tokens=row_tokens, rows_per_device=rows_per_device
         )
@@ -160,8 +161,7 @@ def score(
                 progress.update(len(fresh))
         except jax.errors.JaxRuntimeError as error:
             raise StateError(_failed(what, error, chosen, store)) from error
-    by_request = dict(zip(unique, found, strict=True))
-    scores = [by_request[request] for request in requests]
+    scores = [found[number] for number in numbers]
     return [score for score in scores if score is not None]
 
 

@@ -6,6 +6,7 @@ that need them (`rows`). Batches have few shapes.
 """
 
 import collections
+import dataclasses
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,9 +19,10 @@ from xlbarrier.scoring.layout import Item, Layout, PackedRow, Sizes
 from xlbarrier.scoring.request import Request
 from xlbarrier.scoring.rows import Shape, TrieRow
 
-COLUMNS = 128  # columns of prefixes are rounded up to 1, 1.5, 2, 3, 4, 6 ... times this
+COLUMNS = 128  # columns of prefixes are rounded up to 1 to 8, 10, 12, 14, 16, 20 ... times this
 COMPILING = 20_000  # positions whose computation costs as much as compiling a shape
 SHORTEST = 32  # a row is not cut below this
+FRACTIONS = (0.625, 0.75, 0.875, 1.0)  # of a power of two: lengths of rows of prefixes
 TAIL = 16  # a dispatch costs this part of a full one, besides its positions
 
 
@@ -154,8 +156,9 @@ def plan(
     layout = layout_lib.lay_out(paths, sizes)
     chapters = _chapters(layout, sizes)
     cuts: list[_Cut] = []
+    prefix_rows = _prefix_rows([_levels(c, layout) for c in chapters], layout, sizes)
     for number, chapter in enumerate(chapters):
-        for level in _levels(chapter, layout, sizes):
+        for level in prefix_rows[number]:
             made = [rows_lib.prefix_row(packed, paths, layout) for packed in level]
             cuts += _cut(made, level, number, chapter)
         widest = max((layout.columns(p) for p in chapter.prefixes), default=0)
@@ -209,29 +212,69 @@ def _chapters(layout: Layout, sizes: Sizes) -> list[_Chapter]:
     return chapters
 
 
-def _levels(chapter: _Chapter, layout: Layout, sizes: Sizes) -> list[list[PackedRow]]:
-    """The rows that compute a chapter's prefixes; those of a level follow those before it."""
-    levels: dict[int, dict[int, list[Item]]] = {}
+# A level: the prefixes of a chapter whose parents are computed before them, by their parents.
+_Level = dict[int, list[Item]]
+
+
+def _levels(chapter: _Chapter, layout: Layout) -> list[_Level]:
+    """A chapter's prefixes; those of a level follow those of the levels before it."""
+    levels: dict[int, _Level] = {}
     for number in sorted(chapter.prefixes):
         prefix = layout.prefixes[number]
         item = Item(prefix.stop - prefix.start, [(number, number + 1)])
         depth = len(layout.chain(number)) - 1
         levels.setdefault(depth, {}).setdefault(prefix.parent, []).append(item)
-    found = []
-    for _, by_parent in sorted(levels.items()):
-        longest = max(item.size for items in by_parent.values() for item in items)
-        shorter = sizes
-        while shorter.tokens // 2 >= max(SHORTEST, longest):
-            shorter = shorter.halved()
-        level = []
-        for parent, items in sorted(by_parent.items()):
-            level += layout_lib.packed(items, layout.columns(parent), parent, shorter, growth=1)
+    return [level for _, level in sorted(levels.items())]
 
-        def size(first: int, last: int, prefix: int) -> int:
-            return layout.prefixes[first].stop - layout.prefixes[first].start
 
-        found.append(layout_lib.merge(level, layout, sizes.cache, size))
-    return found
+def _prefix_rows(
+    chapters: Sequence[list[_Level]], layout: Layout, sizes: Sizes
+) -> list[list[list[PackedRow]]]:
+    """The rows that compute the levels of each chapter.
+
+    Levels whose longest prefixes are alike have rows of one length, so that few shapes are
+    compiled: the length of FRACTIONS of a power of two that computes the fewest positions.
+    """
+
+    def longest(level: _Level) -> int:
+        return max(item.size for items in level.values() for item in items)
+
+    def rows(level: _Level, tokens: int) -> list[PackedRow]:
+        of_length, made = dataclasses.replace(sizes, tokens=tokens), []
+        for parent, items in sorted(level.items()):
+            made += layout_lib.packed(items, layout.columns(parent), parent, of_length, growth=1)
+        return layout_lib.merge(made, layout, sizes.cache, size)
+
+    def size(first: int, last: int, prefix: int) -> int:
+        return layout.prefixes[first].stop - layout.prefixes[first].start
+
+    alike: dict[int, list[_Level]] = collections.defaultdict(list)
+    for level in itertools.chain.from_iterable(chapters):
+        alike[_fitting(longest(level), sizes.tokens)].append(level)
+    length: dict[int, int] = {}
+    for tokens, levels in alike.items():
+        needed = max(longest(level) for level in levels)
+        # Rows of `sizes.tokens`, too: only the prefixes that do not fit have longer ones.
+        allowed = [n for part in FRACTIONS if (n := int(tokens * part)) >= needed]
+        allowed += [sizes.tokens] if sizes.tokens < tokens else []
+
+        def computed(n: int, levels: list[_Level] = levels) -> tuple[int, int]:
+            return sum(row.length for level in levels for row in rows(level, n)), n
+
+        length[tokens] = min(allowed, key=computed)
+    return [
+        [rows(level, length[_fitting(longest(level), sizes.tokens)]) for level in levels]
+        for levels in chapters
+    ]
+
+
+def _fitting(longest: int, tokens: int) -> int:
+    """Positions of a row, halved or doubled until the longest prefix just fits."""
+    while tokens // 2 >= max(SHORTEST, longest):
+        tokens //= 2
+    while tokens < longest:
+        tokens *= 2
+    return tokens
 
 
 @dataclass
@@ -342,15 +385,11 @@ def _widths(columns: Sequence[int], cost: float) -> dict[int, int]:
 
 
 def _round_columns(count: int) -> int:
-    """0, or the next of 128, 192, 256, 384, 512 ..."""
-    if not count:
-        return 0
-    size = COLUMNS
-    while size < count:
-        if size * 3 // 2 >= count:
-            return size * 3 // 2
-        size *= 2
-    return size
+    """0, or the next multiple of 128 up to 1,024, of 256 up to 2,048, of 512 up to 4,096 ..."""
+    step = COLUMNS
+    while 8 * step < count:
+        step *= 2
+    return -(-count // step) * step
 
 
 def _grid(count: int) -> int:

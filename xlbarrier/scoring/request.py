@@ -44,8 +44,34 @@ def with_shared_contexts(pairs: Iterable[tuple[Sequence[int], Sequence[int]]]) -
     return requests
 
 
-def check(request: Request, number: int, max_positions: int, vocab_size: int) -> None:
+def check_all(requests: Sequence[Request], max_positions: int, vocab_size: int) -> None:
+    """`check` of each request; the tokens of a context that requests in a run share are read once.
+
+    Raises:
+      ValueError: as `check`.
+    """
+    before = None
+    for number, request in enumerate(requests):
+        known = request.context is before
+        check(request, number, max_positions, vocab_size, known_context=known)
+        before = request.context
+
+
+def check(
+    request: Request,
+    number: int,
+    max_positions: int,
+    vocab_size: int,
+    *,
+    known_context: bool = False,
+) -> None:
     """Refuses what cannot be scored.
+
+    Args:
+      request: to look at.
+      number: names it in the message.
+      max_positions, vocab_size: of the model.
+      known_context: whether the tokens of its context have been looked at.
 
     Raises:
       ValueError: naming the request, when it has no context, no continuation, more tokens than the
@@ -64,8 +90,10 @@ def check(request: Request, number: int, max_positions: int, vocab_size: int) ->
             f'request {number} has {length} tokens; the model takes {max_positions} positions and'
             ' the token they predict: shorten its context'
         )
-    ids = [np.frombuffer(part, np.int32) for part in (request.context, request.continuation)]
-    low, high = min(int(x.min()) for x in ids), max(int(x.max()) for x in ids)
+    low, high = min(request.continuation), max(request.continuation)
+    if not known_context:
+        context = np.frombuffer(request.context, np.int32)
+        low, high = min(low, int(context.min())), max(high, int(context.max()))
     if low < 0 or high >= vocab_size:
         raise InputError(
             f'request {number} has token {low if low < 0 else high}; the model has 0 to'
