@@ -176,7 +176,7 @@ def work_ours(args: argparse.Namespace) -> None:
 
     def end() -> dict:
         training, began = peak(), time.perf_counter()
-        with Checkpoints(args.folder / 'checkpoints') as checkpoints:
+        with Checkpoints(args.folder / 'checkpoints', held[0].params) as checkpoints:
             checkpoints.save(held[0], {})
         seconds = time.perf_counter() - began
         return {'training': training, 'checkpoint': peak(), 'seconds': seconds}

@@ -2,16 +2,20 @@
 
 import os
 import resource
+import threading
+from unittest import mock
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from orbax.checkpoint._src.serialization import replica_slices
 
 from tests.test_train_loss import decoder_on
 from xlbarrier.config import TrainConfig
 from xlbarrier.mesh import make_mesh
 from xlbarrier.models import lora
+from xlbarrier.train import checkpoint
 from xlbarrier.train.checkpoint import CheckpointError, Checkpoints
 from xlbarrier.train.step import TrainState, init_state, split_decoder
 
@@ -74,6 +78,69 @@ def test_what_is_written_beside_the_steps_is_complete_at_the_end(tmp_path, state
         equal(checkpoints.params(state.params), state.params)
         checkpoints.save(numbered(state, 3), {}, wait=True)
         assert checkpoints.latest == 3
+
+
+@pytest.mark.parametrize('room', [True, False], ids=['copied on the device', 'copied to the host'])
+def test_the_next_step_may_take_the_state_back_while_it_is_written(
+    tmp_path, state, room, monkeypatch, caplog
+):
+    copied, transfer = [], replica_slices.transfer_arrays_to_host
+
+    def transferred(arrays, *args, **kwargs):
+        copied.append(threading.current_thread() is threading.main_thread())
+        return transfer(arrays, *args, **kwargs)
+
+    monkeypatch.setattr(replica_slices, 'transfer_arrays_to_host', transferred)
+    monkeypatch.setattr(checkpoint, 'has_room', lambda _: room)
+    monkeypatch.setattr(checkpoint, '_HOST_COPIES_GB', 1e-5)  # of 10 kB: many pieces
+    given = jax.tree.map(lambda x: x + 0, state)
+    with Checkpoints(tmp_path, given.params, beside=True) as checkpoints:
+        checkpoints.save(numbered(given, 3), {'step': 3})
+        waited = copied.count(True)
+        for array in jax.tree.leaves((given.params, given.optimizer)):
+            array.delete()  # as a step to which it is donated
+    with Checkpoints(tmp_path) as checkpoints:
+        equal(checkpoints.params(state.params), state.params)
+        equal(checkpoints.optimizer(state.optimizer), state.optimizer)
+    assert waited == (0 if room else 2), 'the parameters and the optimizer'
+    assert copied.count(False) > 2 if room else not copied.count(False)
+    assert 'prioritized' not in caplog.text
+
+
+def test_arrays_larger_than_the_host_copies_are_written_and_read(tmp_path, state, monkeypatch):
+    monkeypatch.setattr(checkpoint, '_HOST_COPIES_GB', 1e-6)  # of 1 kB
+    assert max(x.nbytes for x in jax.tree.leaves(state.params)) > 5000
+    with Checkpoints(tmp_path, state.params) as checkpoints:
+        checkpoints.save(state, {})
+    one = make_mesh(1, 1, 1, devices=jax.devices()[:1])
+    _, params, _ = split_decoder(decoder_on(one), TRAIN)
+    for number, like in enumerate((params, state.params)):
+        with Checkpoints(tmp_path, like) as checkpoints:
+            read = checkpoints.params(like)
+            assert all(map(np.array_equal, *map(jax.tree.leaves, (read, state.params))))
+            again = TrainState(jnp.int32(10 + number), read, init_state(read, TRAIN).optimizer)
+            checkpoints.save(again, {})  # by one device, for the next to read on eight
+
+
+def test_there_is_room_where_every_device_says_so(state):
+    class Device:
+        def __init__(self, limit, peak):
+            self.stats = {'bytes_limit': limit, 'peak_bytes_in_use': peak} if limit else None
+
+        def memory_stats(self):
+            return self.stats
+
+    def has_room(*devices):
+        shards = [mock.Mock(device=device, data=np.zeros(1000, np.int8)) for device in devices]
+        return checkpoint.has_room([mock.Mock(addressable_shards=shards)])
+
+    roomy, full, silent = Device(5000, 3000), Device(5000, 4000), Device(0, 0)
+    assert has_room(roomy)
+    assert not has_room(full)
+    assert not has_room(roomy, full)
+    assert not has_room(roomy, silent)
+    assert not has_room(roomy, roomy), 'two shards of 1,000 bytes need 2,200'
+    assert not checkpoint.has_room(state), 'a CPU does not tell'
 
 
 def test_a_failure_beside_the_steps_is_raised_by_the_next_save(tmp_path, state):

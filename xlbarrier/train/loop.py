@@ -122,7 +122,7 @@ def train(
     graph, params, frozen = split_decoder(decoder, config)
     params = jax.tree.map(_own, params)
     identity = _identity(sources, config, seed)
-    with Checkpoints(pathlib.Path(folder)) as checkpoints:
+    with Checkpoints(pathlib.Path(folder), params) as checkpoints:
         state, counted = _start(checkpoints, params, config, identity)
         del params
         done = int(state.step)
