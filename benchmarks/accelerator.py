@@ -17,8 +17,8 @@ The peer trains with torch.compile, sdpa, autocast, fused AdamW and checkpointin
 rows; it scores sorted batches of 32, with logits where they are asked for; it writes one batch of
 64. Ours takes every default. MFU counts 6 operations per parameter and token (4 for LoRA) and the
 causal half of attention, against a bfloat16 product measured in the same process (of random
-numbers: one of ones ran 12 % faster on an H200). Peak memory is the process's. --tiny: small shapes,
-for a look on a CPU.
+numbers: one of ones ran 12 % faster on an H200). Peak memory is the process's. --tiny: small
+shapes, for a look on a CPU.
 """
 
 import argparse

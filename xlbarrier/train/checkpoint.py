@@ -176,7 +176,7 @@ class Checkpoints:
         return ocp.PyTreeCheckpointHandler(
             use_compression=False,  # float weights hardly shrink; it would take a core for seconds
             save_concurrent_gb=shard,
-            restore_concurrent_gb=array,  # a shard may be a part of what was one when it was written
+            restore_concurrent_gb=array,  # a shard is read as it was written, perhaps by one device
             **({'save_device_host_concurrent_gb': shard, **self._later} if self._later else {}),
         )
 
