@@ -7,7 +7,7 @@ UNIT is english, document, sentence or words:8. As chua_finetune, but with SmolL
 lists of FreeDict in data/freedict translate them into three of the paper's four languages. The rate
 rises to 1e-4, not 2e-5, for there are fewer updates. MMLU is too hard for such a model: cities and
 countries are asked about instead, in the languages of the text and in Russian. docs/papers.md has
-the result of every UNIT, and of three with Gemma 3 270M.
+the result of every UNIT, also with Gemma 3 270M.
 """
 
 from ml_collections import ConfigDict

@@ -10,7 +10,7 @@ PACKAGE = ROOT / 'xlbarrier'
 
 # The ground floor, what several rooms need: each may import those before it.
 GROUND = (
-    *('errors', 'draw', 'progress', 'peers', 'multihost', 'mesh', 'text', 'config'),
+    *('errors', 'draw', 'progress', 'peers', 'multihost', 'mesh', 'compiled', 'text', 'config'),
     *('datafiles', 'mirror', 'run'),
 )
 # A room may import rooms of lower floors, and itself. Rooms of one floor are apart: `models` and

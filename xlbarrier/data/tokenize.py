@@ -3,6 +3,7 @@
 import hashlib
 import json
 import pathlib
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from absl import logging
 from tokenizers import Tokenizer
 
-from xlbarrier.data import gguf_tokenizer, pieces
+from xlbarrier.data import gguf_tokenizer, incremental, pieces
 from xlbarrier.errors import InputError
 
 # transformers takes seconds to import, and torch with it where that is installed: it waits until a
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 else:
     PreTrainedTokenizerFast = Any
 
+_TEXTS: 'weakref.WeakKeyDictionary[Any, incremental.Texts]' = weakref.WeakKeyDictionary()
 # Attributes of a tokenizer that name a special token.
 NAMED = tuple(f'{name}_token' for name in ('bos', 'eos', 'unk', 'sep', 'pad', 'cls', 'mask'))
 
@@ -166,8 +168,10 @@ def encode_pair(
     """
     context, continuation = _spaces_moved(context, continuation)
     start, _ = _added(tokenizer)
-    whole = _with_start(start, _plain(tokenizer, context + continuation))
-    return _cut(whole, len(_with_start(start, _plain(tokenizer, context))), context, continuation)
+    known = _known(tokenizer, context)
+    ids = incremental.continued_ids(_core(tokenizer), known, context + continuation)
+    whole = _with_start(start, ids)
+    return _cut(whole, len(_with_start(start, known.ids)), context, continuation)
 
 
 def encode_options(
@@ -186,12 +190,11 @@ def encode_options(
     """
     start, _ = _added(tokenizer)
     pairs = [_spaces_moved(context, each) for each in continuations]
-    alone = _with_start(start, _plain(tokenizer, context.rstrip()))
-    wholes = [_with_start(start, _plain(tokenizer, a + b)) for a, b in pairs]
-    cut = min(
-        next((i for i, (a, b) in enumerate(zip(alone, whole, strict=False)) if a != b), len(alone))
-        for whole in wholes
-    )
+    core = _core(tokenizer)
+    known = _known(tokenizer, context.rstrip())
+    alone = _with_start(start, known.ids)
+    wholes = [_with_start(start, incremental.continued_ids(core, known, a + b)) for a, b in pairs]
+    cut = min(incremental.common_length(alone, whole) for whole in wholes)
     return [_cut(whole, cut, *pair) for whole, pair in zip(wholes, pairs, strict=True)]
 
 
@@ -218,7 +221,7 @@ def _cut(
 
 def encode_prompt(tokenizer: PreTrainedTokenizerFast, text: str) -> list[int]:
     """Token ids of a text that a model continues: BOS once, by the tokenizer's policy; no EOS."""
-    return _with_start(_added(tokenizer)[0], _plain(tokenizer, text))
+    return _with_start(_added(tokenizer)[0], _known(tokenizer, text).ids)
 
 
 def encode_plain(tokenizer: PreTrainedTokenizerFast, text: str) -> list[int]:
@@ -360,6 +363,11 @@ def bos_policy(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
 def _plain(tokenizer: PreTrainedTokenizerFast, text: str | list[str]) -> list:
     # verbose=False: a text longer than the model's window is cut into rows later, not here.
     return tokenizer(text, add_special_tokens=False, verbose=False)['input_ids']
+
+
+def _known(tokenizer: PreTrainedTokenizerFast, text: str) -> incremental.Tokenised:
+    """A text without the tokens that are added to every text, from what was tokenised before it."""
+    return _TEXTS.setdefault(tokenizer, incremental.Texts())(_core(tokenizer), text)
 
 
 def _added(tokenizer: PreTrainedTokenizerFast) -> tuple[list[int], list[int]]:
