@@ -134,6 +134,7 @@ def test_shapes_are_few_counted_and_logged(decoder, mesh, requests, caplog):
     (line,) = [r.getMessage() for r in caplog.records if 'shapes' in r.getMessage()]
     assert f'{len(requests)} requests' in line and 'positions asked' in line
     assert 1 <= int(line.split(' shapes')[0].split()[-1]) <= 4
+    assert 'attention by xla;' in line
 
 
 def test_nothing_to_score_is_no_work(decoder, mesh):

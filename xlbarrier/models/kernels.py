@@ -38,6 +38,9 @@ class Choice(NamedTuple):
     kernel: str
     why: str = ''
 
+    def __str__(self) -> str:
+        return self.kernel + (self.why and f' ({self.why})')
+
 
 def choose(c: DecoderConfig, dtype: str, length: int, *, documents: int, on: str = '') -> Choice:
     """The kernel of a step.

@@ -11,6 +11,7 @@ from absl import logging
 from xlbarrier import mesh as mesh_lib
 from xlbarrier import multihost
 from xlbarrier.errors import NotFiniteError, StateError
+from xlbarrier.models import kernels
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.progress import Progress
 from xlbarrier.scoring import plan as plan_lib
@@ -136,9 +137,11 @@ def score(
         found = _stored(store, unique, dtype)
         todo = planned.remaining([score is not None for score in found])
         held = planned.cache * column_bytes(decoder.config, dtype)
+        on = sizes_lib.platform_of(mesh.devices.flat[0])
         logging.info(
             '%s: %d requests, %d distinct, %d of them stored; %s; %d batches to compute; rows of %d'
-            ' tokens, %d on a device at once; about %s s, %.2f GiB of kept prefixes',
+            ' tokens, %d on a device at once; attention by %s; about %s s, %.2f GiB of kept'
+            ' prefixes',
             what,
             len(requests),
             len(unique),
@@ -147,6 +150,7 @@ def score(
             len(todo),
             chosen.sizes.tokens,
             chosen.rows_per_device,
+            kernels.choose(config, dtype, chosen.sizes.tokens, documents=0, on=on),
             f'{sizes_lib.estimate(planned, chosen):,.0f}',
             held / 2**30,
         )

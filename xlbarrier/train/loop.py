@@ -316,7 +316,7 @@ def _attention(decoder: Decoder, config: TrainConfig, documents: int) -> str:
         decoder.config, config.compute_dtype, config.row_tokens, documents=documents
     )
     rows = f'at most {documents} texts per row' if documents else 'rows of tries'
-    return f'{chosen.kernel}, {rows}' + (chosen.why and f' ({chosen.why})')
+    return f'{chosen}, {rows}'
 
 
 def _means(numbers: Mapping[str, float]) -> dict[str, float]:
