@@ -85,7 +85,9 @@ def test_baichuan_2_normalises_its_head(llama, reference, tmp_path):
     theirs = torch_families.logits(reference, ids(1, 30)[0])
     assert np.abs(ours - theirs).max() <= LOGITS * np.abs(theirs).max()
     with jax.set_mesh(one()):
-        hidden_BKD = jax.random.normal(jax.random.key(0), (1, 4, 32))
+        hidden_BKD = jax.random.normal(
+            jax.random.key(0), (1, 4, 32), out_sharding=mesh_lib.RULES.hidden_BTD
+        )
         tokens_BK = ids(1, 4)
         whole = np.asarray(decoder.unembed(hidden_BKD))
         asked = np.asarray(decoder.logits_of(hidden_BKD, tokens_BK))

@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from tests.test_study import command, outcome
-from tests.test_two_processes import FLAGS, logged
+from tests.test_two_processes import FLAGS, logged, without_compiled
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 WORDS = ('--config=configs/quickstart.py', '--workdir=/data/it\'s a "run" $HOME')
@@ -252,7 +252,7 @@ def test_a_local_pod_with_one_process_killed_ends_with_the_numbers_of_one_proces
     process = subprocess.Popen(
         ['bash', 'launch/local_pod.sh', '2', *words],
         cwd=ROOT,
-        env=os.environ
+        env=without_compiled()
         | {
             'DEVICES': '4',
             'LOGS': str(tmp_path / 'logs'),
