@@ -12,7 +12,8 @@ from xlbarrier.aot import hlo, traffic
 from xlbarrier.aot.traffic import Collective
 
 # As libtpu writes it: no note of the loop's turns, tiles and memory spaces in the layouts, groups
-# by mesh axis, and a gather that stands in its start and in the product that overlaps it.
+# by mesh axis, a gather that stands in its start and in the product that overlaps it, and a kernel
+# whose attributes have lines of their own.
 TPU = """\
 HloModule jit_step, is_scheduled=true, entry_computation_layout={(f32[8]{0})->f32[8]}, \
 num_partitions=16
@@ -56,6 +57,10 @@ output_to_operand_aliasing={{1}: (1, {})}, calls=%overlap
   %y = bf16[64,128]{1,0:T(8,128)(2,1)} get-tuple-element(%both), index=1
   %r = bf16[64,128]{1,0} all-reduce(%y), channel_id=7, \
 replica_groups=mesh['axis_0'=16,'axis_1'=1] {'axis_0':(1)4}, to_apply=%sum
+  %k = bf16[64,128]{1,0:S(1)} custom-call(%s), custom_call_target="tpu_custom_call", \
+frontend_attributes={kernel_metadata={
+"xprof_metadata":"{\\"block_q\\": 512, \\"block_kv\\": 512}"
+}}, metadata={op_name="splash_attention"}
   ROOT %out = (s32[]{:T(128)}, bf16[64,128]{1,0:T(8,128)(2,1)}) tuple(%next, %r)
 }
 
@@ -76,6 +81,9 @@ def test_a_tpu_program_its_loop_and_its_asynchronous_gather():
     assert module.partitions == 16
     assert [(c.name, times) for c, times in module.walk()] == [('main', 1), ('body', 32)]
     assert module.unknown_loops == []
+    body = module.computations['body']
+    assert body.result.name == 'out', 'the lines of a kernel ended its computation'
+    assert 'op_name="splash_attention"' in body.instructions['k'].rest
     assert traffic.collectives(module) == {
         'all-gather': Collective(32, 32 * ARRAY, 32 * ARRAY * 15 // 16),
         'all-reduce': Collective(32, 32 * ARRAY, 32 * ARRAY * 2 * 3 // 4),

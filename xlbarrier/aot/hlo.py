@@ -22,6 +22,7 @@ _LEAF = re.compile(r'([a-z][a-z0-9]*)\[([\d,<=?]*)\](?:\{([^{}]*)\})?')
 _SPACE = re.compile(r'S\((\d+)\)')
 _HEAD = re.compile(r'^(ENTRY )?%?([\w.\-]+) (?:\(.*)?\{$')
 _NAME = re.compile(r'^\s+(ROOT )?%?([\w.\-]+) = ')
+_END = re.compile(r'^}(?:, execution_thread=.*)?\s*$')
 _REFERENCE = re.compile(r'%([\w.\-]+)')
 _GROUPS_MESH = re.compile(r'replica_groups=mesh\[([^\]]*)\](?: device_ids=\S+)? \{([^}]*)\}')
 _GROUPS_IOTA = re.compile(r'replica_groups=\[(\d+),(\d+)\]<=')
@@ -254,6 +255,7 @@ def parse(text: str) -> Module:
     computations: dict[str, Computation] = {}
     entry: str | None = None
     current: Computation | None = None
+    instruction = ''
     for line in text.splitlines():
         if current is None:
             head = _HEAD.match(line)
@@ -261,10 +263,13 @@ def parse(text: str) -> Module:
                 current = Computation(head[2])
                 computations[current.name] = current
                 entry = head[2] if head[1] else entry
-        elif line.startswith('}'):
-            current = None
-        else:
-            _add(current, line)
+        elif _END.match(line) or _NAME.match(line):
+            _add(current, instruction)
+            instruction = line
+            if not _NAME.match(line):
+                current, instruction = None, ''
+        else:  # attributes of a kernel can have lines of their own
+            instruction += line
     if entry is None:
         raise HloError(f'no ENTRY computation in the {len(text):,} characters of HLO text')
     partitions = re.search(r'num_partitions=(\d+)', text[:100_000])
