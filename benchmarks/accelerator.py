@@ -10,6 +10,7 @@ Random weights of published shapes (Llama-3.2-1B, Llama-3-8B), bfloat16 arithmet
     options   questions with four options of 2 to 8 tokens and no demonstrations; the 8B
     generate  64 prompts that share demonstrations, 32 tokens each; the 8B
     lora      LoRA of rank 16 on q, k, v, o of the 8B, 2 rows of 2,048 tokens
+    save      50 updates of `train` with one checkpoint, compared with 50 without; ours alone
 
 Each side runs in a process of its own (letters, options and generate in one), ours and the peer's
 in turn, the most important first; a part that the time left does not allow is left out and named.
@@ -47,6 +48,7 @@ PARTS = {  # model, rows or questions, tokens of a row or of demonstrations
     'generate': ('8b', 64, 600),
     'long': ('1b', 2, 4096),
     'lora': ('8b', 2, 2048),
+    'save': ('1b', 4, 2048),
 }
 ASKED = ('letters', 'options', 'generate')
 # Processes in the order in which they run, and the least seconds that each is worth starting with.
@@ -59,8 +61,10 @@ RUNS = (
     ('ours', ('lora',), 15),
     ('peer', ('long',), 30),
     ('peer', ('lora',), 30),
+    ('ours', ('save',), 45),
 )
 WRITTEN, STEPS = 32, 5
+EVERY = 50  # updates between two checkpoints
 
 
 def main() -> None:
@@ -132,7 +136,7 @@ def work(worker: type) -> None:
     args = parser.parse_args()
     made = worker(args.tiny)
     for part in args.parts:
-        answer = getattr(made, part if part in ASKED else 'train')(part)
+        answer = getattr(made, part if part in (*ASKED, 'save') else 'train')(part)
         print(json.dumps({'part': part, **answer, **made.after()}), flush=True)
 
 

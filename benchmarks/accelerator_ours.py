@@ -1,11 +1,14 @@
 """This project's side of benchmarks/accelerator.py."""
 
 import array
+import pathlib
+import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
 
 from accelerator import (
+    EVERY,
     SHAPES,
     STEPS,
     WRITTEN,
@@ -73,7 +76,8 @@ class Ours:
             config, self._mesh, param_dtype=param_dtype, compute_dtype='bfloat16'
         )
 
-    def train(self, part: str) -> dict[str, Any]:
+    def _training(self, part: str) -> tuple[Any, Callable[[Any], tuple[Any, Any]]]:
+        """A training's first state, and its update: of a state, the next one and its numbers."""
         import jax
 
         from xlbarrier.config import TrainConfig
@@ -94,8 +98,6 @@ class Ours:
         del decoder
         batch = training_rows(shape, rows, tokens)
         documents = 1 << (kernels.count_segments(batch['until']) - 1).bit_length()
-        state = step.init_state(params, config)
-        del params
 
         def update(state: Any) -> tuple[Any, Any]:
             laid = step.put_microbatches(batch, self._mesh, 1)
@@ -104,6 +106,13 @@ class Ours:
                     state, frozen, laid, graph=graph, config=config, documents=documents
                 )
 
+        return step.init_state(params, config), update
+
+    def train(self, part: str) -> dict[str, Any]:
+        import jax
+
+        _, rows, tokens = sizes(part, self._tiny)
+        state, update = self._training(part)
         began = time.perf_counter()
         state, numbers = update(state)
         jax.block_until_ready(numbers)
@@ -118,6 +127,42 @@ class Ours:
         jax.block_until_ready(state)
         rate = STEPS * rows * tokens / (time.perf_counter() - began)
         return self._trained(part, rate, compiled, f'loss {first:.3f} to {loss:.3f}')
+
+    def save(self, part: str) -> dict[str, Any]:
+        import jax
+
+        from xlbarrier.train.checkpoint import Checkpoints
+
+        _, rows, tokens = sizes(part, self._tiny)
+        state, update = self._training(part)
+        began = time.perf_counter()
+        state, numbers = update(state)
+        jax.block_until_ready(numbers)
+        compiled = time.perf_counter() - began
+        seconds = []
+        with tempfile.TemporaryDirectory() as folder:
+            with Checkpoints(pathlib.Path(folder), state.params, beside=True) as checkpoints:
+                for saves in (0, 0, 1):  # the first of them is not counted
+                    began = time.perf_counter()
+                    for _ in range(saves):
+                        with jax.set_mesh(self._mesh):
+                            checkpoints.save(state, {})
+                        called = time.perf_counter() - began
+                    for _ in range(EVERY):
+                        state, numbers = update(state)
+                        float(numbers['nats'])  # as the training's log
+                    jax.block_until_ready(state)
+                    seconds.append(time.perf_counter() - began)
+                began = time.perf_counter()
+            written = time.perf_counter() - began
+        _, without, with_save = seconds
+        size = sum(x.nbytes for x in jax.tree.leaves((state.params, state.optimizer)))
+        note = (
+            f'{with_save / without - 1:+.1%} for a save of {size / 1e9:.1f} GB in {EVERY} updates;'
+            f' the call took {called:.2f} s, the rest {written:.1f} s after them'
+        )
+        rate = EVERY * rows * tokens / with_save
+        return {'rate': rate, 'unit': 'tokens', 'compile': compiled, 'note': note}
 
     def _trained(self, part: str, rate: float, compiled: float, note: str) -> dict[str, Any]:
         shape, _, tokens = sizes(part, self._tiny)

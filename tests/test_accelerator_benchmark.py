@@ -31,8 +31,10 @@ def test_ours_measures_every_part():
         ('generate', 'tokens'),
         ('long', 'tokens'),
         ('lora', 'tokens'),
+        ('save', 'tokens'),
     ):
         assert re.search(rf'^{part} +ours +[\d,.]+ {unit}/s', table, re.MULTILINE), table
+    assert re.search(r'[+-][\d.]+% for a save of [\d.]+ GB in 50 updates', table), table
 
 
 @pytest.mark.slow
