@@ -228,3 +228,26 @@ def test_alibi_in_blocks_on_eight_devices(monkeypatch):
             attend = jax.jit(functools.partial(kernels.attend, kernels.XLA, c=c))
             found.append(np.asarray(attend(q_, k_, v_, mask_BTS=mask_, behind_BTS=behind_)))
     np.testing.assert_allclose(found[0], found[1], rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize('queries', [96, 1024])
+def test_scores_of_long_rows_take_little_memory_on_a_cpu(queries):
+    """A long prompt's rows: in blocks, and the same numbers; short rows are left whole."""
+    keys = 2048
+    k, q = (jax.random.normal(jax.random.key(n), (1, n, 4, 16)) for n in (keys, queries))
+    seen = jax.random.bernoulli(jax.random.key(0), 0.5, (1, queries, keys)).at[..., 0].set(True)
+
+    def of(attend):
+        def run(q, k, seen):
+            return attend(q, k, k, seen, None, None, None, scale=0.25, cap=0.0)
+
+        return jax.jit(run).lower(q, k, seen).compile()
+
+    whole, chosen = of(kernels._xla), of(kernels._xla_on_cpu)
+    np.testing.assert_allclose(chosen(q, k, seen), whole(q, k, seen), atol=1e-6)
+    bytes_of_scores = 4 * 4 * queries * keys
+    temporary, most = (x.memory_analysis().temp_size_in_bytes for x in (chosen, whole))
+    if bytes_of_scores > kernels.SCORES:
+        assert temporary < bytes_of_scores < most
+    else:
+        assert temporary == most

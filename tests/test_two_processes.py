@@ -237,3 +237,18 @@ def test_half_of_the_distributed_settings_is_refused(tiny_llama, tmp_path, monke
     assert answer.returncode != 0
     assert 'COORDINATOR_ADDRESS set but not NUM_PROCESSES, PROCESS_ID' in answer.stderr
     assert not (tmp_path / 'run').exists()
+
+
+AGREED = """
+from xlbarrier import multihost
+multihost.initialize()
+import jax
+lead = multihost.is_lead()
+print(multihost.everywhere(True), multihost.everywhere(lead), multihost.everywhere(False))
+"""
+
+
+def test_what_is_true_on_one_process_is_not_true_everywhere():
+    codes, outputs = ends(started([sys.executable, '-c', AGREED]))
+    assert codes == [0, 0], outputs
+    assert [output.splitlines()[-1] for output in outputs] == ['True False False'] * 2

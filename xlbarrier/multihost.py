@@ -133,3 +133,13 @@ def broadcast(value: np.ndarray) -> np.ndarray:
     if jax.process_count() == 1:
         return value
     return np.asarray(multihost_utils.broadcast_one_to_all(value))
+
+
+def everywhere(flag: bool) -> bool:
+    """Whether it is true on every process; all of them call this."""
+    import jax
+    from jax.experimental import multihost_utils
+
+    if jax.process_count() == 1:
+        return flag
+    return bool(multihost_utils.process_allgather(np.array(flag)).all())

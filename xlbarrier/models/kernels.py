@@ -27,6 +27,7 @@ XLA, CUDNN, CUDNN_PACKED, MOSAIC, SPLASH = 'xla', 'cudnn', 'cudnn-packed', 'mosa
 RANGES = (CUDNN_PACKED, MOSAIC, SPLASH)  # take first keys instead of a mask, where rows are packed
 HIDDEN = -1e30  # the score of a key that is not seen
 QUERIES = 256  # whose scores exist at a time, where no kernel takes a step on an accelerator
+SCORES = 1 << 24  # bytes of scores above which a CPU, too, has so many queries at a time
 SHORT = 16  # queries of a step that reads a cache, fewer than any kernel's block
 SPLASH_LENGTH = 128  # rows are a multiple of it
 CUDNN_DOCUMENTS = 64  # cuDNN starts blocks for as many in each row, empty ones too
@@ -153,8 +154,8 @@ def attend(
         if sinks_N is not None:
             sinks_N = jax.reshard(sinks_N.astype(jnp.float32), RULES.heads_N)
         seen = (mask_BTS, slopes_N, behind_BTS, sinks_N)
-        whole = _xla if platform() == 'cpu' else _xla_in_blocks
-        run = functools.partial(whole, scale=scale, cap=cap)
+        blocks = _xla_on_cpu if platform() == 'cpu' else _xla_in_blocks
+        run = functools.partial(blocks, scale=scale, cap=cap)
     elif kernel == CUDNN:
         run = functools.partial(_cudnn, scale=scale)
     elif kernel == CUDNN_PACKED:
@@ -203,6 +204,15 @@ def _xla(
     out_BKRH = product('BKRS,BSKH->BKRH', probs_BKGTS.reshape(B, K, G * T, S), v_BSKH)
     out_BTKGH = out_BKRH.reshape(B, K, G, T, H).transpose(0, 3, 1, 2, 4)
     return out_BTKGH.reshape(B, T, N, H)
+
+
+def _xla_on_cpu(
+    q_BTNH: jax.Array, k_BSKH: jax.Array, *rest: jax.Array | None, scale: float, cap: float
+) -> jax.Array:
+    """`_xla`, or in blocks where its scores would take much memory (demonstrations of a prompt)."""
+    B, T, N, _ = q_BTNH.shape
+    small = 4 * B * T * N * k_BSKH.shape[1] <= SCORES
+    return (_xla if small else _xla_in_blocks)(q_BTNH, k_BSKH, *rest, scale=scale, cap=cap)
 
 
 def _softmax_with_sinks(scores: jax.Array, sinks: jax.Array) -> jax.Array:

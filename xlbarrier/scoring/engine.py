@@ -27,7 +27,7 @@ from xlbarrier.scoring.step import extend_prefixes, keep_prefixes, score_rows, s
 from xlbarrier.scoring.store import Score, ScoreStore
 
 IN_FLIGHT = 3  # batches dispatched before the first is read
-WINDOW = 1 << 24  # tokens of contexts that are planned together
+WINDOW = 1 << 23  # tokens of contexts that are planned together
 
 
 def score_sheets(

@@ -128,7 +128,9 @@ class Checkpoints:
         """
         self._finish()
         step = int(state.step)
-        self._held = bool(self._later and self._beside and not (final or wait) and has_room(state))
+        beside = bool(self._later) and self._beside and not (final or wait)
+        # All processes make the copy, or none: a program runs on all devices of a mesh.
+        self._held = beside and multihost.everywhere(has_room(state))
         if self._held:
             state = _copied(state)
         items = {
