@@ -142,7 +142,12 @@ def row(record: dict[str, Any], config: dict[str, Any]) -> str:
 def what(step: str, config: dict[str, Any]) -> str:
     """Batch and fields of a case."""
     if step == 'score':
-        return f'{config["score"]["rows_per_device"]} x {config["score"]["row_tokens"]}'
+        from xlbarrier.config.score import ScoreConfig
+        from xlbarrier.scoring.sizes import of_tpu
+
+        names = ('row_tokens', 'rows_per_device')  # 0: chosen
+        used = of_tpu(ScoreConfig(**{name: config['score'][name] for name in names}))
+        return f'{used.rows_per_device} x {used.row_tokens}'
     train = config['train']
     parts = [f'{train["batch_rows"]} x {train["row_tokens"]}']
     if train['accumulate'] > 1:

@@ -137,6 +137,34 @@ def test_shapes_are_few_counted_and_logged(decoder, mesh, requests, caplog):
     assert 'attention by xla;' in line
 
 
+def test_the_programs_of_earlier_windows_are_given_up(decoder, mesh, requests, monkeypatch):
+    monkeypatch.setattr(engine, '_compiled', set())
+    given_up = []
+    program = engine.score_rows
+    monkeypatch.setattr(type(program), 'forget', lambda self: given_up.append(self))
+    wanted = engine.score(decoder, requests, mesh=mesh, row_tokens=16)
+    few = len(engine._compiled)
+    assert few and not given_up
+    monkeypatch.setattr(engine, 'PROGRAMS', few)
+    engine.score(decoder, requests, mesh=mesh, row_tokens=16)
+    assert len(engine._compiled) == few and not given_up, 'the same shapes'
+    for row_tokens in (24, 48, 96):
+        found = engine.score(decoder, requests, mesh=mesh, row_tokens=row_tokens)
+        np.testing.assert_allclose(
+            [score.log_likelihood for score in found],
+            [score.log_likelihood for score in wanted],
+            atol=1e-4,
+        )
+    assert program in given_up and len(engine._compiled) <= few
+
+
+def test_what_is_given_up_is_compiled_again(decoder, mesh, requests):
+    wanted = engine.score(decoder, requests, mesh=mesh, row_tokens=16)
+    for program in (engine.score_rows, engine.score_suffixes):
+        program.forget()
+    assert engine.score(decoder, requests, mesh=mesh, row_tokens=16) == wanted
+
+
 def test_nothing_to_score_is_no_work(decoder, mesh):
     assert engine.score(decoder, [], mesh=mesh) == []
 

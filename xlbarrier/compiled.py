@@ -51,3 +51,8 @@ class Compiled:
             made = jax.jit(self.function, compiler_options=options or None, **self._how)
             self._by_platform[name] = made
         return self._by_platform[name]
+
+    def forget(self) -> None:
+        """Gives up what was compiled; a later call compiles it again, or finds it in the cache."""
+        for program in self._by_platform.values():
+            program.clear_cache()

@@ -207,12 +207,19 @@ def _xla(
 
 
 def _xla_on_cpu(
-    q_BTNH: jax.Array, k_BSKH: jax.Array, *rest: jax.Array | None, scale: float, cap: float
+    q_BTNH: jax.Array,
+    k_BSKH: jax.Array,
+    v_BSKH: jax.Array,
+    mask_BTS: jax.Array,
+    *rest: jax.Array | None,
+    scale: float,
+    cap: float,
 ) -> jax.Array:
     """`_xla`, or in blocks where its scores would take much memory (demonstrations of a prompt)."""
     B, T, N, _ = q_BTNH.shape
     small = 4 * B * T * N * k_BSKH.shape[1] <= SCORES
-    return (_xla if small else _xla_in_blocks)(q_BTNH, k_BSKH, *rest, scale=scale, cap=cap)
+    run: Callable[..., jax.Array] = _xla if small else _xla_in_blocks
+    return run(q_BTNH, k_BSKH, v_BSKH, mask_BTS, *rest, scale=scale, cap=cap)
 
 
 def _softmax_with_sinks(scores: jax.Array, sinks: jax.Array) -> jax.Array:

@@ -58,3 +58,7 @@ class CompiledReader:
     def trace(self, decoder: Decoder, *args: Any, **kwargs: Any) -> jax.stages.Traced:
         """What a call with such arguments would compile; they may be abstract."""
         return self._compiled.here.trace(*nnx.split(decoder), *args, **kwargs)
+
+    def forget(self) -> None:
+        """Gives up what was compiled (`compiled.Compiled.forget`)."""
+        self._compiled.forget()

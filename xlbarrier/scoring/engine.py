@@ -12,6 +12,7 @@ from xlbarrier import mesh as mesh_lib
 from xlbarrier import multihost
 from xlbarrier.errors import NotFiniteError, StateError
 from xlbarrier.models import kernels
+from xlbarrier.models.config import DecoderConfig
 from xlbarrier.models.decoder import Decoder
 from xlbarrier.progress import Progress
 from xlbarrier.scoring import plan as plan_lib
@@ -27,6 +28,7 @@ from xlbarrier.scoring.step import extend_prefixes, keep_prefixes, score_rows, s
 from xlbarrier.scoring.store import Score, ScoreStore
 
 IN_FLIGHT = 3  # batches dispatched before the first is read
+PROGRAMS = 64  # that are kept: nearly every window of questions has shapes of its own
 WINDOW = 1 << 23  # tokens of contexts that are planned together
 
 
@@ -154,6 +156,7 @@ def score(
             f'{sizes_lib.estimate(planned, chosen):,.0f}',
             held / 2**30,
         )
+        _make_room_for_programs({(config, dtype, batch.shape) for batch in todo})
         progress.begin(len(unique), earlier=sum(s is not None for s in found))
         try:
             for answers in _computed(decoder, planned, todo, mesh, progress):
@@ -205,6 +208,18 @@ def _computed(
                 yield _read(*waiting.popleft())
         while waiting:
             yield _read(*waiting.popleft())
+
+
+_compiled: set[tuple[DecoderConfig, str, Shape]] = set()  # since programs were last given up
+
+
+def _make_room_for_programs(wanted: set[tuple[DecoderConfig, str, Shape]]) -> None:
+    """Gives up the compiled programs of earlier windows where they would become too many."""
+    if len(_compiled | wanted) > PROGRAMS:
+        for program in (score_rows, score_suffixes, keep_prefixes, extend_prefixes):
+            program.forget()
+        _compiled.clear()
+    _compiled.update(wanted)
 
 
 def _failed(
