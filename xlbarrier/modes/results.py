@@ -63,6 +63,7 @@ def finish(run: run_lib.Run, config: RunConfig, tasks: Mapping[str, Task]) -> No
         if config.report.lm_eval:
             settings, record = run.read_json('config.json'), run.read_json('run.json')
             lm_eval_files.write(run.path('lm_eval'), rows, predictions, settings, record)
+        del predictions  # the page reads those that it shows
         run.update_provenance(finished=run_lib.now(), peak_memory_bytes=run_lib.peak_memory())
         page.write_report(run.folder)
         model_card.write_all(run.folder)

@@ -12,6 +12,7 @@ from typing import Any
 
 import jinja2
 import pyarrow as pa
+import pyarrow.parquet as pq
 from markupsafe import Markup
 
 from xlbarrier import datafiles
@@ -19,7 +20,7 @@ from xlbarrier.datafiles import write_atomic
 from xlbarrier.errors import InputError, RunError, XlbarrierError
 from xlbarrier.report import answer_data, examples, markdown, plots, sections, words
 from xlbarrier.results import seeds
-from xlbarrier.results.answers import AnswersKey, read_predictions
+from xlbarrier.results.answers import AnswersKey, sheet_files
 from xlbarrier.results.numbers import Numbers
 from xlbarrier.results.numbers import verdict as find_verdict
 
@@ -151,8 +152,10 @@ def _facts(folder: pathlib.Path, one_file: int) -> tuple[dict[str, Any], dict[st
         raise InputError(f'{folder / "results.json"} has no rows: nothing to report')
     models = numbers.values('model')
     predictions: dict[AnswersKey, pa.Table] = {}
-    for key, table in read_predictions(folder / 'predictions').items():
-        predictions.setdefault((seeds.arm_of(key[0]), *key[1:]), table)  # an arm's first seed
+    for key, path in sheet_files(folder / 'predictions').items():
+        of_arm = (seeds.arm_of(key[0]), *key[1:])
+        if of_arm not in predictions:  # an arm's first seed
+            predictions[of_arm] = pq.read_table(path)
     # Tasks whose accuracies are tested for guessing have a section; the others have a table.
     tested = [row for row in numbers.rows if row['metric'] == 'above_chance_p']
     asked = list(dict.fromkeys((row['task'], row['method']) for row in tested))

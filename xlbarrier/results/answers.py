@@ -42,10 +42,15 @@ class ReadAnswers:
 
 def read_predictions(folder: pathlib.Path) -> dict[AnswersKey, pa.Table]:
     """All recorded answers below `folder`: (model, task, variant, language) -> table."""
+    return {key: pq.read_table(path) for key, path in sheet_files(folder).items()}
+
+
+def sheet_files(folder: pathlib.Path) -> dict[AnswersKey, pathlib.Path]:
+    """The files of `read_predictions`."""
     found = {}
     for path in sorted(folder.glob('*/*/*.parquet')):
         variant, language = path.stem.split('.', 1)
-        found[path.parts[-3], path.parts[-2], variant, language] = pq.read_table(path)
+        found[path.parts[-3], path.parts[-2], variant, language] = path
     return found
 
 
