@@ -108,15 +108,21 @@ class Ours:
 
         return step.init_state(params, config), update
 
-    def train(self, part: str) -> dict[str, Any]:
+    def _begun(self, part: str) -> tuple[Any, Callable[[Any], tuple[Any, Any]], float]:
+        """A training after its first update: state, update, and the seconds of the first."""
         import jax
 
-        _, rows, tokens = sizes(part, self._tiny)
         state, update = self._training(part)
         began = time.perf_counter()
         state, numbers = update(state)
         jax.block_until_ready(numbers)
-        compiled = time.perf_counter() - began
+        return state, update, time.perf_counter() - began
+
+    def train(self, part: str) -> dict[str, Any]:
+        import jax
+
+        _, rows, tokens = sizes(part, self._tiny)
+        state, update, compiled = self._begun(part)
         state, numbers = update(state)
         first = float(numbers['nats'] / numbers['weight'])
         jax.block_until_ready(state)
@@ -134,11 +140,7 @@ class Ours:
         from xlbarrier.train.checkpoint import Checkpoints
 
         _, rows, tokens = sizes(part, self._tiny)
-        state, update = self._training(part)
-        began = time.perf_counter()
-        state, numbers = update(state)
-        jax.block_until_ready(numbers)
-        compiled = time.perf_counter() - began
+        state, update, compiled = self._begun(part)
         seconds = []
         with tempfile.TemporaryDirectory() as folder:
             with Checkpoints(pathlib.Path(folder), state.params, beside=True) as checkpoints:

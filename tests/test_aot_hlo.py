@@ -12,7 +12,7 @@ from xlbarrier.aot import hlo, traffic
 from xlbarrier.aot.traffic import Collective
 
 # As libtpu writes it: no note of the loop's turns, tiles and memory spaces in the layouts, groups
-# by mesh axis, a gather that stands in its start and in the product that overlaps it, and a kernel
+# by mesh axis, a gather that is in its start and in the product that overlaps it, and a kernel
 # whose attributes have lines of their own.
 TPU = """\
 HloModule jit_step, is_scheduled=true, entry_computation_layout={(f32[8]{0})->f32[8]}, \

@@ -3,9 +3,9 @@
 Prompts share demonstrations, and the options of a question share the prompt. A tokenizer cuts a
 text into pieces (words, runs of digits) and tokenises each by itself; where a piece ends depends on
 a few characters around it. So the tokens before a border of pieces, well inside what two texts have
-in common, are the same in both, and those after it can be had from the rest of the text alone, if
-the rest's tokens do not depend on being the first: that is looked at, in the known text, for every
-border that is used. A tokenizer without pieces (SentencePiece's BPE over whole texts) has no
+in common, are the same in both, and those after it are the tokens of the rest of the text alone, if
+those do not depend on being the first: that is looked at, in the known text, for every border that
+is used. A tokenizer without pieces (SentencePiece's BPE over whole texts) has no
 borders, and its texts are tokenised whole.
 """
 
