@@ -107,6 +107,25 @@ def test_the_next_step_may_take_the_state_back_while_it_is_written(
     assert 'prioritized' not in caplog.text
 
 
+def test_a_device_that_cannot_copy_after_all_loses_no_checkpoint(tmp_path, state, monkeypatch):
+    tried = []
+
+    def full(given):
+        tried.append(given)
+        raise jax.errors.JaxRuntimeError('RESOURCE_EXHAUSTED: out of memory')
+
+    monkeypatch.setattr(checkpoint, 'has_room', lambda _: True)
+    monkeypatch.setattr(checkpoint, '_copied', full)
+    with Checkpoints(tmp_path, state.params, beside=True) as checkpoints:
+        checkpoints.save(numbered(state, 1), {})
+        checkpoints.save(numbered(state, 2), {})
+    assert len(tried) == 1, 'what the first save finds holds for the next'
+    with Checkpoints(tmp_path) as checkpoints:
+        assert checkpoints.latest == 2
+        equal(checkpoints.params(state.params), state.params)
+        equal(checkpoints.optimizer(state.optimizer), state.optimizer)
+
+
 def test_arrays_larger_than_the_host_copies_are_written_and_read(tmp_path, state, monkeypatch):
     monkeypatch.setattr(checkpoint, '_HOST_COPIES_GB', 1e-6)  # of 1 kB
     assert max(x.nbytes for x in jax.tree.leaves(state.params)) > 5000

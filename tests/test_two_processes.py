@@ -243,8 +243,10 @@ AGREED = """
 from xlbarrier import multihost
 multihost.initialize()
 import jax
+from xlbarrier.mesh import make_mesh
 lead = multihost.is_lead()
-print(multihost.everywhere(True), multihost.everywhere(lead), multihost.everywhere(False))
+with jax.set_mesh(make_mesh(1, 4, 2)):  # as in a training
+    print(multihost.everywhere(True), multihost.everywhere(lead), multihost.everywhere(False))
 """
 
 

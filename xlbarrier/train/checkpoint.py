@@ -73,6 +73,7 @@ class Checkpoints:
         self.folder = pathlib.Path(folder).resolve()
         self._beside = jax.default_backend() != 'cpu' if beside is None else beside
         self._held = False  # what is being written is a copy that no step takes back
+        self._room: bool | None = None  # whether the devices can hold one; None: not yet known
         self._later = _copied_later(lambda: self._held)
         self._largest = _largest(like)
         with self._naming('prepare'):
@@ -127,12 +128,11 @@ class Checkpoints:
             is kept.
         """
         self._finish()
-        step = int(state.step)
-        beside = bool(self._later) and self._beside and not (final or wait)
-        # All processes make the copy, or none: a program runs on all devices of a mesh.
-        self._held = beside and multihost.everywhere(has_room(state))
-        if self._held:
-            state = _copied(state)
+        step, copied = int(state.step), None
+        if self._later and self._beside and not (final or wait):
+            copied = self._copy(state)
+        self._held = copied is not None
+        state = state if copied is None else copied
         items = {
             'params': ocp.args.PyTreeSave(state.params),
             'meta': ocp.args.JsonSave(meta),
@@ -143,6 +143,24 @@ class Checkpoints:
             self._manager.save(step, args=ocp.args.Composite(**items), force=True)
         if final or wait or not self._beside:
             self._finish()
+
+    def _copy(self, state: TrainState) -> TrainState | None:
+        """A copy on the devices; None where one of them has no room for it.
+
+        All processes make it, or none: a program runs on all devices of a mesh. What the first
+        save finds holds for the later ones: the copy itself raises the devices' peak.
+        """
+        if self._room is None:
+            self._room = multihost.everywhere(has_room(state))
+        if not self._room:
+            return None
+        copied = None
+        try:
+            copied = jax.block_until_ready(_copied(state))
+        except jax.errors.JaxRuntimeError as error:  # enough bytes, but not in one piece
+            absl_logging.info('a checkpoint is not copied on the device: %s', _first_line(error))
+        self._room = multihost.everywhere(copied is not None)
+        return copied if self._room else None
 
     def _finish(self) -> None:
         with self._naming('write'):
