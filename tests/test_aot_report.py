@@ -292,7 +292,11 @@ def test_the_command_tells_an_error_in_a_line_and_leaves_no_folder(shape, tmp_pa
 
 
 @needs_libtpu
-def test_the_command_with_the_real_compiler(shape, tmp_path):
+def test_the_command_with_the_real_compiler(tmp_path):
+    shape = tmp_path / 'shape'
+    shape.mkdir()
+    # Heads that splash attention takes: its kernels are in the program that is read.
+    (shape / 'config.json').write_text(json.dumps(TINY | {'head_dim': 64}))
     flags = ('--config.train.row_tokens=128', '--config.score.row_tokens=128')
     flags += ('--config.compile.score_places=128',)
     done = start(tmp_path / 'run', shape, *flags, '--config.compile.topology=v5e:2x2')
@@ -331,8 +335,7 @@ def test_what_libtpu_refuses_is_told(shape):
         model={'param_dtype': 'bfloat16', 'compute_dtype': 'bfloat16'},
         mesh={'data': 1, 'fsdp': 4, 'tensor': 1},
         train={'compute_dtype': 'bfloat16', 'batch_rows': 64, 'row_tokens': 8192, 'remat': 'full'},
-        topology=named.name,
-        compile={'steps': ('train',)},
+        compile={'topology': named.name, 'steps': ('train',)},
     )
     cost = compiled.measure(report.prepare(config).steps[0], named.chip, 4)
     assert not cost.fits and cost.memory.needed > cost.memory.available
