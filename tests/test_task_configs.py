@@ -1,4 +1,4 @@
-"""Recipes of the tasks: each can be resolved, and the page of tasks knows every kind."""
+"""Recipes: each can be resolved, and the page of tasks knows every kind."""
 
 import importlib.util
 import pathlib
@@ -8,6 +8,8 @@ import pytest
 
 from xlbarrier import config as config_lib
 from xlbarrier.config.tasks import TASK_CONFIGS
+from xlbarrier.modes import corpus, training_data
+from xlbarrier.tasks import registry
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -47,6 +49,21 @@ def test_recipes_resolve_with_the_tasks_that_are_named(name, source, tasks):
 def test_a_task_that_a_recipe_does_not_know_is_named(name, wrong):
     with pytest.raises(ValueError, match=r'expected some of (mmlu, mmlu_5|x_csqa, x_copa)'):
         recipe(name).get_config(wrong)
+
+
+@pytest.mark.parametrize('size', ['', 'quick', 'methods'])
+def test_an_effect_study_is_checked_whole_before_it_begins(size, tmp_path):
+    config = config_lib.resolve(recipe('effect').get_config(size))
+    tasks = registry.make_tasks(config)
+    corpus.check(config, tmp_path)
+    training_data.check(tmp_path, config, tasks)
+    asked = tasks['worldfacts']
+    if 'worldfacts_taught' in tasks:  # of facts that none of the tasks asks
+        tasks['worldfacts_taught'].check_pairs(tasks)
+    held_out = set(asked.held_out_languages)
+    assert not held_out & set(config.corpus.languages) and held_out < set(asked.languages)
+    with pytest.raises(ValueError, match='effect:small; expected'):
+        recipe('effect').get_config('small')
 
 
 def test_the_page_of_tasks_has_every_kind_and_no_other():

@@ -45,6 +45,23 @@ def build_all(
     return folders
 
 
+def check(config: RunConfig, folder: pathlib.Path) -> None:
+    """Checks that every text of a run can be built.
+
+    Args:
+      config: `corpus`, `arms`, `train.guard`.
+      folder: that will contain the texts' folders.
+
+    Raises:
+      ValueError: for a source, language or arm that is not available; see `corpus.check`.
+    """
+    together: dict[CorpusConfig, list[str]] = {}
+    for made_of, arm in _corpora(config).values():
+        together.setdefault(made_of, []).append(arm)
+    for made_of, arms in together.items():
+        corpus_lib.check(made_of, tuple(dict.fromkeys(arms)), folder)
+
+
 def corpus(folder: pathlib.Path, config: RunConfig) -> None:
     """Mode `corpus`: builds the arms' text into corpus/<arm>, or shows units of it."""
     tasks = registry.make_tasks(config)
@@ -132,11 +149,7 @@ def _build(run: run_lib.Run, config: RunConfig, tasks: Mapping[str, Task]) -> No
     folders, corpora = _folders(run, config), _corpora(config)
     if not all((folder / 'manifest.json').exists() for folder in folders.values()):
         with Progress('checking the corpora'):
-            together: dict[CorpusConfig, list[str]] = {}
-            for made_of, arm in corpora.values():
-                together.setdefault(made_of, []).append(arm)
-            for made_of, arms in together.items():
-                corpus_lib.check(made_of, tuple(dict.fromkeys(arms)), run.path('corpus'))
+            check(config, run.path('corpus'))
     for name, folder in folders.items():
         made_of, arm = corpora[name]
         with Progress(f'corpus of the {name} arm'):

@@ -15,12 +15,11 @@ import jax.numpy as jnp
 
 from xlbarrier import mesh as mesh_lib
 from xlbarrier.config import RunConfig
-from xlbarrier.config.data import DATA_ARM
-from xlbarrier.corpus import build as corpus_lib
+from xlbarrier.config.run import ArmRun
 from xlbarrier.data import tokenize
 from xlbarrier.errors import StateError
 from xlbarrier.models import load, source
-from xlbarrier.modes import training_data
+from xlbarrier.modes import corpus, training_data
 from xlbarrier.modes.start import check_model, trains
 from xlbarrier.progress import tell
 from xlbarrier.scoring import sizes
@@ -76,7 +75,7 @@ def show(folder: pathlib.Path, config: RunConfig, tasks: Mapping[str, Task]) -> 
     tokenizer = tokenize.load_tokenizer(named, model.vocab_size)
     weights = sizes.parameters(model) * jnp.dtype(config.model.param_dtype).itemsize
     seconds = sizes.seconds_per_position(model, mesh)
-    models = 1 + (len(config.arms) if config.mode == 'study' else 0)
+    models = 1 + (len(_trained(config)) if config.mode == 'study' else 0)
     reading = 0.0
     for name, task in tasks.items() if config.mode in ('study', 'eval') else ():
         asked = _asked(task, tokenizer)
@@ -103,9 +102,8 @@ def _check_training_text(
     folder: pathlib.Path, config: RunConfig, tasks: Mapping[str, Task]
 ) -> None:
     training_data.check(folder, config, tasks)
-    arms = [arm for arm in config.arms if arm != DATA_ARM]
     with tempfile.TemporaryDirectory() as place:  # of the translator's cache
-        corpus_lib.check(config.corpus, arms, pathlib.Path(place) / 'corpus')
+        corpus.check(config, pathlib.Path(place) / 'corpus')
 
 
 def _asked(task: Task, tokenizer: Any) -> Asked:
@@ -146,8 +144,13 @@ def _training(config: RunConfig, lines: list[str], seconds: float) -> float:
     lines.append(
         f'training: {", ".join(config.arms)} on {config.corpus.source}, {train.steps} updates of'
         f' {train.batch_rows} rows of {train.row_tokens} tokens each, {tokens:,} tokens per arm'
+        + (f', each with {len(config.seeds)} seeds' if len(config.seeds) > 1 else '')
     )
-    return len(config.arms) * tokens * TRAINING * seconds
+    return len(_trained(config)) * tokens * TRAINING * seconds
+
+
+def _trained(config: RunConfig) -> list[ArmRun]:
+    return [one for arm in config.arms for one in config.models_of(arm)]
 
 
 def _bytes(config: RunConfig, weights: int) -> tuple[int, int]:
@@ -157,9 +160,9 @@ def _bytes(config: RunConfig, weights: int) -> tuple[int, int]:
     full = config.train.method == 'full'
     state = weights * (2 + MOMENTS) if full else weights
     checkpoint = weights * (1 + MOMENTS) if full else 0
-    arms = len(config.arms)
+    models = len(_trained(config))
     # A checkpoint is whole before the one before it is deleted; the last one has no moments.
-    return state, arms * weights + (arms - 1) * (weights if full else 0) + 2 * checkpoint
+    return state, models * weights + (models - 1) * (weights if full else 0) + 2 * checkpoint
 
 
 def _room(folder: pathlib.Path, mesh: jax.sharding.Mesh, memory: int, disk: int) -> list[str]:
