@@ -1,9 +1,10 @@
-"""The tables of docs/scaling.md: mode compile for Llama-3-8B and 70B on five pods.
+"""The tables of docs/scaling.md: mode compile for Llama-3-8B and 70B on pods and a machine of GPUs.
 
     python benchmarks/scaling.py --folder=runs/scaling > tables.md
 
-Needs the extra [tpu]; a case takes one to three minutes on two cores, one that is in the folder
-already is not compiled again. Each is one run of the command that docs/scaling.md names.
+Needs the extra [tpu], for h100:8 the extra [gpu], and neither a TPU nor a GPU. A case takes one to
+three minutes on two cores; one that is in the folder already is not compiled again. Each is one
+run of the command that docs/scaling.md names.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import sys
 from typing import Any
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PODS = ('v5e:4x4', 'v5e:16x16', 'v5p:2x2x4', 'v5p:4x8x8', 'v6e:4x4')
+PODS = ('v5e:4x4', 'v5e:16x16', 'v5p:2x2x4', 'v5p:4x8x8', 'v6e:4x4', 'h100:8')
 MODELS = ('llama-3-8b', 'llama-3-70b')
 BFLOAT16 = '--config.model.param_dtype=bfloat16'
 
@@ -44,7 +45,7 @@ def score_case(
 def cases() -> dict[str, tuple[str, ...]]:
     """Name to flags: first what one would try first, then what else was tried."""
     small, large = MODELS
-    e16, e256, p16, p256, trillium = PODS
+    e16, e256, p16, p256, trillium, h100 = PODS
     lora = ('--config.train.method=lora', BFLOAT16)
     dots = ('--config.train.remat=dots',)
     half = ('--config.train.row_tokens=1024',)
@@ -54,21 +55,25 @@ def cases() -> dict[str, tuple[str, ...]]:
         '8b-train-v5p16': train_case(small, p16, 32),
         '8b-train-v5p256': train_case(small, p256, 512),
         '8b-train-v6e16': train_case(small, trillium, 32),
+        '8b-train-h100': train_case(small, h100, 32),
         '70b-train-v5e16': train_case(large, e16, 16),
         '70b-train-v5e256': train_case(large, e256, 256),
         '70b-train-v5p16': train_case(large, p16, 16),
         '70b-train-v5p256': train_case(large, p256, 256),
         '70b-train-v6e16': train_case(large, trillium, 16, more=(*lora, *half)),
+        '70b-train-h100': train_case(large, h100, 16, more=lora),
         '8b-score-v5e16': score_case(small, e16),
         '8b-score-v5e256': score_case(small, e256, data=16),
         '8b-score-v5p16': score_case(small, p16),
         '8b-score-v5p256': score_case(small, p256, data=16),
         '8b-score-v6e16': score_case(small, trillium),
+        '8b-score-h100': score_case(small, h100),
         '70b-score-v5e16': score_case(large, e16),
         '70b-score-v5e256': score_case(large, e256),
         '70b-score-v5p16': score_case(large, p16),
         '70b-score-v5p256': score_case(large, p256, data=16),
         '70b-score-v6e16': score_case(large, trillium),
+        '70b-score-h100': score_case(large, h100),
         '8b-train-v5e16-tensor': train_case(small, e16, 8, tensor=2),
         '8b-train-v5e256-copies': train_case(small, e256, 256, data=16),
         '8b-train-v5p16-dots': train_case(small, p16, 32, more=dots),
@@ -146,11 +151,13 @@ def row(record: dict[str, Any], config: dict[str, Any]) -> str:
 def what(step: str, config: dict[str, Any]) -> str:
     """Batch and fields of a case."""
     if step == 'score':
+        from xlbarrier.aot.topology import parse
         from xlbarrier.config.score import ScoreConfig
-        from xlbarrier.scoring.sizes import of_tpu
+        from xlbarrier.scoring.sizes import of_platform
 
         names = ('row_tokens', 'rows_per_device')  # 0: chosen
-        used = of_tpu(ScoreConfig(**{name: config['score'][name] for name in names}))
+        score = ScoreConfig(**{name: config['score'][name] for name in names})
+        used = of_platform(score, parse(config['compile']['topology']).platform)
         return f'{used.rows_per_device} x {used.row_tokens}'
     train = config['train']
     parts = [f'{train["batch_rows"]} x {train["row_tokens"]}']

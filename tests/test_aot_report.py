@@ -223,6 +223,39 @@ def test_what_does_not_fit_is_told_which_fields_help(shape, changes, step, field
         assert f'config.{field}' in advice
 
 
+def test_attention_is_blamed_only_where_its_scores_exist(shape, tmp_path):
+    (tmp_path / 'config.json').write_text(json.dumps(TINY | {'head_dim': 64}))
+    train = {'compute_dtype': 'bfloat16', 'row_tokens': 256}
+    for source, heads, words in (
+        (shape, 16, 'shorter config.train.row_tokens: attention scores go through HBM (heads of'),
+        (tmp_path, 64, 'larger config.train.batch_rows, if there is room'),
+    ):
+        prepared = report.prepare(resolved(source, train=train), jax.devices())
+        assert prepared.model.head_dim == heads
+        cost = compiled.measure(prepared.steps[0], chips.CHIPS['v5e'], 8)
+        cost = dataclasses.replace(cost, bound=compiled.Bound(1.0, 2.0, 0.5))
+        (line,) = knobs.advice(cost, prepared.config, prepared.model, prepared.mesh)
+        assert line.startswith(f'for speed, {words}'), line
+
+
+def test_steps_for_gpus_have_the_sizes_of_gpus(tmp_path):
+    (tmp_path / 'config.json').write_text(json.dumps(TINY | {'max_position_embeddings': 1024}))
+    rows = {'row_tokens': 0, 'rows_per_device': 0}
+    for name, chosen in (('v5e:2x4', (1024, 8)), ('h100:8', (512, 32))):
+        config = resolved(tmp_path, compile={'topology': name}, score=rows)
+        score = report.prepare(config, jax.devices()).config.score
+        assert (score.row_tokens, score.rows_per_device) == chosen
+
+
+def test_a_machine_without_cudnn_names_the_extra(shape, monkeypatch):
+    def refused(*args, **kwargs):
+        raise RuntimeError('cuDNN not found.')
+
+    monkeypatch.setattr(report.steps, 'train', refused)
+    with pytest.raises(topology.TopologyError, match=r"cuDNN not found.*'xlbarrier\[gpu\]'"):
+        report.prepare(resolved(shape, compile={'topology': 'h100:8'}), jax.devices())
+
+
 def test_how_many_chips_it_would_take(shape):
     prepared = report.prepare(resolved(shape), jax.devices())
     train = prepared.steps[0]

@@ -3,6 +3,7 @@
 from xlbarrier.aot.chips import GIB
 from xlbarrier.aot.compiled import Cost
 from xlbarrier.config import RunConfig
+from xlbarrier.models import kernels
 from xlbarrier.models.config import DecoderConfig
 
 CROWDED = 0.9  # of the HBM: above this share, advice on memory is given although the step fits
@@ -14,7 +15,7 @@ def advice(cost: Cost, config: RunConfig, model: DecoderConfig, mesh: dict[str, 
     memory = cost.memory
     full = memory.needed is None or memory.needed > CROWDED * cost.chip.hbm_bytes
     room = _room(cost, config, model, mesh) if full or not cost.fits else []
-    speed = _speed(cost, config, mesh) if cost.fits else []
+    speed = _speed(cost, config, model, mesh) if cost.fits else []
     return [f'for room, {line}' for line in room] + [f'for speed, {line}' for line in speed]
 
 
@@ -71,11 +72,7 @@ def _train_rows(config: RunConfig, model: DecoderConfig, mesh: dict[str, int]) -
             f'config.train.accumulate={train.batch_rows // shards}: 1 row at a time on each chip'
             f' instead of {rows}, the same update (or config.train.batch_rows={shards})'
         )
-    scores = max(rows, 1) * model.num_heads // mesh['tensor'] * train.row_tokens**2 * 4
-    lines.append(
-        f'config.train.row_tokens={train.row_tokens // 2}: half the activations, and a quarter of'
-        f' the attention scores of a block (now {_gib(scores)} in float32)'
-    )
+    lines.append(f'config.train.row_tokens={train.row_tokens // 2}: half the activations')
     return lines
 
 
@@ -85,11 +82,7 @@ def _score_rows(config: RunConfig, model: DecoderConfig, mesh: dict[str, int]) -
         lines.append(f'config.score.rows_per_device=1 instead of {score.rows_per_device}')
     if config.model.compute_dtype == 'float32':
         lines.append('config.model.compute_dtype=bfloat16: half the activations')
-    scores = score.rows_per_device * model.num_heads // mesh['tensor'] * score.row_tokens**2 * 4
-    lines.append(
-        f'config.score.row_tokens={score.row_tokens // 2}: half the activations, and a quarter of'
-        f' the attention scores of a block (now {_gib(scores)} in float32)'
-    )
+    lines.append(f'config.score.row_tokens={score.row_tokens // 2}: half the activations')
     return lines
 
 
@@ -109,7 +102,7 @@ def _split(config: RunConfig, model: DecoderConfig, mesh: dict[str, int], step: 
     ]
 
 
-def _speed(cost: Cost, config: RunConfig, mesh: dict[str, int]) -> list[str]:
+def _speed(cost: Cost, config: RunConfig, model: DecoderConfig, mesh: dict[str, int]) -> list[str]:
     trains, bound = cost.step.name == 'train', cost.bound
     if bound is None:  # not compiled
         return []
@@ -131,12 +124,17 @@ def _speed(cost: Cost, config: RunConfig, mesh: dict[str, int]) -> list[str]:
     if bound.by == 'hbm' and not trains:
         return ['larger config.score.rows_per_device: one read of the weights serves more rows']
     if bound.by == 'hbm':
-        more = ''
-        if config.train.accumulate > 1:
-            more = 'smaller config.train.accumulate, if there is room; '
+        train = config.train
+        if train.accumulate > 1:
+            return [
+                'smaller config.train.accumulate, if there is room: weights are read less often'
+            ]
+        on = 'tpu' if cost.chip.platform == 'tpu' else 'gpu'
+        how = kernels.choose(model, dtype, train.row_tokens, documents=1, on=on)
+        if how.kernel == kernels.XLA:
+            return [f'shorter config.train.row_tokens: attention scores go through HBM ({how.why})']
         return [
-            f'{more}shorter config.train.row_tokens: attention scores go through HBM, and grow'
-            ' with its square'
+            'larger config.train.batch_rows, if there is room: one read of the weights serves more'
         ]
     return []
 

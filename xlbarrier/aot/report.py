@@ -45,8 +45,9 @@ def prepare(config: RunConfig, devices: Sequence[jax.Device] | None = None) -> P
       InputError: if the model's config is not available, or mesh, batch and model do not fit
         together.
     """
-    config = dataclasses.replace(config, score=sizes.of_tpu(config.score))
     named = topology.parse(config.compile.topology)
+    score = sizes.of_platform(config.score, named.platform)
+    config = dataclasses.replace(config, score=score)
     model = read_model(config.model.source)
     mesh = mesh_lib.make_mesh(
         config.mesh.data,
@@ -54,7 +55,15 @@ def prepare(config: RunConfig, devices: Sequence[jax.Device] | None = None) -> P
         config.mesh.tensor,
         devices=topology.devices(named) if devices is None else devices,
     )
-    made = tuple(_step(name, config, model, mesh) for name in config.compile.steps)
+    try:
+        made = tuple(_step(name, config, model, mesh) for name in config.compile.steps)
+    except RuntimeError as error:
+        if 'cuDNN' not in str(error):
+            raise
+        raise topology.TopologyError(
+            f"compiling for {named.name} needs NVIDIA's libraries: {error}"
+            " pip install 'xlbarrier[gpu]' (no GPU is needed)"
+        ) from error
     return Prepared(config, named, model, dict(mesh.shape), made)
 
 

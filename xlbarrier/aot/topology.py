@@ -64,6 +64,11 @@ class Topology:
         """The number of chips."""
         return math.prod(self.layout)
 
+    @property
+    def platform(self) -> str:
+        """'gpu' or 'tpu'."""
+        return 'tpu' if self.chip.platform == 'tpu' else 'gpu'
+
 
 def parse(name: str) -> Topology:
     """Parses a name.
@@ -108,7 +113,7 @@ def devices(topology: Topology) -> Sequence[jax.Device]:
     # jax adds the attributes of its options at import.
     if jax.config.jax_platforms is None:  # type: ignore[attr-defined]
         jax.config.update('jax_platforms', 'cpu')
-    made = _tpu(topology) if topology.chip.platform == 'tpu' else _gpu(topology)
+    made = _tpu(topology) if topology.platform == 'tpu' else _gpu(topology)
     if len(made) != topology.chips:
         raise TopologyError(
             f'{topology.name}: the compiler has {len(made)} devices, expected {topology.chips}'

@@ -114,7 +114,8 @@ class RunConfig(Section):
             )
         check_with(self.data, tuple(map(text_of, self.arms)), self.mode)
         _check_stores(plain(self), where)
-        row_tokens = self.score.row_tokens or COMPILED_ROW
+        platform = 'tpu' if self.compile.topology.startswith('v') else 'gpu'  # v5e:4x4, h100:8
+        row_tokens = self.score.row_tokens or COMPILED_ROW[platform]
         if self.compile.score_places > row_tokens:
             raise ConfigError(
                 f'{where}.compile.score_places is {self.compile.score_places}, more than'

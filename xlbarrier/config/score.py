@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from xlbarrier.config.checks import Count, Range, Section, Several
 
-COMPILED_ROW = 1024  # row_tokens of a step compiled for a TPU, where it is 0
+# row_tokens of a step that is compiled ahead, where it is 0.
+COMPILED_ROW = {'gpu': 512, 'tpu': 1024}
 
 
 class ScoreConfig(Section):

@@ -24,7 +24,11 @@ from xlbarrier.scoring.plan import Plan
 from xlbarrier.scoring.prefixes import column_bytes
 
 # Positions of a row, rows of a dispatch on each device, columns of prefixes kept at most.
-DEFAULTS = {'cpu': (256, 1, 8_192), 'gpu': (512, 32, 32_768), 'tpu': (COMPILED_ROW, 8, 16_384)}
+DEFAULTS = {
+    'cpu': (256, 1, 8_192),
+    'gpu': (COMPILED_ROW['gpu'], 32, 32_768),
+    'tpu': (COMPILED_ROW['tpu'], 8, 16_384),
+}
 # Texts that a device writes at once: a step reads all weights, however few they are.
 WRITTEN = {'cpu': 8, 'gpu': 64, 'tpu': 32}
 # Attention takes this many times the time that its FLOPs would take at the rate of the products.
@@ -93,9 +97,14 @@ def seconds_per_position(c: DecoderConfig, mesh: jax.sharding.Mesh) -> float:
     return 2 * body_parameters(c) / rate
 
 
-def of_tpu(score: ScoreConfig) -> ScoreConfig:
-    """The fields as they are on a TPU with enough memory, for a step that is compiled ahead."""
-    tokens, rows, _ = DEFAULTS['tpu']
+def of_platform(score: ScoreConfig, platform: str) -> ScoreConfig:
+    """The fields as they are on devices with enough memory, for a step that is compiled ahead.
+
+    Args:
+      score: of the run.
+      platform: 'cpu', 'gpu' or 'tpu'.
+    """
+    tokens, rows, _ = DEFAULTS[platform]
     row_tokens = score.row_tokens or tokens
     fitting = max(1, tokens * rows // row_tokens)
     return dataclasses.replace(
