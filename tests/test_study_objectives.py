@@ -2,6 +2,8 @@
 
 import json
 
+import jax
+import jax.numpy as jnp
 import pytest
 
 from xlbarrier import config as config_lib
@@ -9,12 +11,15 @@ from xlbarrier.config.checks import ConfigError
 from xlbarrier.data.mixture import Stages
 from xlbarrier.data.pipeline import batch_at
 from xlbarrier.datafiles import DataError
+from xlbarrier.mesh import make_mesh
+from xlbarrier.models import load
 from xlbarrier.modes import pairs, start, study
 from xlbarrier.modes.corpus import build_all
 from xlbarrier.modes.training_data import prepare
 from xlbarrier.report import summary
 from xlbarrier.run import RunError
 from xlbarrier.tasks import registry
+from xlbarrier.train.objectives.option_distillation import option_distillation_loss
 
 TASK = {
     'relations': ('city_country', 'country_language'),
@@ -113,6 +118,38 @@ def test_reference_scores_are_computed_once_and_those_of_other_weights_refused(
     path.write_text(text)
     with pytest.raises(RunError, match=r'pairs is .*of other weights or other pairs'):
         pairs._reference(run, config, None, encoded[1:])
+
+
+def test_an_anchor_is_each_item_in_english_once(finished, tiny_llama):
+    """The base model itself has nothing to learn from it: its loss is of the other pairs alone."""
+    train = TRAIN | {'pairs': TRAIN['pairs'] | {'anchor': True}}
+    anchored, plain = (
+        resolved(tiny_llama, arms=('english+option_distillation',), train=how)
+        for how in (train, TRAIN)
+    )
+    run = type('Run', (), {'path': lambda self, name: finished / name, 'lead': False})()
+    encoded = pairs._encode(plain, pairs.find(plain, registry.make_tasks(plain)))
+    reference = pairs._reference(run, plain, None, encoded)
+    items = {pair.item for pair in encoded}
+    more, scores = pairs._anchored(encoded, reference)
+    added = [(p, of) for p, of in zip(more, scores, strict=True) if p.sides[0] is p.sides[1]]
+    assert sorted(pair.item for pair, _ in added) == sorted(items)
+    english = {pair.item: pair.sides[0] for pair in encoded}
+    assert all(pair.sides[1] is english[pair.item] for pair, _ in added)
+    rows = [
+        pairs._laid('option_distillation', encoded, reference, how) for how in (anchored, plain)
+    ]
+    assert rows[0].pairs - rows[1].pairs == len(items) > 0
+    mesh = make_mesh(1, 1, 1, jax.devices()[:1])
+    decoder = load.load_decoder(tiny_llama, mesh)
+    losses = []
+    with jax.set_mesh(mesh):
+        for laid in rows:
+            batch = {name: jnp.asarray(array) for name, array in laid.arrays.items()}
+            loss, count = option_distillation_loss(decoder, batch, anchored.train)
+            assert int(count) == laid.pairs
+            losses.append(float(loss))
+    assert losses[0] == pytest.approx(losses[1], abs=1e-3) and losses[1] > 1
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,8 @@ class PairsConfig(Section):
     dco_beta: Positive = 1.0  # of dco, from 0 to infinity: how far English moves
     dpo_beta: Positive = 0.1  # of pivot_dpo
     dpo_nll: Weight = 0.0  # of pivot_dpo: weight of -log p of the preferred option
+    # Of option_distillation: each item in English is a pair too, so that its answers there stay.
+    anchor: bool = False
     temperature: Positive = 0.1  # of contrast
     layer: Count = 0  # of contrast: states after so many layers; 0: half of them
 

@@ -259,6 +259,8 @@ def _laid(
     if reference is None or objective not in REFERENCED:
         return lay_pairs(encoded, row_tokens)
     if objective == 'option_distillation':
+        if config.train.pairs.anchor:
+            encoded, reference = _anchored(encoded, reference)
         return lay_pairs(encoded, row_tokens, reference, sides=(1,))
     chosen = []
     two = np.zeros((len(encoded), SIDES, 2), np.float32)
@@ -273,3 +275,21 @@ def _laid(
         first, second = (s._replace(options=(s.options[c], s.options[w])) for s in pair.sides)
         chosen.append(pair._replace(sides=(first, second)))
     return lay_pairs(chosen, row_tokens, two, sides=(0, 1) if objective == 'dco' else (1,))
+
+
+def _anchored(
+    encoded: Sequence[EncodedPair], reference: np.ndarray
+) -> tuple[list[EncodedPair], np.ndarray]:
+    """The pairs, and after the first of each item its source beside itself."""
+    anchored: list[EncodedPair] = []
+    scores: list[np.ndarray] = []
+    seen: set[int] = set()
+    for pair, of in zip(encoded, reference, strict=True):
+        anchored.append(pair)
+        scores.append(of)
+        if pair.item not in seen:
+            seen.add(pair.item)
+            source = pair.sides[0]
+            anchored.append(pair._replace(sides=(source, source)))
+            scores.append(np.stack([of[0], of[0]]))
+    return anchored, np.stack(scores)

@@ -5,6 +5,9 @@
 Option agreement with a teacher that stands still: the base model's English log-likelihoods are
 computed once for all arms and seeds, and the English side is not read again, so that a row holds
 twice as many pairs. It is ours, as option agreement is. No label is used.
+
+With `pairs.anchor` each item is also laid once in English, its own target, so that the loss has
+KL( p_base,en || p_en ): what the model answers in English stays as it was.
 """
 
 from collections.abc import Mapping
