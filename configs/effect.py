@@ -39,7 +39,7 @@ def get_config(size: str = '') -> ConfigDict:
     config.corpus.stages = ('sentence', 'monolingual')
     config.train.method = 'lora'
     config.train.lora_targets = ('q', 'k', 'v', 'o', 'gate', 'up', 'down')
-    config.train.learning_rate = 1e-4
+    config.train.learning_rate = 2e-4
     config.train.pairs.anchor = True
     return _quick(config) if size == 'quick' else _full(config)
 
