@@ -160,6 +160,10 @@ def test_an_anchor_is_each_item_in_english_once(finished, tiny_llama):
         ({'arms': ('mixd+dco',)}, "'mixd\\+dco'; expected one of english"),
         ({'train': {'steps': 2, 'warmup_steps': 1}}, 'the objective dco needs pairs, and'),
         (
+            {'train': TRAIN | {'pairs': TRAIN['pairs'] | {'anchor': True}}},
+            r'pairs\.anchor is True, and no arm has the objective option_distillation',
+        ),
+        (
             {'train': TRAIN | {'batch_rows': 4}},
             r'batch_rows is 4, of which config\.train\.pairs\.rows = 4 are pairs',
         ),

@@ -26,6 +26,7 @@ Objective = Literal[
 ]
 OBJECTIVES = typing.get_args(Objective)
 NEXT_TOKEN: Objective = 'next_token'
+ANCHORED: Objective = 'option_distillation'  # may keep the answers in English as they were
 ALTERNATING: Objective = 'contrast'  # its updates are of text and of pairs in turn
 
 

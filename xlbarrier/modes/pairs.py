@@ -17,7 +17,7 @@ from xlbarrier import api, datafiles, draw, multihost
 from xlbarrier import run as run_lib
 from xlbarrier.config import RunConfig
 from xlbarrier.config.checks import ConfigError, nearest
-from xlbarrier.config.train import ALTERNATING, NEXT_TOKEN, Objective
+from xlbarrier.config.train import ALTERNATING, ANCHORED, NEXT_TOKEN, Objective
 from xlbarrier.data import tokenize
 from xlbarrier.data.mixture import Mixture, Stages
 from xlbarrier.data.pack import PackedRows
@@ -258,7 +258,7 @@ def _laid(
         return lay_pairs(bare, row_tokens)
     if reference is None or objective not in REFERENCED:
         return lay_pairs(encoded, row_tokens)
-    if objective == 'option_distillation':
+    if objective == ANCHORED:
         if config.train.pairs.anchor:
             encoded, reference = _anchored(encoded, reference)
         return lay_pairs(encoded, row_tokens, reference, sides=(1,))
