@@ -2,10 +2,7 @@
 
 import contextlib
 import json
-import pathlib
 import resource
-import socket
-import subprocess
 import sys
 
 import jax
@@ -14,6 +11,7 @@ import pytest
 from flax import nnx
 
 from tests import torch_llama
+from tests.test_two_processes import ends, started
 from xlbarrier import mesh as mesh_lib
 from xlbarrier.errors import RunError
 from xlbarrier.models import load, lora
@@ -150,10 +148,10 @@ def test_fingerprint_follows_every_byte_of_weights_and_config(folders, tmp_path)
 
 
 HALF = """
-import sys
+import pathlib, sys
+from xlbarrier import multihost
+multihost.initialize()
 import jax
-jax.config.update('jax_num_cpu_devices', 4)
-jax.distributed.initialize(f'localhost:{sys.argv[1]}', 2, int(sys.argv[2]))
 from xlbarrier.mesh import make_mesh
 from xlbarrier.models import load, safetensors_io
 read, sizes = safetensors_io.SafetensorsFolder.read, []
@@ -162,31 +160,22 @@ def counted(self, key, index):
     sizes.append(array.nbytes)
     return array
 safetensors_io.SafetensorsFolder.read = counted
-decoder = load.load_decoder(sys.argv[3], make_mesh(1, 8, 1))
-load.export_hf(decoder, sys.argv[4])
-print('bytes', sum(sizes))
+source, out, said = sys.argv[1:]
+decoder = load.load_decoder(source, make_mesh(1, 8, 1))
+load.export_hf(decoder, out)
+pathlib.Path(f'{said}-{jax.process_index()}').write_text(str(sum(sizes)))
 """
 
 
 @pytest.mark.slow
 def test_two_processes_read_half_the_file_each_and_export_the_whole(folders, tmp_path):
-    with socket.socket() as s:
-        s.bind(('localhost', 0))
-        port = s.getsockname()[1]
-    source, out = folders['untied_mha'], tmp_path / 'out'
-    processes = [
-        subprocess.Popen(
-            [sys.executable, '-c', HALF, str(port), str(number), str(source), str(out)],
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=pathlib.Path(__file__).parent.parent,
-        )
-        for number in range(2)
-    ]
+    source, out, said = folders['untied_mha'], tmp_path / 'out', tmp_path / 'said'
+    processes = started([sys.executable, '-c', HALF, *map(str, (source, out, said))])
+    codes, outputs = ends(processes, timeout=120)
+    assert codes == [0, 0], outputs
     whole = sum(value.nbytes for value in params(load.load_decoder(source, one())).values())
     norms = 7 * 64 * 4  # are whole on each
-    for process in processes:
-        text, _ = process.communicate(timeout=120)
-        assert process.returncode == 0, text
-        assert f'bytes {(whole - norms) // 2 + norms}' in text
+    for number in range(2):
+        read = int((tmp_path / f'said-{number}').read_text())
+        assert read == (whole - norms) // 2 + norms
     assert_same_bits(load.load_decoder(source, one()), load.load_decoder(out, one()))
