@@ -54,9 +54,11 @@ install_into_venv() {
   touch "$stamp"
 }
 
+# In PATH, or one of pyenv's, which are in PATH only where they are chosen.
 find_newest_python() {
-  local candidate
-  for candidate in ${XLBARRIER_NEWEST_PYTHON:-python3.14 python3.13 python3.12}; do
+  local candidate pyenv
+  pyenv=$(printf "%s\n" "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.*[0-9]/bin/python | sort -rV)
+  for candidate in ${XLBARRIER_NEWEST_PYTHON:-python3.14 python3.13 python3.12 $pyenv}; do
     if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then
       echo "$candidate"
       return
@@ -65,16 +67,18 @@ find_newest_python() {
   return 1
 }
 
-# Makes .venv-newest with what pip chooses today: the newest jax in pyproject.toml's range.
+# Makes .venv-newest with the newest jax in pyproject.toml's range, and all that pip chose beside it
+# when constraints-newest.txt was made.
 install_newest() {
-  local python=$1 stamp
-  stamp=".venv-newest/installed-$(cksum <pyproject.toml | cut -d ' ' -f 1)"
+  local python=$1 digest stamp
+  digest=$(cat pyproject.toml constraints-newest.txt | cksum | cut -d ' ' -f 1)
+  stamp=".venv-newest/installed-$digest"
   if [ -f "$stamp" ]; then
     return
   fi
   echo "Making .venv-newest with $("$python" --version) (once; some minutes)"
   "$python" -m venv .venv-newest
   .venv-newest/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
-    --upgrade --editable '.[newest]'
+    --upgrade --constraint constraints-newest.txt --editable '.[newest]'
   touch "$stamp"
 }

@@ -86,3 +86,25 @@ def test_a_failed_installation_is_reported_and_tried_again(tmp_path):
 def test_an_old_python_is_refused(tmp_path):
     answer = bash('-c', 'source launch/environment.sh && find_python', PYTHON='/bin/false')
     assert answer.returncode != 0 and '3.11' in answer.stderr
+
+
+def test_a_newer_python_is_found_in_path_or_among_pyenvs(tmp_path):
+    find = 'source launch/environment.sh && find_newest_python'
+
+    def python(folder, minor):
+        folder.mkdir(parents=True)
+        path = folder / 'python'
+        path.write_text(f'#!/bin/sh\nexit {int(minor < 12)}\n')
+        path.chmod(0o755)
+        return str(path)
+
+    some = [python(tmp_path / f'versions/3.{minor}.0/bin', minor) for minor in (9, 11, 12, 13)]
+    path = f'{tmp_path}/none:/usr/bin:/bin'
+    for name in ('python3.14', 'python3.13', 'python3.12'):  # as pyenv's shims, when not chosen
+        (tmp_path / 'none').mkdir(exist_ok=True)
+        (tmp_path / 'none' / name).symlink_to('/bin/false')
+    given = {'PATH': path, 'PYENV_ROOT': str(tmp_path)}
+    assert bash('-c', find, **given).stdout.strip() == some[-1]
+    assert bash('-c', find, **given, XLBARRIER_NEWEST_PYTHON=some[2]).stdout.strip() == some[2]
+    empty = bash('-c', find, **given | {'PYENV_ROOT': str(tmp_path / 'empty')})
+    assert (empty.returncode, empty.stdout) == (1, '')

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import tomllib
 
+import pytest
+
 import xlbarrier
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -46,19 +48,34 @@ def test_the_console_command_is_a_function():
     assert callable(getattr(importlib.import_module(module), function))
 
 
-def test_the_pins_are_within_the_ranges():
-    lines = (ROOT / 'constraints.txt').read_text(encoding='utf-8').splitlines()
-    pins = dict(line.split('==') for line in lines if '==' in line)
-    pins = {name.lower().replace('-', '_'): version for name, version in pins.items()}
-    optional = PROJECT['project']['optional-dependencies']
-    for requirement in [*PROJECT['project']['dependencies'], *optional['test'], *optional['dev']]:
+PINS = {'constraints.txt': ('test', 'dev'), 'constraints-newest.txt': ('newest',)}
+
+
+def pins_of(file):
+    lines = (ROOT / file).read_text(encoding='utf-8').splitlines()
+    pins = (line.split('==') for line in lines if '==' in line)
+    return {
+        name.lower().replace('-', '_'): tuple(map(int, re.findall(r'\d+', version)))
+        for name, version in pins
+    }
+
+
+@pytest.mark.parametrize('file', PINS)
+def test_the_pins_are_within_the_ranges(file):
+    pins, optional = pins_of(file), PROJECT['project']['optional-dependencies']
+    extras = [requirement for extra in PINS[file] for requirement in optional[extra]]
+    for requirement in [*PROJECT['project']['dependencies'], *extras]:
         name, bounds = re.fullmatch(r'([\w-]+)(.*)', requirement).groups()
         if name == 'pip':
             continue
-        version = tuple(map(int, re.findall(r'\d+', pins[name.lower().replace('-', '_')])))
+        version = pins[name.lower().replace('-', '_')]
         for sign, bound in re.findall(r'(>=|<)([\d.]+)', bounds):
             limit = tuple(map(int, bound.split('.')))
             assert version >= limit if sign == '>=' else version < limit, requirement
+
+
+def test_two_minor_versions_of_jax_are_tested():
+    assert [pins_of(file)['jax'][:2] for file in PINS] == [(0, 10), (0, 11)]
 
 
 def test_the_hashed_requirements_are_the_pins_without_torch():
