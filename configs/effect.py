@@ -4,10 +4,11 @@
     python -m xlbarrier.main --config=configs/effect.py:quick --workdir=runs/effect-quick
 
 Asks where cities are and which countries are neighbours, of the test part of the countries: no text
-and no pair says either. Trains on text about countries, on the names of places, and on pairs of
-other relations of the train part. Every arm computes the same positions in as many updates. `quick`
-has four languages, a fifth that no arm reads, and two arms, for two CPU cores. Choices are made
-without the test part, which is asked once (docs/effect.md).
+and no pair says either. Trains on text about countries, on the names of places, and on pairs of the
+train part: capitals and languages with options in several languages, and these and other relations
+in each language beside themselves, so that answers there stay as they were. Every arm computes the
+same positions in as many updates. `quick` has four languages, a fifth that no arm reads, and two
+arms, for two CPU cores. Choices are made without the test part (docs/effect.md).
 """
 
 from ml_collections import ConfigDict
@@ -19,6 +20,7 @@ FEW = ('en', 'ar', 'de', 'zh')
 HELD_OUT = ('hi',)  # a language of which there is no pair and no text
 ASKED = ('city_country', 'country_neighbour')
 TAUGHT = ('country_capital', 'country_language')  # in English the model is right nearly always
+KEPT = (*TAUGHT, 'country_currency', 'country_continent', 'language_script')
 OBJECTIVES = (
     'mixed+option_agreement',
     'mixed+option_distillation',
@@ -40,7 +42,6 @@ def get_config(size: str = '') -> ConfigDict:
     config.train.method = 'lora'
     config.train.lora_targets = ('q', 'k', 'v', 'o', 'gate', 'up', 'down')
     config.train.learning_rate = 2e-4
-    config.train.pairs.anchor = True
     return _quick(config) if size == 'quick' else _full(config)
 
 
@@ -65,7 +66,7 @@ def _quick(config: ConfigDict) -> ConfigDict:
         'languages': ('en', *HELD_OUT),
         'variants': ('full',),
     }
-    return _teaching(config, questions=4)
+    return _teaching(config, questions=len(KEPT))
 
 
 def _asking(config: ConfigDict, relations: tuple[str, ...], languages: tuple[str, ...]) -> None:
@@ -83,17 +84,22 @@ def _asking(config: ConfigDict, relations: tuple[str, ...], languages: tuple[str
 
 
 def _teaching(config: ConfigDict, questions: int) -> ConfigDict:
-    """The task that gives the pairs; `questions` of it are asked too, for text states its facts."""
+    """The tasks that give the pairs; `questions` of KEPT are asked too: text states its facts."""
     asked = config.tasks.worldfacts
-    config.tasks.worldfacts_taught = {
-        'relations': TAUGHT,
-        'giveaways': 'drop',
-        'held_out_languages': asked.held_out_languages,
-        'part': 'test',
-        'questions': questions,
-        'languages': asked.languages,
-        'variants': ('full',),
-        'pair_variants': ('full', 'mixup'),
-    }
-    config.train.pairs.files = ('task:worldfacts_taught',)
+    for name, relations, variant, count in (
+        ('taught', TAUGHT, 'mixup', len(TAUGHT)),
+        ('kept', KEPT, 'own', questions),
+    ):
+        config.tasks[f'worldfacts_{name}'] = {
+            'relations': relations,
+            'giveaways': 'drop',
+            'held_out_languages': asked.held_out_languages,
+            'part': 'test',
+            'questions': count,
+            'languages': asked.languages,
+            'variants': ('full',),
+            'pair_variants': (variant,),
+            'own_in_english': 3 if variant == 'own' else 1,
+        }
+    config.train.pairs.files = ('task:worldfacts_taught', 'task:worldfacts_kept')
     return config

@@ -4,6 +4,7 @@ import json
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from xlbarrier import config as config_lib
@@ -18,6 +19,8 @@ from xlbarrier.modes.corpus import build_all
 from xlbarrier.modes.training_data import prepare
 from xlbarrier.report import summary
 from xlbarrier.run import RunError
+from xlbarrier.scoring import engine
+from xlbarrier.scoring.request import Request
 from xlbarrier.tasks import registry
 from xlbarrier.train.objectives.option_distillation import option_distillation_loss
 
@@ -120,36 +123,60 @@ def test_reference_scores_are_computed_once_and_those_of_other_weights_refused(
         pairs._reference(run, config, None, encoded[1:])
 
 
-def test_an_anchor_is_each_item_in_english_once(finished, tiny_llama):
-    """The base model itself has nothing to learn from it: its loss is of the other pairs alone."""
-    train = TRAIN | {'pairs': TRAIN['pairs'] | {'anchor': True}}
-    anchored, plain = (
-        resolved(tiny_llama, arms=('english+option_distillation',), train=how)
-        for how in (train, TRAIN)
+def test_an_item_beside_itself_is_read_by_option_distillation_alone(tiny_llama):
+    """The base model has nothing to learn from it: its loss is of the other pairs alone."""
+    arms = ('english+option_distillation', 'english+dco', 'english+contrast')
+    config = resolved(
+        tiny_llama, arms=arms, tasks={'worldfacts': TASK | {'pair_variants': ('mixup', 'own')}}
     )
-    run = type('Run', (), {'path': lambda self, name: finished / name, 'lead': False})()
-    encoded = pairs._encode(plain, pairs.find(plain, registry.make_tasks(plain)))
-    reference = pairs._reference(run, plain, None, encoded)
-    items = {pair.item for pair in encoded}
-    more, scores = pairs._anchored(encoded, reference)
-    added = [(p, of) for p, of in zip(more, scores, strict=True) if p.sides[0] is p.sides[1]]
-    assert sorted(pair.item for pair, _ in added) == sorted(items)
-    english = {pair.item: pair.sides[0] for pair in encoded}
-    assert all(pair.sides[1] is english[pair.item] for pair, _ in added)
-    rows = [
-        pairs._laid('option_distillation', encoded, reference, how) for how in (anchored, plain)
-    ]
-    assert rows[0].pairs - rows[1].pairs == len(items) > 0
+    found = pairs.find(config, registry.make_tasks(config))
+    own = [pair for pair in found if pair.is_own]
+    assert {pair.target.language for pair in own} == {'en', 'de'}
+    assert {p.target.language for p in found if not p.is_own} == {'en', 'de'}
+    assert len(own) < len(found) < 2 * len(own)  # some names are spelled alike
+    found = found[:40]
+    own = [pair for pair in found if pair.is_own]
+    encoded = pairs._encode(config, found)
     mesh = make_mesh(1, 1, 1, jax.devices()[:1])
     decoder = load.load_decoder(tiny_llama, mesh)
+    requests = [
+        Request(side.context, option)
+        for pair in encoded
+        for side in pair.sides
+        for option in side.options
+    ]
+    scores = [s.log_likelihood for s in engine.score(decoder, requests, mesh=mesh)]
+    reference = np.array(scores, np.float32).reshape(len(encoded), 2, 4)
+    both = pairs._laid('option_distillation', encoded, reference, config)
+    kept = [pair.sides[0] != pair.sides[1] for pair in encoded]
+    mixed = pairs._laid(
+        'option_distillation',
+        [pair for pair, keep in zip(encoded, kept, strict=True) if keep],
+        reference[kept],
+        config,
+    )
+    assert (both.pairs, mixed.pairs) == (len(found), len(found) - len(own))
+    assert pairs._laid('dco', encoded, reference, config).pairs == mixed.pairs
+    # In one language the contexts are the same, whatever the options are in.
+    contrast = pairs._laid('contrast', encoded, reference, config).pairs
+    assert contrast == sum(p.source.context != p.target.context for p in found)
     losses = []
     with jax.set_mesh(mesh):
-        for laid in rows:
+        for laid in (both, mixed):
             batch = {name: jnp.asarray(array) for name, array in laid.arrays.items()}
-            loss, count = option_distillation_loss(decoder, batch, anchored.train)
+            loss, count = option_distillation_loss(decoder, batch, config.train)
             assert int(count) == laid.pairs
             losses.append(float(loss))
     assert losses[0] == pytest.approx(losses[1], abs=1e-3) and losses[1] > 1
+
+
+@pytest.mark.parametrize('variants', [('full', 'own'), ('own',)])
+def test_items_beside_themselves_that_no_arm_reads_are_refused(tiny_llama, variants):
+    arms = ('english+dco', 'english+option_distillation')[: len(variants) % 2 + 1]
+    task = TASK | {'pair_variants': variants}
+    config = resolved(tiny_llama, arms=arms, tasks={'worldfacts': task})
+    with pytest.raises(ConfigError, match=r'worldfacts\.pair_variants has own.*alone reads'):
+        pairs.find(config, registry.make_tasks(config))
 
 
 @pytest.mark.parametrize(
@@ -159,10 +186,6 @@ def test_an_anchor_is_each_item_in_english_once(finished, tiny_llama):
         ({'arms': ('mixed+dcp',)}, "'mixed\\+dcp'; after '\\+' an objective .*Did you mean 'dco'"),
         ({'arms': ('mixd+dco',)}, "'mixd\\+dco'; expected one of english"),
         ({'train': {'steps': 2, 'warmup_steps': 1}}, 'the objective dco needs pairs, and'),
-        (
-            {'train': TRAIN | {'pairs': TRAIN['pairs'] | {'anchor': True}}},
-            r'pairs\.anchor is True, and no arm has the objective option_distillation',
-        ),
         (
             {'train': TRAIN | {'batch_rows': 4}},
             r'batch_rows is 4, of which config\.train\.pairs\.rows = 4 are pairs',

@@ -57,12 +57,14 @@ def test_an_effect_study_is_checked_whole_before_it_begins(size, tmp_path):
     tasks = registry.make_tasks(config)
     corpus.check(config, tmp_path)
     training_data.check(tmp_path, config, tasks)
-    tasks['worldfacts_taught'].check_pairs(tasks)  # of facts that none of the tasks asks
+    for name in ('worldfacts_taught', 'worldfacts_kept'):
+        tasks[name].check_pairs(tasks)  # of facts that none of the tasks asks
     held_out = {code for task in tasks.values() for code in task.held_out_languages}
     asked = {code for task in tasks.values() for code in task.languages}
     assert held_out == {'hi'} < asked and 'hi' not in config.corpus.languages
     found = pairs.find(config, tasks)
-    assert {pair.target.language for pair in found} == asked - held_out - {'en'}
+    assert {pair.target.language for pair in found} == asked - held_out
+    assert {p.relation for p in found if not p.is_own} == {'country_capital', 'country_language'}
     with pytest.raises(ValueError, match='effect:small; expected'):
         recipe('effect').get_config('small')
 

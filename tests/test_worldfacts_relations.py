@@ -292,16 +292,37 @@ def test_pairs_with_options_in_several_languages(test_part):
     config = dataclasses.replace(test_part.config, pair_variants=('mixup', 'full'))
     pairs = worldfacts.WorldFacts(config).pairs()
     plain = test_part.pairs()
-    assert len(pairs) == 2 * len(plain) and {p.target for p in plain} < {p.target for p in pairs}
+    items = {pair.target.item for pair in plain}
+    # An English question too may have options in several languages; some are spelled as in English.
+    assert 2 * len(plain) < len(pairs) < 2 * len(plain) + len(items)
+    assert not any(pair.is_own for pair in pairs)
+    assert {p.target for p in plain} < {p.target for p in pairs}
     spoken = set(LANGUAGES) - {'hi', 'pl'}
     mixed = [p for p in pairs if p.target not in {p.target for p in plain}]
+    contexts = {side.context for pair in plain for side in (pair.source, pair.target)}
     for pair in mixed[:300]:
         name = ANSWER_NAME[pair.relation]
         of = {name(c, 'en'): {name(c, code) for code in spoken} for c in answers(pair.relation)}
         for english, option in zip(pair.source.options, pair.target.options, strict=True):
             assert option.strip() in of[english.strip()]
-        assert pair.target.context in {p.target.context for p in plain}
+        assert pair.target.context in contexts
+    assert {p.target.language for p in mixed} == spoken
     assert qa_pairs.check(pairs, relations=set(), languages={'hi', 'pl'})
+
+
+def test_items_beside_themselves_are_whole_in_each_language_that_is_trained_on(test_part):
+    config = dataclasses.replace(test_part.config, pair_variants=('own',))
+    own = worldfacts.WorldFacts(config).pairs()
+    plain = test_part.pairs()
+    assert all(pair.is_own and pair.source == pair.target for pair in own)
+    assert {p.target for p in own} == {side for p in plain for side in (p.source, p.target)}
+    thrice = dataclasses.replace(config, own_in_english=3)
+    english = [p for p in own if p.target.language == 'en']
+    more = worldfacts.WorldFacts(thrice).pairs()
+    assert collections.Counter(more) == collections.Counter(own + english + english)
+    with pytest.raises(ConfigError, match=r'own_in_english is 3.*pair_variants is .*full'):
+        dataclasses.replace(thrice, pair_variants=('full',)).check_together('config.tasks.w')
+    assert qa_pairs.check(own, languages={'hi', 'pl'}) == own
 
 
 def test_text_that_states_a_held_out_relation_is_refused(tmp_path):

@@ -18,7 +18,6 @@ from xlbarrier.config.score import COMPILED_ROW, ReportConfig, ScoreConfig
 from xlbarrier.config.tasks import TaskConfig
 from xlbarrier.config.train import (
     ALTERNATING,
-    ANCHORED,
     NEXT_TOKEN,
     OBJECTIVES,
     CompileConfig,
@@ -103,14 +102,7 @@ class RunConfig(Section):
             )
         for i, arm in enumerate(self.arms):
             self._check_arm(f'{where}.arms[{i}]', arm)
-        taught = {self.training_of(arm).objective for arm in self.arms}
-        trains = self.mode in ('study', 'train')
-        if trains and self.train.pairs.anchor and ANCHORED not in taught:
-            raise ConfigError(
-                f'{where}.train.pairs.anchor is True, and no arm has the objective {ANCHORED},'
-                f' which alone reads it; {where}.arms is {self.arms}'
-            )
-        if trains and self.model.others:
+        if self.mode in ('study', 'train') and self.model.others:
             raise ConfigError(
                 f'{where}.model.others is {self.model.others} and {where}.mode is {self.mode};'
                 ' they are measured in mode eval'

@@ -14,6 +14,7 @@ from xlbarrier.config.checks import (
     Seed,
     Several,
     Share,
+    Size,
     nearest,
 )
 from xlbarrier.config.choice import ChoiceConfig, Demos, Method, ToEnglishConfig, Variant
@@ -51,8 +52,10 @@ class WorldFactsConfig(PromptedConfig):
     split_seed: Seed = 0  # of that split, whatever the seed of the questions
     held_out: AnyOf[Relation] = ()  # relations of which there are no pairs to train on
     held_out_languages: AnyOf[str] = ()  # languages in which there are no pairs to train on
-    # Pairs of English with an item whole in a language, or with its options in several languages.
-    pair_variants: Several[Literal['full', 'mixup']] = ('full',)
+    # Pairs of English with an item whole in a language, or with its options in several languages;
+    # own: an item in each language beside itself, whose answers there stay as they were.
+    pair_variants: Several[Literal['full', 'mixup', 'own']] = ('full',)
+    own_in_english: Size = 1  # of own: how often each item comes in English
 
     def check_together(self, where: str) -> None:
         if self.dev_share + self.test_share > 1:
@@ -63,6 +66,11 @@ class WorldFactsConfig(PromptedConfig):
         shares = {'dev': self.dev_share, 'test': self.test_share}
         if shares.get(self.part) == 0:
             raise ConfigError(f'{where}.part is {self.part!r}, and {where}.{self.part}_share is 0')
+        if self.own_in_english > 1 and 'own' not in self.pair_variants:
+            raise ConfigError(
+                f'{where}.own_in_english is {self.own_in_english}, and {where}.pair_variants is'
+                f' {self.pair_variants}; it counts pairs of own'
+            )
         unknown = [code for code in self.held_out_languages if code not in self.languages]
         if unknown:
             raise ConfigError(

@@ -26,7 +26,7 @@ Objective = Literal[
 ]
 OBJECTIVES = typing.get_args(Objective)
 NEXT_TOKEN: Objective = 'next_token'
-ANCHORED: Objective = 'option_distillation'  # may keep the answers in English as they were
+KEEPING: Objective = 'option_distillation'  # also reads an item beside itself
 ALTERNATING: Objective = 'contrast'  # its updates are of text and of pairs in turn
 
 
@@ -42,8 +42,6 @@ class PairsConfig(Section):
     dco_beta: Positive = 1.0  # of dco, from 0 to infinity: how far English moves
     dpo_beta: Positive = 0.1  # of pivot_dpo
     dpo_nll: Weight = 0.0  # of pivot_dpo: weight of -log p of the preferred option
-    # Of option_distillation: each item in English is a pair too, so that its answers there stay.
-    anchor: bool = False
     temperature: Positive = 0.1  # of contrast
     layer: Count = 0  # of contrast: states after so many layers; 0: half of them
 

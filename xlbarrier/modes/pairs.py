@@ -5,6 +5,7 @@ references/pairs.json    log-likelihoods of every option by the base model, comp
 """
 
 import hashlib
+import itertools
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,7 +18,7 @@ from xlbarrier import api, datafiles, draw, multihost
 from xlbarrier import run as run_lib
 from xlbarrier.config import RunConfig
 from xlbarrier.config.checks import ConfigError, nearest
-from xlbarrier.config.train import ALTERNATING, ANCHORED, NEXT_TOKEN, Objective
+from xlbarrier.config.train import ALTERNATING, KEEPING, NEXT_TOKEN, Objective
 from xlbarrier.data import tokenize
 from xlbarrier.data.mixture import Mixture, Stages
 from xlbarrier.data.pack import PackedRows
@@ -69,6 +70,12 @@ def find(config: RunConfig, tasks: Mapping[str, Task]) -> list[Pair]:
         pairing[name].check_pairs(tasks)
         found += pairing[name].pairs()
     needed = {config.training_of(arm).objective for arm in config.arms} - {NEXT_TOKEN}
+    own = next((pair for pair in found if pair.is_own), None)
+    if own and (KEEPING not in needed or (needed != {KEEPING} and all(p.is_own for p in found))):
+        raise ConfigError(
+            f'{own.where}.pair_variants has own: items beside themselves, which the objective'
+            f' {KEEPING} alone reads; config.arms is {config.arms}'
+        )
     checked = pairs_lib.check(
         found,
         relations={r for task in pairing.values() for r in task.held_out_relations},
@@ -251,16 +258,14 @@ def _laid(
     """The rows of an objective: the options and sides that it reads."""
     row_tokens = config.train.row_tokens
     if objective == ALTERNATING:
-        bare = []
-        for pair in encoded:
-            first, second = (side._replace(options=()) for side in pair.sides)
-            bare.append(pair._replace(sides=(first, second)))
-        return lay_pairs(bare, row_tokens)
+        encoded = [_bare(pair) for pair in encoded]
+    if objective != KEEPING:  # an item beside itself says nothing to the others
+        two_sided = [pair.sides[0] != pair.sides[1] for pair in encoded]
+        encoded = list(itertools.compress(encoded, two_sided))
+        reference = None if reference is None else reference[two_sided]
     if reference is None or objective not in REFERENCED:
         return lay_pairs(encoded, row_tokens)
-    if objective == ANCHORED:
-        if config.train.pairs.anchor:
-            encoded, reference = _anchored(encoded, reference)
+    if objective == KEEPING:
         return lay_pairs(encoded, row_tokens, reference, sides=(1,))
     chosen = []
     two = np.zeros((len(encoded), SIDES, 2), np.float32)
@@ -277,19 +282,7 @@ def _laid(
     return lay_pairs(chosen, row_tokens, two, sides=(0, 1) if objective == 'dco' else (1,))
 
 
-def _anchored(
-    encoded: Sequence[EncodedPair], reference: np.ndarray
-) -> tuple[list[EncodedPair], np.ndarray]:
-    """The pairs, and after the first of each item its source beside itself."""
-    anchored: list[EncodedPair] = []
-    scores: list[np.ndarray] = []
-    seen: set[int] = set()
-    for pair, of in zip(encoded, reference, strict=True):
-        anchored.append(pair)
-        scores.append(of)
-        if pair.item not in seen:
-            seen.add(pair.item)
-            source = pair.sides[0]
-            anchored.append(pair._replace(sides=(source, source)))
-            scores.append(np.stack([of[0], of[0]]))
-    return anchored, np.stack(scores)
+def _bare(pair: EncodedPair) -> EncodedPair:
+    """The contexts alone."""
+    first, second = (side._replace(options=()) for side in pair.sides)
+    return pair._replace(sides=(first, second))

@@ -38,7 +38,8 @@ class Pair:
     Attributes:
       relation: what the item is about; '' where it is unknown.
       source: the side that is learned from, usually English.
-      target: the side in the other language.
+      target: the side in the other language, or with options in others; the source itself where
+        the answers in its language are to stay as they were.
       where: the file and row, or the task, for messages.
     """
 
@@ -46,6 +47,11 @@ class Pair:
     source: Side
     target: Side
     where: str = field(compare=False)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the item is beside itself."""
+        return self.source == self.target
 
 
 def read(pattern: str) -> Iterator[Pair]:
@@ -144,7 +150,8 @@ def check(
 def _check_one(pair: Pair, options: bool) -> None:
     source, target = pair.source, pair.target
     names = f'{source.item!r} ({source.language}) and {target.item!r} ({target.language})'
-    if source.item != target.item or source.language == target.language:
+    alike = (source.language, source.options) == (target.language, target.options)
+    if source.item != target.item or (alike and source != target):
         raise DataError(f'{pair.where}: the sides {names} are not one item in two languages')
     if len(source.options) != len(target.options):
         raise DataError(

@@ -108,17 +108,22 @@ class WorldFacts(MultipleChoice):
         """
         where = f'config.tasks.{self.name}'
         codes = self._pair_languages()
-        return [
-            Pair(
-                item.candidate.relation,
-                self._side(item, 'full', 'en'),
-                self._side(item, variant, code),
-                where,
-            )
-            for item in self._trained_on(codes)
-            for variant in self.config.pair_variants
-            for code in codes
-        ]
+        found = []
+        for item in self._trained_on(codes):
+            english = self._side(item, 'full', 'en')
+            of_item = []
+            for variant in self.config.pair_variants:
+                if variant == 'own':
+                    own = [self._side(item, 'full', code) for code in codes]
+                    own += [english] * self.config.own_in_english
+                    of_item += [(side, side) for side in own]
+                    continue
+                for code in codes if variant == 'full' else ('en', *codes):
+                    target = self._side(item, variant, code)
+                    if target != english:  # names may be spelled as in English
+                        of_item.append((english, target))
+            found += [Pair(item.candidate.relation, *sides, where) for sides in of_item]
+        return found
 
     def _pair_languages(self) -> list[str]:
         return [c for c in self.languages if c != 'en' and c not in self.held_out_languages]

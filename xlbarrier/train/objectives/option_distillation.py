@@ -6,8 +6,8 @@ Option agreement with a teacher that stands still: the base model's English log-
 computed once for all arms and seeds, and the English side is not read again, so that a row holds
 twice as many pairs. It is ours, as option agreement is. No label is used.
 
-With `pairs.anchor` each item is also laid once in English, its own target, so that the loss has
-KL( p_base,en || p_en ): what the model answers in English stays as it was.
+A pair of an item with itself (`pair_variants=own`) adds KL( p_base,l || p_l ): what the model
+answers in language l stays as it was.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from xlbarrier.train.objectives.options import log_softmax, option_scores
 def option_distillation_loss(
     decoder: Decoder, pairs: Mapping[str, jax.Array], config: TrainConfig
 ) -> tuple[jax.Array, jax.Array]:
-    """Sum over pairs of the KL from the base model's English options, nats; number of pairs.
+    """Sum over pairs of the KL from the base model's options of the source, nats; number of pairs.
 
     Args:
       decoder: on an explicit mesh that is set.
