@@ -108,3 +108,24 @@ def test_a_newer_python_is_found_in_path_or_among_pyenvs(tmp_path):
     assert bash('-c', find, **given, XLBARRIER_NEWEST_PYTHON=some[2]).stdout.strip() == some[2]
     empty = bash('-c', find, **given | {'PYENV_ROOT': str(tmp_path / 'empty')})
     assert (empty.returncode, empty.stdout) == (1, '')
+
+
+@pytest.mark.parametrize('status', [0, 1])
+def test_the_newest_environment_is_made_once_or_said_to_have_failed(tmp_path, status):
+    """Without network the tests of the pinned environment still run."""
+    (tmp_path / 'launch').symlink_to(ROOT / 'launch')
+    for name in ('pyproject.toml', 'constraints-newest.txt'):
+        (tmp_path / name).write_text('')
+    python = tmp_path / 'python'
+    python.write_text(
+        '#!/bin/sh\necho "$@" >> calls\n'
+        f'case "$*" in *install*) exit {status};; *venv*) mkdir -p .venv-newest/bin;'
+        ' cp python .venv-newest/bin;; esac\n'
+    )
+    python.chmod(0o755)
+    code = 'set -e; source launch/environment.sh; if install_newest ./python; then echo made; fi'
+    for _ in range(2):
+        answer = bash('-c', code, cwd=tmp_path)
+        assert answer.returncode == 0 and answer.stdout.endswith('made\n') == (status == 0)
+    assert len(installs(tmp_path)) == 1 + status
+    assert len(list(tmp_path.glob('.venv-newest/installed-*'))) == 1 - status
