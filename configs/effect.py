@@ -5,10 +5,11 @@
 
 Asks where cities are and which countries are neighbours, of the test part of the countries: no text
 and no pair says either. Trains on text about countries, on the names of places, and on pairs of the
-train part: capitals and languages with options in several languages, and these and other relations
-in each language beside themselves, so that answers there stay as they were. Every arm computes the
-same positions in as many updates. `quick` has four languages, a fifth that no arm reads, and two
-arms, for two CPU cores. Choices are made without the test part (docs/effect.md).
+train part: capitals and languages, whole in a language and with options in several, and these and
+other relations paired with themselves in each language, so that answers there stay as they were
+(option distillation alone reads those). Every arm computes the same positions in as many updates.
+`quick` has four languages, a fifth that no arm reads, two arms, and no pairs whole in a language,
+for two CPU cores. Choices are made without the test part (docs/effect.md).
 """
 
 from ml_collections import ConfigDict
@@ -52,7 +53,7 @@ def _full(config: ConfigDict) -> ConfigDict:
     config.train.batch_rows, config.train.row_tokens, config.train.pairs.rows = 16, 256, 8
     config.train.checkpoint_every = 1000
     _asking(config, ASKED, LANGUAGES)
-    return _teaching(config, questions=0)
+    return _teaching(config, ('full', 'mixup'), questions=0)
 
 
 def _quick(config: ConfigDict) -> ConfigDict:
@@ -66,7 +67,7 @@ def _quick(config: ConfigDict) -> ConfigDict:
         'languages': ('en', *HELD_OUT),
         'variants': ('full',),
     }
-    return _teaching(config, questions=len(KEPT))
+    return _teaching(config, ('mixup',), questions=len(KEPT))
 
 
 def _asking(config: ConfigDict, relations: tuple[str, ...], languages: tuple[str, ...]) -> None:
@@ -83,12 +84,16 @@ def _asking(config: ConfigDict, relations: tuple[str, ...], languages: tuple[str
     config.corpus.languages = tuple(code for code in languages if code not in HELD_OUT)
 
 
-def _teaching(config: ConfigDict, questions: int) -> ConfigDict:
-    """The tasks that give the pairs; `questions` of KEPT are asked too: text states its facts."""
+def _teaching(config: ConfigDict, variants: tuple[str, ...], questions: int) -> ConfigDict:
+    """The tasks that give the pairs, of TAUGHT in `variants`.
+
+    `questions` of KEPT are asked too, for text states its facts; of TAUGHT, which are among them,
+    as few as a task can ask.
+    """
     asked = config.tasks.worldfacts
-    for name, relations, variant, count in (
-        ('taught', TAUGHT, 'mixup', len(TAUGHT)),
-        ('kept', KEPT, 'own', questions),
+    for name, relations, pairs, count in (
+        ('taught', TAUGHT, variants, len(TAUGHT)),
+        ('kept', KEPT, ('own',), questions),
     ):
         config.tasks[f'worldfacts_{name}'] = {
             'relations': relations,
@@ -98,8 +103,8 @@ def _teaching(config: ConfigDict, questions: int) -> ConfigDict:
             'questions': count,
             'languages': asked.languages,
             'variants': ('full',),
-            'pair_variants': (variant,),
-            'own_in_english': 3 if variant == 'own' else 1,
+            'pair_variants': pairs,
+            'own_in_english': 3 if 'own' in pairs else 1,
         }
     config.train.pairs.files = ('task:worldfacts_taught', 'task:worldfacts_kept')
     return config

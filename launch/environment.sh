@@ -68,7 +68,7 @@ find_newest_python() {
 }
 
 # Makes .venv-newest with the newest jax in pyproject.toml's range, and all that pip chose beside it
-# when constraints-newest.txt was made. Fails where that cannot be installed.
+# when constraints-newest.txt was made; fails where that cannot be installed.
 install_newest() {
   local python=$1 digest stamp
   digest=$(cat pyproject.toml constraints-newest.txt | cksum | cut -d ' ' -f 1)
@@ -77,8 +77,10 @@ install_newest() {
     return
   fi
   echo "Making .venv-newest with $("$python" --version) (once; some minutes)"
-  "$python" -m venv --clear .venv-newest &&
-    .venv-newest/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
-      --upgrade --constraint constraints-newest.txt --editable '.[newest]' &&
+  if ! .venv-newest/bin/python -m pip --version >/dev/null 2>&1; then
+    "$python" -m venv --clear .venv-newest || return 1
+  fi
+  .venv-newest/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
+    --constraint constraints-newest.txt --editable '.[newest]' &&
     touch "$stamp"
 }

@@ -15,7 +15,8 @@ if [ $# -gt 0 ]; then
 elif ! newest=$(find_newest_python); then
   echo 'No Python 3.12 or newer found: the tests on the newest jax are left out'
 elif ! install_newest "$newest"; then
-  echo "WARNING: constraints-newest.txt cannot be installed with $newest: its tests are left out" >&2
+  echo "WARNING: .venv-newest could not be made with $newest (the lines above say why):" \
+    'the tests on the newest jax are left out' >&2
 else
   .venv-newest/bin/python -c 'import jax, sys; print("jax", jax.__version__, "on", sys.version)'
   .venv-newest/bin/python -m pytest -n 2 tests/test_head_layouts.py tests/test_models_kernels.py \

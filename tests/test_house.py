@@ -119,10 +119,10 @@ def test_every_public_function_has_a_docstring():
 def test_no_program_of_several_processes_tells_its_test_by_printing():
     """Gloo writes to the standard output from threads of its own, also amid a line."""
     programs = 0
-    for path in sorted((ROOT / 'tests').glob('*.py')):
+    for path in sorted({*(ROOT / 'tests').glob('*.py')} - {pathlib.Path(__file__)}):
         for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
             text = node.value if isinstance(node, ast.Constant) else None
             if isinstance(text, str) and 'multihost.initialize()\n' in text:
                 programs += 1
                 assert 'print(' not in text, f'{path.name}:{node.lineno}'
-    assert programs
+    assert programs >= 2, 'they are known by multihost.initialize()'

@@ -103,16 +103,16 @@ def test_a_newer_python_is_found_in_path_or_among_pyenvs(tmp_path):
     for name in ('python3.14', 'python3.13', 'python3.12'):  # as pyenv's shims, when not chosen
         (tmp_path / 'none').mkdir(exist_ok=True)
         (tmp_path / 'none' / name).symlink_to('/bin/false')
-    given = {'PATH': path, 'PYENV_ROOT': str(tmp_path)}
+    given = {'PATH': path, 'PYENV_ROOT': str(tmp_path), 'XLBARRIER_NEWEST_PYTHON': ''}
     assert bash('-c', find, **given).stdout.strip() == some[-1]
-    assert bash('-c', find, **given, XLBARRIER_NEWEST_PYTHON=some[2]).stdout.strip() == some[2]
+    chosen = bash('-c', find, **given | {'XLBARRIER_NEWEST_PYTHON': some[2]})
+    assert chosen.stdout.strip() == some[2]
     empty = bash('-c', find, **given | {'PYENV_ROOT': str(tmp_path / 'empty')})
     assert (empty.returncode, empty.stdout) == (1, '')
 
 
 @pytest.mark.parametrize('status', [0, 1])
 def test_the_newest_environment_is_made_once_or_said_to_have_failed(tmp_path, status):
-    """Without network the tests of the pinned environment still run."""
     (tmp_path / 'launch').symlink_to(ROOT / 'launch')
     for name in ('pyproject.toml', 'constraints-newest.txt'):
         (tmp_path / name).write_text('')
@@ -127,5 +127,9 @@ def test_the_newest_environment_is_made_once_or_said_to_have_failed(tmp_path, st
     for _ in range(2):
         answer = bash('-c', code, cwd=tmp_path)
         assert answer.returncode == 0 and answer.stdout.endswith('made\n') == (status == 0)
-    assert len(installs(tmp_path)) == 1 + status
+    made = installs(tmp_path)
+    assert len(made) == 1 + status and '--constraint constraints-newest.txt' in made[0]
     assert len(list(tmp_path.glob('.venv-newest/installed-*'))) == 1 - status
+    (tmp_path / 'constraints-newest.txt').write_text('jax==1\n')
+    bash('-c', code, cwd=tmp_path)
+    assert len(installs(tmp_path)) == 2 + status, 'other pins'

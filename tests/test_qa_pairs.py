@@ -76,3 +76,12 @@ def test_what_is_held_out_is_refused_by_name():
         pairs.check([pair], languages=('de',))
     with pytest.raises(DataError, match='there is no pair to train on'):
         pairs.check([])
+
+
+def test_sides_of_one_language_differ_in_their_options_or_not_at_all():
+    side = Side('Q38', 'en', 'Capital:', (' a', ' b'))
+    mixed, other = side._replace(options=(' a', ' c')), side._replace(context='Stadt:')
+    kept = [Pair('capital', side, target, 'a task') for target in (side, mixed)]
+    assert pairs.check(kept) == kept and [pair.is_own for pair in kept] == [True, False]
+    with pytest.raises(DataError, match='are not one item in two languages'):
+        pairs.check([Pair('capital', side, other, 'a task')])

@@ -1,5 +1,6 @@
 """A study with an objective of pairs, the guard and two seeds, end to end on a tiny Llama."""
 
+import collections
 import json
 
 import jax
@@ -19,8 +20,6 @@ from xlbarrier.modes.corpus import build_all
 from xlbarrier.modes.training_data import prepare
 from xlbarrier.report import summary
 from xlbarrier.run import RunError
-from xlbarrier.scoring import engine
-from xlbarrier.scoring.request import Request
 from xlbarrier.tasks import registry
 from xlbarrier.train.objectives.option_distillation import option_distillation_loss
 
@@ -123,59 +122,82 @@ def test_reference_scores_are_computed_once_and_those_of_other_weights_refused(
         pairs._reference(run, config, None, encoded[1:])
 
 
-def test_an_item_beside_itself_is_read_by_option_distillation_alone(tiny_llama):
+def test_an_item_paired_with_itself_is_read_by_option_distillation_alone(tiny_llama, tmp_path):
     """The base model has nothing to learn from it: its loss is of the other pairs alone."""
     arms = ('english+option_distillation', 'english+dco', 'english+contrast')
-    config = resolved(
-        tiny_llama, arms=arms, tasks={'worldfacts': TASK | {'pair_variants': ('mixup', 'own')}}
-    )
-    found = pairs.find(config, registry.make_tasks(config))
-    own = [pair for pair in found if pair.is_own]
-    assert {pair.target.language for pair in own} == {'en', 'de'}
-    assert {p.target.language for p in found if not p.is_own} == {'en', 'de'}
-    assert len(own) < len(found) < 2 * len(own)  # some names are spelled alike
-    found = found[:40]
-    own = [pair for pair in found if pair.is_own]
-    encoded = pairs._encode(config, found)
+    train = TRAIN | {'pairs': TRAIN['pairs'] | {'limit': 40}}
+    task = TASK | {'pair_variants': ('mixup', 'own')}
+    config = resolved(tiny_llama, arms=arms, tasks={'worldfacts': task}, train=train)
+    tasks = registry.make_tasks(config)
+    every, found = tasks['worldfacts'].pairs(), pairs.find(config, tasks)
+    for some in (every, found):
+        assert {p.target.language for p in some if p.is_own} == {'en', 'de'}
+        assert {p.target.language for p in some if not p.is_own} == {'en', 'de'}
+    own = sum(pair.is_own for pair in every)
+    assert own < len(every) < 2 * own  # some names are spelled alike
+
+    told = {}
+    run = type(
+        'Run',
+        (),
+        {
+            'folder': tmp_path,
+            'lead': False,
+            'path': lambda self, name: tmp_path / name,
+            'update_provenance': lambda self, pairs: told.update(pairs),
+        },
+    )()
     mesh = make_mesh(1, 1, 1, jax.devices()[:1])
-    decoder = load.load_decoder(tiny_llama, mesh)
-    requests = [
-        Request(side.context, option)
-        for pair in encoded
-        for side in pair.sides
-        for option in side.options
-    ]
-    scores = [s.log_likelihood for s in engine.score(decoder, requests, mesh=mesh)]
-    reference = np.array(scores, np.float32).reshape(len(encoded), 2, 4)
-    both = pairs._laid('option_distillation', encoded, reference, config)
-    kept = [pair.sides[0] != pair.sides[1] for pair in encoded]
-    mixed = pairs._laid(
-        'option_distillation',
-        [pair for pair, keep in zip(encoded, kept, strict=True) if keep],
-        reference[kept],
-        config,
-    )
-    assert (both.pairs, mixed.pairs) == (len(found), len(found) - len(own))
-    assert pairs._laid('dco', encoded, reference, config).pairs == mixed.pairs
+    made = pairs.prepare(run, config, mesh, tasks, dict.fromkeys(arms))
+    mixed = [pair for pair in found if not pair.is_own]
     # In one language the contexts are the same, whatever the options are in.
-    contrast = pairs._laid('contrast', encoded, reference, config).pairs
-    assert contrast == sum(p.source.context != p.target.context for p in found)
+    across = [pair for pair in found if pair.source.context != pair.target.context]
+    expected = {'option_distillation': found, 'dco': mixed, 'contrast': across}
+    for objective, read in expected.items():
+        said = told[objective]
+        for name, values in (
+            ('languages', [pair.target.language for pair in read]),
+            ('relations', [pair.relation for pair in read]),
+        ):
+            assert said[name] == dict(collections.Counter(values)), objective
+        assert said['pairs'] == made[f'english+{objective}'].pairs.pairs
+    assert told['option_distillation']['pairs'] == len(found) == 40
+    assert told['contrast']['pairs'] == len(across) > 0
+    # Two options of an English question may both be in English, and such a pair says nothing.
+    assert 0 < told['dco']['pairs'] < len(mixed) < len(found)
+
+    decoder = load.load_decoder(tiny_llama, mesh)
+    everything = made['english+option_distillation'].pairs
+    arrays = everything.arrays
+    is_own = np.isclose(arrays['reference'][:, :, 0], arrays['reference'][:, :, 1]).all(-1)
+    without = arrays | {'options': arrays['options'] * ~is_own[..., None]}
     losses = []
     with jax.set_mesh(mesh):
-        for laid in (both, mixed):
-            batch = {name: jnp.asarray(array) for name, array in laid.arrays.items()}
+        for some in (arrays, without):
+            batch = {name: jnp.asarray(array) for name, array in some.items()}
             loss, count = option_distillation_loss(decoder, batch, config.train)
-            assert int(count) == laid.pairs
+            assert int(count) == len(found)
             losses.append(float(loss))
     assert losses[0] == pytest.approx(losses[1], abs=1e-3) and losses[1] > 1
 
 
-@pytest.mark.parametrize('variants', [('full', 'own'), ('own',)])
-def test_items_beside_themselves_that_no_arm_reads_are_refused(tiny_llama, variants):
-    arms = ('english+dco', 'english+option_distillation')[: len(variants) % 2 + 1]
+@pytest.mark.parametrize(
+    ('arms', 'variants', 'words'),
+    [
+        (('english+dco',), ('full', 'own'), r'worldfacts\.pair_variants has own: .*leave own out'),
+        (
+            ('english+option_distillation', 'english+dco'),
+            ('own',),
+            r'dco can learn nothing from these .* pairs, the first of which is from config\.tasks',
+        ),
+    ],
+)
+def test_items_paired_with_themselves_that_an_arm_cannot_read_are_refused(
+    tiny_llama, arms, variants, words
+):
     task = TASK | {'pair_variants': variants}
     config = resolved(tiny_llama, arms=arms, tasks={'worldfacts': task})
-    with pytest.raises(ConfigError, match=r'worldfacts\.pair_variants has own.*alone reads'):
+    with pytest.raises(ConfigError, match=words):
         pairs.find(config, registry.make_tasks(config))
 
 

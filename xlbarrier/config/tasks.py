@@ -53,9 +53,10 @@ class WorldFactsConfig(PromptedConfig):
     held_out: AnyOf[Relation] = ()  # relations of which there are no pairs to train on
     held_out_languages: AnyOf[str] = ()  # languages in which there are no pairs to train on
     # Pairs of English with an item whole in a language, or with its options in several languages;
-    # own: an item in each language beside itself, whose answers there stay as they were.
+    # own: each item paired with itself, in English and each language, so that option_distillation,
+    # which alone reads these, keeps the base model's answers there.
     pair_variants: Several[Literal['full', 'mixup', 'own']] = ('full',)
-    own_in_english: Size = 1  # of own: how often each item comes in English
+    own_in_english: Size = 1  # of own: how many times each item's pair in English is given
 
     def check_together(self, where: str) -> None:
         if self.dev_share + self.test_share > 1:

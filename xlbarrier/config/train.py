@@ -26,12 +26,12 @@ Objective = Literal[
 ]
 OBJECTIVES = typing.get_args(Objective)
 NEXT_TOKEN: Objective = 'next_token'
-KEEPING: Objective = 'option_distillation'  # also reads an item beside itself
+KEEPING: Objective = 'option_distillation'  # also reads items paired with themselves
 ALTERNATING: Objective = 'contrast'  # its updates are of text and of pairs in turn
 
 
 class PairsConfig(Section):
-    """Pairs of one item in two languages, for the objectives that compare languages."""
+    """Pairs of one item: in two languages, or with options in several."""
 
     # 'task:NAME' for the pairs that a task of the run provides, or globs (docs/objectives.md).
     files: AnyOf[str] = ()

@@ -26,7 +26,7 @@ class EncodedSide(NamedTuple):
 
 
 class EncodedPair(NamedTuple):
-    """One item in two languages, as token ids.
+    """One item twice, as token ids: see `qa.pairs.Pair`.
 
     Attributes:
       item: a number of the item, the same for all its languages.

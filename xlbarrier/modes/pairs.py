@@ -23,6 +23,7 @@ from xlbarrier.data import tokenize
 from xlbarrier.data.mixture import Mixture, Stages
 from xlbarrier.data.pack import PackedRows
 from xlbarrier.data.pairs import SIDES, EncodedPair, PairRows, encode_side, lay_pairs
+from xlbarrier.datafiles import DataError
 from xlbarrier.models import load, source
 from xlbarrier.modes.training_data import ENGLISH, untrained
 from xlbarrier.progress import Progress
@@ -71,10 +72,10 @@ def find(config: RunConfig, tasks: Mapping[str, Task]) -> list[Pair]:
         found += pairing[name].pairs()
     needed = {config.training_of(arm).objective for arm in config.arms} - {NEXT_TOKEN}
     own = next((pair for pair in found if pair.is_own), None)
-    if own and (KEEPING not in needed or (needed != {KEEPING} and all(p.is_own for p in found))):
+    if own and KEEPING not in needed:
         raise ConfigError(
-            f'{own.where}.pair_variants has own: items beside themselves, which the objective'
-            f' {KEEPING} alone reads; config.arms is {config.arms}'
+            f'{own.where}.pair_variants has own: items paired with themselves, which the objective'
+            f' {KEEPING} alone reads; config.arms is {config.arms}: leave own out'
         )
     checked = pairs_lib.check(
         found,
@@ -82,8 +83,24 @@ def find(config: RunConfig, tasks: Mapping[str, Task]) -> list[Pair]:
         languages={code for task in pairing.values() for code in task.held_out_languages},
         options=needed != {ALTERNATING},
     )
-    drawn = draw.shuffled(checked, config.seed, 'pairs')
-    return drawn[: config.train.pairs.limit or None]
+    drawn = draw.shuffled(checked, config.seed, 'pairs')[: config.train.pairs.limit or None]
+    for objective in sorted(needed):
+        if not any(_reads(objective, pair) for pair in drawn):
+            raise ConfigError(
+                f'config.train.pairs: the objective {objective} can learn nothing from these'
+                f' {len(drawn)} pairs, the first of which is from {drawn[0].where}: {KEEPING} alone'
+                ' reads items paired with themselves, and contrast no pair of equal contexts'
+            )
+    return drawn
+
+
+def _reads(objective: Objective, pair: Pair) -> bool:
+    """Whether there is anything in a pair for an objective to learn from."""
+    if objective == KEEPING:
+        return True
+    if objective == ALTERNATING:
+        return pair.source.context != pair.target.context
+    return not pair.is_own
 
 
 def prepare(
@@ -114,15 +131,21 @@ def prepare(
         if needed & set(REFERENCED):
             reference = _reference(run, config, mesh, encoded)
         for objective in sorted(needed):
-            laid = _laid(objective, encoded, reference, config)
+            read = [_reads(objective, pair) for pair in found]
+            laid = _laid(
+                objective,
+                list(itertools.compress(encoded, read)),
+                None if reference is None else reference[read],
+                config,
+            )
             by_objective[objective] = laid
             described = {
                 'pairs': laid.pairs,
                 'rows': len(laid),
                 'tokens': laid.tokens_real,
                 'fill': round(laid.tokens_real / laid.arrays['tokens'].size, 4),
-                'relations': _counts(pair.relation for pair in found),
-                'languages': _counts(pair.target.language for pair in found),
+                'relations': _counts(p.relation for p in itertools.compress(found, read)),
+                'languages': _counts(p.target.language for p in itertools.compress(found, read)),
             }
             run.update_provenance(pairs={objective: described})
             logging.info('%s: %d pairs in %d rows', objective, laid.pairs, len(laid))
@@ -258,17 +281,13 @@ def _laid(
     """The rows of an objective: the options and sides that it reads."""
     row_tokens = config.train.row_tokens
     if objective == ALTERNATING:
-        encoded = [_bare(pair) for pair in encoded]
-    if objective != KEEPING:  # an item beside itself says nothing to the others
-        two_sided = [pair.sides[0] != pair.sides[1] for pair in encoded]
-        encoded = list(itertools.compress(encoded, two_sided))
-        reference = None if reference is None else reference[two_sided]
+        return lay_pairs([_bare(pair) for pair in encoded], row_tokens)
     if reference is None or objective not in REFERENCED:
         return lay_pairs(encoded, row_tokens)
     if objective == KEEPING:
         return lay_pairs(encoded, row_tokens, reference, sides=(1,))
-    chosen = []
-    two = np.zeros((len(encoded), SIDES, 2), np.float32)
+    chosen: list[EncodedPair] = []
+    two: list[np.ndarray] = []
     for number, pair in enumerate(encoded):
         count = len(pair.sides[0].options)
         if objective == 'dco':
@@ -276,10 +295,16 @@ def _laid(
         else:
             english = reference[number, 0, :count]
             c, w = int(english.argmax()), int(english.argmin())
-        two[number] = reference[number][:, [c, w]]
         first, second = (s._replace(options=(s.options[c], s.options[w])) for s in pair.sides)
-        chosen.append(pair._replace(sides=(first, second)))
-    return lay_pairs(chosen, row_tokens, two, sides=(0, 1) if objective == 'dco' else (1,))
+        if first != second:  # of options in several languages both may be in English
+            chosen.append(pair._replace(sides=(first, second)))
+            two.append(reference[number][:, [c, w]])
+    if not chosen:
+        raise DataError(
+            f'{encoded[0].where}: the two options of every pair are alike on both sides'
+        )
+    both = (0, 1) if objective == 'dco' else (1,)
+    return lay_pairs(chosen, row_tokens, np.stack(two), sides=both)
 
 
 def _bare(pair: EncodedPair) -> EncodedPair:

@@ -1,6 +1,7 @@
-"""Pairs to train on: one item in two languages, with the same options in the same order.
+"""Pairs to train on: one item twice, with the same options in the same order.
 
-A pair needs no label: its objectives compare what a model says of the options in two languages.
+The two sides are in two languages, or the options of one are in several. A pair needs no label: its
+objectives compare what a model says of the options on its two sides.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -33,7 +34,7 @@ class Side(NamedTuple):
 
 @dataclass(frozen=True)
 class Pair:
-    """One item in two languages.
+    """One item twice: in two languages, with options in several, or paired with itself.
 
     Attributes:
       relation: what the item is about; '' where it is unknown.
@@ -50,7 +51,7 @@ class Pair:
 
     @property
     def is_own(self) -> bool:
-        """Whether the item is beside itself."""
+        """Whether the item is paired with itself."""
         return self.source == self.target
 
 
@@ -123,9 +124,10 @@ def check(
       options: whether the objective needs at least two options per side.
 
     Raises:
-      DataError: naming the pair, when its sides are not the same item or have other numbers of
-        options, two options of a side are equal, or its relation or language is held out; or when
-        there is no pair.
+      DataError: naming the pair, when its sides are not the same item, are of one language and
+        have the same options after other contexts, or have other numbers of options; when two
+        options of a side are equal, or its relation or language is held out; or when there is no
+        pair.
     """
     checked = []
     for pair in pairs:

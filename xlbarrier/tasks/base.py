@@ -156,7 +156,7 @@ class Pairing(Protocol):
     held_out_languages: Sequence[str]
 
     def pairs(self) -> Sequence[Pair]:
-        """The pairs of English and each language that is trained on; none states an asked fact."""
+        """The pairs of the languages that are trained on; none states an asked fact."""
 
     def check_pairs(self, tasks: Mapping[str, Task]) -> None:
         """Refuses to train on pairs that state what a task of the run asks.
