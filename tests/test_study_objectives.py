@@ -11,6 +11,7 @@ import pytest
 from xlbarrier import config as config_lib
 from xlbarrier.config.checks import ConfigError
 from xlbarrier.data.mixture import Stages
+from xlbarrier.data.pairs import EncodedPair, EncodedSide
 from xlbarrier.data.pipeline import batch_at
 from xlbarrier.datafiles import DataError
 from xlbarrier.mesh import make_mesh
@@ -179,6 +180,21 @@ def test_an_item_paired_with_itself_is_read_by_option_distillation_alone(tiny_ll
             assert int(count) == len(found)
             losses.append(float(loss))
     assert losses[0] == pytest.approx(losses[1], abs=1e-3) and losses[1] > 1
+
+
+@pytest.mark.parametrize('objective', ['dco', 'pivot_dpo'])
+def test_a_pair_whose_two_options_are_alike_on_both_sides_is_left_out(tiny_llama, objective):
+    english = EncodedSide([1, 2], ([3], [4]))
+    pair = EncodedPair(0, (english, english._replace(options=([3], [5]))), 'task x')
+    alike = EncodedPair(1, (english, english), 'task x')
+    reference = np.array([[[-1, -2], [-1, -3]], [[-1, -2], [-1, -2]]], np.float32)
+    config = resolved(tiny_llama)
+    laid = pairs._laid(objective, [alike, pair], reference[::-1], config)
+    assert laid.pairs == 1 and laid.arrays['item'].max() == 0
+    kept = laid.arrays['reference'][laid.arrays['item'] == 0]
+    assert sorted(kept[0, 1].tolist()) == [-3, -1]  # its own scores, not those of the one before
+    with pytest.raises(DataError, match='task x: the two options of every pair are alike'):
+        pairs._laid(objective, [alike], reference[1:], config)
 
 
 @pytest.mark.parametrize(
